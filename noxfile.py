@@ -1,0 +1,163 @@
+"""What a contributor and CI run; `nox -l` lists it, CONTRIBUTING.md says when to use what."""
+
+from __future__ import annotations
+
+import functools
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2025.2.9"
+nox.options.default_venv_backend = "virtualenv"
+nox.options.sessions = ["tests", "lint", "typing"]
+# A machine need not have every supported Python: those that it has are tested.
+nox.options.error_on_missing_interpreters = False
+
+ROOT = Path(__file__).parent
+PYPROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
+CURRENT = f"{sys.version_info.major}.{sys.version_info.minor}"
+
+
+def runs(version: str) -> bool:
+    """Whether `pythonX.Y` is there and starts: pyenv leaves commands that only print an error."""
+    python = shutil.which(f"python{version}")
+    question = "import sys; print('%d.%d' % sys.version_info[:2])"
+    if version == CURRENT:
+        return True
+    if python is None:
+        return False
+    answer = subprocess.run([python, "-c", question], capture_output=True, text=True, check=False)
+    return answer.stdout.strip() == version
+
+
+SUPPORTED = nox.project.python_versions(PYPROJECT)
+# A machine that has only a Python newer than the list tests with that one.
+PYTHONS = [version for version in SUPPORTED if runs(version)] or [CURRENT]
+MEASURED = CURRENT if CURRENT in PYTHONS else PYTHONS[-1]
+
+
+@functools.cache
+def wheel() -> str:
+    """Build the wheel, once for one run of nox, and return its path."""
+    folder = ROOT / ".nox" / "wheel"
+    shutil.rmtree(folder, ignore_errors=True)
+    build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "-w", str(folder), "."]
+    subprocess.run(build, check=True, cwd=ROOT)
+    return str(next(folder.glob("*.whl")))
+
+
+def install(session: nox.Session, *groups: str, extras: str = "", lowest: bool = False) -> None:
+    """Install the built wheel and dependency groups; `lowest`: our own dependencies at their bounds."""
+    constraints: list[str] = []
+    if lowest:
+        bounds = Path(session.create_tmp()) / "lowest.txt"
+        pins = (re.sub(">=", "==", line) for line in PYPROJECT["project"]["dependencies"])
+        bounds.write_text("\n".join(pins) + "\n", encoding="utf-8")
+        constraints = ["--constraint", str(bounds)]
+    requirements = nox.project.dependency_groups(PYPROJECT, *groups)
+    session.install("--force-reinstall", "--no-deps", wheel())
+    session.install(*constraints, wheel() + extras, *requirements)
+
+
+@nox.session
+@nox.parametrize(
+    "python,lowest",
+    [nox.param(version, False, id=version) for version in PYTHONS]
+    + [nox.param(PYTHONS[0], True, id="lowest")],
+)
+def tests(session: nox.Session, lowest: bool) -> None:
+    """Run the suite against the built wheel: each Python found here, and the lowest dependencies."""
+    missing = ", ".join(version for version in SUPPORTED if version not in PYTHONS)
+    if missing:
+        session.log(f"not on this machine, so not tested: Python {missing}")
+    install(session, "tests", lowest=lowest)
+    measured = session.python == MEASURED and not lowest and not session.posargs
+    # Away from the checkout, so that every child process too imports the wheel.
+    away = Path(session.create_tmp())
+    environment = measure(session, away) if measured else {}
+    arguments = session.posargs or ["-n", "auto", str(ROOT / "tests")]
+    with session.chdir(away):
+        session.run(
+            "pytest", f"--rootdir={ROOT}", f"-c={ROOT / 'pyproject.toml'}", *arguments, env=environment
+        )
+    if measured:
+        session.run("coverage", "combine", "--quiet", env=environment)
+        session.run("coverage", "report", env=environment)
+
+
+def measure(session: nox.Session, folder: Path) -> dict[str, str]:
+    """Return the environment in which every Python process of the session measures coverage."""
+    for stale in folder.glob(".coverage*"):
+        stale.unlink()
+    return {
+        "COVERAGE_PROCESS_START": str(ROOT / "pyproject.toml"),
+        "COVERAGE_FILE": str(folder.resolve() / ".coverage"),
+    }
+
+
+@nox.session
+def demo(session: nox.Session) -> None:
+    """Walk a real `todo` process through a whole day, against the authorization server we ship."""
+    install(session)
+    session.run("python", "examples/demo.py", *session.posargs)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Format, rules, layers, sizes, secrets, and nothing of one machine in a tracked file."""
+    install(session, "lint")
+    session.run("ruff", "format", "--check", "--diff", ".")
+    session.run("ruff", "check", ".")
+    session.run("lint-imports")
+    session.run("python", ".ci/house.py")
+    files = session.run("git", "ls-files", external=True, silent=True, log=False).split()
+    session.run("detect-secrets-hook", "--baseline", ".secrets.baseline", *files, log=False)
+
+
+@nox.session
+def typing(session: nox.Session) -> None:
+    """Check the types inside (mypy), of user code, and of the public names (pyright)."""
+    install(session, "typing", extras="[httpx2,joserfc,qr,truststore]")
+    session.run("mypy", "click_auth", "tests/typing/user_code.py")
+    session.run("pyright", "tests/typing/user_code.py")
+    # In an empty folder, so that what is verified is what a user installs.
+    with session.chdir(session.create_tmp()):
+        session.run("pyright", "--verifytypes", "click_auth", "--ignoreexternal")
+
+
+@nox.session
+def integration(session: nox.Session) -> None:
+    """Log in through Chromium at oidc-provider and keep the tokens in a real Secret Service."""
+    install(session, "integration")
+    pictures = Path(session.create_tmp()) / "screenshots"
+    session.log(f"screenshots of the callback page: {pictures}")
+    session.run(
+        "pytest",
+        *(session.posargs or [str(ROOT / "tests" / "integration")]),
+        env={"CLICK_AUTH_SCREENSHOTS": str(pictures.resolve())},
+    )
+
+
+@nox.session
+def crash(session: nox.Session) -> None:
+    """Kill, starve and race real processes, for long; `nox -s crash -- -k name` picks some."""
+    install(session, "tests")
+    with session.chdir(session.create_tmp()):
+        session.run(
+            "pytest",
+            f"--rootdir={ROOT}",
+            f"-c={ROOT / 'pyproject.toml'}",
+            str(ROOT / "tests" / "crash"),
+            *session.posargs,
+        )
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Measure what the library costs; `nox -s bench -- peers` measures its peers beside it."""
+    install(session)
+    session.run("python", "benchmarks/run.py", *session.posargs)
