@@ -51,7 +51,7 @@ def wheel() -> str:
 
 
 def install(session: nox.Session, *groups: str, extras: str = "", lowest: bool = False) -> None:
-    """Install the built wheel and dependency groups; `lowest`: our own dependencies at their bounds."""
+    """Install the built wheel and some groups; `lowest`: the wheel's dependencies at their bounds."""
     constraints: list[str] = []
     if lowest:
         bounds = Path(session.create_tmp()) / "lowest.txt"
@@ -70,27 +70,34 @@ def install(session: nox.Session, *groups: str, extras: str = "", lowest: bool =
     + [nox.param(PYTHONS[0], True, id="lowest")],
 )
 def tests(session: nox.Session, lowest: bool) -> None:
-    """Run the suite against the built wheel: each Python found here, and the lowest dependencies."""
+    """Run the suite against the built wheel: on each Python here, and on the lowest dependencies."""
     missing = ", ".join(version for version in SUPPORTED if version not in PYTHONS)
     if missing:
         session.log(f"not on this machine, so not tested: Python {missing}")
     install(session, "tests", lowest=lowest)
     measured = session.python == MEASURED and not lowest and not session.posargs
-    # Away from the checkout, so that every child process too imports the wheel.
-    away = Path(session.create_tmp())
-    environment = measure(session, away) if measured else {}
-    arguments = session.posargs or ["-n", "auto", str(ROOT / "tests")]
-    with session.chdir(away):
-        session.run(
-            "pytest", f"--rootdir={ROOT}", f"-c={ROOT / 'pyproject.toml'}", *arguments, env=environment
-        )
+    environment = measure(session) if measured else {}
+    run_pytest(session, *(session.posargs or ["-n", "auto", "tests"]), environment=environment)
     if measured:
         session.run("coverage", "combine", "--quiet", env=environment)
         session.run("coverage", "report", env=environment)
 
 
-def measure(session: nox.Session, folder: Path) -> dict[str, str]:
+def run_pytest(
+    session: nox.Session, *arguments: str, environment: dict[str, str] | None = None
+) -> None:
+    """Run pytest away from the checkout, so that every child process too imports the wheel."""
+    paths = [
+        str(ROOT / word) if (ROOT / word.split("::")[0]).exists() else word for word in arguments
+    ]
+    settings = [f"--rootdir={ROOT}", f"-c={ROOT / 'pyproject.toml'}"]
+    with session.chdir(session.create_tmp()):
+        session.run("pytest", *settings, *paths, env=environment)
+
+
+def measure(session: nox.Session) -> dict[str, str]:
     """Return the environment in which every Python process of the session measures coverage."""
+    folder = Path(session.create_tmp())
     for stale in folder.glob(".coverage*"):
         stale.unlink()
     return {
@@ -109,7 +116,7 @@ def demo(session: nox.Session) -> None:
 @nox.session
 def lint(session: nox.Session) -> None:
     """Format, rules, layers, sizes, secrets, and nothing of one machine in a tracked file."""
-    install(session, "lint")
+    session.install(*nox.project.dependency_groups(PYPROJECT, "lint"))
     session.run("ruff", "format", "--check", "--diff", ".")
     session.run("ruff", "check", ".")
     session.run("lint-imports")
@@ -133,27 +140,20 @@ def typing(session: nox.Session) -> None:
 def integration(session: nox.Session) -> None:
     """Log in through Chromium at oidc-provider and keep the tokens in a real Secret Service."""
     install(session, "integration")
-    pictures = Path(session.create_tmp()) / "screenshots"
-    session.log(f"screenshots of the callback page: {pictures}")
-    session.run(
-        "pytest",
-        *(session.posargs or [str(ROOT / "tests" / "integration")]),
-        env={"CLICK_AUTH_SCREENSHOTS": str(pictures.resolve())},
-    )
+    folders = {
+        "CLICK_AUTH_SCREENSHOTS": Path(session.create_tmp()) / "screenshots",
+        "CLICK_AUTH_NODE": ROOT / ".nox" / "node",
+    }
+    environment = {name: str(folder.resolve()) for name, folder in folders.items()}
+    session.log(f"screenshots of the callback page: {environment['CLICK_AUTH_SCREENSHOTS']}")
+    run_pytest(session, *(session.posargs or ["tests/integration"]), environment=environment)
 
 
 @nox.session
 def crash(session: nox.Session) -> None:
     """Kill, starve and race real processes, for long; `nox -s crash -- -k name` picks some."""
     install(session, "tests")
-    with session.chdir(session.create_tmp()):
-        session.run(
-            "pytest",
-            f"--rootdir={ROOT}",
-            f"-c={ROOT / 'pyproject.toml'}",
-            str(ROOT / "tests" / "crash"),
-            *session.posargs,
-        )
+    run_pytest(session, "tests/crash", *session.posargs)
 
 
 @nox.session

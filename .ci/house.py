@@ -36,15 +36,12 @@ def code_lines(path: Path) -> int:
 
 def long_functions(path: Path) -> list[str]:
     """Return a finding for each function over the limit, its docstring included."""
-    functions = (
-        node
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-    )
+    nodes = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+    functions = (node for node in nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
     return [
-        f"{path.relative_to(ROOT)}:{node.lineno}: {node.name} has {length} lines, over {FUNCTION_LINES}"
-        for node in functions
-        if (length := (node.end_lineno or 0) - node.lineno + 1) > FUNCTION_LINES
+        f"{path.relative_to(ROOT)}:{function.lineno}: {function.name} has {length} lines"
+        for function in functions
+        if (length := (function.end_lineno or 0) - function.lineno + 1) > FUNCTION_LINES
     ]
 
 
@@ -82,11 +79,11 @@ def private_words() -> set[str]:
     settings = output(sys.executable, "-m", "pip", "config", "list").replace("'", " ").split()
     settings += output("npm", "config", "get", "registry").split()
     # Where pip and npm look when nobody configured anything: pip knows its own.
-    settings += output(
-        sys.executable,
-        "-c",
-        "from pip._internal.models.index import PyPI as p; print(p.url, 'https://' + p.file_storage_domain)",
-    ).split()
+    question = (
+        "from pip._internal.models.index import PyPI as i; print(i.url, i.file_storage_domain)"
+    )
+    index, files = output(sys.executable, "-c", question).split()
+    settings += [index, f"https://{files}"]
     hosts = {urlsplit(word).hostname or "" for word in settings if "://" in word}
     folders = {f"{folder}/" for folder in (ROOT, Path.home()) if folder != Path("/")}
     return {word for word in hosts | folders if len(word) > len("/x/")}
