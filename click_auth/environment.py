@@ -1,0 +1,97 @@
+"""What the end user's environment says. The one place that knows the names of its variables."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from click_auth.errors import AuthError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+POLICIES = ("system", "fallback", "plaintext")
+_DERIVED = "<APP>_"
+
+
+class Environment:
+    """The variables of one application, read anew at each call from *environ*."""
+
+    def __init__(
+        self,
+        app_name: str,
+        environ: Mapping[str, str] | None = None,
+        token_env: str | None = "<APP>_TOKEN",  # noqa: S107 - the name of a variable
+        account_env: str | None = "<APP>_ACCOUNT",
+    ) -> None:
+        self.app_name = app_name
+        self._prefix = app_name.upper().replace("-", "_").replace(".", "_").replace(" ", "_") + "_"
+        self.environ: Mapping[str, str] = os.environ if environ is None else environ
+        self.token_env = self._named(token_env)
+        self.account_env = self._named(account_env)
+
+    def _named(self, pattern: str | None) -> str | None:
+        return None if pattern is None else pattern.replace(_DERIVED, self._prefix)
+
+    def name(self, suffix: str) -> str:
+        """Return the full name of a variable, `<APP>_SUFFIX`."""
+        return self._prefix + suffix
+
+    def value(self, suffix: str) -> str | None:
+        """Return the value of `<APP>_SUFFIX`; empty is as good as absent."""
+        return self._get(self.name(suffix))
+
+    def _get(self, name: str | None) -> str | None:
+        return None if name is None else (self.environ.get(name, "").strip() or None)
+
+    @property
+    def token(self) -> str | None:
+        """The access token that beats the store."""
+        return self._get(self.token_env)
+
+    @property
+    def account(self) -> str | None:
+        """The reference of the account that beats the default one."""
+        return self._get(self.account_env)
+
+    @property
+    def instance(self) -> str | None:
+        """The instance that beats the default one."""
+        return self.value("INSTANCE")
+
+    @property
+    def client_credentials(self) -> tuple[str, str] | None:
+        """The client id and secret of the client-credentials grant, for CI."""
+        client_id, client_secret = self.value("CLIENT_ID"), self.value("CLIENT_SECRET")
+        return (client_id, client_secret) if client_id and client_secret else None
+
+    @property
+    def storage(self) -> str | None:
+        """The storage policy that beats the application's own. Raises on an unknown one."""
+        policy = self.value("AUTH_STORAGE")
+        if policy is not None and policy not in POLICIES:
+            name = self.name("AUTH_STORAGE")
+            message = f"{name} is {policy!r}; it takes one of {', '.join(POLICIES)}."
+            raise AuthError(message, code="AUTH_BAD_SETTING")
+        return policy
+
+    @property
+    def browser_forbidden(self) -> bool:
+        """Whether `<APP>_NO_BROWSER` is set."""
+        return self.value("NO_BROWSER") not in (None, "0")
+
+    @property
+    def debug(self) -> bool:
+        """Whether `<APP>_AUTH_DEBUG` is set."""
+        return self.value("AUTH_DEBUG") not in (None, "0")
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the records: `<APP>_CONFIG_DIR`, else where Click keeps such things."""
+        configured = self.value("CONFIG_DIR")
+        if configured is not None:
+            return Path(configured).expanduser().absolute()
+        return Path(click.get_app_dir(self.app_name)).absolute()

@@ -1,0 +1,115 @@
+"""Everything that can go wrong, by what the reader does next.
+
+::
+
+    AuthError                 1
+    ├── NotLoggedIn           4   log in
+    ├── LoginFailed           1   try the login again, or another way of it
+    ├── Unreachable           5   try again later
+    ├── StorageUnavailable    6   unlock or repair the place where credentials live
+    └── UsageError            2   say which account (one of Click's usage errors too)
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import click
+
+from click_auth.text import inert
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from click_auth.voice import Voice
+
+NOT_AUTHENTICATED = "NOT_AUTHENTICATED"
+REFRESH_EXPIRED = "AUTH_REFRESH_EXPIRED"
+REFRESH_UNAVAILABLE = "AUTH_REFRESH_UNAVAILABLE"
+REFRESH_TRANSIENT = "AUTH_REFRESH_TRANSIENT"
+OAUTH_FAILED = "AUTH_OAUTH_FAILED"
+CALLBACK_TIMEOUT = "AUTH_CALLBACK_TIMEOUT"
+PORT_BIND_FAILED = "AUTH_PORT_BIND_FAILED"
+DCR_FAILED = "AUTH_DCR_FAILED"
+TOKEN_EXCHANGE_FAILED = "AUTH_TOKEN_EXCHANGE_FAILED"  # noqa: S105 - the name of an error
+STORE_READ_FAILED = "AUTH_STORE_READ_FAILED"
+STORE_WRITE_FAILED = "AUTH_STORE_WRITE_FAILED"
+ACCOUNT_NOT_FOUND = "ACCOUNT_NOT_FOUND"
+NO_ACCOUNT_SELECTED = "NO_ACCOUNT_SELECTED"
+
+_LONGEST_MESSAGE = 1000
+
+
+class AuthError(click.ClickException):
+    """The base of every error that click-auth raises on purpose.
+
+    `message` is one inert line, `code` is stable and documented, each of `hints` is a sentence
+    with a way out. No secret is ever in any of them.
+    """
+
+    exit_code: ClassVar[int] = 1
+    default_code: ClassVar[str] = "AUTH_ERROR"
+
+    def __init__(self, message: str, *, code: str | None = None, hints: Iterable[str] = ()) -> None:
+        super().__init__(inert(message, _LONGEST_MESSAGE))
+        self.code = code or self.default_code
+        self.hints: tuple[str, ...] = tuple(hints)
+        self.voice: Voice | None = None
+
+    def with_hints(self, hints: Sequence[str]) -> AuthError:
+        """Append an application's own hints, once each, and return this error."""
+        self.hints += tuple(hint for hint in hints if hint not in self.hints)
+        return self
+
+    def format_message(self) -> str:
+        """Return the message and its hints as the one line that a person reads."""
+        return " ".join((self.message, *self.hints))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what `--json` prints on stderr."""
+        return {
+            "error": {"code": self.code, "message": self.message, "hints": list(self.hints)},
+        }
+
+    def show(self, file: Any = None) -> None:
+        """Print the error on stderr, in the voice of the command that it ended."""
+        if self.voice is None:
+            click.ClickException.show(self, file)
+        else:
+            self.voice.error(self)
+
+
+class NotLoggedIn(AuthError):
+    """There is no usable credential: log in."""
+
+    exit_code: ClassVar[int] = 4
+    default_code: ClassVar[str] = NOT_AUTHENTICATED
+
+
+class LoginFailed(AuthError):
+    """A login did not come about. Nothing was stored, an earlier session still works."""
+
+    default_code: ClassVar[str] = OAUTH_FAILED
+
+
+class Unreachable(AuthError):
+    """The server could not be asked, or gave no usable answer. The tokens are kept."""
+
+    exit_code: ClassVar[int] = 5
+    default_code: ClassVar[str] = REFRESH_TRANSIENT
+
+
+class StorageUnavailable(AuthError):
+    """The keyring or the record file could not be read or written."""
+
+    exit_code: ClassVar[int] = 6
+    default_code: ClassVar[str] = STORE_READ_FAILED
+
+
+class UsageError(AuthError, click.UsageError):
+    """The account that was meant is not there, or none was named."""
+
+    exit_code: ClassVar[int] = 2
+    default_code: ClassVar[str] = ACCOUNT_NOT_FOUND
+    ctx: click.Context | None = None
+    cmd: click.Command | None = None

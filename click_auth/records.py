@@ -1,0 +1,75 @@
+"""What is remembered of one account, in the light form that the core and the hot path use.
+
+`UserRecord` (models.py) is the schema that bytes from a disk must satisfy before a `Record` is
+made of them. Both have the same fields, and a test holds them together.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any
+
+from click_auth.identity import Identity
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+SYSTEM = "system"
+PLAINTEXT = "plaintext"
+CUSTOM = "custom"
+
+
+@dataclass(frozen=True)
+class Record:
+    """One account's record. Times are POSIX seconds or None; see design notes in docs/format.md.
+
+    `has_refresh_token` None means unknown: look. `rejected_generation` is the generation whose
+    grant the server called dead. `issuer` and `client_id` name what the credential is bound to.
+    `unknown` are the fields of a later version, kept through every rewrite.
+    """
+
+    account: Identity
+    generation: int = 1
+    access_token_expires_at: float | None = None
+    refresh_token_expires_at: float | None = None
+    access_token_obtained_at: float | None = None
+    has_refresh_token: bool | None = None
+    rejected_generation: int | None = None
+    scopes: tuple[str, ...] | None = None
+    issuer: str | None = None
+    client_id: str | None = None
+    instance: str | None = None
+    storage: str = SYSTEM
+    fallback_token: str | None = field(default=None, repr=False)
+    fallback_refresh_token: str | None = field(default=None, repr=False)
+    unknown: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+    @property
+    def key(self) -> str:
+        """The account's key."""
+        return self.account.key
+
+    @property
+    def is_rejected(self) -> bool:
+        """Whether the server has called this very grant dead."""
+        return self.rejected_generation == self.generation
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the record as the record file holds it, plaintext tokens included."""
+        known = {name: getattr(self, name) for name in FIELDS}
+        known["account"] = self.account.to_json()
+        known["scopes"] = None if self.scopes is None else list(self.scopes)
+        return {**known, **self.unknown}
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> Record:
+        """Return the record that `to_json` wrote; the fields are already trusted."""
+        known = {name: stored[name] for name in FIELDS if name in stored}
+        known["account"] = Identity.from_json(stored["account"])
+        if known.get("scopes") is not None:
+            known["scopes"] = tuple(known["scopes"])
+        unknown = {name: value for name, value in stored.items() if name not in FIELDS}
+        return cls(**known, unknown=unknown)
+
+
+FIELDS = tuple(item.name for item in fields(Record) if item.name != "unknown")

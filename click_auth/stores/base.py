@@ -1,0 +1,173 @@
+"""What a credential store is.
+
+Five methods make a store; everything else has a working default, so that nobody who uses a
+store asks what it can do. A store that knows nothing of refresh keeps access tokens only, and
+refreshing an account of it raises AUTH_REFRESH_UNAVAILABLE.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING
+
+from click_auth.identity import identity_of
+from click_auth.providers.base import Binding
+from click_auth.records import CUSTOM, Record
+from click_auth.stores.selection import select
+from click_auth.tokens import TokenBundle, to_posix
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+    from click_auth.identity import Identity
+    from click_auth.models import Account
+    from click_auth.results import StoredAccount
+
+UNBOUND = Binding()
+
+
+class Superseded(Exception):  # noqa: N818 - an outcome: somebody else wrote first
+    """The record is no longer the one that was read; nothing was changed."""
+
+
+class TokenStore(ABC):
+    """Where credentials live. A *ref* is a key, an id or a label; None is the default account.
+
+    Methods block for as long as the place they stand for takes, and raise `StorageUnavailable`
+    when it fails and `UsageError` when a *ref* means no account, or several.
+    """
+
+    folder: Path | None = None
+    """Where lock files go; `Auth` sets it to its own folder where it is None."""
+
+    @abstractmethod
+    def active(self, ref: str | None = None) -> str | None:
+        """Return the access token of an account, or None where nothing is stored."""
+
+    @abstractmethod
+    def set(self, account: Account, token: str) -> None:
+        """Store the access token of *account*, in place of what is there."""
+
+    @abstractmethod
+    def clear(self, ref: str | None = None) -> None:
+        """Remove an account and all its secrets. Harmless where there is none."""
+
+    @abstractmethod
+    def accounts(self) -> Sequence[StoredAccount]:
+        """Return the accounts that are stored."""
+
+    @abstractmethod
+    def set_default(self, ref: str) -> None:
+        """Make an account the default one."""
+
+    def set_bundle(
+        self, account: Account, bundle: TokenBundle, *, promote_default: bool = False
+    ) -> None:
+        """Store the tokens of *account*; the default store keeps the access token alone."""
+        self.set(account, bundle.access_token)
+        if promote_default:
+            self.set_default(account.key)
+
+    def active_bundle(self, ref: str | None = None) -> TokenBundle | None:
+        """Return all tokens of an account, or None where nothing is stored."""
+        token = self.active(ref)
+        return None if token is None else TokenBundle(token)
+
+    def active_account(self, ref: str | None = None) -> Account | None:
+        """Return the account that *ref* means, or None where nothing is stored."""
+        stored = self.accounts()
+        default = next((each.account.key for each in stored if each.default), None)
+        chosen = select((identity_of(each.account) for each in stored), ref, default=default)
+        if chosen is None:
+            return None
+        return next(each.account for each in stored if each.account.key == chosen.key)
+
+    def lock(self, ref: str) -> AbstractContextManager[None]:
+        """Return the lock under which the credential of one account is changed.
+
+        The default is a lock file in `folder`, shared by every process that uses it.
+        """
+        if self.folder is None:
+            return contextlib.nullcontext()
+        from click_auth.lock import account_lock  # noqa: PLC0415 - portalocker, when needed
+
+        return account_lock(self.folder, ref)
+
+    # What the stories of login, refresh and logout ask. A store that keeps records overrides it.
+
+    def listing(self) -> tuple[Sequence[Identity], str | None]:
+        """Return who is stored, in the light form, and the default account's key."""
+        stored = self.accounts()
+        default = next((each.account.key for each in stored if each.default), None)
+        return [identity_of(each.account) for each in stored], default
+
+    def record(self, ref: str | None = None, *, instance: str | None = None) -> Record | None:
+        """Return what is known of an account without touching a secret, or None.
+
+        Raises `UsageError` as `select` does.
+        """
+        identities, default = self.listing()
+        chosen = select(identities, ref, default=default, instance=instance)
+        if chosen is None:
+            return None
+        return Record(chosen, generation=0, instance=chosen.instance, storage=CUSTOM)
+
+    def credential(self, record: Record) -> TokenBundle | None:
+        """Return all tokens that belong to *record*, the refresh token included."""
+        return self.active_bundle(record.key)
+
+    def access_token(self, record: Record) -> str | None:
+        """Return the access token that belongs to *record*, and touch no other secret."""
+        return self.active(record.key)
+
+    def check_writable(self, key: str | None = None) -> None:
+        """Find out before a grant is spent whether its result can be stored.
+
+        *key* names an account whose credential is about to be replaced. Raises
+        `StorageUnavailable` where it certainly cannot.
+        """
+
+    def log_in(self, account: Account, bundle: TokenBundle, binding: Binding = UNBOUND) -> Record:
+        """Store a new grant, make its account the default one, and return its record.
+
+        Whatever fails, what was stored before is still there.
+        """
+        del binding
+        self.set_bundle(account, bundle, promote_default=True)
+        return self._as_stored(identity_of(account), bundle)
+
+    def rotate(self, expected: Record, bundle: TokenBundle, label: str | None = None) -> Record:
+        """Store what a refresh yielded in place of *expected*, and return the new record.
+
+        Raises `Superseded` when the stored record is not *expected* any more.
+        """
+        del label
+        account = self.active_account(expected.key)
+        if account is None:
+            raise Superseded
+        self.set_bundle(account, bundle)
+        return self._as_stored(identity_of(account), bundle)
+
+    def reject(self, record: Record) -> None:
+        """Remember that the server called the grant of *record* dead."""
+
+    def forget(self, key: str) -> str | None:
+        """Remove an account and its secrets; return what could not be removed, as a sentence."""
+        self.clear(key)
+        return None
+
+    def stamp(self) -> object:
+        """Return something cheap that differs once another process has written."""
+        return None
+
+    def _as_stored(self, identity: Identity, bundle: TokenBundle) -> Record:
+        return Record(
+            identity,
+            generation=0,
+            access_token_expires_at=to_posix(bundle.expires_at),
+            instance=identity.instance,
+            storage=CUSTOM,
+        )

@@ -1,0 +1,72 @@
+"""Which account is meant: the one place that decides."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from click_auth.errors import ACCOUNT_NOT_FOUND, NO_ACCOUNT_SELECTED, UsageError
+from click_auth.text import inert
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from click_auth.identity import Identity
+
+
+def select(
+    identities: Iterable[Identity],
+    ref: str | None,
+    *,
+    default: str | None = None,
+    instance: str | None = None,
+) -> Identity | None:
+    """Return the account that *ref* means; without a *ref* the default one, else the only one.
+
+    An exact key wins; then ids; then labels, case-folded. *instance* leaves only its accounts.
+    Returns None when there is no account at all and none was named. Raises `UsageError`:
+    ACCOUNT_NOT_FOUND when *ref* matches none, NO_ACCOUNT_SELECTED when it matches several or
+    when there are several and none was named.
+    """
+    among = [each for each in identities if instance is None or each.instance == instance]
+    if ref is None:
+        return _unnamed(among, default)
+    matching = _matching(among, ref)
+    if not matching:
+        message = f"There is no account {inert(ref, 80)!r} here."
+        raise UsageError(message, code=ACCOUNT_NOT_FOUND, hints=[_known(among)])
+    if len(matching) > 1:
+        message = f"{inert(ref, 80)!r} means several accounts."
+        raise UsageError(message, code=NO_ACCOUNT_SELECTED, hints=[_known(matching)])
+    return matching[0]
+
+
+def _unnamed(among: list[Identity], default: str | None) -> Identity | None:
+    for identity in among:
+        if identity.key == default:
+            return identity
+    if len(among) > 1:
+        message = "There are several accounts and none of them is the default."
+        raise UsageError(message, code=NO_ACCOUNT_SELECTED, hints=[_known(among)])
+    return among[0] if among else None
+
+
+def _matching(among: list[Identity], ref: str) -> list[Identity]:
+    tests = (
+        lambda each: each.key == ref,
+        lambda each: each.id == ref,
+        lambda each: each.label is not None and each.label.casefold() == ref.casefold(),
+    )
+    for test in tests:
+        matching = [each for each in among if test(each)]
+        if matching:
+            return matching
+    return []
+
+
+def _known(among: list[Identity]) -> str:
+    if not among:
+        return "Nobody is logged in."
+    shown = ", ".join(inert(each.key, 60) for each in among[:5])
+    return f"Name one with --user: {shown}{', …' if len(among) > 5 else '.'}"  # noqa: PLR2004
+
+

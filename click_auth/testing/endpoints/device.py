@@ -1,0 +1,47 @@
+"""The device authorization endpoint and its page (RFC 8628)."""
+
+from __future__ import annotations
+
+from urllib.parse import urlencode
+
+from click_auth.testing import pages
+from click_auth.testing.messages import Answer, Request, split_scope
+from click_auth.testing.service import Service
+
+
+def device_authorization(service: Service, request: Request) -> Answer:
+    """Open a device code; a server that approves by itself approves it at once."""
+    client = service.directory.authenticate(request)
+    resource = tuple(filter(None, [request.form.get("resource")]))
+    scopes = split_scope(request.form.get("scope", ""))
+    device_code, device = service.devices.open(client.client_id, scopes, resource)
+    if service.auto_approve:
+        hint = service.login_as or request.form.get("login_hint")
+        service.devices.decide(device.user_code, service.directory.user(hint).id)
+    page = f"{service.issuer}/device"
+    interval = device.interval
+    return Answer.json(
+        {
+            "device_code": device_code,
+            "user_code": device.user_code,
+            "verification_uri": page,
+            "verification_uri_complete": f"{page}?{urlencode({'user_code': device.user_code})}",
+            "expires_in": int(service.devices.lifetime),
+            "interval": int(interval) if interval == int(interval) else interval,
+        }
+    )
+
+
+def device_page(service: Service, request: Request) -> Answer:
+    """Show the form, or take the decision."""
+    if request.method == "GET":
+        chosen = service.directory.user(service.login_as)
+        code = request.query.get("user_code", "")
+        return pages.device(code, service.directory.users, chosen)
+    approved = request.form.get("decision") == "approve"
+    user = service.directory.user(request.form.get("user")).id if approved else None
+    if not service.devices.decide(request.form.get("user_code", ""), user):
+        return pages.notice("No such code", "The code is wrong, decided already or too old.", 400)
+    if not approved:
+        return pages.notice("Denied", "The device was not connected.")
+    return pages.notice("Connected", "You can close this page and go back to your device.")

@@ -1,0 +1,123 @@
+"""What can go wrong at the test server, on order."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
+
+from click_auth.testing.messages import Answer, Endpoint, Request
+
+Hook = Callable[[Request], "Answer | None"]
+
+
+@dataclass
+class Faults:
+    """Orders, most of them by endpoint; they may change at any time while the server runs.
+
+    Numbers of `drop_request`, `drop_answer` and `truncate` say how many requests it
+    befalls; everything else lasts until it is taken back.
+    """
+
+    delay: dict[Endpoint, float] = field(default_factory=dict)
+    """Seconds before a request is looked at."""
+    delay_answer: dict[Endpoint, float] = field(default_factory=dict)
+    """Seconds between the deed and its answer."""
+    never_answer: set[Endpoint] = field(default_factory=set)
+    """The request is read, then nothing happens."""
+    drop_request: dict[Endpoint, int] = field(default_factory=dict)
+    """The connection is cut before anything is done."""
+    drop_answer: dict[Endpoint, int] = field(default_factory=dict)
+    """It is done, then the connection is cut without a status: rotated, and lost."""
+    hooks: dict[Endpoint, Hook] = field(default_factory=dict)
+    """A function that sees the request first; what it returns is the answer, unless None."""
+    answers: dict[Endpoint, list[Answer]] = field(default_factory=dict)
+    """Given instead of doing anything, one for each request in turn."""
+    status: dict[Endpoint, tuple[int, str]] = field(default_factory=dict)
+    """A status and body (JSON if it is), given instead of doing anything."""
+    redirect: dict[Endpoint, str] = field(default_factory=dict)
+    """A URL to which a 307 points, instead of doing anything."""
+    raw: dict[Endpoint, bytes] = field(default_factory=dict)
+    """The very bytes of the answer, instead of doing anything; then the connection is cut."""
+    not_json: set[Endpoint] = field(default_factory=set)
+    """It is done, and the answer is a 200 with an HTML page."""
+    overlay: dict[Endpoint, dict[str, object]] = field(default_factory=dict)
+    """Fields laid over the JSON object of a successful answer."""
+    omit: dict[Endpoint, set[str]] = field(default_factory=dict)
+    """Fields left out of the JSON object of a successful answer."""
+    headers: dict[Endpoint, dict[str, str]] = field(default_factory=dict)
+    """Headers added to every answer, those of other faults included."""
+    drip: dict[Endpoint, float] = field(default_factory=dict)
+    """Seconds between two bytes of the answer."""
+    truncate: dict[Endpoint, int] = field(default_factory=dict)
+    """The answer is cut half way through its body."""
+    callback: dict[str, str | None] = field(default_factory=dict)
+    """Parameters laid over the redirect back to the client; None leaves one out."""
+    device_errors: list[str] = field(default_factory=list)
+    """Errors with which polls for a device code are answered, in turn."""
+    id_token: dict[str, object] = field(default_factory=dict)
+    """Claims laid over those of an ID token."""
+    date_skew: float = 0.0
+    """Seconds by which the `Date` header is ahead."""
+    _lock: threading.Lock = field(
+        default_factory=threading.Lock, init=False, repr=False, compare=False
+    )
+
+    def clear(self) -> None:
+        """Take every order back."""
+        fresh = type(self)()
+        for each in fields(self):
+            if each.init:
+                setattr(self, each.name, getattr(fresh, each.name))
+
+    def spend(self, orders: dict[Endpoint, int], endpoint: Endpoint) -> bool:
+        """Whether this request is one of those that an order counts."""
+        with self._lock:
+            left = orders.get(endpoint, 0)
+            if left > 0:
+                orders[endpoint] = left - 1
+            return left > 0
+
+    def next_device_error(self) -> str | None:
+        """The error for this poll, if one is ordered."""
+        with self._lock:
+            return self.device_errors.pop(0) if self.device_errors else None
+
+    def instead(self, request: Request) -> Answer | None:
+        """The answer that replaces what the endpoint would do, if one is ordered."""
+        endpoint = request.endpoint
+        hook = self.hooks.get(endpoint)
+        answer = hook(request) if hook is not None else None
+        if answer is not None:
+            return answer
+        with self._lock:
+            queue = self.answers.get(endpoint)
+            if queue:
+                return queue.pop(0)
+        if endpoint in self.redirect:
+            return Answer.redirect(self.redirect[endpoint], 307)
+        if endpoint in self.status:
+            status, body = self.status[endpoint]
+            return Answer(status, {"Content-Type": _content_type(body)}, body.encode())
+        return None
+
+    def change(self, endpoint: Endpoint, answer: Answer) -> Answer:
+        """What becomes of an answer that the endpoint itself gave."""
+        if endpoint in self.not_json:
+            return Answer.html("<!doctype html><title>Maintenance</title>")
+        if answer.status >= 300 or not (endpoint in self.overlay or endpoint in self.omit):
+            return answer
+        document = json.loads(answer.body)
+        document.update(self.overlay.get(endpoint, {}))
+        for name in self.omit.get(endpoint, ()):
+            document.pop(name, None)
+        return Answer(answer.status, answer.headers, json.dumps(document).encode())
+
+
+def _content_type(body: str) -> str:
+    try:
+        json.loads(body)
+    except ValueError:
+        return "text/html; charset=utf-8"
+    return "application/json"

@@ -1,0 +1,69 @@
+"""What the endpoints share: one server's state and addresses."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from dataclasses import dataclass, field
+
+from click_auth.testing.devices import Devices
+from click_auth.testing.faults import Faults
+from click_auth.testing.grants import Grants
+from click_auth.testing.parties import Directory
+from click_auth.testing.todo_api import TodoLists
+
+
+@dataclass(frozen=True, slots=True)
+class AuthorizationAsked:
+    """An authorization request that was found good."""
+
+    client_id: str
+    redirect_uri: str
+    scopes: tuple[str, ...]
+    state: str | None
+    challenge: str | None
+    resource: tuple[str, ...]
+    nonce: str | None
+    login_hint: str | None
+
+
+class Tickets:
+    """Authorization requests that wait for a person's decision; thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._waiting: dict[str, AuthorizationAsked] = {}
+
+    def keep(self, asked: AuthorizationAsked) -> str:
+        """Return a ticket that is good once."""
+        ticket = secrets.token_urlsafe(16)
+        with self._lock:
+            self._waiting[ticket] = asked
+        return ticket
+
+    def take(self, ticket: str) -> AuthorizationAsked | None:
+        """What a ticket stands for."""
+        with self._lock:
+            return self._waiting.pop(ticket, None)
+
+
+@dataclass(slots=True)
+class Service:
+    """A server's state, without its socket; `issuer` and `origin` are set when it is bound."""
+
+    directory: Directory
+    grants: Grants
+    devices: Devices
+    faults: Faults
+    auto_approve: bool
+    login_as: str | None = None
+    client_secret_lifetime: float | None = None
+    path: str = ""
+    origin: str = ""
+    tickets: Tickets = field(default_factory=Tickets)
+    lists: TodoLists = field(default_factory=TodoLists)
+
+    @property
+    def issuer(self) -> str:
+        """The issuer identifier (RFC 8414 2)."""
+        return self.origin + self.path

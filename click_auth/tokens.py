@@ -1,0 +1,78 @@
+"""What a grant yields, and when it is still good. Pure: the clock is an argument."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any, NoReturn
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from click_auth.records import Record
+
+DEFAULT_MIN_TTL = 60.0  # seconds
+
+
+@dataclass(frozen=True)
+class TokenBundle:
+    """The tokens of one grant. Never shown: no token is in its `repr`, and it is not pickled.
+
+    `expires_at` and `refresh_expires_at` are aware UTC datetimes, or None when the server did
+    not say. `scopes` is None when nobody said. `id_token` and `extra` (the answer's other
+    fields) reach hooks and `identify`, and are not stored.
+    """
+
+    access_token: str = field(repr=False)
+    refresh_token: str | None = field(default=None, repr=False)
+    expires_at: datetime | None = None
+    refresh_expires_at: datetime | None = None
+    scopes: tuple[str, ...] | None = None
+    token_type: str = "Bearer"
+    id_token: str | None = field(default=None, repr=False)
+    extra: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+    def __reduce__(self) -> NoReturn:
+        message = "a TokenBundle holds secrets and is not pickled"
+        raise TypeError(message)
+
+
+def is_fresh(record: Record, *, now: float, min_ttl: float) -> bool:
+    """Return whether the access token of *record* may be used without asking the server.
+
+    It may while more than *min_ttl* seconds are left, and while its expiry is not known: the
+    server named none, or the clock stands before the moment it was obtained, so that nothing
+    can be reckoned. The default *min_ttl* is capped at half of the token's life, so that a
+    short-lived token costs one refresh for each expiry and not one for each call.
+    """
+    expires_at, obtained_at = record.access_token_expires_at, record.access_token_obtained_at
+    if expires_at is None:
+        return True
+    if obtained_at is not None and now < obtained_at:
+        return True
+    if min_ttl == DEFAULT_MIN_TTL and obtained_at is not None:
+        min_ttl = min(min_ttl, max(expires_at - obtained_at, 0.0) / 2)
+    return expires_at - now > min_ttl
+
+
+def to_posix(moment: datetime | None) -> float | None:
+    """Return *moment* as POSIX seconds."""
+    return None if moment is None else moment.timestamp()
+
+
+def from_posix(seconds: float | None) -> datetime | None:
+    """Return POSIX *seconds* as an aware UTC datetime, or None where no calendar reaches."""
+    if seconds is None:
+        return None
+    try:
+        return datetime.fromtimestamp(seconds, timezone.utc)
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def rfc3339(seconds: float | None) -> str | None:
+    """Return POSIX *seconds* as an RFC 3339 text in UTC, to the second."""
+    moment = from_posix(seconds)
+    if moment is None:
+        return None
+    return moment.replace(microsecond=0).isoformat().replace("+00:00", "Z")

@@ -1,0 +1,102 @@
+"""How a person, or a program in their place, is spoken to: always on stderr.
+
+The voice in effect is a context variable, so that a store deep in the library can warn without
+being handed a printer, and so that under `--json` every line on stderr is an object.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, Protocol
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from click_auth.errors import AuthError
+
+
+class Voice(Protocol):
+    """What the library says, and in which shape."""
+
+    def say(self, text: str) -> None:
+        """Print one line for a person."""
+
+    def warn(self, text: str) -> None:
+        """Print one line that must not be missed."""
+
+    def event(self, name: str, text: str, **fields: Any) -> None:
+        """Print *text* to a person, or `{"event": name, **fields}` to a program."""
+
+    def error(self, error: AuthError) -> None:
+        """Print the error that ends the command."""
+
+
+class Spoken:
+    """Plain sentences on stderr."""
+
+    def say(self, text: str) -> None:
+        """Print one line."""
+        echo(text)
+
+    def warn(self, text: str) -> None:
+        """Print one line that begins with "Warning:"."""
+        echo(click.style("Warning:", fg="yellow", bold=True) + " " + text)
+
+    def event(self, name: str, text: str, **fields: Any) -> None:
+        """Print the sentence; the fields are for programs."""
+        del name, fields
+        echo(text)
+
+    def error(self, error: AuthError) -> None:
+        """Print the error as Click would."""
+        click.ClickException.show(error)
+
+
+class Machine:
+    """One JSON object a line on stderr."""
+
+    def say(self, text: str) -> None:
+        """Print `{"event": "message", "message": text}`."""
+        self.event("message", text, message=text)
+
+    def warn(self, text: str) -> None:
+        """Print `{"event": "warning", "message": text}`."""
+        self.event("warning", text, message=text)
+
+    def event(self, name: str, text: str, **fields: Any) -> None:
+        """Print the fields; the sentence is for people."""
+        del text
+        echo(json.dumps({"event": name, **fields}))
+
+    def error(self, error: AuthError) -> None:
+        """Print the error envelope."""
+        echo(json.dumps(error.to_json()))
+
+
+def echo(text: str) -> None:
+    """Print a line on stderr, whatever its encoding can hold, and flush it."""
+    stream = click.get_text_stream("stderr")
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    click.echo(text.encode(encoding, "replace").decode(encoding), err=True)
+
+
+_current: ContextVar[Voice] = ContextVar("click_auth_voice", default=Spoken())  # noqa: B039
+
+
+def current() -> Voice:
+    """Return the voice in effect."""
+    return _current.get()
+
+
+@contextlib.contextmanager
+def speaking(voice: Voice) -> Iterator[Voice]:
+    """Put *voice* into effect for a block."""
+    token = _current.set(voice)
+    try:
+        yield voice
+    finally:
+        _current.reset(token)
