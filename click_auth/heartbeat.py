@@ -1,0 +1,145 @@
+"""A lock for file systems that lock no files: the file itself, and a sign of life in it.
+
+Whoever creates the file holds it. It is taken from a holder only on proof: on this machine, that
+the process is gone; on another one, that its heart has not beaten for longer than any hold lasts.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import threading
+import time
+from typing import TYPE_CHECKING, BinaryIO
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+BEAT_SECONDS = 2.0
+DEAD_AFTER_SECONDS = 60.0
+_POLL_SECONDS = 0.01
+
+
+class LockBusy(Exception):  # noqa: N818 - an outcome: the waiter gave up
+    """Somebody else still holds the lock; `holder` is the process id that they wrote."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.holder = _signature(path)[0]
+        super().__init__(f"{path} is held by process {self.holder or 'unknown'}")
+
+
+def sign(file: BinaryIO) -> None:
+    """Write who holds the lock, for messages and for proof; a full disk is no reason to fail."""
+    with contextlib.suppress(OSError):
+        text = f"{os.getpid()} {socket.gethostname()} {_start_of(os.getpid())}\n"
+        os.ftruncate(file.fileno(), 0)
+        os.lseek(file.fileno(), 0, os.SEEK_SET)
+        os.write(file.fileno(), text.encode("utf-8", "replace"))
+
+
+@contextlib.contextmanager
+def beating_lock(path: Path, deadline: float) -> Iterator[None]:
+    """Hold *path* by having created it. Raises `LockBusy` at *deadline* (monotonic seconds)."""
+    file = _created(path, deadline)
+    sign(file)
+    stopped = threading.Event()
+    threading.Thread(target=_beat, args=(file, stopped), daemon=True).start()
+    try:
+        yield
+    finally:
+        stopped.set()
+        with contextlib.suppress(OSError):
+            if os.path.samestat(path.lstat(), os.fstat(file.fileno())):
+                path.unlink()
+        file.close()
+
+
+def _beat(file: BinaryIO, stopped: threading.Event) -> None:
+    while not stopped.wait(BEAT_SECONDS):
+        with contextlib.suppress(OSError, ValueError):
+            os.utime(file.fileno() if os.utime in os.supports_fd else file.name)
+
+
+def _created(path: Path, deadline: float) -> BinaryIO:
+    watch = _Watch(path)
+    while True:
+        with contextlib.suppress(FileExistsError):
+            return os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600), "r+b", 0)
+        if watch.proves_death():
+            _take_away(path, watch)
+        elif time.monotonic() >= deadline:
+            raise LockBusy(path)
+        else:
+            time.sleep(_POLL_SECONDS)
+
+
+class _Watch:
+    """What a waiter has seen of a holder: which file, and when its heart last beat."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.seen: tuple[int, int] | None = None
+        self._since = time.monotonic()
+
+    def proves_death(self) -> bool:
+        now = _identity(self._path)
+        if now != self.seen:
+            self.seen, self._since = now, time.monotonic()
+        if now is None:
+            return False
+        pid, host, start = _signature(self._path)
+        if pid is not None and host == socket.gethostname():
+            return _is_gone(pid, start)
+        return time.monotonic() - self._since > DEAD_AFTER_SECONDS
+
+
+def _take_away(path: Path, watch: _Watch) -> None:
+    """Remove a dead holder's file, one waiter at a time, if it still is the one that was seen."""
+    guard = path.with_name(path.name + ".takeover")
+    try:
+        os.close(os.open(guard, os.O_CREAT | os.O_EXCL, 0o600))
+    except FileExistsError:
+        with contextlib.suppress(FileNotFoundError):
+            if time.time() - guard.stat().st_mtime > DEAD_AFTER_SECONDS:
+                guard.unlink()
+        return
+    try:
+        if _identity(path) == watch.seen:
+            path.unlink(missing_ok=True)
+    finally:
+        guard.unlink(missing_ok=True)
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    with contextlib.suppress(FileNotFoundError):
+        status = path.lstat()
+        return status.st_ino, status.st_mtime_ns
+    return None
+
+
+def _signature(path: Path) -> tuple[int | None, str, str]:
+    with contextlib.suppress(OSError, ValueError):
+        pid, host, start = path.read_text("utf-8", "replace")[:400].split()
+        return int(pid), host, start
+    return None, "", ""
+
+
+def _is_gone(pid: int, start: str) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    except OSError:
+        return False
+    return start not in ("-", _start_of(pid))  # the number went to another process
+
+
+def _start_of(pid: int) -> str:
+    """Return when a process began, as the kernel counts it; "-" where it does not say."""
+    with contextlib.suppress(OSError, IndexError):
+        with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as status:  # noqa: PTH123
+            return status.read().rpartition(")")[2].split()[19]
+    return "-"
