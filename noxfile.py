@@ -51,7 +51,7 @@ def wheel() -> str:
 
 
 def install(session: nox.Session, *groups: str, extras: str = "", lowest: bool = False) -> None:
-    """Install the built wheel and some groups; `lowest`: the wheel's dependencies at their bounds."""
+    """Install the built wheel and some groups; `lowest`: its dependencies at their bounds."""
     constraints: list[str] = []
     if lowest:
         bounds = Path(session.create_tmp()) / "lowest.txt"
@@ -70,7 +70,7 @@ def install(session: nox.Session, *groups: str, extras: str = "", lowest: bool =
     + [nox.param(PYTHONS[0], True, id="lowest")],
 )
 def tests(session: nox.Session, lowest: bool) -> None:
-    """Run the suite against the built wheel: on each Python here, and on the lowest dependencies."""
+    """Run the suite against the built wheel: each Python here, and the lowest dependencies."""
     missing = ", ".join(version for version in SUPPORTED if version not in PYTHONS)
     if missing:
         session.log(f"not on this machine, so not tested: Python {missing}")

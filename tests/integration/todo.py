@@ -1,0 +1,94 @@
+"""A person at a terminal: runs the CLI in real processes, and follows the URL that it opens."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from integration.machine import HERE
+from integration.processes import wait_until
+
+# The longest that one command may take here, in seconds.
+COMMAND_SECONDS = 60.0
+# Stands for the person's browser: leaves the URL where the test finds it, whole from the first.
+OPENER = """\
+#!/bin/sh
+printf %s "$1" > "{page}.part" && mv "{page}.part" "{page}"
+"""
+
+
+@dataclass
+class Login:
+    """A login that waits for its person, who is asked to visit `url`."""
+
+    process: subprocess.Popen[str]
+    url: str
+
+    def finish(self) -> tuple[int, str, str]:
+        """Return the exit code, stdout and stderr, once the process ends."""
+        stdout, stderr = self.process.communicate(timeout=COMMAND_SECONDS)
+        return self.process.returncode, stdout, stderr
+
+
+@dataclass(frozen=True)
+class Todo:
+    """The CLI as one person runs it, in `environment`; `folder` is theirs."""
+
+    environment: Mapping[str, str]
+    folder: Path
+
+    def having(self, **environment: str) -> Todo:
+        """Return the same person with more in their environment."""
+        return replace(self, environment={**self.environment, **environment})
+
+    def run(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+        """Run one command to its end and return how it ended."""
+        return subprocess.run(
+            [sys.executable, str(HERE / "cli.py"), *arguments],
+            env=dict(self.environment),
+            cwd=self.folder,
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=COMMAND_SECONDS,
+            check=False,
+        )
+
+    def json(self, *arguments: str) -> dict[str, Any]:
+        """Return what a command that must succeed prints with --json."""
+        done = self.run(*arguments, "--json")
+        assert done.returncode == 0, done.stderr
+        answer = json.loads(done.stdout)
+        assert isinstance(answer, dict)
+        return answer
+
+    def start_login(self, *arguments: str) -> Login:
+        """Start a login and return when it has opened the browser."""
+        page = self.folder / "page"
+        page.unlink(missing_ok=True)
+        opener = self.folder / "opener"
+        opener.write_text(OPENER.format(page=page), encoding="utf-8")
+        opener.chmod(0o755)
+        process = subprocess.Popen(
+            [sys.executable, str(HERE / "cli.py"), "auth", "login", *arguments],
+            env={**self.environment, "BROWSER": str(opener)},
+            cwd=self.folder,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            wait_until(lambda: page.exists() or process.poll() is not None, "the browser to open")
+        except TimeoutError:
+            process.kill()
+            raise
+        if not page.exists():
+            message = f"the login ended before the browser opened: {process.communicate()}"
+            raise RuntimeError(message)
+        return Login(process, page.read_text(encoding="utf-8"))
