@@ -5,11 +5,14 @@ from __future__ import annotations
 import secrets
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from click_auth.testing.grants import Grant
 from click_auth.testing.messages import OAuthError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _ALPHABET = "BCDFGHJKLMNPQRSTVWXZ"
 _TOLERANCE = 0.05
@@ -63,7 +66,7 @@ class Devices:
         return value, device
 
     def decide(self, user_code: str | None, user: str | None) -> bool:
-        """Approve as `user`, or deny (None); without a code, whatever waits. False: nothing does."""
+        """Approve as `user`, or deny (None); without a code, what waits. False: nothing does."""
         meant = None if user_code is None else _plain(user_code)
         with self._lock:
             waiting = [
@@ -78,7 +81,7 @@ class Devices:
             return bool(waiting)
 
     def poll(self, value: str, client_id: str) -> Grant:
-        """The grant of a device code; raises `OAuthError` until there is one (RFC 8628 3.5)."""
+        """Return the grant of a code; raises `OAuthError` until there is one (RFC 8628 3.5)."""
         with self._lock:
             device = self._devices.get(value)
             if device is None or device.client_id != client_id or device.redeemed:

@@ -11,6 +11,8 @@ from click_auth.testing.messages import Answer, Endpoint, Request
 
 Hook = Callable[[Request], "Answer | None"]
 
+_SUCCESS = range(200, 300)
+
 
 @dataclass
 class Faults:
@@ -80,12 +82,12 @@ class Faults:
             return left > 0
 
     def next_device_error(self) -> str | None:
-        """The error for this poll, if one is ordered."""
+        """Return the error for this poll, if one is ordered."""
         with self._lock:
             return self.device_errors.pop(0) if self.device_errors else None
 
     def instead(self, request: Request) -> Answer | None:
-        """The answer that replaces what the endpoint would do, if one is ordered."""
+        """Return the answer that replaces what the endpoint would do, if one is ordered."""
         endpoint = request.endpoint
         hook = self.hooks.get(endpoint)
         answer = hook(request) if hook is not None else None
@@ -103,10 +105,10 @@ class Faults:
         return None
 
     def change(self, endpoint: Endpoint, answer: Answer) -> Answer:
-        """What becomes of an answer that the endpoint itself gave."""
+        """Return what becomes of an answer that the endpoint itself gave."""
         if endpoint in self.not_json:
             return Answer.html("<!doctype html><title>Maintenance</title>")
-        if answer.status >= 300 or not (endpoint in self.overlay or endpoint in self.omit):
+        if answer.status not in _SUCCESS or not (endpoint in self.overlay or endpoint in self.omit):
             return answer
         document = json.loads(answer.body)
         document.update(self.overlay.get(endpoint, {}))

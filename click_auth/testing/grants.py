@@ -8,13 +8,17 @@ import hmac
 import secrets
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from click_auth.testing.messages import OAuthError
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 CODE_LIFETIME = 60.0
+S256_LENGTH = 43
+_VERIFIER_LENGTHS = range(43, 129)
 
 
 @dataclass(slots=True, eq=False)
@@ -147,14 +151,14 @@ class Grants:
             return self._access(grant, scopes or grant.scopes, refresh_token, lifetime)
 
     def find(self, value: str | None) -> Token | None:
-        """A token that is good now."""
+        """Return a token that is good now."""
         with self._lock:
             token = self._tokens.get(value or "")
             good = token is not None and self._is_good(token) and token.rotated_at is None
             return token if good else None
 
     def find_access(self, value: str | None) -> Token | None:
-        """An access token that is good now."""
+        """Return an access token that is good now."""
         token = self.find(value)
         return token if token is not None and token.kind == "access" else None
 
@@ -229,7 +233,7 @@ def _proves(challenge: str | None, verifier: str | None) -> bool:
     if challenge is None or verifier is None:
         # A verifier without a challenge is a downgrade (RFC 9700 2.1.1).
         return challenge is verifier
-    if not 43 <= len(verifier) <= 128:
+    if len(verifier) not in _VERIFIER_LENGTHS:
         return False
     digest = hashlib.sha256(verifier.encode()).digest()
     expected = base64.urlsafe_b64encode(digest).rstrip(b"=").decode()

@@ -6,9 +6,12 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import overload
+from typing import TYPE_CHECKING, overload
 
-from click_auth.testing.messages import Endpoint
+from click_auth.testing.typed import override
+
+if TYPE_CHECKING:
+    from click_auth.testing.messages import Endpoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +30,7 @@ class JournalEntry:
 
 
 class Journal(Sequence[JournalEntry]):
-    """A list of entries that may be read while the server runs; an answer is in it before it is sent."""
+    """Entries that may be read while the server runs; each is there before its answer is sent."""
 
     def __init__(self) -> None:
         self._entries: list[JournalEntry] = []
@@ -37,18 +40,21 @@ class Journal(Sequence[JournalEntry]):
     def __getitem__(self, index: int) -> JournalEntry: ...
     @overload
     def __getitem__(self, index: slice) -> Sequence[JournalEntry]: ...
+    @override
     def __getitem__(self, index: int | slice) -> JournalEntry | Sequence[JournalEntry]:
         return self.snapshot()[index]
 
+    @override
     def __len__(self) -> int:
         return len(self._entries)
 
+    @override
     def __repr__(self) -> str:
         lines = (f"{entry.method} {entry.path} {entry.status}" for entry in self.snapshot())
         return f"Journal({', '.join(lines)})"
 
     def snapshot(self) -> list[JournalEntry]:
-        """A list of what there is now."""
+        """Return a list of what there is now."""
         with self._changed:
             return list(self._entries)
 
@@ -66,7 +72,7 @@ class Journal(Sequence[JournalEntry]):
     def posts(
         self, endpoint: Endpoint | None = None, *, grant_type: str | None = None
     ) -> list[JournalEntry]:
-        """The POST requests to an endpoint, of one `grant_type` if it is given."""
+        """Return the POST requests to an endpoint, of one `grant_type` if it is given."""
         return [
             entry
             for entry in self.snapshot()
@@ -78,7 +84,7 @@ class Journal(Sequence[JournalEntry]):
     def wait_for(
         self, endpoint: Endpoint, *, count: int = 1, timeout: float = 5.0
     ) -> list[JournalEntry]:
-        """Wait until an endpoint was asked `count` times; raises `TimeoutError` after `timeout` seconds."""
+        """Wait for `count` requests; raises `TimeoutError` after `timeout` seconds."""
         deadline = time.monotonic() + timeout
         with self._changed:
             while True:

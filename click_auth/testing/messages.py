@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 from urllib.parse import parse_qsl
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 Endpoint = Literal[
     "discovery",
@@ -43,7 +45,7 @@ class Request:
         return value.strip() if scheme.lower() == "bearer" and value.strip() else None
 
     def json(self) -> dict[str, object]:
-        """The body as a JSON object; raises `OAuthError` for anything else."""
+        """Return the body as a JSON object; raises `OAuthError` for anything else."""
         try:
             document = json.loads(self.body)
         except ValueError:
@@ -65,19 +67,19 @@ class Answer:
     def json(
         cls, document: object, status: int = 200, headers: Mapping[str, str] | None = None
     ) -> Answer:
-        """A JSON answer that nobody may cache (RFC 6749 5.1)."""
+        """Return a JSON answer that nobody may cache (RFC 6749 5.1)."""
         own = {"Content-Type": "application/json", "Cache-Control": "no-store"}
         return cls(status, {**own, **(headers or {})}, json.dumps(document).encode())
 
     @classmethod
     def html(cls, text: str, status: int = 200, headers: Mapping[str, str] | None = None) -> Answer:
-        """An HTML page."""
+        """Return an HTML page."""
         own = {"Content-Type": "text/html; charset=utf-8", "Cache-Control": "no-store"}
         return cls(status, {**own, **(headers or {})}, text.encode())
 
     @classmethod
     def redirect(cls, location: str, status: int = 303) -> Answer:
-        """A redirect without a body."""
+        """Return a redirect without a body."""
         return cls(status, {"Location": location, "Cache-Control": "no-store"})
 
 
@@ -104,7 +106,7 @@ class OAuthError(Exception):
         return {"error": self.error, **described}
 
     def answer(self) -> Answer:
-        """The error as a JSON answer."""
+        """Return the error as a JSON answer."""
         return Answer.json(self.parameters(), self.status, self.headers)
 
 
@@ -120,5 +122,5 @@ def decode_form(text: str) -> tuple[dict[str, str], tuple[str, ...]]:
 
 
 def split_scope(text: str) -> tuple[str, ...]:
-    """The scopes of a `scope` parameter, in order, each once."""
+    """Return the scopes of a `scope` parameter, in order, each once."""
     return tuple(dict.fromkeys(text.split()))

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from html import escape
+from typing import TYPE_CHECKING
 
 from click_auth.testing.messages import Answer
-from click_auth.testing.parties import User
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from click_auth.testing.parties import User
 
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1c1e21; --paper: #fff; --back: #eef0f3; --blue: #2459c7 }
@@ -29,21 +33,21 @@ _HEADERS = {
 
 
 def notice(title: str, text: str, status: int = 200) -> Answer:
-    """A page that only says something."""
+    """Return a page that only says something."""
     return _page(title, f"<p>{escape(text)}</p>", status)
 
 
 def consent(
     client_id: str, scopes: Iterable[str], users: Iterable[User], chosen: User, ticket: str
 ) -> Answer:
-    """The page that asks whether a client may have what it asks for."""
+    """Return the page that asks whether a client may have what it asks for."""
     asks = f"<p><b>{escape(client_id)}</b> asks for:</p>{_items(scopes)}"
     form = _form("/consent", {"ticket": ticket}, _users(users, chosen) + _BUTTONS)
     return _page("Log in", asks + form, cookie=f"consent={ticket}; Path=/; HttpOnly; SameSite=Lax")
 
 
 def device(user_code: str, users: Iterable[User], chosen: User) -> Answer:
-    """The page on which a device's code is entered and approved (RFC 8628 3.3)."""
+    """Return the page on which a device's code is entered and approved (RFC 8628 3.3)."""
     code = (
         '<label>Code<input name="user_code" autocomplete="off" required '
         f'value="{escape(user_code)}"></label>'

@@ -6,11 +6,14 @@ import hmac
 import threading
 import time
 from base64 import b64decode
-from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from urllib.parse import unquote_plus, urlsplit
 
 from click_auth.testing.messages import OAuthError, Request
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
 
@@ -30,7 +33,7 @@ class User:
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """A registered client, public if it has no secret; `secret_expires_at` is POSIX seconds, 0 for never."""
+    """A registered client, public if without a secret; that expires at POSIX seconds, 0: never."""
 
     client_id: str
     redirect_uris: tuple[str, ...] = ()
@@ -39,7 +42,7 @@ class Client:
     secret_expires_at: float = 0.0
 
     def accepts_redirect(self, uri: str) -> bool:
-        """Whether a redirect URI is registered; loopback ones without a port stand for any (RFC 8252 7.3)."""
+        """Whether a redirect URI is registered; loopback ones at any port (RFC 8252 7.3)."""
         return any(_matches(registered, uri) for registered in self.redirect_uris)
 
 
@@ -67,12 +70,12 @@ class Directory:
         self._lock = threading.Lock()
 
     def user(self, hint: str | None) -> User:
-        """The user whom a hint means, else the first."""
+        """Return the user whom a hint means, else the first."""
         meant = (user for user in self.users if hint is not None and user.answers_to(hint))
         return next(meant, self.users[0])
 
     def client(self, client_id: str) -> Client | None:
-        """The client with this id."""
+        """Return the client with this id."""
         with self._lock:
             return self._clients.get(client_id)
 
@@ -87,7 +90,7 @@ class Directory:
             self._clients.pop(client_id, None)
 
     def authenticate(self, request: Request) -> Client:
-        """The client that makes a request (RFC 6749 2.3); raises `OAuthError` if it does not prove itself."""
+        """Return the client that makes a request (RFC 6749 2.3); raises `OAuthError`."""
         client_id, secret, method = _credentials(request)
         client = self.client(client_id)
         if client is None or not _proves(client, secret, method):

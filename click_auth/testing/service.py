@@ -5,12 +5,15 @@ from __future__ import annotations
 import secrets
 import threading
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from click_auth.testing.devices import Devices
-from click_auth.testing.faults import Faults
-from click_auth.testing.grants import Grants
-from click_auth.testing.parties import Directory
 from click_auth.testing.todo_api import TodoLists
+
+if TYPE_CHECKING:
+    from click_auth.testing.devices import Devices
+    from click_auth.testing.faults import Faults
+    from click_auth.testing.grants import Grants
+    from click_auth.testing.parties import Directory
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +45,7 @@ class Tickets:
         return ticket
 
     def take(self, ticket: str) -> AuthorizationAsked | None:
-        """What a ticket stands for."""
+        """Return what a ticket stands for."""
         with self._lock:
             return self._waiting.pop(ticket, None)
 

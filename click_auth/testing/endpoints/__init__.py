@@ -38,7 +38,7 @@ _PATHS: dict[str, Endpoint] = {
 
 
 def find_endpoint(path: str, issuer_path: str) -> Endpoint:
-    """The endpoint at a path; metadata answers at each place where clients look (RFC 8414 3.1, 5)."""
+    """Return what is at a path; metadata is wherever clients look for it (RFC 8414 3.1, 5)."""
     well_known = "/.well-known"
     if path in (
         f"{well_known}/oauth-authorization-server{issuer_path}",
@@ -59,7 +59,7 @@ def find_endpoint(path: str, issuer_path: str) -> Endpoint:
 
 
 def answer(service: Service, request: Request) -> Answer:
-    """What the server itself says to a request."""
+    """Return what the server itself says to a request."""
     if request.endpoint == "unknown":
         return Answer(404)
     function, methods = _FUNCTIONS[request.endpoint]

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from http.cookies import CookieError, SimpleCookie
+from typing import TYPE_CHECKING
 from urllib.parse import urlencode, urlsplit
 
 from click_auth.testing import pages
-from click_auth.testing.grants import Grant
+from click_auth.testing.grants import S256_LENGTH, Grant
 from click_auth.testing.messages import Answer, OAuthError, Request, split_scope
-from click_auth.testing.parties import Client
 from click_auth.testing.service import AuthorizationAsked, Service
+
+if TYPE_CHECKING:
+    from click_auth.testing.parties import Client
 
 
 def authorize(service: Service, request: Request) -> Answer:
@@ -42,9 +45,7 @@ def authorize(service: Service, request: Request) -> Answer:
         return _approve(service, asked, chosen.id)
     chosen = service.directory.user(asked.login_hint or service.login_as)
     ticket = service.tickets.keep(asked)
-    return pages.consent(
-        asked.client_id, asked.scopes, service.directory.users, chosen, ticket
-    )
+    return pages.consent(asked.client_id, asked.scopes, service.directory.users, chosen, ticket)
 
 
 def check_resource(resource: str | None) -> None:
@@ -67,7 +68,7 @@ def _check(service: Service, client: Client, request: Request) -> None:
         raise OAuthError("invalid_request", "code_challenge is missing")
     if challenge is not None and given.get("code_challenge_method", "plain") != "S256":
         raise OAuthError("invalid_request", "only the challenge method S256 is offered")
-    if challenge is not None and len(challenge) != 43:
+    if challenge is not None and len(challenge) != S256_LENGTH:
         raise OAuthError("invalid_request", "code_challenge is not a SHA-256 digest")
     check_resource(given.get("resource"))
     if given.get("prompt") == "none" and not service.auto_approve:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from click_auth.testing import pages
 from click_auth.testing.messages import Answer, Request, split_scope
-from click_auth.testing.service import Service
+
+if TYPE_CHECKING:
+    from click_auth.testing.service import Service
 
 
 def device_authorization(service: Service, request: Request) -> Answer:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import secrets
 import time
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from click_auth.testing.endpoints.token import GRANT_TYPES
 from click_auth.testing.messages import Answer, OAuthError, Request
 from click_auth.testing.parties import LOOPBACK_HOSTS, Client
-from click_auth.testing.service import Service
+
+if TYPE_CHECKING:
+    from click_auth.testing.service import Service
 
 _AUTH_METHODS = ("none", "client_secret_basic", "client_secret_post")
 
 
 def discovery(service: Service, _request: Request) -> Answer:
-    """The metadata document."""
+    """Return the metadata document."""
     issuer = service.issuer
     return Answer.json(
         {

@@ -1,11 +1,15 @@
-"""What tokens are for: userinfo, the to-do API; and what becomes of them: revocation, introspection."""
+"""What tokens are for (userinfo, the to-do API), and how they are revoked and looked at."""
 
 from __future__ import annotations
 
-from click_auth.testing.grants import Token
+from typing import TYPE_CHECKING
+
 from click_auth.testing.messages import Answer, OAuthError, Request
-from click_auth.testing.parties import User
-from click_auth.testing.service import Service
+
+if TYPE_CHECKING:
+    from click_auth.testing.grants import Token
+    from click_auth.testing.parties import User
+    from click_auth.testing.service import Service
 
 
 def revoke(service: Service, request: Request) -> Answer:
@@ -50,7 +54,7 @@ def userinfo(service: Service, request: Request) -> Answer:
 
 
 def api(service: Service, request: Request) -> Answer:
-    """The to-do API: `/me`, `/tasks`, `/tasks/<id>/done`."""
+    """Serve the to-do API: `/me`, `/tasks`, `/tasks/<id>/done`."""
     token = _bearer(service, request)
     owner = token.grant.user or token.grant.client_id
     match request.method, request.path.split("/")[2:]:
@@ -66,7 +70,9 @@ def api(service: Service, request: Request) -> Answer:
             return Answer.json(service.lists.add(owner, title), 201)
         case "POST", ["tasks", number, "done"] if number.isdecimal():
             task = service.lists.finish(owner, int(number))
-            return Answer.json({"message": "no such task"}, 404) if task is None else Answer.json(task)
+            return (
+                Answer.json({"message": "no such task"}, 404) if task is None else Answer.json(task)
+            )
     return Answer.json({"message": "no such resource"}, 404)
 
 
@@ -78,7 +84,10 @@ def _bearer(service: Service, request: Request) -> Token:
     if token is None:
         challenge = 'Bearer realm="todo", error="invalid_token"'
         raise OAuthError(
-            "invalid_token", "expired or unknown", status=401, headers={"WWW-Authenticate": challenge}
+            "invalid_token",
+            "expired or unknown",
+            status=401,
+            headers={"WWW-Authenticate": challenge},
         )
     return token
 

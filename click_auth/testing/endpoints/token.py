@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 import time
 from base64 import urlsafe_b64encode
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from click_auth.testing.endpoints.authorize import check_resource
 from click_auth.testing.grants import Grant, Issued
 from click_auth.testing.messages import Answer, OAuthError, Request, split_scope
-from click_auth.testing.parties import Client
-from click_auth.testing.service import Service
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from click_auth.testing.parties import Client
+    from click_auth.testing.service import Service
 
 DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"
 
@@ -33,7 +37,7 @@ def token(service: Service, request: Request) -> Answer:
 
 
 def describe(service: Service, issued: Issued) -> dict[str, object]:
-    """The fields of a token response (RFC 6749 5.1)."""
+    """Return the fields of a token response (RFC 6749 5.1)."""
     seconds = issued.expires_in
     document: dict[str, object] = {
         "access_token": issued.access_token,
