@@ -50,11 +50,18 @@ def wheel() -> str:
     return str(next(folder.glob("*.whl")))
 
 
+def scratch(session: nox.Session) -> Path:
+    """Return a folder of the session. Not nox's own: that becomes TMPDIR, too long for sockets."""
+    folder = Path(session.virtualenv.location).resolve() / "scratch"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
 def install(session: nox.Session, *groups: str, extras: str = "", lowest: bool = False) -> None:
     """Install the built wheel and some groups; `lowest`: its dependencies at their bounds."""
     constraints: list[str] = []
     if lowest:
-        bounds = Path(session.create_tmp()) / "lowest.txt"
+        bounds = scratch(session) / "lowest.txt"
         pins = (re.sub(">=", "==", line) for line in PYPROJECT["project"]["dependencies"])
         bounds.write_text("\n".join(pins) + "\n", encoding="utf-8")
         constraints = ["--constraint", str(bounds)]
@@ -91,18 +98,18 @@ def run_pytest(
         str(ROOT / word) if (ROOT / word.split("::")[0]).exists() else word for word in arguments
     ]
     settings = [f"--rootdir={ROOT}", f"-c={ROOT / 'pyproject.toml'}"]
-    with session.chdir(session.create_tmp()):
+    with session.chdir(scratch(session)):
         session.run("pytest", *settings, *paths, env=environment)
 
 
 def measure(session: nox.Session) -> dict[str, str]:
     """Return the environment in which every Python process of the session measures coverage."""
-    folder = Path(session.create_tmp())
+    folder = scratch(session)
     for stale in folder.glob(".coverage*"):
         stale.unlink()
     return {
         "COVERAGE_PROCESS_START": str(ROOT / "pyproject.toml"),
-        "COVERAGE_FILE": str(folder.resolve() / ".coverage"),
+        "COVERAGE_FILE": str(folder / ".coverage"),
     }
 
 
@@ -132,7 +139,7 @@ def typing(session: nox.Session) -> None:
     session.run("mypy", "click_auth", "tests/typing/user_code.py")
     session.run("pyright", "tests/typing/user_code.py")
     # In an empty folder, so that what is verified is what a user installs.
-    with session.chdir(session.create_tmp()):
+    with session.chdir(scratch(session)):
         session.run("pyright", "--verifytypes", "click_auth", "--ignoreexternal")
 
 
@@ -141,10 +148,10 @@ def integration(session: nox.Session) -> None:
     """Log in through Chromium at oidc-provider and keep the tokens in a real Secret Service."""
     install(session, "integration")
     folders = {
-        "CLICK_AUTH_SCREENSHOTS": Path(session.create_tmp()) / "screenshots",
+        "CLICK_AUTH_SCREENSHOTS": scratch(session) / "screenshots",
         "CLICK_AUTH_NODE": ROOT / ".nox" / "node",
     }
-    environment = {name: str(folder.resolve()) for name, folder in folders.items()}
+    environment = {name: str(folder) for name, folder in folders.items()}
     session.log(f"screenshots of the callback page: {environment['CLICK_AUTH_SCREENSHOTS']}")
     run_pytest(session, *(session.posargs or ["tests/integration"]), environment=environment)
 
