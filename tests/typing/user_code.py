@@ -1,4 +1,4 @@
-"""Code as users write it. Nothing runs it: mypy and pyright check that its types are as promised."""
+"""Code as users write it. Nothing runs it: mypy and pyright check that the promised types hold."""
 
 from __future__ import annotations
 
