@@ -41,6 +41,7 @@ class Todo:
 
     environment: Mapping[str, str]
     folder: Path
+    program: Path = HERE / "cli.py"
 
     def having(self, **environment: str) -> Todo:
         """Return the same person with more in their environment."""
@@ -49,7 +50,7 @@ class Todo:
     def run(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
         """Run one command to its end and return how it ended."""
         return subprocess.run(
-            [sys.executable, str(HERE / "cli.py"), *arguments],
+            [sys.executable, str(self.program), *arguments],
             env=dict(self.environment),
             cwd=self.folder,
             input=stdin,
@@ -75,7 +76,7 @@ class Todo:
         opener.write_text(OPENER.format(page=page), encoding="utf-8")
         opener.chmod(0o755)
         process = subprocess.Popen(
-            [sys.executable, str(HERE / "cli.py"), "auth", "login", *arguments],
+            [sys.executable, str(self.program), "auth", "login", *arguments],
             env={**self.environment, "BROWSER": str(opener)},
             cwd=self.folder,
             stdin=subprocess.DEVNULL,
