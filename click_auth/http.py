@@ -1,0 +1,308 @@
+"""HTTP as this application speaks it. The one module that knows httpx, or its successor httpx2."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import logging
+import os
+import ssl
+import time
+import zlib
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
+
+from click_auth._version import __version__
+from click_auth.bounded import TimedOut, bounded
+from click_auth.certificates import VARIABLES, trust_source, verification
+from click_auth.text import inert
+from click_auth.urls import host_of, is_loopback, shown, split
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    import httpx
+
+C = TypeVar("C")
+
+MOST_BYTES = 1 << 20  # of a decoded body
+_LOOPBACK_PATTERNS = ("all://127.0.0.1", "all://localhost", "all://[::1]")
+
+logger = logging.getLogger("click_auth")
+
+
+class TransportFailed(Exception):  # noqa: N818 - an outcome, told apart by those who call
+    """No whole answer came. The text is inert and holds no query, no header, no body.
+
+    `status` is the status that had come, None where none had; `lost` says that the server may
+    have done what it was asked. `certificate`: the server's certificate was not trusted.
+    """
+
+    def __init__(
+        self,
+        reason: str,
+        *,
+        certificate: bool = False,
+        status: int | None = None,
+        lost: bool = False,
+    ) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.certificate = certificate
+        self.status = status
+        self.lost = lost
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request of the library itself: a POST where there is a *body*, else a GET."""
+
+    url: str = field(repr=False)
+    body: bytes | None = field(default=None, repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a server answered: header names in lower case, the body decoded and whole.
+
+    `sent_at` is this machine's clock, in POSIX seconds, just before the request was sent.
+    """
+
+    status: int
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+    sent_at: float
+
+
+class Http:
+    """Makes clients and the library's own calls, with the application's options in both.
+
+    *module* is the name of the module that speaks, *options* go to every client; both are
+    looked at when first needed. *environ* says which certificates are trusted.
+    """
+
+    def __init__(
+        self,
+        module: str = "httpx",
+        options: Mapping[str, Any] | Callable[[], Mapping[str, Any]] | None = None,
+        environ: Mapping[str, str] | None = None,
+    ) -> None:
+        self._module_name = module
+        self._given = options
+        self._environ = os.environ if environ is None else environ
+        self._options: dict[str, Any] | None = None
+        self.clock_difference: float | None = None
+        """The server's clock minus this machine's, in seconds, as of the last answer."""
+
+    @property
+    def module(self) -> Any:
+        """The module that speaks, imported now if it was not."""
+        return importlib.import_module(self._module_name)
+
+    @property
+    def trust(self) -> str:
+        """Which certificates are trusted: a variable's name, "truststore", or the module's."""
+        return trust_source(self._environ) or self._module_name
+
+    @property
+    def options(self) -> Mapping[str, Any]:
+        """The options of every client. Raises `AuthError` for certificates that are not there."""
+        if self._options is None:
+            given = self._given() if callable(self._given) else self._given
+            options = dict(given or {})
+            if "transport" not in options:
+                verify, certificate = options.get("verify", True), options.pop("cert", None)
+                options["verify"] = verification(verify, certificate, self._environ)
+            self._options = options
+        return self._options
+
+    @overload
+    def client(self, cls: None = None, **options: Any) -> httpx.Client: ...
+    @overload
+    def client(self, cls: type[C], **options: Any) -> C: ...
+    def client(self, cls: type[Any] | None = None, **options: Any) -> Any:
+        """Return a client of class *cls* (default: the module's `Client`).
+
+        It has the application's options, and *options* over them. Loopback addresses are never
+        proxied.
+        """
+        common = dict(self.options)
+        for name in ("headers", "mounts"):
+            if name in common and options.get(name) is not None:
+                options[name] = {**dict(common[name]), **dict(options[name])}
+        merged = {**common, **options}
+        direct = dict.fromkeys(_LOOPBACK_PATTERNS)
+        merged["mounts"] = {**direct, **(merged.get("mounts") or {})}
+        return (self.module.Client if cls is None else cls)(**merged)
+
+    def call(self, request: Call, *, timeout: float) -> Answer:
+        """Return the answer to one call, whatever its status; redirects are not followed.
+
+        Blocks at most *timeout* seconds, name resolution and every byte of the body included.
+        Raises `TransportFailed`.
+        """
+        exchange = _Exchange(self, request, timeout)
+        try:
+            return bounded(exchange.run, timeout)
+        except TimedOut:
+            failure = exchange.timed_out()
+        raise failure  # out here, where httpx's own exception is not in its context
+
+
+class _Exchange:
+    """One call on its way, and how far it has come."""
+
+    def __init__(self, http: Http, request: Call, timeout: float) -> None:
+        self._http = http
+        self._request = request
+        self._timeout = timeout
+        self._deadline = time.monotonic() + timeout
+        self._sending = False
+        self.status: int | None = None
+
+    def run(self) -> Answer:
+        httpx = self._http.module
+        with _quiet(httpx):
+            try:
+                return self._answer()
+            except httpx.HTTPError as error:
+                failure = self._explained(error)
+        logger.debug("%s: %s", shown(self._request.url), failure.reason)
+        raise failure
+
+    def timed_out(self) -> TransportFailed:
+        lost = self._sending and self.status is None
+        reason = f"{host_of(self._request.url)} did not answer within {self._timeout:g} seconds"
+        logger.debug("%s: %s", shown(self._request.url), reason)
+        return TransportFailed(reason, status=self.status, lost=lost)
+
+    def _answer(self) -> Answer:
+        request = self._request
+        headers = {"Accept": "application/json", "Accept-Encoding": "identity", **request.headers}
+        sent_at = time.time()
+        with (
+            self._client() as client,
+            client.stream(
+                "GET" if request.body is None else "POST",
+                request.url,
+                content=request.body,
+                headers=headers,
+                auth=None,
+                follow_redirects=False,
+                extensions={"trace": self._trace},
+            ) as response,
+        ):
+            self.status = response.status_code
+            self._measure(response.headers.get("date"), sent_at)
+            named = {name.lower(): value for name, value in response.headers.items()}
+            body = self._body(response, named.get("content-encoding", "identity"))
+        logger.debug("%s: status %s", shown(request.url), response.status_code)
+        return Answer(response.status_code, named, body, sent_at)
+
+    def _client(self) -> httpx.Client:
+        options: dict[str, Any] = {"timeout": self._timeout}
+        given = self._http.options.get("headers") or {}
+        options["headers"] = {"User-Agent": f"click-auth/{__version__}", **dict(given)}
+        if is_loopback(split(self._request.url).host):
+            options.update(trust_env=False, proxy=None)
+        client: httpx.Client = self._http.client(**options)
+        return client
+
+    def _trace(self, event: str, details: Mapping[str, Any]) -> None:
+        del details
+        if ".send_request_headers." in event:
+            self._sending = True
+
+    def _body(self, response: httpx.Response, encoding: str) -> bytes:
+        if response.is_stream_consumed:  # a transport for tests answers with ready content
+            return response.content
+        body = bytearray()
+        for chunk in response.iter_raw():
+            body += chunk
+            if len(body) > MOST_BYTES:
+                raise self._broken("answered with more than 1 MiB")
+            if time.monotonic() > self._deadline:
+                raise self._broken(f"did not finish within {self._timeout:g} seconds")
+        return bytes(body) if encoding == "identity" else self._decoded(bytes(body), encoding)
+
+    def _decoded(self, body: bytes, encoding: str) -> bytes:
+        if encoding not in ("gzip", "deflate"):
+            raise self._broken("answered in an encoding that was not asked for")
+        try:
+            decoded = zlib.decompressobj(zlib.MAX_WBITS | 32).decompress(body, MOST_BYTES + 1)
+        except zlib.error:
+            decoded = None
+        if decoded is None or len(decoded) > MOST_BYTES:
+            raise self._broken("answered with what cannot be decoded")
+        return decoded
+
+    def _measure(self, date: str | None, sent_at: float) -> None:
+        if date is None:
+            return
+        with contextlib.suppress(ValueError, TypeError, OverflowError):
+            halfway = (sent_at + time.time()) / 2
+            self._http.clock_difference = parsedate_to_datetime(date).timestamp() - halfway
+
+    def _broken(self, what: str) -> TransportFailed:
+        return TransportFailed(f"{host_of(self._request.url)} {what}", status=self.status)
+
+    def _explained(self, error: Exception) -> TransportFailed:
+        httpx, host = self._http.module, host_of(self._request.url)
+        causes = list(_chain(error))
+        untrusted = next((each for each in causes if isinstance(each, ssl.SSLError)), None)
+        if isinstance(untrusted, ssl.SSLCertVerificationError):
+            reason = (
+                f"the certificate of {host} is not trusted ({inert(untrusted.verify_message)}); "
+                f"{' or '.join(VARIABLES)} says which are"
+            )
+            return TransportFailed(reason, certificate=True)
+        unsent = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
+        if isinstance(error, (*unsent, httpx.UnsupportedProtocol)):
+            known = (each.strerror for each in causes if isinstance(each, OSError))
+            why = next((text for text in known if text), type(error).__name__)
+            return TransportFailed(f"{host} could not be reached ({inert(why, 100)})")
+        if isinstance(error, httpx.TimeoutException):
+            what = f"did not answer within {self._timeout:g} seconds"
+        elif self.status is None:
+            what = "closed the connection without an answer"
+        else:
+            what = "cut its answer short"
+        return TransportFailed(f"{host} {what}", status=self.status, lost=self.status is None)
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+_calling: ContextVar[bool] = ContextVar("click_auth_calling", default=False)
+
+
+class _Mute(logging.Filter):
+    """Drops what httpx and httpcore log about our own calls: URLs, and headers with secrets."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        del record
+        return not _calling.get()
+
+
+_MUTE = _Mute()
+
+
+@contextlib.contextmanager
+def _quiet(module: Any) -> Iterator[None]:
+    """Keep the loggers of *module* and of its transport silent for this thread."""
+    name = cast("str", module.__name__)
+    core = name.replace("httpx", "httpcore")
+    parts = ("connection", "http11", "http2", "proxy", "socks")
+    for each in (name, *(f"{core}.{part}" for part in parts)):
+        logging.getLogger(each).addFilter(_MUTE)
+    token = _calling.set(True)
+    try:
+        yield
+    finally:
+        _calling.reset(token)

@@ -1,0 +1,108 @@
+"""URLs to which a secret may go. Stricter than any client, so that none reads them differently."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+_PORTS = {"https": 443, "http": 80}
+_NAME = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-._")
+_IPV6 = frozenset("0123456789abcdef:.")
+
+
+class Parts(NamedTuple):
+    """A URL taken apart: *scheme* and *host* in lower case, an IPv6 *host* without brackets."""
+
+    scheme: str
+    host: str
+    port: int
+    path: str
+    query: str | None
+    fragment: str | None
+
+
+def split(url: str) -> Parts:
+    """Return the parts of an absolute http or https URL.
+
+    Raises `ValueError`, which does not quote the URL, for everything else: user names, spaces,
+    backslashes, control and non-ASCII characters, odd hosts and ports.
+    """
+    if not (url.isascii() and url.isprintable()) or " " in url or "\\" in url:
+        raise ValueError("has characters that no URL has")
+    scheme, found, rest = url.partition("://")
+    scheme = scheme.lower()
+    if not found or scheme not in _PORTS:
+        raise ValueError("is not an http or https URL")
+    rest, has_fragment, fragment = rest.partition("#")
+    rest, has_query, query = rest.partition("?")
+    authority, slash, path = rest.partition("/")
+    host, port = _host_and_port(authority.lower())
+    return Parts(
+        scheme,
+        host,
+        _PORTS[scheme] if port is None else port,
+        slash + path,
+        query if has_query else None,
+        fragment if has_fragment else None,
+    )
+
+
+def _host_and_port(authority: str) -> tuple[str, int | None]:
+    if "@" in authority:
+        raise ValueError("carries a user name")
+    if authority.startswith("["):
+        host, _, port = authority[1:].partition("]")
+        allowed, colon, port = _IPV6, port[:1], port[1:]
+    else:
+        host, colon, port = authority.partition(":")
+        allowed = _NAME
+    if not host or not allowed.issuperset(host) or colon not in ("", ":"):
+        raise ValueError("has no proper host")
+    if not colon:
+        return host, None
+    if not port.isdecimal() or not 0 < int(port[:6]) <= 0xFFFF or len(port) > 5:  # noqa: PLR2004
+        raise ValueError("has no proper port")
+    return host, int(port)
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether *host* can only be this machine: `localhost`, `::1` or in 127.0.0.0/8."""
+    if host in ("localhost", "::1"):
+        return True
+    octets = host.split(".")
+    decimal = all(octet.isdecimal() and octet == str(int(octet[:4])) for octet in octets)
+    return len(octets) == 4 and decimal and octets[0] == "127" and all(int(o) < 256 for o in octets)  # noqa: PLR2004
+
+
+def checked_endpoint(url: str, name: str = "The URL") -> str:
+    """Return *url* if a secret may be sent there: https, or http on a loopback address.
+
+    Raises `ValueError`, beginning with *name*, for everything else; a user name and a fragment
+    are refused too (RFC 6749 section 3.1).
+    """
+    try:
+        parts = split(url)
+    except ValueError as error:
+        raise ValueError(f"{name} {error}.") from None
+    if parts.scheme == "http" and not is_loopback(parts.host):
+        raise ValueError(f"{name} is not https: plain http is for loopback addresses only.")
+    if parts.fragment is not None:
+        raise ValueError(f"{name} has a fragment.")
+    return url
+
+
+def origin(url: str) -> str:
+    """Return scheme, host and port of *url*, without a port that is the scheme's own."""
+    parts = split(url)
+    host = f"[{parts.host}]" if ":" in parts.host else parts.host
+    port = "" if parts.port == _PORTS[parts.scheme] else f":{parts.port}"
+    return f"{parts.scheme}://{host}{port}"
+
+
+def shown(url: str) -> str:
+    """Return *url* without its query, which may hold what nobody should see."""
+    return origin(url) + split(url).path
+
+
+def host_of(url: str) -> str:
+    """Return host and port of *url*: what a person is told about where they are going."""
+    return origin(url).partition("://")[2]
