@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from click_auth.testing.isolation import IsolateAuth
+
     from click_auth.testing.server import AuthorizationServer
 
 _MARK = "real_keyring"

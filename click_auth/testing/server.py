@@ -131,6 +131,15 @@ class AuthorizationServer:
         self._service.login_as = user
 
     @property
+    def device_interval(self) -> float:
+        """Seconds that a client is to wait between two polls for a device code."""
+        return self._service.devices.interval
+
+    @device_interval.setter
+    def device_interval(self, seconds: float) -> None:
+        self._service.devices.interval = seconds
+
+    @property
     def refresh_count(self) -> int:
         """How many refresh requests came, good or bad."""
         return len(self.posts("token", grant_type="refresh_token"))
