@@ -13,7 +13,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +22,8 @@ import httpx
 from click_auth.testing import AuthorizationServer
 from integration.secret_service import secret_service
 from integration.todo import Todo
-from measure import HEADER, Program, Result, Row, Sample
+from measure import HEADER, Program, Row, Sample
+from peers import peers
 
 HERE = Path(__file__).parent
 TODO = HERE / "todo.py"
@@ -147,8 +148,15 @@ def report_logins(todo: Todo, rounds: int) -> None:
     )
 
 
-def measure_all(folder: Path, rounds: int) -> list[Result]:
-    """Print the table, row by row, and return its results."""
+def print_table(table: Sequence[Row], rounds: int) -> None:
+    """Measure and print, row by row."""
+    print(HEADER, flush=True)
+    for row in table:
+        print(row.measure(rounds).line(), flush=True)
+
+
+def measure_library(folder: Path, rounds: int) -> None:
+    """Print what the library costs."""
     (folder / "one").mkdir()
     (folder / "many").mkdir()
     with (
@@ -157,13 +165,19 @@ def measure_all(folder: Path, rounds: int) -> list[Result]:
         logged_in_world(folder / "many", server) as crowded,
     ):
         crowd(crowded)
-        print(HEADER, flush=True)
-        results = []
-        for row in rows(world, crowded):
-            results.append(row.measure(rounds))
-            print(results[-1].line(), flush=True)
+        print_table(rows(world, crowded), rounds)
         report_logins(world.todo, rounds)
-    return results
+
+
+def measure_peers(folder: Path, rounds: int) -> None:
+    """Print what `auth token` costs beside other programs that print a stored token."""
+    with AuthorizationServer() as server, logged_in_world(folder, server) as world:
+        ours = world.auth("token")
+        table = [
+            Row("`auth token`", peer.name, ours, peer.program, peer.goal, cpu)
+            for peer in peers(world.todo.environment, folder, SLOT)
+        ]
+        print_table(table, rounds)
 
 
 def main() -> None:
@@ -174,8 +188,9 @@ def main() -> None:
     arguments = parser.parse_args()
     # Bytecode of the scripts' own folder is written once, in the first run, which does not count.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    measure = {"library": measure_library, "peers": measure_peers}[arguments.what]
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        measure_all(Path(folder), arguments.rounds)
+        measure(Path(folder), arguments.rounds)
 
 
 if __name__ == "__main__":

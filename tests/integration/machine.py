@@ -53,19 +53,18 @@ def command(name: str, *packages: str) -> str:
 
 
 @cache
-def node_modules() -> Path:
-    """Return the folder that holds oidc-provider and a Node new enough for it."""
-    folder = Path(os.environ["CLICK_AUTH_NODE"])
+def node_modules(manifests: Path, folder: Path) -> Path:
+    """Install what the lockfile in *manifests* names into *folder*; return its node_modules.
+
+    A Node of its own is among it: `node_modules/.bin/node`.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    manifests = ("package.json", "package-lock.json")
-    unchanged = all(
-        (folder / name).is_file() and (folder / name).read_bytes() == (HERE / name).read_bytes()
-        for name in manifests
-    )
+    names = ("package.json", "package-lock.json")
+    wanted = [(manifests / name).read_bytes() for name in names]
+    unchanged = [path.read_bytes() for name in names if (path := folder / name).is_file()] == wanted
     modules = folder / "node_modules"
     if not (unchanged and (modules / ".bin" / "node").exists()):
-        for name in manifests:
-            shutil.copyfile(HERE / name, folder / name)
-        npm = command("npm", "npm")
-        run(npm, "ci", "--no-audit", "--no-fund", cwd=folder)
+        for name in names:
+            shutil.copyfile(manifests / name, folder / name)
+        run(command("npm", "npm"), "ci", "--no-audit", "--no-fund", cwd=folder)
     return modules

@@ -50,7 +50,7 @@ class RunningProvider:
 @contextlib.contextmanager
 def oidc_provider(folder: Path, **settings: str) -> Iterator[RunningProvider]:
     """Run the provider; *settings* are environment variables that oidc_provider.mjs knows."""
-    modules = node_modules()
+    modules = node_modules(HERE, Path(os.environ["CLICK_AUTH_NODE"]))
     # Node looks for packages beside the script.
     script = modules.parent / "oidc_provider.mjs"
     script.write_bytes((HERE / "oidc_provider.mjs").read_bytes())
