@@ -3,24 +3,11 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 from integration.chromium import approve, fresh_page, photograph, refuse
 from integration.provider import RunningProvider
 from integration.todo import Todo
-
-READ_SLOT = "import keyring, sys; print(keyring.get_password(*sys.argv[1:]) or '', end='')"
-
-
-def slot(todo: Todo, name: str) -> str:
-    """Return what the keyring holds in a slot, read by keyring itself in another process."""
-    reader = [sys.executable, "-c", READ_SLOT, f"todo/{name}", name]
-    done = subprocess.run(
-        reader, env=dict(todo.environment), capture_output=True, text=True, check=True
-    )
-    return done.stdout
 
 
 def test_a_login_lives_from_the_browser_to_the_revocation(
@@ -40,7 +27,7 @@ def test_a_login_lives_from_the_browser_to_the_revocation(
     assert answer["account"]["id"] == "ada"
     assert not [name for name in requests if "127.0.0.1" not in name]
 
-    access, refresh = slot(todo, "user-ada"), slot(todo, "user-ada/refresh")
+    access, refresh = todo.slot("user-ada"), todo.slot("user-ada/refresh")
     token = todo.run("auth", "token")
     assert token.stdout == access
     assert provider.is_active(access)
@@ -59,7 +46,7 @@ def test_a_login_lives_from_the_browser_to_the_revocation(
     assert todo.json("auth", "logout") == {"ok": True, "removed": ["ada"], "revoked": True}
     assert not provider.is_active(access)
     assert provider.refresh(refresh).json()["error"] == "invalid_grant"
-    assert (slot(todo, "user-ada"), slot(todo, "user-ada/refresh")) == ("", "")
+    assert (todo.slot("user-ada"), todo.slot("user-ada/refresh")) == ("", "")
     assert todo.run("auth", "token").returncode == 4
 
 

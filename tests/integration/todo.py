@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from integration.processes import wait_until
 
 # The longest that one command may take here, in seconds.
 COMMAND_SECONDS = 60.0
+READ_SLOT = "import keyring, sys; print(keyring.get_password(*sys.argv[1:]) or '', end='')"
 # Stands for the person's browser: leaves the URL where the test finds it, whole from the first.
 OPENER = """\
 #!/bin/sh
@@ -67,6 +68,21 @@ class Todo:
         answer = json.loads(done.stdout)
         assert isinstance(answer, dict)
         return answer
+
+    def log_in(self, agree: Callable[[str], object], *arguments: str) -> tuple[dict[str, Any], str]:
+        """Log in as one who follows the URL with *agree*; return what --json gives, and stderr."""
+        login = self.start_login("--json", *arguments)
+        agree(login.url)
+        code, stdout, stderr = login.finish()
+        assert code == 0, stderr
+        return json.loads(stdout), stderr
+
+    def slot(self, name: str) -> str:
+        """Return what the keyring holds in a slot, read by keyring itself in another process."""
+        reader = [sys.executable, "-c", READ_SLOT, f"todo/{name}", name]
+        return subprocess.run(
+            reader, env=dict(self.environment), capture_output=True, text=True, check=True
+        ).stdout
 
     def start_login(self, *arguments: str) -> Login:
         """Start a login and return when it has opened the browser."""
