@@ -1,0 +1,1 @@
+"""The story of one login: its doors (loopback redirect, browser, paste) and how it is told."""

@@ -1,0 +1,120 @@
+"""One login from beginning to end: ask, identify, compare, store, and only then say so."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from click_auth import voice
+from click_auth.credentials import FixedToken
+from click_auth.errors import LoginFailed, Unreachable
+from click_auth.identification import identified
+from click_auth.lock import LockBusy, patience
+from click_auth.login.ui import TerminalUI
+from click_auth.providers.base import DEFAULT_ID
+from click_auth.results import LoginContext, LoginResult
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from click_auth.core import Core
+    from click_auth.models import Account
+    from click_auth.providers.base import LoginRequest, Provider
+    from click_auth.stores.base import TokenStore
+    from click_auth.tokens import TokenBundle
+
+
+@dataclass(frozen=True)
+class Login:
+    """One login: where its grant comes from, where it goes, and who may refuse it."""
+
+    core: Core
+    request: LoginRequest
+    provider: Provider
+    store: TokenStore
+    on_login: Callable[[LoginContext], object] | None = None
+
+    def run(self) -> LoginResult:
+        """Log in. Blocks for as long as the person takes, at most the request's timeout.
+
+        Raises `LoginFailed` or `StorageUnavailable`; then nothing is stored, and what was stored
+        before still works.
+        """
+        with self.store.patiently():
+            self.store.check_writable()
+            voice.current().say(f"Logging in to {self.provider.display_name}.")
+            with self._ui() as ui:
+                bundle = self.provider.login(self.request, ui)
+                account = self._account_of(bundle)
+                self._refuse_strangers(account, bundle)
+                stored_in = self._stored(account, bundle)
+                ui.finish(success=True)
+        return LoginResult(account, stored_in, missing_scopes=self._missing(bundle))
+
+    def _ui(self) -> TerminalUI:
+        settings = self.core.settings
+        return TerminalUI(
+            settings.app_name,
+            self.core.environment,
+            browser=settings.browser,
+            page=settings.page,
+            allow_browser=self.request.browser,
+        )
+
+    def _account_of(self, bundle: TokenBundle) -> Account:
+        credential = FixedToken(self.core, self.request.instance, bundle)
+        try:
+            return identified(self.core, credential, self.request.instance)
+        except Unreachable as error:
+            raise LoginFailed(error.message, hints=["Try the login again."]) from None
+
+    def _refuse_strangers(self, account: Account, bundle: TokenBundle) -> None:
+        """Compare who logged in with who was asked for; let the application refuse, too."""
+        asked = self.request.user
+        if asked is not None and account.id != DEFAULT_ID and not _is_meant(account, asked):
+            self._withdraw(bundle)
+            message = f"{account.identity.name} logged in, not {asked}. Nothing was stored."
+            hint = "Log out in the browser, or use a private window, and try again."
+            raise LoginFailed(message, hints=[hint])
+        if self.on_login is None:
+            return
+        try:
+            self.on_login(LoginContext(account, bundle=bundle))
+        except BaseException:
+            if self.store.record_of(account.key) is None:
+                self._withdraw(bundle)
+            raise
+
+    def _withdraw(self, bundle: TokenBundle) -> None:
+        """Revoke a grant that is not wanted, but no token that the person brought along."""
+        if self.request.token is None:
+            self.provider.revoke(bundle)
+
+    def _stored(self, account: Account, bundle: TokenBundle) -> str:
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(patience(self.core.lock_patience))
+                stack.enter_context(self.store.lock(account.key))
+            except (LockBusy, Unreachable):
+                voice.current().say("A refresh is under way; this login replaces it.")
+            return self.store.log_in(account, bundle, self.provider.binding).storage
+
+    def _missing(self, bundle: TokenBundle) -> tuple[str, ...]:
+        if bundle.scopes is None:
+            return ()
+        return tuple(scope for scope in self.request.scopes if scope not in bundle.scopes)
+
+
+def _is_meant(account: Account, asked: str) -> bool:
+    named = {account.key, account.id}
+    label = account.label
+    return asked in named or (label is not None and label.casefold() == asked.casefold())
+
+
+def warn_of_environment(core: Core) -> None:
+    """Say that the environment's token still beats what is stored, where it does."""
+    if core.environment.token is not None:
+        voice.current().warn(
+            f"{core.environment.token_env} is set and still wins: commands use its token."
+        )

@@ -1,0 +1,192 @@
+"""The terminal as a door: the address or the code pasted there while the listener waits.
+
+What is pasted is not shown: it is a credential for as long as the login lasts. Nothing here
+blocks and nothing runs on a thread, so closing never hangs and never eats later input.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import sys
+import time
+from typing import TYPE_CHECKING, Protocol, TextIO
+from urllib.parse import unquote
+
+from click_auth.providers.authorization import StrayCallback
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from click_auth.providers.authorization import AuthorizationRequest, AuthorizationResponse
+
+_LONGEST_LINE = 64 * 1024
+_SHORTEST_CODE = 6
+_CHUNK = 4096
+_BACKGROUND_SECONDS = 0.1
+_ENDS, _ERASES, _KILLS, _INTERRUPT = "\r\n", "\b\x7f", "\x15", "\x03"
+_BRACKETS = re.compile(r"\x1b\[20[01]~")
+_QUERY = re.compile(r"(?:^|[?&])(?:code|state|error)=")
+_ESCAPED = re.compile(r"%[0-9A-Fa-f]{2}")
+
+
+class WrongPaste(Exception):  # noqa: N818 - said to the person, and the wait goes on
+    """What was pasted is of no use, and why: one sentence."""
+
+
+class Keyboard(Protocol):
+    """A terminal that is read without blocking and without echo."""
+
+    fileno: int | None
+
+    def lines(self) -> list[str] | None:
+        """Return the lines finished since the last call, None when no more can come."""
+
+    def close(self) -> None:
+        """Give the terminal back as it was. Unread input is thrown away, not passed on."""
+
+
+def answer_in(text: str, request: AuthorizationRequest) -> AuthorizationResponse | None:
+    """Return the response that a person pasted, None for an empty line.
+
+    *text* is the whole address of the redirect, its query, or the bare code. Raises `WrongPaste`
+    for everything else, and `LoginFailed` when it is the answer and the answer is no.
+    """
+    line = _BRACKETS.sub("", text).strip()
+    if not line:
+        return None
+    try:
+        if re.match(r"https?:", line, re.IGNORECASE):
+            return request.answered_by(_query_of("".join(line.split()), request.redirect_uri))
+        if _QUERY.search(line):
+            return request.answered_by(line.partition("#")[0].removeprefix("?"))
+    except StrayCallback as stray:
+        message = f"That is {stray}."
+        raise WrongPaste(message) from None
+    return request.answered_with(_bare_code(line, request))
+
+
+def _query_of(address: str, redirect_uri: str) -> str:
+    before, _, query = address.partition("#")[0].partition("?")
+    if before != redirect_uri.partition("?")[0]:
+        message = f"The address to paste begins with {redirect_uri} and is shown after the login."
+        raise WrongPaste(message)
+    return query
+
+
+def _bare_code(line: str, request: AuthorizationRequest) -> str:
+    """Return the code; it names neither this login nor the server, so a promise to is kept."""
+    if request.iss_required:
+        message = "This server needs the whole address, not only the code."
+        raise WrongPaste(message)
+    if len(line) < _SHORTEST_CODE or not all("!" <= character <= "~" for character in line):
+        message = "That is neither the address that you were sent to nor a code."
+        raise WrongPaste(message)
+    return unquote(line) if _ESCAPED.search(line) else line
+
+
+class LineBuffer:
+    """Characters on their way to being lines, with the two keys that correct them."""
+
+    def __init__(self) -> None:
+        self._line = ""
+
+    def feed(self, characters: str) -> Iterator[str]:
+        """Yield the lines that *characters* finish; what goes on for too long is dropped."""
+        for character in characters:
+            if character in _ENDS:
+                yield self._line
+                self._line = ""
+            elif character in _ERASES:
+                self._line = self._line[:-1]
+            elif character == _KILLS:
+                self._line = ""
+            elif len(self._line) < _LONGEST_LINE:
+                self._line += character
+
+
+def open_keyboard(stdin: TextIO | None) -> Keyboard | None:
+    """Return the terminal behind *stdin*, None when there is none or it is somebody else's now."""
+    if not is_terminal(stdin) or stdin is None:
+        return None
+    if sys.platform == "win32":
+        return _Console()
+    try:
+        return _Terminal(stdin.fileno()) if _in_foreground(stdin.fileno()) else None
+    except (OSError, ValueError):
+        return None
+
+
+def is_terminal(stream: TextIO | None) -> bool:
+    """Return whether somebody sits at the other end of *stream*."""
+    try:
+        return stream is not None and stream.isatty()
+    except ValueError:
+        return False
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    class _Console:
+        """Keys of the Windows console, which no selector knows."""
+
+        fileno = None
+
+        def __init__(self) -> None:
+            self._buffer = LineBuffer()
+
+        def lines(self) -> list[str] | None:
+            keys = ""
+            while msvcrt.kbhit():
+                keys += msvcrt.getwch()
+            if _INTERRUPT in keys:
+                raise KeyboardInterrupt
+            return list(self._buffer.feed(keys))
+
+        def close(self) -> None:
+            while msvcrt.kbhit():
+                msvcrt.getwch()
+
+else:
+    import termios
+
+    class _Terminal:
+        """A POSIX terminal, taken out of line mode, which cuts lines: on macOS at 1,024 bytes."""
+
+        def __init__(self, fileno: int) -> None:
+            self.fileno: int | None = fileno
+            self._fileno = fileno
+            self._buffer = LineBuffer()
+            self._before = termios.tcgetattr(fileno)
+            quiet = termios.tcgetattr(fileno)
+            quiet[3] &= ~(termios.ICANON | termios.ECHO)
+            termios.tcsetattr(fileno, termios.TCSANOW, quiet)
+
+        def lines(self) -> list[str] | None:
+            if not _in_foreground(self._fileno):
+                time.sleep(_BACKGROUND_SECONDS)  # reading would stop the process
+                return []
+            try:
+                typed = os.read(self._fileno, _CHUNK)
+            except OSError:
+                return None
+            return list(self._buffer.feed(typed.decode("latin-1"))) if typed else None
+
+        def close(self) -> None:
+            if not _in_foreground(self._fileno):
+                return
+            with contextlib.suppress(termios.error):
+                termios.tcflush(self._fileno, termios.TCIFLUSH)
+                termios.tcsetattr(self._fileno, termios.TCSANOW, self._before)
+
+
+def _in_foreground(fileno: int) -> bool:
+    """Return whether this process may read the terminal, and not be stopped for it."""
+    if sys.platform == "win32":
+        return True
+    try:
+        return os.tcgetpgrp(fileno) == os.getpgrp()
+    except OSError:
+        return True  # not our controlling terminal: nobody is stopped for reading it

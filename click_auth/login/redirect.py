@@ -1,0 +1,129 @@
+"""One wait for one answer, at every door at once: the loopback listener and the terminal."""
+
+from __future__ import annotations
+
+import contextlib
+import selectors
+import time
+from typing import TYPE_CHECKING, TextIO
+
+from click_auth.login.loopback import Loopback
+from click_auth.login.paste import WrongPaste, answer_in, open_keyboard
+from click_auth.providers.authorization import StrayCallback
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+
+    from typing_extensions import Self
+
+    from click_auth.login.binding import Listener
+    from click_auth.login.loopback import Held
+    from click_auth.providers.authorization import AuthorizationRequest, AuthorizationResponse
+
+_TICK_SECONDS = 0.2  # Windows: neither the keyboard nor Ctrl-C wakes a selector
+
+
+class Doors:
+    """The doors of one login. A context manager: leaving it closes all of them.
+
+    `strays` are the reasons why visitors were turned away; `held` is the browser that brought
+    the answer and still waits for a page.
+    """
+
+    def __init__(
+        self,
+        listener: Listener,
+        request: AuthorizationRequest,
+        stdin: TextIO | None,
+        say: Callable[[str], None],
+    ) -> None:
+        self.strays: list[str] = []
+        self._request = request
+        self._say = say
+        self._selector = selectors.DefaultSelector()
+        self._loopback = Loopback(listener, self._selector, self._accept)
+        self._keyboard = open_keyboard(stdin)
+        if self._keyboard is not None and self._keyboard.fileno is not None:
+            try:
+                self._selector.register(self._keyboard.fileno, selectors.EVENT_READ, self._typed)
+            except (OSError, ValueError):  # macOS: /dev/tty itself cannot be waited for
+                self._close_keyboard()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._close_keyboard()
+        self._loopback.close()
+        self._selector.close()
+
+    @property
+    def takes_paste(self) -> bool:
+        """Whether the terminal is one of the doors."""
+        return self._keyboard is not None
+
+    @property
+    def held(self) -> Held | None:
+        """The browser that brought the answer, None when it was pasted or did not come."""
+        return self._loopback.held
+
+    def first_answer(
+        self, seconds: float, tick: Callable[[], None]
+    ) -> AuthorizationResponse | None:
+        """Return whichever answer comes first, None when none came within *seconds*.
+
+        Blocks, and calls *tick* several times a second. Raises `LoginFailed` when the answer is
+        no.
+        """
+        deadline = time.monotonic() + seconds
+        while (left := deadline - time.monotonic()) > 0:
+            for key, _ in self._selector.select(min(left, _TICK_SECONDS)):
+                answer: AuthorizationResponse | None = key.data()
+                if answer is not None:
+                    return answer
+            if self._keyboard is not None and self._keyboard.fileno is None:
+                answer = self._typed()
+                if answer is not None:
+                    return answer
+            self._loopback.tick()
+            tick()
+        return None
+
+    def _accept(self, query: str) -> AuthorizationResponse:
+        try:
+            return self._request.answered_by(query)
+        except StrayCallback as stray:
+            if not self.strays:
+                self._say(f"Ignored {stray}; still waiting.")
+            self.strays.append(str(stray))
+            raise
+
+    def _typed(self) -> AuthorizationResponse | None:
+        lines = None if self._keyboard is None else self._keyboard.lines()
+        if lines is None:
+            self._close_keyboard()
+            return None
+        answers = (self._answer_in(line) for line in lines)
+        return next((answer for answer in answers if answer is not None), None)
+
+    def _answer_in(self, line: str) -> AuthorizationResponse | None:
+        try:
+            return answer_in(line, self._request)
+        except WrongPaste as wrong:
+            self._say(f"{wrong} Still waiting.")
+            return None
+
+    def _close_keyboard(self) -> None:
+        keyboard, self._keyboard = self._keyboard, None
+        if keyboard is None:
+            return
+        if keyboard.fileno is not None:
+            with contextlib.suppress(KeyError, ValueError):
+                self._selector.unregister(keyboard.fileno)
+        keyboard.close()
