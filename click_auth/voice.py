@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import sys
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -79,8 +80,7 @@ class Machine:
 
 def echo(text: str) -> None:
     """Print a line on stderr, whatever its encoding can hold, and flush it."""
-    stream = click.get_text_stream("stderr")
-    encoding = getattr(stream, "encoding", None) or "utf-8"
+    encoding = getattr(sys.stderr, "encoding", None) or "utf-8"
     click.echo(text.encode(encoding, "replace").decode(encoding), err=True)
 
 

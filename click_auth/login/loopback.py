@@ -23,7 +23,7 @@ from click_auth.providers.authorization import StrayCallback
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from click_auth.login.binding import Listener
+    from click_auth.login.listener import Listener
     from click_auth.providers.authorization import AuthorizationResponse
 
 _VISIT_SECONDS = 5.0

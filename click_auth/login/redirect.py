@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from click_auth.login.binding import Listener
+    from click_auth.login.listener import Listener
     from click_auth.login.loopback import Held
     from click_auth.providers.authorization import AuthorizationRequest, AuthorizationResponse
 

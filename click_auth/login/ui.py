@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TextIO
 from click_auth import voice
 from click_auth.errors import CALLBACK_TIMEOUT, AuthError, LoginFailed
 from click_auth.login import pages
-from click_auth.login.binding import listen
+from click_auth.login.listener import listen
 from click_auth.login.browser import CallableBrowser, NoBrowser, checked_url, find_browser
 from click_auth.login.hyperlink import hyperlink
 from click_auth.login.paste import is_terminal
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from click_auth.environment import Environment
-    from click_auth.login.binding import Listener
+    from click_auth.login.listener import Listener
     from click_auth.login.browser import Opener
     from click_auth.login.loopback import Held
     from click_auth.login.pages import PageContext
