@@ -62,7 +62,7 @@ class FakeBrowser:
         self.errors: list[Exception] = []
         self._deny, self._delay, self._never, self._opens = deny, delay, never, opens
         self._before, self._fields, self._timeout = tuple(before), dict(fields or {}), timeout
-        self._route = route
+        self.route = route
         self._threads: list[threading.Thread] = []
 
     def __call__(self, url: str) -> bool:
@@ -114,7 +114,7 @@ class FakeBrowser:
 
     def _seen(self, url: str) -> str:
         self.visited.append(url)
-        return url if self._route is None else self._route(url)
+        return url if self.route is None else self.route(url)
 
     def _submit(self, opener: OpenerDirector, here: str, form: Form) -> tuple[str, str]:
         sent = {**form.fields, **self._known(form), **form.press(deny=self._deny)}
@@ -127,7 +127,7 @@ class FakeBrowser:
         return {name: value for name, value in self._fields.items() if name in form.fields}
 
     def _load(self, opener: OpenerDirector, url: str, form: bytes | None = None) -> tuple[str, str]:
-        target = url if self._route is None else self._route(url)
+        target = url if self.route is None else self.route(url)
         if urlsplit(target).scheme not in ("http", "https"):
             raise ValueError(f"not a web page: {target}")
         try:

@@ -1,32 +1,27 @@
 """The pytest plugin: `auth_server`, `isolated_auth`, and no way to the real keyring.
 
-Every test run of whoever has click-auth installed loads this module, so it imports nothing
-before a fixture is used.
+Every test run of whoever has click-auth installed loads this module, so what is heavy is
+imported when a fixture is used.
 """
 
 from __future__ import annotations
 
-import os
-import sys
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
+
+from click_auth.testing.keyring_guard import KeyringGuard
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
     from pathlib import Path
 
     from click_auth.testing.isolation import IsolateAuth
-
     from click_auth.testing.server import AuthorizationServer
 
 _MARK = "real_keyring"
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    """Make the mark known."""
-    config.addinivalue_line("markers", f"{_MARK}: the test may touch the real keyring")
+_GUARD = pytest.StashKey[KeyringGuard]()
 
 
 @pytest.fixture
@@ -45,3 +40,40 @@ def isolated_auth(tmp_path: Path) -> Iterator[IsolateAuth]:
 
     with ExitStack() as until_the_end:
         yield IsolateAuth(tmp_path, until_the_end)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the mark known, and close the way to the keyring."""
+    config.addinivalue_line("markers", f"{_MARK}: the test may touch the real keyring")
+    config.stash[_GUARD] = guard = KeyringGuard()
+    guard.install()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Open the way again."""
+    config.stash[_GUARD].remove()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Let marked tests pass, with their fixtures."""
+    if item.get_closest_marker(_MARK) is None:
+        return (yield)
+    with item.config.stash[_GUARD].allowed():
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    """Fail a test that touched the keyring, even where the program took it well."""
+    outcome = yield
+    item.config.stash[_GUARD].check()
+    return outcome
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, object, object]:
+    """Do the same for what its fixtures did afterwards."""
+    outcome = yield
+    item.config.stash[_GUARD].check()
+    return outcome

@@ -102,9 +102,19 @@ class AuthorizationServer:
 
     @property
     def issuer(self) -> str:
-        """The issuer identifier, `http://127.0.0.1:PORT` and the path; known once started."""
+        """The issuer identifier: `url`, or what the server claims; known once started."""
         self._check_started()
         return self._service.issuer
+
+    @property
+    def url(self) -> str:
+        """Where the server is, `http://127.0.0.1:PORT` and the path; known once started."""
+        self._check_started()
+        return self._service.url
+
+    def claim(self, issuer: str) -> None:
+        """Speak in the name of another issuer, whose addresses a client routes to `url`."""
+        self._service.claimed_issuer = issuer
 
     @property
     def api_url(self) -> str:

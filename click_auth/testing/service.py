@@ -52,7 +52,7 @@ class Tickets:
 
 @dataclass(slots=True)
 class Service:
-    """A server's state, without its socket; `issuer` and `origin` are set when it is bound."""
+    """A server's state, without its socket; `origin` is set when it is bound."""
 
     directory: Directory
     grants: Grants
@@ -63,10 +63,16 @@ class Service:
     client_secret_lifetime: float | None = None
     path: str = ""
     origin: str = ""
+    claimed_issuer: str | None = None
     tickets: Tickets = field(default_factory=Tickets)
     lists: TodoLists = field(default_factory=TodoLists)
 
     @property
+    def url(self) -> str:
+        """The address beneath which the endpoints are."""
+        return self.origin + self.path
+
+    @property
     def issuer(self) -> str:
         """The issuer identifier (RFC 8414 2)."""
-        return self.origin + self.path
+        return self.claimed_issuer or self.url

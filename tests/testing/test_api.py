@@ -28,6 +28,8 @@ def test_tasks_can_be_listed_added_and_done(visitor: Visitor, server: Authorizat
     assert (added.status_code, done.json()) == (201, {"id": 4, "title": "Rest", "done": True})
     assert visitor.api("/tasks", ada).json()[3]["done"] is True
     assert len(visitor.api("/tasks", bob).json()) == 3
+    assert [task["id"] for task in visitor.api("/tasks?done=false", ada).json()] == [1, 2, 3]
+    assert [task["id"] for task in visitor.api("/tasks?done=true", ada).json()] == [4]
 
 
 @pytest.mark.parametrize(

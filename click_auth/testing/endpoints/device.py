@@ -21,7 +21,7 @@ def device_authorization(service: Service, request: Request) -> Answer:
     if service.auto_approve:
         hint = service.login_as or request.form.get("login_hint")
         service.devices.decide(device.user_code, service.directory.user(hint).id)
-    page = f"{service.issuer}/device"
+    page = f"{service.issuer.rstrip('/')}/device"
     interval = device.interval
     return Answer.json(
         {

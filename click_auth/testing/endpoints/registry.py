@@ -19,10 +19,10 @@ _AUTH_METHODS = ("none", "client_secret_basic", "client_secret_post")
 
 def discovery(service: Service, _request: Request) -> Answer:
     """Return the metadata document."""
-    issuer = service.issuer
+    issuer = service.issuer.rstrip("/")
     return Answer.json(
         {
-            "issuer": issuer,
+            "issuer": service.issuer,
             "authorization_endpoint": f"{issuer}/authorize",
             "token_endpoint": f"{issuer}/token",
             "device_authorization_endpoint": f"{issuer}/device_authorization",

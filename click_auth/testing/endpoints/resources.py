@@ -54,7 +54,7 @@ def userinfo(service: Service, request: Request) -> Answer:
 
 
 def api(service: Service, request: Request) -> Answer:
-    """Serve the to-do API: `/me`, `/tasks`, `/tasks/<id>/done`."""
+    """Serve the to-do API: `/me`, `/tasks` (`?done=false`), `/tasks/<id>/done`."""
     token = _bearer(service, request)
     owner = token.grant.user or token.grant.client_id
     match request.method, request.path.split("/")[2:]:
@@ -62,7 +62,11 @@ def api(service: Service, request: Request) -> Answer:
             user = _user(service, token)
             return Answer.json({"id": user.id, "label": user.email, "name": user.name})
         case "GET", ["tasks"]:
-            return Answer.json(service.lists.tasks(owner))
+            wanted = {"true": [True], "false": [False]}.get(
+                request.query.get("done", ""), [True, False]
+            )
+            tasks = service.lists.tasks(owner)
+            return Answer.json([task for task in tasks if task["done"] in wanted])
         case "POST", ["tasks"]:
             title = request.json().get("title")
             if not isinstance(title, str) or not title.strip():

@@ -1,0 +1,120 @@
+"""Keeps tests away from the real keyring, and remembers which of them tried."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from importlib.machinery import ModuleSpec
+    from types import ModuleType
+
+KEYCHAIN = "click_auth.stores.keychain"
+REFUSE = "CLICK_AUTH_REFUSE_KEYRING"
+_HARMLESS = ("keyring.backends.null", "keyring.backends.fail")
+
+
+class RealKeyringTouched(Exception):  # noqa: N818 - the sentence that a test fails with
+    """Click-auth was about to touch the real keyring in a test."""
+
+
+class KeyringGuard:
+    """Stands before the keyring module from `install()` to `remove()`, for the whole test run.
+
+    It refuses as long as no `allowed()` block is open. Child processes are refused by an
+    environment variable that the keyring module knows.
+    """
+
+    def __init__(self) -> None:
+        self._refused: list[str] = []
+        self._allowed = False
+        self._before: str | None = None
+
+    def install(self) -> None:
+        """Guard the keyring module now, or once it is imported: it is not loaded for this."""
+        self._before = os.environ.get(REFUSE)
+        os.environ[REFUSE] = "1"
+        loaded: Any = sys.modules.get(KEYCHAIN)
+        if loaded is None:
+            sys.meta_path.insert(0, self)
+        else:
+            loaded.guard = self
+
+    def remove(self) -> None:
+        """Take everything back."""
+        self._set_variable(self._before)
+        if self in sys.meta_path:
+            sys.meta_path.remove(self)
+        loaded: Any = sys.modules.get(KEYCHAIN)
+        if loaded is not None:
+            loaded.guard = None
+
+    @contextmanager
+    def allowed(self) -> Iterator[None]:
+        """Let everything pass inside of the block, in child processes too."""
+        before = os.environ.get(REFUSE)
+        self._set_variable(None)
+        self._allowed = True
+        try:
+            yield
+        finally:
+            self._allowed = False
+            self._set_variable(before)
+
+    def check(self) -> None:
+        """Raise `RealKeyringTouched` if anything was refused since the last check."""
+        refused, self._refused = self._refused, []
+        if refused:
+            raise RealKeyringTouched(_explain(refused))
+
+    def __call__(self, operation: str) -> None:
+        """Refuse an operation, unless it is allowed or a test's own backend would do it."""
+        if self._allowed or not _is_real():
+            return
+        self._refused.append(operation)
+        raise RealKeyringTouched(_explain([operation]))
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
+        """Find the keyring module as everybody does, and guard it when it has been run."""
+        del path, target
+        if name != KEYCHAIN:
+            return None
+        sys.meta_path.remove(self)
+        spec = importlib.util.find_spec(name)
+        if spec is None or spec.loader is None:
+            return spec
+        run = spec.loader.exec_module
+
+        def run_guarded(module: ModuleType) -> None:
+            run(module)
+            vars(module)["guard"] = self
+
+        vars(spec.loader)["exec_module"] = run_guarded
+        return spec
+
+    @staticmethod
+    def _set_variable(value: str | None) -> None:
+        if value is None:
+            os.environ.pop(REFUSE, None)
+        else:
+            os.environ[REFUSE] = value
+
+
+def _is_real() -> bool:
+    """Whether keyring would use a backend of its own, not one that a test has put in place."""
+    backend = getattr(sys.modules.get("keyring.core"), "_keyring_backend", None)
+    chosen = os.environ.get("PYTHON_KEYRING_BACKEND", "")
+    module = chosen if backend is None else type(backend).__module__
+    own = not module or module.startswith(("keyring.", "keyrings."))
+    return own and not module.startswith(_HARMLESS)
+
+
+def _explain(refused: list[str]) -> str:
+    return (
+        f"click-auth was about to touch the real keyring ({', '.join(refused)}); isolate it with "
+        "the fixture isolated_auth, or mark the test real_keyring"
+    )
