@@ -97,6 +97,12 @@ class Unreachable(AuthError):
 
     exit_code: ClassVar[int] = 5
     default_code: ClassVar[str] = REFRESH_TRANSIENT
+    retry_after: float | None = None
+    """For how many seconds the server wants to be left alone; None where it did not say."""
+
+
+class AnswerLost(Unreachable):
+    """The request may have been carried out, and no HTTP status came back."""
 
 
 class StorageUnavailable(AuthError):

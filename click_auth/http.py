@@ -18,7 +18,7 @@ from click_auth._version import __version__
 from click_auth.bounded import TimedOut, bounded
 from click_auth.certificates import VARIABLES, trust_source, verification
 from click_auth.text import inert
-from click_auth.urls import host_of, is_loopback, shown, split
+from click_auth.urls import checked_endpoint, host_of, is_loopback, shown, split
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -142,8 +142,9 @@ class Http:
         """Return the answer to one call, whatever its status; redirects are not followed.
 
         Blocks at most *timeout* seconds, name resolution and every byte of the body included.
-        Raises `TransportFailed`.
+        Raises `TransportFailed`, and `ValueError` for a URL to which no secret may go.
         """
+        checked_endpoint(request.url)
         exchange = _Exchange(self, request, timeout)
         try:
             return bounded(exchange.run, timeout)

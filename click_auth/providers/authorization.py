@@ -90,7 +90,9 @@ def refusal(values: dict[str, str]) -> LoginFailed:
     if error == "access_denied":
         return LoginFailed("The login was refused in the browser.")
     details = inert(values.get("error_description", ""))
-    return LoginFailed(f"The server refused the login: {error}" + (f" ({details})" if details else "") + ".")
+    return LoginFailed(
+        f"The server refused the login: {error}" + (f" ({details})" if details else "") + "."
+    )
 
 
 def _parsed(query: str) -> dict[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from click_auth.errors import REFRESH_UNAVAILABLE, NotLoggedIn
 
@@ -53,8 +53,7 @@ class LoginRequest:
     redirect_uri: str | None = None
 
 
-@dataclass(frozen=True)
-class Binding:
+class Binding(NamedTuple):
     """The server and the client that a credential belongs to; None where nothing is known."""
 
     issuer: str | None = None
@@ -122,7 +121,7 @@ class Provider(ABC):
     the application's API and the one origin to which the credential is sent.
     """
 
-    options: ClassVar[frozenset[str]] = frozenset()
+    options: frozenset[str] = frozenset()
     api_url: str | None = None
     surroundings: Surroundings | None = None
 
@@ -153,6 +152,11 @@ class Provider(ABC):
         """
         del client, bundle
         return {"id": DEFAULT_ID}
+
+    def same_account(self, bundle: TokenBundle, account_id: str) -> bool:
+        """Return whether a refreshed *bundle* belongs to the account still, as far as it says."""
+        del bundle, account_id
+        return True
 
     def refresh(self, bundle: TokenBundle) -> TokenBundle:
         """Return new tokens for the refresh token of *bundle*. Blocks.

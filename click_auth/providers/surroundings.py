@@ -2,42 +2,61 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
+
+from click_auth.http import Http
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from click_auth.http import Http
 
 
 class DocumentCache(Protocol):
     """Discovery documents, by URL, with an age."""
 
-    def load(self, url: str) -> Mapping[str, Any] | None:
+    def load(self, url: str, /) -> Mapping[str, Any] | None:
         """Return the document of *url* if it is young enough. Never raises."""
 
-    def save(self, url: str, document: Mapping[str, Any]) -> None:
+    def save(self, url: str, document: Mapping[str, Any], /) -> None:
         """Keep *document*. Never raises: a cache that cannot be written is no error."""
 
 
 class Registrations(Protocol):
     """Dynamically registered clients (RFC 7591), secrets kept as tokens are."""
 
-    def load(self, name: str) -> Mapping[str, Any] | None:
+    def load(self, name: str, /) -> Mapping[str, Any] | None:
         """Return the registration saved under *name*, with its `client_secret` if it has one."""
 
-    def save(self, name: str, registration: Mapping[str, Any]) -> None:
+    def save(self, name: str, registration: Mapping[str, Any], /) -> None:
         """Keep *registration* under *name*."""
 
-    def forget(self, name: str) -> None:
+    def forget(self, name: str, /) -> None:
         """Drop the registration *name*."""
+
+
+class InMemory:
+    """A cache and registrations that last as long as the process."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, Mapping[str, Any]] = {}
+
+    def load(self, name: str, /) -> Mapping[str, Any] | None:
+        """Return what was saved under *name*."""
+        return self._kept.get(name)
+
+    def save(self, name: str, kept: Mapping[str, Any], /) -> None:
+        """Keep it under *name*."""
+        self._kept[name] = kept
+
+    def forget(self, name: str, /) -> None:
+        """Drop what was saved under *name*."""
+        self._kept.pop(name, None)
 
 
 @dataclass(frozen=True)
 class Surroundings:
     """HTTP as this application speaks it, and what is remembered between processes."""
 
-    http: Http
-    cache: DocumentCache
-    registrations: Registrations
+    http: Http = field(default_factory=Http)
+    cache: DocumentCache = field(default_factory=InMemory)
+    registrations: Registrations = field(default_factory=InMemory)

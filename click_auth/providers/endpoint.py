@@ -1,0 +1,285 @@
+"""What an authorization server answers: the one place where bytes become tokens or an error."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import time
+from email.utils import parsedate_to_datetime
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import quote, quote_plus, urlencode
+
+from click_auth.errors import (
+    REFRESH_EXPIRED,
+    TOKEN_EXCHANGE_FAILED,
+    AnswerLost,
+    AuthError,
+    LoginFailed,
+    NotLoggedIn,
+    Unreachable,
+)
+from click_auth.http import Answer, Call, Http, TransportFailed
+from click_auth.text import inert
+from click_auth.tokens import TokenBundle, from_posix
+from click_auth.urls import host_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+SUCCESS = (200, 201)
+LONGEST_LIFE = 100 * 365.25 * 86400  # seconds; what is said to live longer has no known expiry
+LONGEST_RETRY_AFTER = 3600.0  # seconds
+_LONGEST_INTEGER = 400  # digits: more is an attack on the parser, and no number that we use
+_SECRETS = ("client_secret", "code", "code_verifier", "device_code", "refresh_token", "token")
+_TOKEN = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")  # RFC 6749 appendix A.12
+_NUMBER = re.compile(r"[0-9]{1,20}(?:\.[0-9]+)?")
+_SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")  # section 3.3
+_KNOWN = ("access_token", "refresh_token", "token_type", "expires_in", "scope", "id_token", "error")
+
+
+class EndpointFailed(Exception):  # noqa: N818 - becomes one of the public errors
+    """An endpoint gave no usable answer. *reason* is inert and holds no secret.
+
+    `error` is the code that the server named, `status` None where no status came; `lost` says
+    that the server may have done what it was asked. `retry_after` is in seconds.
+    """
+
+    def __init__(
+        self,
+        reason: str,
+        *,
+        error: str | None = None,
+        status: int | None = None,
+        lost: bool = False,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.error = error
+        self.status = status
+        self.lost = lost
+        self.retry_after = retry_after
+
+    def as_login_error(self, code: str = TOKEN_EXCHANGE_FAILED) -> LoginFailed:
+        """Return the error of a login that ends here."""
+        hints = ["Nothing was stored. Start the login again."]
+        return LoginFailed(f"The login failed: {self.reason}.", code=code, hints=hints)
+
+    def as_refresh_error(self) -> AuthError:
+        """Return what a refresh raises: the grant is dead, or nothing is known about it."""
+        if self.error == "invalid_grant":
+            message = f"The login has expired or was revoked: {self.reason}."
+            return NotLoggedIn(message, code=REFRESH_EXPIRED, hints=["Log in again."])
+        kind = AnswerLost if self.lost else Unreachable
+        failed = kind(f"The token could not be refreshed: {self.reason}.", hints=[self._advice])
+        failed.retry_after = self.retry_after
+        return failed
+
+    @property
+    def _advice(self) -> str:
+        if self.retry_after is None:
+            return "Try again later."
+        return f"Try again in {self.retry_after:.0f} seconds."
+
+
+class Granted(NamedTuple):
+    """The JSON object of a successful answer, and when it was asked for, in POSIX seconds."""
+
+    document: dict[str, Any]
+    sent_at: float
+
+
+def ask(http: Http, call: Call, timeout: float) -> Answer:
+    """Return the answer to *call*, whatever its status. Raises `EndpointFailed`."""
+    try:
+        return http.call(call, timeout=timeout)
+    except TransportFailed as error:
+        failed = EndpointFailed(error.reason, status=error.status, lost=error.lost)
+    raise failed
+
+
+def post_form(
+    http: Http,
+    url: str,
+    form: Mapping[str, str],
+    *,
+    timeout: float,
+    headers: Mapping[str, str] = MappingProxyType({}),
+    secrets: Iterable[str] = (),
+) -> Granted:
+    """Return the JSON object with which an endpoint grants a form-encoded request.
+
+    *secrets* are hidden where the server quotes them, beside those of *form*. Raises
+    `EndpointFailed` for everything else: errors at any status, and what is no JSON.
+    """
+    kind = {"Content-Type": "application/x-www-form-urlencoded"}
+    answer = ask(http, Call(url, urlencode(form).encode("ascii"), {**headers, **kind}), timeout)
+    sent = [value for name, value in form.items() if name in _SECRETS]
+    return Granted(granted(answer, host_of(url), [*sent, *secrets]), answer.sent_at)
+
+
+def granted(answer: Answer, host: str, secrets: Iterable[str] = ()) -> dict[str, Any]:
+    """Return the JSON object of a successful *answer*.
+
+    Raises `EndpointFailed`: whatever it quotes of the answer is inert and free of *secrets*.
+    """
+    retry_after = retry_after_seconds(answer.headers.get("retry-after"))
+    try:
+        document = parsed(answer.body)
+    except ValueError as problem:
+        reason = f"{host} answered with status {answer.status} and {problem}"
+        failed = EndpointFailed(reason, status=answer.status, retry_after=retry_after)
+    else:
+        if answer.status in SUCCESS and document.get("error") in (None, ""):
+            return document
+        error, details = _quoted(document, secrets)
+        said = error or f"with an error and status {answer.status}"
+        reason = f"{host} answered {said}" + (f" ({details})" if details else "")
+        failed = EndpointFailed(reason, error=error, status=answer.status, retry_after=retry_after)
+    raise failed
+
+
+def error_code(answer: Answer) -> str | None:
+    """Return the error that *answer* names, if it is one that can be read."""
+    try:
+        return _quoted(parsed(answer.body), ())[0]
+    except ValueError:
+        return None
+
+
+def _quoted(document: Mapping[str, Any], secrets: Iterable[str]) -> tuple[str | None, str]:
+    error, details = document.get("error"), document.get("error_description")
+    quoted = [text if isinstance(text, str) else "" for text in (error, details)]
+    for secret in filter(None, secrets):
+        for form in (secret, quote(secret, safe=""), quote_plus(secret)):
+            quoted = [text.replace(form, "[hidden]") for text in quoted]
+    return inert(quoted[0], 60) or None, inert(quoted[1])
+
+
+def parsed(body: bytes) -> dict[str, Any]:
+    """Return the JSON object in *body*.
+
+    Raises `ValueError`, which holds nothing of the body, for anything that is not exactly one:
+    duplicate names (RFC 7493 section 2.3), too deep, numbers too long, another encoding.
+    """
+    try:
+        document = json.loads(
+            body.decode("utf-8-sig"), object_pairs_hook=_without_duplicates, parse_int=_integer
+        )
+    except RecursionError:
+        problem = "JSON that is nested too deep"
+    except _RefusedError as refused:
+        problem = str(refused)
+    except ValueError:
+        problem = "what is not JSON" if body.strip() else "nothing"
+    else:
+        if isinstance(document, dict):
+            return document
+        problem = "JSON that is not an object"
+    raise ValueError(problem)
+
+
+class _RefusedError(ValueError):
+    pass
+
+
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    document = dict(pairs)
+    if len(document) != len(pairs):
+        raise _RefusedError("JSON that says things twice")
+    return document
+
+
+def _integer(digits: str) -> int:
+    if len(digits) > _LONGEST_INTEGER:
+        raise _RefusedError("JSON with a number that is too long")
+    return int(digits)
+
+
+def bundle_from(
+    document: Mapping[str, Any],
+    *,
+    sent_at: float,
+    requested_scopes: tuple[str, ...] | None = None,
+    separator: str = " ",
+    token_type: str = "Bearer",  # noqa: S107 - no password
+) -> TokenBundle:
+    """Return the tokens that a token endpoint's answer grants (RFC 6749 section 5.1).
+
+    *requested_scopes* are granted where the answer names none. Raises `EndpointFailed`.
+    """
+    kind = document.get("token_type")
+    if not isinstance(kind, str) or kind.lower() != token_type.lower():
+        raise _unusable(f"a token that is not of type {token_type}")
+    access_token = usable_token(document.get("access_token"), "access token")
+    refresh_token = None
+    if "refresh_token" in document:
+        refresh_token = usable_token(document["refresh_token"], "refresh token")
+    id_token = document.get("id_token")
+    lives = document.get("refresh_token_expires_in", document.get("refresh_expires_in"))
+    return TokenBundle(
+        access_token,
+        refresh_token,
+        from_posix(expiry(document.get("expires_in"), sent_at)),
+        from_posix(expiry(lives, sent_at)),
+        _scopes(document, requested_scopes, separator),
+        token_type,
+        id_token if isinstance(id_token, str) else None,
+        {name: value for name, value in document.items() if name not in _KNOWN},
+    )
+
+
+def usable_token(token: object, name: str) -> str:
+    """Return *token* if it is one that can be sent: printable ASCII. Raises `EndpointFailed`."""
+    if not isinstance(token, str) or _TOKEN.fullmatch(token) is None:
+        raise _unusable(f"no usable {name}")
+    return token
+
+
+def expiry(lives: object, sent_at: float) -> float | None:
+    """Return when what *lives* so many seconds ends, or None where it does not say clearly."""
+    if isinstance(lives, bool) or not isinstance(lives, (int, float, str)):
+        return None
+    if isinstance(lives, str) and _NUMBER.fullmatch(lives) is None:
+        return None
+    try:
+        seconds = float(lives)
+    except OverflowError:
+        return None
+    return sent_at + seconds if 0 < seconds <= LONGEST_LIFE else None
+
+
+def _scopes(
+    document: Mapping[str, Any], requested: tuple[str, ...] | None, separator: str
+) -> tuple[str, ...] | None:
+    if "scope" not in document:
+        return requested
+    scope = document["scope"]
+    if not isinstance(scope, str):
+        raise _unusable("scopes that are no text")
+    names = scope.replace(separator, " ").split()
+    if not all(_SCOPE.fullmatch(name) for name in names):
+        raise _unusable("scopes that cannot be read")
+    return tuple(dict.fromkeys(names))
+
+
+def retry_after_seconds(value: str | None) -> float | None:
+    """Return for how many seconds a server wants to be left alone (RFC 9110 section 10.2.3).
+
+    At most `LONGEST_RETRY_AFTER`; None for what cannot be read and for the past.
+    """
+    if value is None:
+        return None
+    value = value.strip()
+    try:
+        digits = value.isascii() and value.isdecimal()
+        seconds = float(value) if digits else parsedate_to_datetime(value).timestamp() - time.time()
+    except (ValueError, TypeError, OverflowError):
+        return None
+    return min(seconds, LONGEST_RETRY_AFTER) if seconds > 0 and math.isfinite(seconds) else None
+
+
+def _unusable(what: str) -> EndpointFailed:
+    return EndpointFailed(f"the server answered with {what}", status=SUCCESS[0])

@@ -1,0 +1,97 @@
+"""What happens to a grant after the login: it is renewed, or ended. And the client's own grant."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import urlencode
+
+from click_auth.errors import REFRESH_EXPIRED, REFRESH_UNAVAILABLE, NotLoggedIn
+from click_auth.http import Call
+from click_auth.providers.endpoint import (
+    SUCCESS,
+    EndpointFailed,
+    ask,
+    error_code,
+)
+from click_auth.providers.login import INVALID_CLIENT, forget_client
+from click_auth.providers.server import Server
+
+if TYPE_CHECKING:
+    from click_auth.providers.client_auth import Client
+    from click_auth.providers.oauth import OAuthProvider
+    from click_auth.tokens import TokenBundle
+
+REVOCATION_SECONDS = 10.0
+_FOR_PEOPLE = ("openid", "offline_access")
+_REFUSALS = (INVALID_CLIENT, "unauthorized_client", "invalid_scope", "unsupported_grant_type")
+
+
+def refresh(provider: OAuthProvider, bundle: TokenBundle) -> TokenBundle:
+    """Return what one POST yields for the refresh token of *bundle* (RFC 6749 section 6).
+
+    The new bundle has no refresh token where the server did not rotate it. Raises `NotLoggedIn`
+    where the grant is dead, `AnswerLost` where the server may have rotated and no status came,
+    `Unreachable` for all else.
+    """
+    if bundle.refresh_token is None:
+        message = "There is no refresh token, so the login cannot be renewed."
+        raise NotLoggedIn(message, code=REFRESH_UNAVAILABLE, hints=["Log in again."])
+    server = Server(provider)
+    form = {"grant_type": "refresh_token", "refresh_token": bundle.refresh_token}
+    try:
+        renewed = server.tokens(form, server.client, bundle.scopes)
+        if renewed.id_token is not None:
+            from click_auth.providers.id_token import check_renewed  # noqa: PLC0415 - rare
+
+            check_renewed(server, renewed.id_token)
+    except EndpointFailed as error:
+        if error.error == INVALID_CLIENT and provider.client_id is None:
+            forget_client(server)
+            message = f"{provider.display_name} no longer knows this application's client."
+            raise NotLoggedIn(message, code=REFRESH_EXPIRED, hints=["Log in again."]) from None
+        raise error.as_refresh_error() from None
+    return renewed
+
+
+def revoke(provider: OAuthProvider, bundle: TokenBundle) -> bool | None:
+    """Revoke both tokens of *bundle* (RFC 7009), the one that can make new ones first."""
+    server = Server(provider, REVOCATION_SECONDS)
+    try:
+        url = server.offered("revocation_endpoint")
+        if url is None:
+            return None
+        client = server.client
+    except EndpointFailed:
+        return False
+    tokens = [("refresh_token", bundle.refresh_token), ("access_token", bundle.access_token)]
+    gone = [_is_gone(server, url, client, hint, token) for hint, token in tokens if token]
+    return all(gone)
+
+
+def _is_gone(server: Server, url: str, client: Client, hint: str, token: str) -> bool:
+    form, headers = client.authenticated({"token": token, "token_type_hint": hint})
+    headers["Content-Type"] = "application/x-www-form-urlencoded"
+    call = Call(url, urlencode(form).encode("ascii"), headers)
+    try:
+        answer = ask(server.surroundings.http, call, server.timeout)
+    except EndpointFailed:
+        return False
+    # Some call it an error that the token is invalid already; section 2.2 does not.
+    return answer.status in SUCCESS or error_code(answer) == "invalid_token"
+
+
+def client_credentials(provider: OAuthProvider, client_id: str, client_secret: str) -> TokenBundle:
+    """Return a token for the client itself. Raises `NotLoggedIn` or `Unreachable`."""
+    server = Server(provider)
+    scopes = tuple(scope for scope in provider.scopes if scope not in _FOR_PEOPLE)
+    form = {"grant_type": "client_credentials"}
+    if scopes:
+        form["scope"] = provider.scope_separator.join(scopes)
+    try:
+        client = server.client_with(client_id, client_secret)
+        return server.tokens(form, client, scopes)
+    except EndpointFailed as error:
+        if error.error in _REFUSALS:
+            message = f"The client credentials were refused: {error.reason}."
+            raise NotLoggedIn(message, hints=["Check the client's id and secret."]) from None
+        raise error.as_refresh_error() from None

@@ -1,0 +1,124 @@
+"""ID tokens (OpenID Connect Core 3.1.3.7), checked by joserfc, an extra: signature and claims."""
+
+from __future__ import annotations
+
+import base64
+import hmac
+import importlib.util
+import time
+from typing import TYPE_CHECKING, Any
+
+from click_auth.http import Call
+from click_auth.providers.endpoint import EndpointFailed, ask, granted, parsed
+from click_auth.urls import host_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from click_auth.providers.server import Server
+
+TOLERANCE = 300.0  # seconds between the server's clock and ours
+ALGORITHMS = [
+    *("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"),
+    *("ES256", "ES384", "ES512", "Ed25519", "EdDSA"),
+]
+
+
+def can_be_checked(server: Server) -> bool:
+    """Return whether joserfc is installed and the server publishes its keys."""
+    installed = importlib.util.find_spec("joserfc") is not None
+    return installed and server.metadata.endpoints.get("jwks_uri") is not None
+
+
+def validated(server: Server, id_token: str, *, nonce: str | None = None) -> Mapping[str, Any]:
+    """Return the claims of *id_token*, every one of them checked, `sub` a text.
+
+    Blocks when the server's keys are not in the cache. Raises `EndpointFailed`.
+    """
+    claims = _verified(server, id_token)
+    _check_parties(server, claims)
+    now = time.time() + (server.surroundings.http.clock_difference or 0.0)
+    expires, issued = _seconds(claims, "exp"), _seconds(claims, "iat")
+    if expires <= now - TOLERANCE or abs(issued - now) > TOLERANCE:
+        raise _refused("it is not of this moment; is this machine's clock right?")
+    if nonce is not None and not _same(claims.get("nonce"), nonce):
+        raise _refused("it answers another login (nonce)")
+    if not isinstance(claims.get("sub"), str) or not claims["sub"]:
+        raise _refused("it names nobody (sub)")
+    return claims
+
+
+def check_renewed(server: Server, id_token: str) -> None:
+    """Refuse an ID token that a refresh brought from elsewhere or for somebody else (12.2).
+
+    It came straight from the token endpoint, over TLS; its signature is not checked, so that a
+    refresh needs no keys. Raises `EndpointFailed`.
+    """
+    claims = unverified_claims(id_token)
+    if claims is not None and server.provider.issuer is not None:
+        _check_parties(server, claims)
+
+
+def unverified_claims(id_token: str) -> Mapping[str, Any] | None:
+    """Return the claims that *id_token* makes, unchecked, or None where it cannot be read."""
+    try:
+        payload = id_token.split(".")[1]
+        return parsed(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+    except (ValueError, IndexError):
+        return None
+
+
+def _check_parties(server: Server, claims: Mapping[str, Any]) -> None:
+    client_id = server.client.client_id
+    audience = claims.get("aud")
+    audiences = audience if isinstance(audience, list) else [audience]
+    if claims.get("iss") != server.provider.issuer:
+        raise _refused("it is another issuer's (iss)")
+    if client_id not in audiences:
+        raise _refused("it is for another client (aud)")
+    if claims.get("azp", client_id if len(audiences) == 1 else None) != client_id:
+        raise _refused("it was issued to another client (azp)")
+
+
+def _verified(server: Server, id_token: str) -> Mapping[str, Any]:
+    from joserfc import jwt  # noqa: PLC0415 - an extra
+    from joserfc.errors import JoseError  # noqa: PLC0415
+    from joserfc.jwk import KeySet  # noqa: PLC0415
+
+    for fresh in (False, True):
+        keys = _keys(server, fresh=fresh)
+        if keys is None:
+            continue
+        try:
+            return jwt.decode(id_token, KeySet.import_key_set(keys), ALGORITHMS).claims  # type: ignore[arg-type]
+        except (JoseError, ValueError, TypeError, KeyError):
+            continue  # the key may be newer than our copy: once more, with the server's own
+    raise _refused("its signature is not the server's")
+
+
+def _keys(server: Server, *, fresh: bool) -> Mapping[str, Any] | None:
+    url = server.endpoint("jwks_uri")
+    cache = server.surroundings.cache
+    if not fresh:
+        return cache.load(url)
+    answer = ask(server.surroundings.http, Call(url), server.timeout)
+    keys = granted(answer, host_of(url))
+    if not isinstance(keys.get("keys"), list):
+        raise EndpointFailed(f"{host_of(url)} publishes no keys")
+    cache.save(url, keys)
+    return keys
+
+
+def _seconds(claims: Mapping[str, Any], name: str) -> float:
+    value = claims.get(name)
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise _refused(f"it has no proper {name}")
+    return float(value)
+
+
+def _same(claimed: object, expected: str) -> bool:
+    return isinstance(claimed, str) and hmac.compare_digest(claimed.encode(), expected.encode())
+
+
+def _refused(why: str) -> EndpointFailed:
+    return EndpointFailed(f"the ID token was refused: {why}")

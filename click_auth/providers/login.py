@@ -1,0 +1,165 @@
+"""The login of an `OAuthProvider`: a token brought along, a device, or the browser."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl, urlencode
+
+from click_auth.errors import OAUTH_FAILED, LoginFailed
+from click_auth.pkce import code_challenge, code_verifier, random_state
+from click_auth.providers.authorization import AuthorizationRequest
+from click_auth.providers.endpoint import EndpointFailed, usable_token
+from click_auth.providers.server import Server
+from click_auth.providers.settings import OURS
+from click_auth.tokens import TokenBundle
+from click_auth.urls import split
+
+if TYPE_CHECKING:
+    from click_auth.providers.authorization import AuthorizationResponse
+    from click_auth.providers.base import LoginRequest, LoginUI
+    from click_auth.providers.oauth import OAuthProvider
+
+INVALID_CLIENT = "invalid_client"
+
+
+def login(provider: OAuthProvider, request: LoginRequest, ui: LoginUI) -> TokenBundle:
+    """Return the tokens of a new grant. Blocks. Raises `LoginFailed`."""
+    if request.token is not None:
+        return brought_along(request.token)
+    if _by_device(provider, request, ui):
+        from click_auth.providers.device import login as device_login  # noqa: PLC0415
+
+        return device_login(provider, request, ui)
+    started: dict[str, AuthorizationRequest] = {}
+
+    def start(redirect_uri: str) -> AuthorizationRequest:
+        bound = dataclasses.replace(request, redirect_uri=redirect_uri)
+        started[redirect_uri] = provider.authorize(bound)
+        return started[redirect_uri]
+
+    response = ui.wait_for_redirect(
+        start,
+        provider.redirect_uris,
+        callback_port=request.callback_port,
+        timeout=request.timeout,
+    )
+    return provider.exchange(started[response.redirect_uri], response)
+
+
+def brought_along(token: str) -> TokenBundle:
+    """Return the bundle of a token that the person has. Raises `LoginFailed`."""
+    try:
+        return TokenBundle(usable_token(token.strip(), "access token"))
+    except EndpointFailed:
+        raise LoginFailed("That is not a token: it is empty or has odd characters.") from None
+
+
+def _by_device(provider: OAuthProvider, request: LoginRequest, ui: LoginUI) -> bool:
+    if request.device:
+        return True
+    if (request.browser and ui.has_browser) or ui.has_terminal:
+        return False
+    try:
+        return Server(provider).offered("device_authorization_endpoint") is not None
+    except EndpointFailed as error:
+        raise error.as_login_error(OAUTH_FAILED) from None
+
+
+def authorize(provider: OAuthProvider, request: LoginRequest) -> AuthorizationRequest:
+    """Return a new authorization request (RFC 6749 section 4.1.1, RFC 7636, RFC 9700)."""
+    if request.redirect_uri is None:
+        raise ValueError("authorize() needs a request with a redirect_uri")
+    server = Server(provider)
+    scopes = provider.requested_scopes(request)
+    verifier, state = code_verifier(), random_state()
+    nonce = random_state() if "openid" in scopes else None
+    try:
+        parameters = {
+            **({} if request.user is None else {"login_hint": request.user}),
+            **provider.authorize_params,
+            "response_type": "code",
+            "client_id": server.client.client_id,
+            "redirect_uri": request.redirect_uri,
+            "state": state,
+            "code_challenge": code_challenge(verifier),
+            "code_challenge_method": "S256",
+        }
+        optional = {
+            "scope": provider.scope_separator.join(scopes) or None,
+            "nonce": nonce,
+            "resource": provider.resource,
+        }
+        parameters |= {name: value for name, value in optional.items() if value is not None}
+        url = _url(server.endpoint("authorization_endpoint"), _pushed(server, parameters))
+        iss_required = server.metadata.names_itself
+    except EndpointFailed as error:
+        raise error.as_login_error(OAUTH_FAILED) from None
+    return AuthorizationRequest(
+        url,
+        request.redirect_uri,
+        state,
+        verifier,
+        nonce,
+        scopes,
+        issuer=provider.issuer,
+        iss_required=iss_required,
+    )
+
+
+def _pushed(server: Server, parameters: dict[str, str]) -> dict[str, str]:
+    """Return *parameters*, or what stands for them where they have to be pushed first."""
+    wanted = server.provider.client_metadata.get("require_pushed_authorization_requests")
+    if not (wanted or server.metadata.wants_pushed_requests):
+        return parameters
+    from click_auth.providers.par import push  # noqa: PLC0415 - rare
+
+    return push(server, parameters)
+
+
+def _url(endpoint: str, parameters: dict[str, str]) -> str:
+    """Return *endpoint*, its own query kept (section 3.1), with *parameters*."""
+    query = split(endpoint).query
+    if OURS.intersection(name for name, _ in parse_qsl(query or "", keep_blank_values=True)):
+        raise EndpointFailed("the authorization endpoint's own query says what is not its to say")
+    joint = "?" if query is None else "&" if query else ""
+    return f"{endpoint}{joint}{urlencode(parameters)}"
+
+
+def exchange(
+    provider: OAuthProvider, request: AuthorizationRequest, response: AuthorizationResponse
+) -> TokenBundle:
+    """Return the tokens for a code (RFC 6749 section 4.1.3); one attempt, a code lives once."""
+    server = Server(provider)
+    form = {
+        "grant_type": "authorization_code",
+        "code": response.code,
+        "redirect_uri": response.redirect_uri,
+        "code_verifier": request.code_verifier,
+    }
+    try:
+        bundle = server.tokens(form, server.client, request.scopes)
+        _check_id_token(server, bundle, request.nonce)
+    except EndpointFailed as error:
+        if error.error == INVALID_CLIENT:
+            forget_client(server)
+        raise error.as_login_error() from None
+    return bundle
+
+
+def _check_id_token(server: Server, bundle: TokenBundle, nonce: str | None) -> None:
+    """Check the ID token that was asked for; without joserfc it names nobody, and is ignored."""
+    if nonce is None or bundle.id_token is None:
+        return
+    from click_auth.providers import id_token  # noqa: PLC0415 - only where it was asked for
+
+    if id_token.can_be_checked(server):
+        id_token.validated(server, bundle.id_token, nonce=nonce)
+
+
+def forget_client(server: Server) -> None:
+    """Forget a registered client that the server no longer knows: the next login registers."""
+    if server.provider.client_id is None:
+        from click_auth.providers import registration  # noqa: PLC0415 - rare
+
+        registration.forget(server)

@@ -1,0 +1,111 @@
+"""The authorization server behind a provider: configured facts first, discovered ones else."""
+
+from __future__ import annotations
+
+import time
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from click_auth.providers.client_auth import Client, method_for
+from click_auth.providers.endpoint import EndpointFailed, Granted, bundle_from, post_form
+from click_auth.providers.metadata import Metadata, discover
+from click_auth.providers.surroundings import Surroundings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from click_auth.providers.oauth import OAuthProvider
+    from click_auth.tokens import TokenBundle
+
+
+class Server:
+    """One operation's view of a provider's server. Asks it nothing until it must.
+
+    *seconds* bounds the operation as a whole; each call has the provider's `http_timeout`
+    besides. Methods raise `EndpointFailed`.
+    """
+
+    def __init__(self, provider: OAuthProvider, seconds: float | None = None) -> None:
+        if provider.surroundings is None:
+            provider.surroundings = Surroundings()  # nobody lent it any: it is used on its own
+        self.provider = provider
+        self.surroundings = provider.surroundings
+        self._deadline = None if seconds is None else time.monotonic() + seconds
+
+    @property
+    def timeout(self) -> float:
+        """How many seconds the next call may take."""
+        if self._deadline is None:
+            return self.provider.http_timeout
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            raise EndpointFailed("there was no time left to ask the server")
+        return min(left, self.provider.http_timeout)
+
+    @cached_property
+    def metadata(self) -> Metadata:
+        """What the server says about itself; nothing where it is configured by hand."""
+        provider = self.provider
+        if provider.issuer is None or not provider.discovers:
+            return Metadata()
+        openid = "openid" in provider.scopes
+        return discover(self.surroundings, provider.issuer, openid=openid, timeout=self.timeout)
+
+    def offered(self, endpoint: str) -> str | None:
+        """Return the URL of an *endpoint*, by its RFC 8414 name, or None where there is none."""
+        configured: str | None = getattr(self.provider, endpoint, None)
+        return configured or self.metadata.endpoints.get(endpoint)
+
+    def endpoint(self, endpoint: str) -> str:
+        """Return the URL of an *endpoint* that the server must have."""
+        url = self.offered(endpoint)
+        if url is None:
+            raise EndpointFailed(f"{self.provider.display_name} has no {endpoint}")
+        return url
+
+    @cached_property
+    def client(self) -> Client:
+        """The client that the application is, registered now if it has to be."""
+        provider = self.provider
+        if provider.client_id is None:
+            from click_auth.providers.registration import registered  # noqa: PLC0415 - rare
+
+            return registered(self)
+        return self.client_with(provider.client_id, provider.secret())
+
+    def client_with(self, client_id: str, secret: str | None) -> Client:
+        """Return a client with these credentials, and the method that the server takes."""
+        configured = self.provider.token_endpoint_auth_method
+        if secret is None or configured is not None:
+            return Client(client_id, secret, method_for(secret, configured, None))
+        return Client(client_id, secret, method_for(secret, None, self.metadata.auth_methods))
+
+    def post(self, endpoint: str, form: Mapping[str, str], client: Client) -> Granted:
+        """Return what an *endpoint* grants *client*."""
+        authenticated, headers = client.authenticated(form)
+        return post_form(
+            self.surroundings.http,
+            self.endpoint(endpoint),
+            authenticated,
+            headers=headers,
+            secrets=filter(None, [client.secret]),
+            timeout=self.timeout,
+        )
+
+    def tokens(
+        self,
+        form: Mapping[str, str],
+        client: Client,
+        requested_scopes: tuple[str, ...] | None = None,
+    ) -> TokenBundle:
+        """Return the tokens that the token endpoint grants for *form*."""
+        provider = self.provider
+        resource = {} if provider.resource is None else {"resource": provider.resource}
+        body = {**provider.token_params, **resource, **form}
+        document, sent_at = self.post("token_endpoint", body, client)
+        return bundle_from(
+            document,
+            sent_at=sent_at,
+            requested_scopes=requested_scopes,
+            separator=provider.scope_separator,
+        )
