@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import shlex
+import subprocess
 import sys
 import threading
 import time
@@ -80,7 +81,8 @@ class FakeBrowser:
     @staticmethod
     def command(*options: str) -> str:
         """Return what to put into `$BROWSER`, so that child processes use such a browser too."""
-        return shlex.join([sys.executable, "-m", "click_auth.testing.browser", *options, "%s"])
+        words = [sys.executable, "-m", "click_auth.testing.browser", *options, "%s"]
+        return subprocess.list2cmdline(words) if sys.platform == "win32" else shlex.join(words)
 
     def wait(self, timeout: float = 10.0) -> bool:
         """Wait until all visits have ended; False after `timeout` seconds."""

@@ -23,8 +23,8 @@ class IsolateAuth:
 
     The `Auth` then keeps its credentials in memory (or in `store`), its files in a folder of
     the test's, sees no environment variable but those of `environ`, and opens a `FakeBrowser`
-    (or `browser`). With a `server` whatever the provider's addresses are, they lead to that
-    server, and anything else is out of reach. It is all undone when the test ends.
+    (or `browser`). With a `server` the addresses of the (default) provider lead to that server,
+    and anything else is out of reach. It is all undone when the test ends.
     """
 
     def __init__(self, folder: Path, until_the_end: ExitStack) -> None:
@@ -42,7 +42,7 @@ class IsolateAuth:
         http_options: Mapping[str, Any] | None = None,
     ) -> Auth:
         """Isolate `auth` until the test ends, and return it."""
-        route = None if server is None else StandIn(server, provider_of(auth))
+        route = None if server is None else StandIn(server, auth.core.services.provider(None))
         options = dict(http_options or {})
         if route is not None:
             transport = RoutedTransport(route)

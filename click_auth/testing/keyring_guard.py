@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import sys
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from click_auth.stores import keychain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from importlib.machinery import ModuleSpec
-    from types import ModuleType
 
-KEYCHAIN = "click_auth.stores.keychain"
-REFUSE = "CLICK_AUTH_REFUSE_KEYRING"
 _HARMLESS = ("keyring.backends.null", "keyring.backends.fail")
 
 
@@ -35,35 +32,27 @@ class KeyringGuard:
         self._before: str | None = None
 
     def install(self) -> None:
-        """Guard the keyring module now, or once it is imported: it is not loaded for this."""
-        self._before = os.environ.get(REFUSE)
-        os.environ[REFUSE] = "1"
-        loaded: Any = sys.modules.get(KEYCHAIN)
-        if loaded is None:
-            sys.meta_path.insert(0, self)
-        else:
-            loaded.guard = self
+        """Guard the keyring module; the keyring library is not loaded for this."""
+        self._before = os.environ.get(keychain.REFUSAL)
+        os.environ[keychain.REFUSAL] = "1"
+        keychain.guard = self
 
     def remove(self) -> None:
         """Take everything back."""
-        self._set_variable(self._before)
-        if self in sys.meta_path:
-            sys.meta_path.remove(self)
-        loaded: Any = sys.modules.get(KEYCHAIN)
-        if loaded is not None:
-            loaded.guard = None
+        _set_variable(self._before)
+        keychain.guard = None
 
     @contextmanager
     def allowed(self) -> Iterator[None]:
         """Let everything pass inside of the block, in child processes too."""
-        before = os.environ.get(REFUSE)
-        self._set_variable(None)
+        before = os.environ.get(keychain.REFUSAL)
+        _set_variable(None)
         self._allowed = True
         try:
             yield
         finally:
             self._allowed = False
-            self._set_variable(before)
+            _set_variable(before)
 
     def check(self) -> None:
         """Raise `RealKeyringTouched` if anything was refused since the last check."""
@@ -78,30 +67,12 @@ class KeyringGuard:
         self._refused.append(operation)
         raise RealKeyringTouched(_explain([operation]))
 
-    def find_spec(self, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
-        """Find the keyring module as everybody does, and guard it when it has been run."""
-        del path, target
-        if name != KEYCHAIN:
-            return None
-        sys.meta_path.remove(self)
-        spec = importlib.util.find_spec(name)
-        if spec is None or spec.loader is None:
-            return spec
-        run = spec.loader.exec_module
 
-        def run_guarded(module: ModuleType) -> None:
-            run(module)
-            vars(module)["guard"] = self
-
-        vars(spec.loader)["exec_module"] = run_guarded
-        return spec
-
-    @staticmethod
-    def _set_variable(value: str | None) -> None:
-        if value is None:
-            os.environ.pop(REFUSE, None)
-        else:
-            os.environ[REFUSE] = value
+def _set_variable(value: str | None) -> None:
+    if value is None:
+        os.environ.pop(keychain.REFUSAL, None)
+    else:
+        os.environ[keychain.REFUSAL] = value
 
 
 def _is_real() -> bool:

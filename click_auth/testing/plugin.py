@@ -11,17 +11,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from click_auth.testing.keyring_guard import KeyringGuard
-
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
     from pathlib import Path
 
     from click_auth.testing.isolation import IsolateAuth
+    from click_auth.testing.keyring_guard import KeyringGuard
     from click_auth.testing.server import AuthorizationServer
 
 _MARK = "real_keyring"
-_GUARD = pytest.StashKey[KeyringGuard]()
+_GUARD: pytest.StashKey[KeyringGuard] = pytest.StashKey()
 
 
 @pytest.fixture
@@ -44,6 +43,8 @@ def isolated_auth(tmp_path: Path) -> Iterator[IsolateAuth]:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Make the mark known, and close the way to the keyring."""
+    from click_auth.testing.keyring_guard import KeyringGuard
+
     config.addinivalue_line("markers", f"{_MARK}: the test may touch the real keyring")
     config.stash[_GUARD] = guard = KeyringGuard()
     guard.install()

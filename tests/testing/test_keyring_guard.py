@@ -1,0 +1,152 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from click_auth.stores.keychain import REFUSAL
+from click_auth.testing.keyring_guard import KeyringGuard, RealKeyringTouched
+
+
+@pytest.fixture
+def guard(monkeypatch: pytest.MonkeyPatch) -> KeyringGuard:
+    """Stand before a keyring library that has not chosen a backend yet."""
+    monkeypatch.delenv("PYTHON_KEYRING_BACKEND", raising=False)
+    monkeypatch.setitem(sys.modules, "keyring.core", ModuleType("keyring.core"))
+    return KeyringGuard()
+
+
+def test_a_touch_is_refused_and_remembered(guard: KeyringGuard) -> None:
+    """The operation fails, and so does the check after it, once, however the failure was taken."""
+    with pytest.raises(RealKeyringTouched, match="get_password"):
+        guard("get_password")
+
+    with pytest.raises(RealKeyringTouched, match="isolated_auth"):
+        guard.check()
+    guard.check()
+
+
+def test_an_allowed_block_lets_everything_pass(
+    guard: KeyringGuard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Inside of allowed() neither this process nor its children are refused."""
+    monkeypatch.setenv(REFUSAL, "1")
+
+    with guard.allowed():
+        guard("set_password")
+        assert REFUSAL not in os.environ
+
+    guard.check()
+    assert os.environ[REFUSAL] == "1"
+
+
+@pytest.mark.parametrize(
+    "backend, refused",
+    [
+        ("keyring.backends.SecretService.Keyring", True),
+        ("keyrings.alt.file.PlaintextKeyring", True),
+        ("keyring.backends.null.Keyring", False),
+        ("keyring.backends.fail.Keyring", False),
+        ("tests.fakes.Keyring", False),
+    ],
+)
+def test_a_backend_of_the_tests_is_not_the_real_keyring(
+    guard: KeyringGuard, monkeypatch: pytest.MonkeyPatch, backend: str, *, refused: bool
+) -> None:
+    """A backend that was chosen for the tests may be used, by variable or in place."""
+    monkeypatch.setenv("PYTHON_KEYRING_BACKEND", backend)
+    if refused:
+        with pytest.raises(RealKeyringTouched):
+            guard("get_password")
+    else:
+        guard("get_password")
+
+    class Fake:
+        """A keyring in memory."""
+
+    monkeypatch.setattr(sys.modules["keyring.core"], "_keyring_backend", Fake(), raising=False)
+    guard("get_password")
+
+
+def test_the_plugin_is_light_and_can_be_taken_back() -> None:
+    """Guarding loads no heavy library; remove() ends it."""
+    program = f"""
+import os, sys
+import click_auth.testing.plugin
+assert not any(name.startswith("click_auth.stores") for name in sys.modules)
+from click_auth.testing.keyring_guard import KeyringGuard
+from click_auth.stores import keychain
+guard = KeyringGuard()
+guard.install()
+assert os.environ[{REFUSAL!r}] == "1" and keychain.guard is guard
+assert {{"httpx", "pydantic", "keyring", "http.server"}}.isdisjoint(sys.modules)
+guard.remove()
+assert keychain.guard is None and {REFUSAL!r} not in os.environ
+"""
+    environ = {name: value for name, value in os.environ.items() if name != REFUSAL}
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=30, env=environ)
+
+
+PAGE = """
+import os
+import subprocess
+import sys
+
+import pytest
+
+from click_auth import Account, KeyringTokenStore, StorageUnavailable
+
+
+def store(folder):
+    KeyringTokenStore("todo", folder=folder).set(Account(id="ada"), "t")
+
+
+def test_touches(tmp_path):
+    store(tmp_path)
+
+
+def test_touches_and_takes_it_well(tmp_path):
+    try:
+        store(tmp_path)
+    except Exception:
+        pass
+
+
+@pytest.mark.real_keyring
+def test_means_it():
+    assert "CLICK_AUTH_REFUSE_KEYRING" not in os.environ
+
+
+def test_is_isolated(isolated_auth):
+    from click_auth import ApiKeyProvider, Auth
+    from click_auth.testing import logged_in
+
+    auth = isolated_auth(Auth("todo", ApiKeyProvider()), environ={"X": "y"})
+    with logged_in(auth):
+        assert auth.current_account().id == "ada"
+    assert auth.current_account() is None
+"""
+
+
+def test_a_test_that_touches_the_keyring_fails(tmp_path: Path) -> None:
+    """It fails even if the program went on without a keyring; marked and isolated tests pass."""
+    (tmp_path / "test_page.py").write_text(PAGE, encoding="utf-8")
+    environ = {**os.environ, "HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path)}
+    environ.pop("PYTHON_KEYRING_BACKEND", None)
+
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider", "."],
+        cwd=tmp_path,
+        env=environ,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert "2 failed, 2 passed" in done.stdout, done.stdout
+    assert "was about to touch the real keyring" in done.stdout
