@@ -10,7 +10,8 @@ import subprocess
 import sys
 import threading
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from pathlib import PurePath
+from typing import TYPE_CHECKING, TypeAlias
 
 from click_auth.bounded import TimedOut, bounded
 from click_auth.errors import LoginFailed
@@ -23,52 +24,19 @@ _TEXT_BROWSERS = frozenset(
     {"browsh", "elinks", "links", "links2", "lynx", "retawq", "w3m", "w3m-img", "www-browser"}
 )
 _DESKTOP = (
-    ("xdg-open",),
-    ("gio", "open"),
-    ("x-www-browser",),
-    ("firefox",),
-    ("google-chrome",),
-    ("google-chrome-stable",),
-    ("chromium",),
-    ("chromium-browser",),
-    ("microsoft-edge",),
-    ("brave-browser",),
-    ("epiphany",),
-    ("konqueror",),
+    "xdg-open|gio open|x-www-browser|firefox|google-chrome|google-chrome-stable|chromium|"
+    "chromium-browser|microsoft-edge|brave-browser|epiphany|konqueror"
 )
-_WINDOWS = ("rundll32.exe", "url.dll,FileProtocolHandler")
-_CI = (
-    "CI",
-    "BUILD_NUMBER",
-    "GITHUB_ACTIONS",
-    "GITLAB_CI",
-    "JENKINS_URL",
-    "TEAMCITY_VERSION",
-    "TF_BUILD",
-)
+_WINDOWS = ["rundll32.exe", "url.dll,FileProtocolHandler"]
+_CI = ("CI", "BUILD_NUMBER", "GITHUB_ACTIONS", "GITLAB_CI", "JENKINS_URL", "TF_BUILD")
+_DISPLAYS = ("DISPLAY", "WAYLAND_DISPLAY")
+_REMOTE = ("SSH_CONNECTION", "SSH_CLIENT", "SSH_TTY")
 _CONTAINER_FILES = ("/.dockerenv", "/run/.containerenv")
-_CONTAINER_VARIABLES = ("container", "KUBERNETES_SERVICE_HOST", "CODESPACES", "REMOTE_CONTAINERS")
+_CONTAINERS = ("container", "KUBERNETES_SERVICE_HOST", "CODESPACES", "REMOTE_CONTAINERS")
 # Toolbx and Distrobox share the desktop with their containers: that is what they are for.
 _DESKTOP_CONTAINERS = ("TOOLBOX_PATH", "DISTROBOX_ENTER_PATH")
+_LIBRARY_PATHS = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "LIBPATH")
 _CALLABLE_SECONDS = 1.0
-
-
-class Opener(Protocol):
-    """Something that may be able to show a page."""
-
-    @property
-    def reason(self) -> str | None:
-        """Why no page can be opened, None when one can."""
-
-    @property
-    def failure(self) -> str | None:
-        """What went wrong after `open` had returned, None when nothing is known to have."""
-
-    def describe(self) -> str:
-        """Return what `doctor` shows."""
-
-    def open(self, url: str) -> bool:
-        """Start to show *url*; return whether anything was started. Never raises, never waits."""
 
 
 @dataclass(frozen=True)
@@ -79,11 +47,11 @@ class NoBrowser:
     failure: None = None
 
     def describe(self) -> str:
-        """Return "none" and the reason."""
+        """Return what `doctor` shows."""
         return f"none: {self.reason}"
 
     def open(self, url: str) -> bool:
-        """Do nothing."""
+        """Do nothing, and say so."""
         del url
         return False
 
@@ -97,7 +65,7 @@ class CallableBrowser:
     failure: None = None
 
     def describe(self) -> str:
-        """Return that it is the application's."""
+        """Return what `doctor` shows."""
         return "the application's own"
 
     def open(self, url: str) -> bool:
@@ -112,7 +80,10 @@ class CallableBrowser:
 
 @dataclass
 class Browser:
-    """Programs that can show a page, best first: argument vectors in which `%s` is the URL."""
+    """Programs that can show a page, best first: argument vectors in which `%s` is the URL.
+
+    `failure` is how the one that was started ended, if it ended badly.
+    """
 
     commands: Sequence[Sequence[str]]
     environ: Mapping[str, str] = field(repr=False)
@@ -120,17 +91,18 @@ class Browser:
     failure: str | None = None
 
     def describe(self) -> str:
-        """Return the first of the commands."""
+        """Return what `doctor` shows."""
         return shlex.join(self.commands[0])
 
     def open(self, url: str) -> bool:
-        """Start the first of the commands that starts."""
+        """Start the first of the commands that starts; return whether one did. Never waits."""
         return any(self._start(command, url) for command in self.commands)
 
     def _start(self, command: Sequence[str], url: str) -> bool:
+        placed = [word.replace("%s", url) for word in command]
         try:
             process = subprocess.Popen(  # noqa: S603 - one validated argument, no shell
-                with_url(command, url),
+                placed if placed != list(command) else [*command, url],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
@@ -139,23 +111,16 @@ class Browser:
             )
         except (OSError, ValueError):
             return False
-        waiter = threading.Thread(target=self._reap, args=(process, command[0]), daemon=True)
-        waiter.name = "click-auth-browser"
-        waiter.start()
+        name = f"click-auth {PurePath(command[0]).name}"
+        threading.Thread(target=self._reap, args=(process,), name=name, daemon=True).start()
         return True
 
-    def _reap(self, process: subprocess.Popen[bytes], name: str) -> None:
-        """Leave no zombie behind, and remember how an opener ended that ended badly."""
-        status = process.wait()
-        if status:
-            self.failure = f"{os.path.basename(name)} ended with {status}"  # noqa: PTH119
+    def _reap(self, process: subprocess.Popen[bytes]) -> None:
+        if process.wait():
+            self.failure = f"it ended with {process.returncode}"
 
 
-def with_url(command: Sequence[str], url: str) -> list[str]:
-    """Return the argument vector that shows *url*: in place of `%s`, else at the end."""
-    if any("%s" in word for word in command):
-        return [word.replace("%s", url) for word in command]
-    return [*command, url]
+Opener: TypeAlias = Browser | CallableBrowser | NoBrowser
 
 
 def unfrozen(environ: Mapping[str, str]) -> dict[str, str]:
@@ -164,7 +129,7 @@ def unfrozen(environ: Mapping[str, str]) -> dict[str, str]:
     A browser that loads the libraries bundled with the program crashes.
     """
     restored = dict(environ)
-    for name in ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "LIBPATH"):
+    for name in _LIBRARY_PATHS:
         original = restored.pop(f"{name}_ORIG", None)
         if original is not None:
             restored[name] = original
@@ -180,16 +145,12 @@ def checked_url(url: str) -> str:
     """
     try:
         parts = split(url)
+        fault = "" if parts.scheme == "https" or is_loopback(parts.host) else "is not https"
     except ValueError as error:
-        reason = str(error)
-    else:
-        if parts.scheme == "https" or is_loopback(parts.host):
-            return url
-        reason = "is plain http to another machine"
-    raise LoginFailed(
-        f"The address to open {reason}.",
-        hints=["Nothing was opened. The service or the application's settings are wrong."],
-    )
+        fault = str(error)
+    if not fault:
+        return url
+    raise LoginFailed(f"The address to open {fault}.", hints=["Nothing was opened."])
 
 
 def find_browser(
@@ -203,45 +164,23 @@ def find_browser(
 
     A `$BROWSER` that is here and is no text browser beats everything. *release* is the kernel's.
     """
-    search = _Search(environ, platform, which)
-    own = search.present(_configured(environ.get("BROWSER", ""), platform))
-    if own:
-        return Browser(own, environ)
+
+    def present(commands: Iterable[Sequence[str]]) -> list[list[str]]:
+        found = ((which(words[0], path=environ.get("PATH")), words) for words in commands)
+        return [[path, *words[1:]] for path, words in found if path and not _is_text(path)]
+
+    configured = list(_configured(environ.get("BROWSER", ""), platform))
+    chosen = present(configured)
+    if chosen:
+        return Browser(chosen, environ)
     obstacle = _obstacle(environ, exists)
-    if obstacle is None and environ.get("BROWSER", "").strip():
-        obstacle = search.text_browser(_configured(environ["BROWSER"], platform))
+    if obstacle is None and any(_is_text(words[0]) for words in configured):
+        obstacle = "$BROWSER is a text browser"
     if obstacle is not None:
         return NoBrowser(obstacle)
-    found = search.present(
-        _of_platform(environ, platform, _platform.release() if release is None else release)
-    )
-    return Browser(found, environ) if found else NoBrowser(search.nothing)
-
-
-@dataclass(frozen=True)
-class _Search:
-    environ: Mapping[str, str]
-    platform: str
-    which: Callable[..., str | None]
-
-    def present(self, commands: Iterable[Sequence[str]]) -> list[list[str]]:
-        """Return those that are installed and show pages in a window."""
-        found = ((self._where(command[0]), command) for command in commands)
-        return [[path, *command[1:]] for path, command in found if path and not _is_text(path)]
-
-    def text_browser(self, commands: Iterable[Sequence[str]]) -> str | None:
-        found = [command[0] for command in commands if _is_text(self._where(command[0]) or "")]
-        return "$BROWSER is a text browser" if found else None
-
-    def _where(self, program: str) -> str | None:
-        return self.which(program, path=self.environ.get("PATH"))
-
-    @property
-    def nothing(self) -> str:
-        has_display = self.environ.get("DISPLAY") or self.environ.get("WAYLAND_DISPLAY")
-        if self.platform in {"darwin", "win32"} or has_display:
-            return "none was found"
-        return "there is no display"
+    release = _platform.release() if release is None else release
+    found = present(_of_platform(environ, platform, release))
+    return Browser(found, environ) if found else NoBrowser("none was found for this screen")
 
 
 def _configured(setting: str, platform: str) -> Iterator[list[str]]:
@@ -249,44 +188,40 @@ def _configured(setting: str, platform: str) -> Iterator[list[str]]:
     on_windows = platform == "win32"
     for command in setting.split(";" if on_windows else ":"):
         try:
-            words = shlex.split(command.strip(), posix=not on_windows)
+            words = shlex.split(command.strip().removesuffix("&"), posix=not on_windows)
         except ValueError:
             continue
-        if words and words[-1] == "&":
-            words.pop()
         if words:
             yield words
 
 
 def _obstacle(environ: Mapping[str, str], exists: Callable[[str], bool]) -> str | None:
-    """Return what says that nobody sits at this machine's screen."""
-    if any(environ.get(name, "").lower() not in {"", "0", "false"} for name in _CI):
+    """Return what says that nobody sits at this machine's screen, None when nothing does."""
+
+    def has(names: Iterable[str]) -> bool:
+        return any(environ.get(name, "").lower() not in {"", "0", "false"} for name in names)
+
+    if has(_CI):
         return "this is a CI job"
-    remote = environ.get("SSH_CONNECTION") or environ.get("SSH_CLIENT") or environ.get("SSH_TTY")
-    if remote and not (environ.get("DISPLAY") or environ.get("WAYLAND_DISPLAY")):
+    if has(_REMOTE) and not has(_DISPLAYS):
         return "this is an SSH session without a display"
-    contained = any(map(exists, _CONTAINER_FILES)) or any(map(environ.get, _CONTAINER_VARIABLES))
-    if contained and not any(map(environ.get, _DESKTOP_CONTAINERS)):
+    contained = has(_CONTAINERS) or any(map(exists, _CONTAINER_FILES))
+    if contained and not has(_DESKTOP_CONTAINERS):
         return "this is a container"
     return None
 
 
-def _of_platform(
-    environ: Mapping[str, str], platform: str, release: str
-) -> Iterator[tuple[str, ...]]:
+def _of_platform(environ: Mapping[str, str], platform: str, release: str) -> list[list[str]]:
     if platform == "darwin":
-        yield ("open",)
-        return
+        return [["open"]]
     if platform in {"win32", "cygwin"}:
-        yield _WINDOWS
-        return
-    if environ.get("WSL_DISTRO_NAME") or "microsoft" in release.lower():
-        yield ("wslview",)
-        yield _WINDOWS
-    if environ.get("DISPLAY") or environ.get("WAYLAND_DISPLAY"):
-        yield from _DESKTOP
+        return [_WINDOWS]
+    in_wsl = "WSL_DISTRO_NAME" in environ or "microsoft" in release.lower()
+    has_display = any(map(environ.get, _DISPLAYS))
+    desktop = [command.split() for command in _DESKTOP.split("|")]
+    return [*([["wslview"], _WINDOWS] if in_wsl else []), *(desktop if has_display else [])]
 
 
-def _is_text(path: str) -> bool:
-    names = {os.path.basename(path), os.path.basename(os.path.realpath(path))}  # noqa: PTH119
+def _is_text(program: str) -> bool:
+    names = {PurePath(program).name, PurePath(os.path.realpath(program)).name}
     return not _TEXT_BROWSERS.isdisjoint(names)

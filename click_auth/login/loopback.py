@@ -70,7 +70,7 @@ class Held:
     def __init__(self, connection: socket.socket, seconds: float = _HOLD_SECONDS) -> None:
         self._connection: socket.socket | None = connection
         self._lock = threading.Lock()
-        self._timer = threading.Timer(seconds, self._deliver, [pages.reply(pages.undecided())])
+        self._timer = threading.Timer(seconds, self._deliver, [pages.undecided()])
         self._timer.daemon = True
         self._timer.start()
 
@@ -155,8 +155,9 @@ class Loopback:
             query = query_of(visitor.head, self._listener.path, self._listener.authorities)
             return None if query is None else self._decide(visitor, query)
         except Refused as refused:
-            body = b"" if visitor.head.startswith(b"HEAD ") else None
-            visitor.answer(pages.refusal(refused.status, body))
+            reply = pages.refusal(refused.status)
+            to_head = visitor.head.startswith(b"HEAD ")
+            visitor.answer(reply[: reply.index(b"\r\n\r\n") + 4] if to_head else reply)
         except StrayCallback:
             visitor.answer(pages.refusal(HTTPStatus.BAD_REQUEST))
         return None

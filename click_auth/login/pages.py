@@ -13,49 +13,18 @@ import re
 from dataclasses import dataclass
 from html import escape
 from http import HTTPStatus
+from importlib import resources
+from string import Template
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 _CLEAN_ADDRESS = 'history.replaceState(null,"",location.pathname)'
-_NONE = "'none'"
-_STYLE = """
-:root { color-scheme: light dark; --ink: #1d2129; --soft: #5c6470; --paper: #fff; --back: #f1f3f6;
-  --line: #e1e5ea; --good: #17794a; --bad: #bf2c32; --open: #2b5fc4 }
-@media (prefers-color-scheme: dark) {
-  :root { --ink: #eceef2; --soft: #a3abb8; --paper: #1d2026; --back: #121418;
-    --line: #2e333c; --good: #55cd8f; --bad: #ff8085; --open: #84aeff }
-}
-* { box-sizing: border-box }
-body { margin: 0; min-height: 100vh; display: grid; place-items: center; padding: 1.5rem;
-  background: var(--back); color: var(--ink);
-  font: 1rem/1.55 system-ui, -apple-system, "Segoe UI", Roboto, Ubuntu, sans-serif }
-main { width: 100%; max-width: 27rem; padding: 2.75rem 2.5rem 0; text-align: center;
-  background: var(--paper); border: 1px solid var(--line); border-radius: 1rem; overflow: hidden;
-  box-shadow: 0 1px 2px rgb(0 0 0 / .04), 0 12px 32px rgb(0 0 0 / .07) }
-svg { display: block; width: 4rem; height: 4rem; margin: 0 auto 1.5rem; fill: none;
-  stroke: currentColor; stroke-width: 4; stroke-linecap: round; stroke-linejoin: round }
-circle { fill: currentColor; fill-opacity: .12; stroke: none }
-.good svg { color: var(--good) } .bad svg { color: var(--bad) } .open svg { color: var(--open) }
-h1 { margin: 0 0 .5rem; font-size: 1.5rem; line-height: 1.25; letter-spacing: -.01em;
-  text-wrap: balance }
-p { margin: 0; overflow-wrap: anywhere; text-wrap: pretty }
-.app { margin-bottom: .35rem; font-weight: 600; color: var(--soft) }
-.what { color: var(--soft) }
-.next { margin: 2.25rem -2.5rem 0; padding: 1.1rem 2.5rem; font-weight: 500;
-  font-size: .95rem; text-wrap: balance;
-  border-top: 1px solid var(--line); background: var(--back) }
-"""
-_PATHS = {
-    "good": "M20 33l8.5 8.5L45 24",
-    "bad": "M23 23l18 18M41 23L23 41",
-    "open": "M32 19v14l9 6",
-}
-_NEXT = {
-    "good": "You can close this page and go back to the terminal.",
-    "bad": "Go back to the terminal: it says what to do next.",
-    "open": "Go back to the terminal to see how it went.",
+_TONES = {
+    True: ("good", "You can close this page and go back to the terminal."),
+    False: ("bad", "Go back to the terminal: it says what to do next."),
+    None: ("open", "Go back to the terminal to see how it went."),
 }
 _HEADERS = {
     "Content-Type": "text/html; charset=utf-8",
@@ -65,6 +34,10 @@ _HEADERS = {
     "X-Frame-Options": "DENY",
     "Connection": "close",
 }
+_POLICY = (
+    "default-src 'none'; img-src data:; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'; script-src {script}; style-src {styles}"
+)
 
 
 @dataclass(frozen=True)
@@ -82,24 +55,21 @@ class PageContext:
 
 def render(context: PageContext) -> str:
     """Return the built-in page for *context*."""
-    tone = {True: "good", False: "bad", None: "open"}[context.success]
-    title, app = escape(context.title), escape(context.app_name)
-    return (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        '<link rel="icon" href="data:,">\n'
-        f"<title>{title}</title>\n<style>{_STYLE}</style>\n</head>\n"
-        f'<body>\n<main class="{tone}">\n<svg viewBox="0 0 64 64" aria-hidden="true">'
-        f'<circle cx="32" cy="32" r="32"/><path d="{_PATHS[tone]}"/></svg>\n'
-        f'<p class="app">{app}</p>\n<h1>{title}</h1>\n'
-        f'<p class="what">{escape(context.message)}</p>\n'
-        f'<p class="next">{_NEXT[tone]}</p>\n</main>\n</body>\n</html>\n'
+    template = Template((resources.files(__package__) / "page.html").read_text(encoding="utf-8"))
+    tone, what_next = _TONES[context.success]
+    return template.substitute(
+        tone=tone,
+        next=what_next,
+        app=escape(context.app_name),
+        title=escape(context.title),
+        message=escape(context.message),
     )
 
 
 def outcome(
     app_name: str,
-    success: bool,  # noqa: FBT001 - the one thing that a page is about
+    *,
+    success: bool,
     message: str | None = None,
     page: Callable[[PageContext], str] | None = None,
 ) -> bytes:
@@ -110,60 +80,41 @@ def outcome(
     """
     title = "You are logged in" if success else "The login failed"
     text = message or (f"{app_name} is ready." if success else "Nothing was stored.")
-    context = PageContext(app_name, success, title, text)
-    return reply((page or render)(context), HTTPStatus.OK if success else HTTPStatus.BAD_REQUEST)
+    html = (page or render)(PageContext(app_name, success, title, text))
+    return reply(html, HTTPStatus.OK if success else HTTPStatus.BAD_REQUEST)
 
 
-def undecided() -> str:
-    """Return the page for an outcome that takes long to come."""
+def undecided() -> bytes:
+    """Return the answer to a browser that cannot be kept waiting for the outcome any longer."""
     message = "Your answer has arrived, and the login is being completed."
-    return render(PageContext("", None, "Almost there", message))
+    return reply(render(PageContext("", None, "Almost there", message)), HTTPStatus.OK)
 
 
-def refusal(status: HTTPStatus, body: bytes | None = None) -> bytes:
+def refusal(status: HTTPStatus) -> bytes:
     """Return the answer to a request that is not the redirect of this login."""
     if status is HTTPStatus.BAD_REQUEST:
         message = "This is not the answer to the login that the terminal waits for."
     else:
         message = "There is nothing to see at this address."
     html = render(PageContext("", success=False, title=status.phrase, message=message))
-    extra = {"Allow": "GET"} if status is HTTPStatus.METHOD_NOT_ALLOWED else {}
-    return reply(html, status, extra, body)
+    return reply(html, status)
 
 
-def reply(
-    html: str,
-    status: HTTPStatus = HTTPStatus.OK,
-    extra: dict[str, str] | None = None,
-    body: bytes | None = None,
-) -> bytes:
-    """Return a response that says *html*, or has *body* instead, and ends the connection."""
-    document = f"{html.rstrip()}\n<script>{_CLEAN_ADDRESS}</script>\n"
-    content = document.encode("utf-8", "replace") if body is None else body
+def reply(html: str, status: HTTPStatus) -> bytes:
+    """Return a response that shows *html* and ends the connection."""
+    body = f"{html.rstrip()}\n<script>{_CLEAN_ADDRESS}</script>\n".encode("utf-8", "replace")
+    styles = re.findall(r"<style[^>]*>(.*?)</style>", html, re.DOTALL | re.IGNORECASE)
     headers = {
         **_HEADERS,
-        "Content-Security-Policy": _policy(html),
-        "Content-Length": str(len(content)),
-        **(extra or {}),
+        "Content-Length": str(len(body)),
+        "Content-Security-Policy": _POLICY.format(
+            script=_hash(_CLEAN_ADDRESS), styles=" ".join(map(_hash, styles)) or "'none'"
+        ),
     }
-    lines = [f"HTTP/1.1 {status.value} {status.phrase}"]
-    lines += [f"{name}: {value}" for name, value in headers.items()]
-    return "\r\n".join([*lines, "", ""]).encode("ascii") + content
-
-
-def _policy(html: str) -> str:
-    styles = re.findall(r"<style[^>]*>(.*?)</style>", html, re.DOTALL | re.IGNORECASE)
-    return "; ".join(
-        (
-            "default-src 'none'",
-            f"script-src {_hash(_CLEAN_ADDRESS)}",
-            f"style-src {' '.join(map(_hash, styles)) or _NONE}",
-            "img-src data:",
-            "base-uri 'none'",
-            "form-action 'none'",
-            "frame-ancestors 'none'",
-        )
-    )
+    if status is HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["Allow"] = "GET"
+    head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    return f"HTTP/1.1 {status.value} {status.phrase}\r\n{head}\r\n".encode("ascii") + body
 
 
 def _hash(text: str) -> str:

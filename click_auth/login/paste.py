@@ -11,7 +11,7 @@ import os
 import re
 import sys
 import time
-from typing import TYPE_CHECKING, Protocol, TextIO
+from typing import TYPE_CHECKING, TextIO
 from urllib.parse import unquote
 
 from click_auth.providers.authorization import StrayCallback
@@ -35,18 +35,6 @@ class WrongPaste(Exception):  # noqa: N818 - said to the person, and the wait go
     """What was pasted is of no use, and why: one sentence."""
 
 
-class Keyboard(Protocol):
-    """A terminal that is read without blocking and without echo."""
-
-    fileno: int | None
-
-    def lines(self) -> list[str] | None:
-        """Return the lines finished since the last call, None when no more can come."""
-
-    def close(self) -> None:
-        """Give the terminal back as it was. Unread input is thrown away, not passed on."""
-
-
 def answer_in(text: str, request: AuthorizationRequest) -> AuthorizationResponse | None:
     """Return the response that a person pasted, None for an empty line.
 
@@ -62,35 +50,44 @@ def answer_in(text: str, request: AuthorizationRequest) -> AuthorizationResponse
         if _QUERY.search(line):
             return request.answered_by(line.partition("#")[0].removeprefix("?"))
     except StrayCallback as stray:
-        message = f"That is {stray}."
-        raise WrongPaste(message) from None
+        raise WrongPaste(f"That is {stray}.") from None
     return request.answered_with(_bare_code(line, request))
 
 
 def _query_of(address: str, redirect_uri: str) -> str:
     before, _, query = address.partition("#")[0].partition("?")
     if before != redirect_uri.partition("?")[0]:
-        message = f"The address to paste begins with {redirect_uri} and is shown after the login."
-        raise WrongPaste(message)
+        raise WrongPaste(f"The address to paste begins with {redirect_uri}; it comes at the end.")
     return query
 
 
 def _bare_code(line: str, request: AuthorizationRequest) -> str:
-    """Return the code; it names neither this login nor the server, so a promise to is kept."""
-    if request.iss_required:
-        message = "This server needs the whole address, not only the code."
-        raise WrongPaste(message)
+    """Return the code. It does not say who sent it: not enough where that was promised."""
     if len(line) < _SHORTEST_CODE or not all("!" <= character <= "~" for character in line):
-        message = "That is neither the address that you were sent to nor a code."
-        raise WrongPaste(message)
+        raise WrongPaste("That is neither the address that you were sent to nor a code.")
+    if request.iss_required:
+        raise WrongPaste("This server needs the whole address, not only the code.")
     return unquote(line) if _ESCAPED.search(line) else line
 
 
-class LineBuffer:
-    """Characters on their way to being lines, with the two keys that correct them."""
+class Keyboard:
+    """A terminal that is read without blocking and without echo.
+
+    `fileno` can be waited for, None where nothing but asking again and again helps.
+    """
+
+    fileno: int | None = None
 
     def __init__(self) -> None:
         self._line = ""
+
+    def lines(self) -> list[str] | None:
+        """Return the lines finished since the last call, None when no more can come."""
+        typed = self._typed()
+        return None if typed is None else list(self.feed(typed))
+
+    def close(self) -> None:
+        """Give the terminal back as it was. Unread input is thrown away, not passed on."""
 
     def feed(self, characters: str) -> Iterator[str]:
         """Yield the lines that *characters* finish; what goes on for too long is dropped."""
@@ -105,88 +102,81 @@ class LineBuffer:
             elif len(self._line) < _LONGEST_LINE:
                 self._line += character
 
+    def _typed(self) -> str | None:
+        return None
+
 
 def open_keyboard(stdin: TextIO | None) -> Keyboard | None:
     """Return the terminal behind *stdin*, None when there is none or it is somebody else's now."""
-    if not is_terminal(stdin) or stdin is None:
+    if stdin is None or not is_terminal(stdin):
         return None
-    if sys.platform == "win32":
-        return _Console()
-    try:
-        return _Terminal(stdin.fileno()) if _in_foreground(stdin.fileno()) else None
-    except (OSError, ValueError):
-        return None
+    with contextlib.suppress(OSError, ValueError):
+        return _opened(stdin.fileno())
+    return None
 
 
 def is_terminal(stream: TextIO | None) -> bool:
     """Return whether somebody sits at the other end of *stream*."""
-    try:
+    with contextlib.suppress(ValueError):
         return stream is not None and stream.isatty()
-    except ValueError:
-        return False
+    return False
 
 
 if sys.platform == "win32":
     import msvcrt
 
-    class _Console:
-        """Keys of the Windows console, which no selector knows."""
+    class _Console(Keyboard):
+        """The Windows console, whose keys no selector knows."""
 
-        fileno = None
-
-        def __init__(self) -> None:
-            self._buffer = LineBuffer()
-
-        def lines(self) -> list[str] | None:
+        def _typed(self) -> str | None:
             keys = ""
             while msvcrt.kbhit():
                 keys += msvcrt.getwch()
             if _INTERRUPT in keys:
                 raise KeyboardInterrupt
-            return list(self._buffer.feed(keys))
+            return keys
 
         def close(self) -> None:
-            while msvcrt.kbhit():
-                msvcrt.getwch()
+            self._typed()
+
+    def _opened(_fileno: int) -> Keyboard | None:
+        return _Console()
 
 else:
     import termios
 
-    class _Terminal:
+    class _Terminal(Keyboard):
         """A POSIX terminal, taken out of line mode, which cuts lines: on macOS at 1,024 bytes."""
 
         def __init__(self, fileno: int) -> None:
-            self.fileno: int | None = fileno
-            self._fileno = fileno
-            self._buffer = LineBuffer()
+            super().__init__()
+            self.fileno, self._descriptor = fileno, fileno
             self._before = termios.tcgetattr(fileno)
             quiet = termios.tcgetattr(fileno)
             quiet[3] &= ~(termios.ICANON | termios.ECHO)
             termios.tcsetattr(fileno, termios.TCSANOW, quiet)
 
-        def lines(self) -> list[str] | None:
-            if not _in_foreground(self._fileno):
+        def _typed(self) -> str | None:
+            if not _in_foreground(self._descriptor):
                 time.sleep(_BACKGROUND_SECONDS)  # reading would stop the process
-                return []
+                return ""
             try:
-                typed = os.read(self._fileno, _CHUNK)
+                return os.read(self._descriptor, _CHUNK).decode("latin-1") or None
             except OSError:
                 return None
-            return list(self._buffer.feed(typed.decode("latin-1"))) if typed else None
 
         def close(self) -> None:
-            if not _in_foreground(self._fileno):
-                return
-            with contextlib.suppress(termios.error):
-                termios.tcflush(self._fileno, termios.TCIFLUSH)
-                termios.tcsetattr(self._fileno, termios.TCSANOW, self._before)
+            if _in_foreground(self._descriptor):
+                with contextlib.suppress(termios.error):
+                    termios.tcflush(self._descriptor, termios.TCIFLUSH)
+                    termios.tcsetattr(self._descriptor, termios.TCSANOW, self._before)
 
+    def _opened(fileno: int) -> Keyboard | None:
+        return _Terminal(fileno) if _in_foreground(fileno) else None
 
-def _in_foreground(fileno: int) -> bool:
-    """Return whether this process may read the terminal, and not be stopped for it."""
-    if sys.platform == "win32":
-        return True
-    try:
-        return os.tcgetpgrp(fileno) == os.getpgrp()
-    except OSError:
-        return True  # not our controlling terminal: nobody is stopped for reading it
+    def _in_foreground(fileno: int) -> bool:
+        """Return whether this process may read the terminal, and not be stopped for it."""
+        try:
+            return os.tcgetpgrp(fileno) == os.getpgrp()
+        except OSError:
+            return True  # not our controlling terminal: nobody is stopped for reading it

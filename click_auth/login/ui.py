@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, TextIO
 from click_auth import voice
 from click_auth.errors import CALLBACK_TIMEOUT, AuthError, LoginFailed
 from click_auth.login import pages
-from click_auth.login.listener import listen
 from click_auth.login.browser import CallableBrowser, NoBrowser, checked_url, find_browser
 from click_auth.login.hyperlink import hyperlink
+from click_auth.login.listener import listen
 from click_auth.login.paste import is_terminal
 from click_auth.login.redirect import Doors
 from click_auth.providers.base import LoginUI
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from click_auth.environment import Environment
-    from click_auth.login.listener import Listener
     from click_auth.login.browser import Opener
+    from click_auth.login.listener import Listener
     from click_auth.login.loopback import Held
     from click_auth.login.pages import PageContext
     from click_auth.providers.authorization import AuthorizationRequest, AuthorizationResponse
@@ -76,7 +76,7 @@ class TerminalUI(LoginUI):
                 success=False, message=error.message if isinstance(error, AuthError) else None
             )
         elif held is not None:
-            held.tell(pages.reply(pages.undecided()))
+            held.tell(pages.undecided())
 
     @property
     def has_browser(self) -> bool:
@@ -205,10 +205,12 @@ class TerminalUI(LoginUI):
     def _last_page(self, *, success: bool, message: str | None) -> bytes:
         if self._page is not None:
             try:
-                return pages.outcome(self._app_name, success, message, self._page)
+                return pages.outcome(
+                    self._app_name, success=success, message=message, page=self._page
+                )
             except Exception as error:  # noqa: BLE001 - the application's; the login stands
                 voice.current().warn(f"The application's page failed: {type(error).__name__}.")
-        return pages.outcome(self._app_name, success, message)
+        return pages.outcome(self._app_name, success=success, message=message)
 
 
 def _chosen(
