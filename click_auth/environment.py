@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from click_auth.errors import AuthError
+from click_auth.keys import folder_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -94,4 +95,4 @@ class Environment:
         configured = self.value("CONFIG_DIR")
         if configured is not None:
             return Path(configured).expanduser().absolute()
-        return Path(click.get_app_dir(self.app_name)).absolute()
+        return Path(click.get_app_dir(folder_name(self.app_name))).absolute()

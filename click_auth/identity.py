@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from click_auth.keys import account_key
+from click_auth.text import inert
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -52,6 +53,12 @@ class Identity:
         """What a person calls this account: its label, else its id."""
         return self.label or self.id
 
+    @property
+    def title(self) -> str:
+        """The name and, where it differs, the id: one inert line for a terminal."""
+        shown = inert(self.id, 80)
+        return f"{inert(self.label, 120)} ({shown})" if self.label not in (None, self.id) else shown
+
     def to_json(self) -> dict[str, Any]:
         """Return `{"key", "id", "label", "instance", ...}`."""
         own = {"key": self.key, "id": self.id, "label": self.label, "instance": self.instance}
@@ -90,3 +97,9 @@ class AccountField:
 def identity_of(account: Account | Identity) -> Identity:
     """Return the light form of *account*."""
     return account if isinstance(account, Identity) else account.identity
+
+
+def light(owner: object, name: str) -> Identity | None:
+    """Return the `AccountField` *name* of *owner* in its light form; loads nothing."""
+    account = owner.__dict__[name]
+    return None if account is None else identity_of(account)

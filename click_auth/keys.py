@@ -39,6 +39,16 @@ def safe_name(key: str) -> str:
     return f"{key[:_KEPT_OF_A_HASHED_KEY].lower()}~{digest}"
 
 
+def folder_name(app_name: str) -> str:
+    """Return an application's name as it may stand in the name of a folder: never a path."""
+    kept = "".join(
+        character if character in _KEPT or character == " " else _percent_encoded(character)
+        for character in app_name
+    )
+    plain = safe_name(kept) if len(kept) > _LONGEST_PLAIN_KEY else kept
+    return plain if plain.strip(". ") else _percent_encoded(plain).replace(".", "%2E")
+
+
 def _percent_encoded(text: str) -> str:
     if _KEPT.issuperset(text):
         return text

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from click_auth.identity import AccountField
+from click_auth.identity import AccountField, light
 from click_auth.tokens import rfc3339, to_posix
 
 if TYPE_CHECKING:
@@ -30,8 +30,8 @@ EXIT_CODES: Mapping[State, int] = {
 
 def account_json(owner: object) -> dict[str, Any] | None:
     """Return the `account` of a result as JSON, without loading pydantic for it."""
-    account = vars(owner)["account"]
-    return None if account is None else account.to_json()  # type: ignore[no-any-return]
+    identity = light(owner, "account")
+    return None if identity is None else identity.to_json()
 
 
 @dataclass(frozen=True)

@@ -19,15 +19,6 @@ if TYPE_CHECKING:
     from click_auth.providers.surroundings import Surroundings
     from click_auth.tokens import TokenBundle
 
-USER = "--user"
-SCOPE = "--scope"
-READ_ONLY = "--read-only"
-NO_BROWSER = "--no-browser"
-DEVICE = "--device"
-WITH_TOKEN = "--with-token"  # noqa: S105 - the name of an option
-CALLBACK_PORT = "--callback-port"
-TIMEOUT = "--timeout"
-
 DEFAULT_ID = "default"
 
 

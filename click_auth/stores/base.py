@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from click_auth.identity import Identity
     from click_auth.models import Account
+    from click_auth.providers.surroundings import Registrations
     from click_auth.results import StoredAccount
 
 UNBOUND = Binding()
@@ -115,6 +116,12 @@ class TokenStore(ABC):
             return None
         return Record(chosen, generation=0, instance=chosen.instance, storage=CUSTOM)
 
+    def record_of(self, key: str) -> Record | None:
+        """Return the record of exactly this account, None where it is not stored."""
+        if all(identity.key != key for identity in self.listing()[0]):
+            return None
+        return self.record(key)
+
     def credential(self, record: Record) -> TokenBundle | None:
         """Return all tokens that belong to *record*, the refresh token included."""
         return self.active_bundle(record.key)
@@ -122,6 +129,16 @@ class TokenStore(ABC):
     def access_token(self, record: Record) -> str | None:
         """Return the access token that belongs to *record*, and touch no other secret."""
         return self.active(record.key)
+
+    def patiently(self) -> AbstractContextManager[None]:
+        """Return a block within which the store waits as long as a person takes to unlock it."""
+        return contextlib.nullcontext()
+
+    def registrations(self) -> Registrations:
+        """Return where dynamically registered clients are kept; by default this process alone."""
+        from click_auth.stores.registrations import MemoryRegistrations  # noqa: PLC0415
+
+        return MemoryRegistrations()
 
     def check_writable(self, key: str | None = None) -> None:
         """Find out before a grant is spent whether its result can be stored.

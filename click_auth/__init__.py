@@ -1,0 +1,118 @@
+"""A complete `auth` command group for any Click CLI.
+
+Names only: each is imported from where it lives when it is first used, so that `import
+click_auth` loads click and the standard library and nothing else.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from click_auth._version import __version__ as __version__
+
+if TYPE_CHECKING:
+    from click_auth.auth import Auth as Auth
+    from click_auth.commands.accounts import attach_accounts as attach_accounts
+    from click_auth.commands.all import attach_all as attach_all
+    from click_auth.commands.doctor import attach_doctor as attach_doctor
+    from click_auth.commands.login import attach_login as attach_login
+    from click_auth.commands.logout import attach_logout as attach_logout
+    from click_auth.commands.refresh import attach_refresh as attach_refresh
+    from click_auth.commands.status import attach_status as attach_status
+    from click_auth.commands.token import attach_token as attach_token
+    from click_auth.errors import AuthError as AuthError
+    from click_auth.errors import LoginFailed as LoginFailed
+    from click_auth.errors import NotLoggedIn as NotLoggedIn
+    from click_auth.errors import StorageUnavailable as StorageUnavailable
+    from click_auth.errors import Unreachable as Unreachable
+    from click_auth.errors import UsageError as UsageError
+    from click_auth.login.pages import PageContext as PageContext
+    from click_auth.migrate import LegacyCredential as LegacyCredential
+    from click_auth.migrate import migrate_legacy_auth as migrate_legacy_auth
+    from click_auth.models import Account as Account
+    from click_auth.models import UserRecord as UserRecord
+    from click_auth.providers.apikey import ApiKeyProvider as ApiKeyProvider
+    from click_auth.providers.authorization import AuthorizationRequest as AuthorizationRequest
+    from click_auth.providers.authorization import AuthorizationResponse as AuthorizationResponse
+    from click_auth.providers.base import LoginRequest as LoginRequest
+    from click_auth.providers.base import LoginUI as LoginUI
+    from click_auth.providers.base import Provider as Provider
+    from click_auth.providers.oauth import OAuthProvider as OAuthProvider
+    from click_auth.refresh import refresh_access_token as refresh_access_token
+    from click_auth.results import Check as Check
+    from click_auth.results import LoginContext as LoginContext
+    from click_auth.results import LoginResult as LoginResult
+    from click_auth.results import LogoutContext as LogoutContext
+    from click_auth.results import LogoutResult as LogoutResult
+    from click_auth.results import MigrationResult as MigrationResult
+    from click_auth.results import Report as Report
+    from click_auth.results import Status as Status
+    from click_auth.results import StatusContext as StatusContext
+    from click_auth.results import StoredAccount as StoredAccount
+    from click_auth.stores.base import TokenStore as TokenStore
+    from click_auth.stores.keyring_store import KeyringTokenStore as KeyringTokenStore
+    from click_auth.stores.memory import MemoryTokenStore as MemoryTokenStore
+    from click_auth.tokens import TokenBundle as TokenBundle
+
+_HOMES = {
+    "auth": ("Auth",),
+    "commands.accounts": ("attach_accounts",),
+    "commands.all": ("attach_all",),
+    "commands.doctor": ("attach_doctor",),
+    "commands.login": ("attach_login",),
+    "commands.logout": ("attach_logout",),
+    "commands.refresh": ("attach_refresh",),
+    "commands.status": ("attach_status",),
+    "commands.token": ("attach_token",),
+    "errors": (
+        "AuthError",
+        "LoginFailed",
+        "NotLoggedIn",
+        "StorageUnavailable",
+        "Unreachable",
+        "UsageError",
+    ),
+    "login.pages": ("PageContext",),
+    "migrate": ("LegacyCredential", "migrate_legacy_auth"),
+    "models": ("Account", "UserRecord"),
+    "providers.apikey": ("ApiKeyProvider",),
+    "providers.authorization": ("AuthorizationRequest", "AuthorizationResponse"),
+    "providers.base": ("LoginRequest", "LoginUI", "Provider"),
+    "providers.oauth": ("OAuthProvider",),
+    "refresh": ("refresh_access_token",),
+    "results": (
+        "Check",
+        "LoginContext",
+        "LoginResult",
+        "LogoutContext",
+        "LogoutResult",
+        "MigrationResult",
+        "Report",
+        "Status",
+        "StatusContext",
+        "StoredAccount",
+    ),
+    "stores.base": ("TokenStore",),
+    "stores.keyring_store": ("KeyringTokenStore",),
+    "stores.memory": ("MemoryTokenStore",),
+    "tokens": ("TokenBundle",),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = [  # noqa: PLE0604 - the names above, sorted; a test holds the two lists together
+    *sorted(_HOME_OF),
+]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOME_OF.get(name)
+    if home is None:
+        message = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(message)
+    value = globals()[name] = getattr(import_module(f"{__name__}.{home}"), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOME_OF})

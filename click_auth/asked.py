@@ -1,0 +1,59 @@
+"""What the person asked for on the command line, and how to tell them what to type."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from click_auth.auth import Auth
+
+USER = "user"
+INSTANCE = "instance"
+
+
+def remember(auth: Auth, name: str, value: str | None) -> None:
+    """Keep the value of an option of the running command for `auth`'s methods."""
+    if value is not None:
+        click.get_current_context().meta[_slot(auth, name)] = value
+
+
+def in_effect(
+    auth: Auth, user: str | None, instance: str | None
+) -> tuple[str | None, str | None]:
+    """Return *user* and *instance*, or what the running command's own options say."""
+    context = click.get_current_context(silent=True)
+    if context is None:
+        return user, instance
+    return (
+        user or context.meta.get(_slot(auth, USER)),
+        instance or context.meta.get(_slot(auth, INSTANCE)),
+    )
+
+
+def _slot(auth: Auth, name: str) -> str:
+    return f"click_auth.{id(auth)}.{name}"
+
+
+class LoginPath:
+    """Where the login command is attached, so that a hint can name the exact line."""
+
+    def __init__(self) -> None:
+        self._group: click.Group | None = None
+        self._name = "login"
+
+    def attached(self, group: click.Group, name: str) -> None:
+        """Remember the group and the name that the login command has."""
+        self._group, self._name = group, name
+
+    def line(self, app_name: str, *options: str) -> str:
+        """Return what to type to log in, as far as it can be known here."""
+        context = click.get_current_context(silent=True)
+        root = None if context is None else context.find_root()
+        program = app_name if root is None or not root.info_name else root.info_name
+        words = [program, self._name, *options]
+        is_root = root is not None and root.command is self._group
+        if self._group is not None and self._group.name and not is_root:
+            words.insert(1, self._group.name)
+        return " ".join(words)

@@ -1,0 +1,366 @@
+"""`Auth`: one CLI's authentication, the object that commands and applications call."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, overload
+
+from click_auth import asked
+from click_auth.core import Core, Settings
+from click_auth.errors import AuthError, NotLoggedIn
+from click_auth.tokens import DEFAULT_MIN_TTL
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    import click
+    import httpx
+
+    from click_auth.login.pages import PageContext
+    from click_auth.migrate import LegacyCredential
+    from click_auth.models import Account
+    from click_auth.results import (
+        LoginContext,
+        LoginResult,
+        LogoutResult,
+        Report,
+        Status,
+        StoredAccount,
+    )
+    from click_auth.services import ProviderSource
+    from click_auth.stores.base import TokenStore
+    from click_auth.tokens import TokenBundle
+
+    C = TypeVar("C")
+    F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Auth:
+    """The authentication of one CLI. Cheap to construct: no I/O until a method is called.
+
+    *app_name* names the config folder, the keyring service and the environment variables.
+    *storage* is "system" (the keyring or an error), "fallback" (the keyring, else a file, with a
+    warning) or "plaintext". *hints* are appended to every error, *page* gives the callback page
+    an application's own look, *http_options* go to every HTTP client that the library makes.
+    Thread-safe; refuses to be pickled.
+    """
+
+    def __init__(  # noqa: PLR0913 - the contract's own list
+        self,
+        app_name: str,
+        provider: ProviderSource,
+        *,
+        store: TokenStore | None = None,
+        storage: str = "fallback",
+        folder: str | Path | None = None,
+        legacy: LegacyCredential | None = None,
+        hints: Iterable[str] = (),
+        page: Callable[[PageContext], str] | None = None,
+        http: str = "httpx",
+        http_options: Mapping[str, Any] | Callable[[], Mapping[str, Any]] | None = None,
+        token_env: str | None = "<APP>_TOKEN",  # noqa: S107 - the name of a variable
+        account_env: str | None = "<APP>_ACCOUNT",
+    ) -> None:
+        self.login_path = asked.LoginPath()
+        self._settings = Settings(
+            app_name,
+            provider,
+            store=store,
+            storage=storage,
+            folder=None if folder is None else Path(folder),
+            legacy=legacy,
+            hints=tuple(hints),
+            page=page,
+            http=http,
+            http_options=http_options,
+            token_env=token_env,
+            account_env=account_env,
+        )
+        self._core = Core(self._settings)
+
+    def __reduce__(self) -> NoReturn:
+        message = "an Auth is not pickled"
+        raise TypeError(message)
+
+    @property
+    def app_name(self) -> str:
+        """The application's name."""
+        return self._settings.app_name
+
+    @property
+    def core(self) -> Core:
+        """The parts that this object is made of; for the library's own modules."""
+        return self._core
+
+    @property
+    def store(self) -> TokenStore:
+        """Where the credentials live."""
+        return self._core.store
+
+    # Tokens and clients
+
+    @overload
+    def client(
+        self,
+        *,
+        user: str | None = None,
+        instance: str | None = None,
+        hosts: Iterable[str] = (),
+        **options: Any,
+    ) -> httpx.Client: ...
+
+    @overload
+    def client(
+        self,
+        cls: type[C],
+        /,
+        *,
+        user: str | None = None,
+        instance: str | None = None,
+        hosts: Iterable[str] = (),
+        **options: Any,
+    ) -> C: ...
+
+    def client(
+        self,
+        cls: type[Any] | None = None,
+        /,
+        *,
+        user: str | None = None,
+        instance: str | None = None,
+        hosts: Iterable[str] = (),
+        **options: Any,
+    ) -> Any:
+        """Return a client of *cls* (default `httpx.Client`) that carries the account's token.
+
+        The token goes to `api_url`, to `base_url=` of *options* and to *hosts*, origins all, and
+        along no redirect to another. It is renewed ahead of its expiry and after a 401. Reads the
+        record file. Raises `NotLoggedIn`, `UsageError`, and ValueError where no origin is named.
+        """
+        from click_auth.bearer import client_for  # noqa: PLC0415 - httpx, when needed
+
+        with self.hinting():
+            credential = self._credential(user, instance)
+            return client_for(self._core, credential, cls, hosts, options)
+
+    def bearer(
+        self, user: str | None = None, *, instance: str | None = None, hosts: Iterable[str] = ()
+    ) -> httpx.Auth:
+        """Return an `httpx.Auth` for a `Client` or an `AsyncClient` of your own.
+
+        It holds its token, shares it among threads and tasks, and never blocks an event loop.
+        Reads the record file. Raises as `client` does.
+        """
+        from click_auth.bearer import bearer_for  # noqa: PLC0415 - httpx, when needed
+
+        with self.hinting():
+            return bearer_for(self._core, self._credential(user, instance), hosts)
+
+    def access_token(
+        self,
+        user: str | None = None,
+        *,
+        instance: str | None = None,
+        min_ttl: float = DEFAULT_MIN_TTL,
+        rejected: str | None = None,
+    ) -> str:
+        """Return an access token with more than *min_ttl* seconds left, renewed if it must be.
+
+        *rejected* names a token that a server answered with 401: it is not returned again.
+        Blocks when it has to ask the server. Raises `NotLoggedIn`, `Unreachable`,
+        `StorageUnavailable`, `UsageError`.
+        """
+        with self.hinting():
+            return self._credential(user, instance).bundle(min_ttl, rejected).access_token
+
+    def refresh(self, user: str | None = None, *, instance: str | None = None) -> TokenBundle:
+        """Rotate the credential of an account now, and return its new tokens. Blocks."""
+        from click_auth.refresh import rotate_now  # noqa: PLC0415 - the edge
+
+        with self.hinting():
+            return rotate_now(self._core, *self._asked(user, instance)).bundle
+
+    # Logging in and out
+
+    def login(  # noqa: PLR0913 - the contract's own list
+        self,
+        *,
+        user: str | None = None,
+        scopes: Iterable[str] = (),
+        read_only: bool = False,
+        browser: bool = True,
+        device: bool = False,
+        token: str | None = None,
+        instance: str | None = None,
+        storage: str | None = None,
+        timeout: float = 300.0,
+        callback_port: int | None = None,
+        on_login: Callable[[LoginContext], object] | None = None,
+    ) -> LoginResult:
+        """Log in and store the credential; the account becomes the default one.
+
+        Speaks to the person on stderr and blocks until they are done, at most *timeout* seconds.
+        *token* is one that the person brought along. *on_login* may raise to refuse. Raises
+        `LoginFailed` or `StorageUnavailable`; then nothing is stored and an earlier session
+        still works.
+        """
+        from click_auth.login.start import log_in  # noqa: PLC0415 - the edge
+
+        wishes = {
+            "user": user,
+            "scopes": tuple(scopes),
+            "read_only": read_only,
+            "browser": browser,
+            "device": device,
+            "token": token,
+            "timeout": timeout,
+            "callback_port": callback_port,
+        }
+        with self.hinting():
+            return log_in(self._core, instance, storage, on_login, wishes)
+
+    def logout(
+        self,
+        user: str | None = None,
+        *,
+        instance: str | None = None,
+        all: bool = False,  # noqa: A002 - the contract's name
+        revoke: bool = True,
+    ) -> LogoutResult:
+        """Remove an account, or *all*, here and then at the server. Works offline. Blocks."""
+        from click_auth.logout import log_out, log_out_everybody  # noqa: PLC0415 - the edge
+
+        with self.hinting():
+            if all:
+                return log_out_everybody(self._core, revoke=revoke)
+            return log_out(self._core, *self._asked(user, instance), revoke=revoke)
+
+    def status(
+        self, user: str | None = None, *, instance: str | None = None, offline: bool = False
+    ) -> Status:
+        """Return who is logged in and how well; asks the service unless *offline*."""
+        from click_auth.status import look  # noqa: PLC0415 - the edge
+
+        with self.hinting():
+            return look(self._core, *self._asked(user, instance), offline=offline).status
+
+    # Accounts
+
+    def current_account(
+        self, user: str | None = None, *, instance: str | None = None
+    ) -> Account | None:
+        """Return the account that applies, None where nobody is logged in. Reads no secret."""
+        from click_auth.credentials import stored_record  # noqa: PLC0415 - the edge
+        from click_auth.models import Account  # noqa: PLC0415
+
+        with self.hinting():
+            record = stored_record(self._core, *self._asked(user, instance))
+            return None if record is None else Account.of(record.account)
+
+    def accounts(self) -> Sequence[StoredAccount]:
+        """Return the accounts that are stored. Reads no secret."""
+        from click_auth.accounts import stored_accounts  # noqa: PLC0415 - the edge
+
+        with self.hinting():
+            return stored_accounts(self._core)
+
+    def use(self, ref: str) -> Account:
+        """Make the account *ref* the default one, and return it."""
+        from click_auth.accounts import use  # noqa: PLC0415 - the edge
+
+        with self.hinting():
+            return use(self._core, ref)
+
+    def remove(self, ref: str) -> LogoutResult:
+        """Log the account *ref* out."""
+        return self.logout(ref)
+
+    def doctor(self) -> Report:
+        """Check everything that matters, change nothing, and return what was found. Blocks."""
+        from click_auth.doctor import examine  # noqa: PLC0415 - the edge
+
+        return examine(self._core)
+
+    # For the application's own commands
+
+    def group(self, name: str = "auth", **attrs: Any) -> click.Group:
+        """Return a group with every standard command, for `cli.add_command`."""
+        from click_auth.commands.all import standard_group  # noqa: PLC0415 - the edge
+
+        return standard_group(self, name, **attrs)
+
+    @property
+    def user_option(self) -> Callable[[F], F]:
+        """A decorator: `--user` (and `--instance`) for any command, with completion.
+
+        What it is given holds wherever a method's `user` is None while the command runs.
+        """
+        from click_auth.commands.options import user_option  # noqa: PLC0415 - the edge
+
+        return user_option(self)
+
+    def pass_client(self, function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
+        """Give a command `client(**options)` as its first argument, closed with its context.
+
+        Decorates bare or with the arguments of `client`.
+        """
+        from click_auth.commands.passing import pass_client  # noqa: PLC0415 - the edge
+
+        return pass_client(self, function, options)
+
+    def required(self, scopes: Iterable[str] = ()) -> Callable[[F], F]:
+        """Require a login, and *scopes*, without asking the network.
+
+        As a decorator it checks when the command runs; called while a command runs it checks at
+        once. Raises `NotLoggedIn` with the exact login line.
+        """
+        from click_auth.commands.passing import required  # noqa: PLC0415 - the edge
+
+        return required(self, tuple(scopes))
+
+    @contextlib.contextmanager
+    def override(
+        self,
+        *,
+        store: TokenStore | None = None,
+        folder: str | Path | None = None,
+        environ: Mapping[str, str] | None = None,
+        browser: Callable[[str], bool] | None = None,
+        http_options: Mapping[str, Any] | None = None,
+    ) -> Iterator[Auth]:
+        """Put other parts in place for a block, for tests; what is None stays as it is."""
+        given = {
+            "store": store,
+            "folder": None if folder is None else Path(folder),
+            "environ": environ,
+            "browser": browser,
+            "http_options": http_options,
+        }
+        before = self._settings, self._core
+        changes = {name: value for name, value in given.items() if value is not None}
+        self._settings = replace(self._settings, **changes)  # type: ignore[arg-type]
+        self._core = Core(self._settings)
+        try:
+            yield self
+        finally:
+            self._settings, self._core = before
+
+    @contextlib.contextmanager
+    def hinting(self) -> Iterator[None]:
+        """Append the way out, and the application's own hints, to errors that leave a block."""
+        try:
+            yield
+        except AuthError as error:
+            if isinstance(error, NotLoggedIn) and not error.hints:
+                error.with_hints([f"Run `{self.login_path.line(self.app_name)}`."])
+            raise error.with_hints(self._settings.hints)
+
+    def _asked(self, user: str | None, instance: str | None) -> tuple[str | None, str | None]:
+        return asked.in_effect(self, user, instance)
+
+    def _credential(self, user: str | None, instance: str | None) -> Any:
+        from click_auth.credentials import choose  # noqa: PLC0415 - the edge
+
+        return choose(self._core, *self._asked(user, instance))

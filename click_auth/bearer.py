@@ -1,0 +1,174 @@
+"""The credential on HTTP requests: `httpx.Auth` as a generator, sync and async.
+
+The token goes to the origins it was made for and to no other. It is held here; the store is asked
+again at its expiry, after a 401, or when another process has written.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from click_auth.errors import LoginFailed
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Generator, Iterable
+    from types import ModuleType
+
+    import httpx
+
+    from click_auth.core import Core
+    from click_auth.credentials import Credential
+    from click_auth.tokens import TokenBundle
+
+    Origin = tuple[str, str, int | None]
+
+UNAUTHORIZED = 401
+_PORTS = {"https": 443, "http": 80}
+_STRIPPED_BY_HTTPX = {"authorization"}
+_PUT_HERE = "click_auth.credential_headers"
+
+
+class BearerFlow:
+    """The flow, whichever of httpx's modules the client is of. Thread-safe; not pickled."""
+
+    def __init__(self, credential: Credential, origins: frozenset[Origin], *, guarded: bool) -> None:
+        self._credential = credential
+        self._origins = origins
+        self._guarded = guarded  # our own client strips the credential from redirects
+
+    def sync_auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        """Send the request with the token; after a 401, once more with another one."""
+        if not self._is_home(request.url):
+            yield request
+            return
+        bundle = self._credential.at_hand() or self._credential.bundle()
+        self._apply(request, bundle)
+        response = yield request
+        if response.status_code != UNAUTHORIZED:
+            return
+        other = self._credential.after_401(bundle.access_token)
+        if other is not None and _can_be_sent_again(request):
+            self._apply(request, other)
+            yield request
+
+    async def async_auth_flow(
+        self, request: httpx.Request
+    ) -> AsyncGenerator[httpx.Request, httpx.Response]:
+        """Do the same, and never block the event loop: what blocks runs in a worker thread."""
+        if not self._is_home(request.url):
+            yield request
+            return
+        from click_auth.in_flight import shared  # noqa: PLC0415 - anyio, for async clients only
+
+        bundle = self._credential.at_hand()
+        if bundle is None:
+            bundle = await shared(self._credential, None)
+        self._apply(request, bundle)
+        response = yield request
+        if response.status_code != UNAUTHORIZED:
+            return
+        other = await shared(self._credential, bundle.access_token)
+        if other is not None and _can_be_sent_again(request):
+            self._apply(request, other)
+            yield request
+
+    def strip_elsewhere(self, request: httpx.Request) -> None:
+        """Take the credential off a request that a redirect leads away from home."""
+        if not self._is_home(request.url):
+            for name in request.extensions.get(_PUT_HERE, ()):
+                request.headers.pop(name, None)
+
+    async def strip_elsewhere_async(self, request: httpx.Request) -> None:
+        """Do the same for an async client."""
+        self.strip_elsewhere(request)
+
+    def _is_home(self, url: httpx.URL) -> bool:
+        return _origin_of(url) in self._origins
+
+    def _apply(self, request: httpx.Request, bundle: TokenBundle) -> None:
+        before = dict(request.headers)
+        self._credential.provider.apply(request, bundle)
+        put = [name for name, value in request.headers.items() if before.get(name) != value]
+        if not self._guarded and set(put) - _STRIPPED_BY_HTTPX - {"dpop"}:
+            message = (
+                f"this credential travels in {', '.join(put)}, which httpx carries along "
+                "redirects to other hosts: use auth.client()"
+            )
+            raise ValueError(message)
+        request.extensions[_PUT_HERE] = put
+
+    def __reduce__(self) -> NoReturn:
+        message = "a bearer holds a secret and is not pickled"
+        raise TypeError(message)
+
+
+@lru_cache
+def _bearer_type(module: ModuleType) -> type[Any]:
+    return type("Bearer", (BearerFlow, module.Auth), {})
+
+
+def bearer_for(core: Core, credential: Credential, hosts: Iterable[str]) -> httpx.Auth:
+    """Return the `Auth` for a client of the caller's own. Raises ValueError without an origin."""
+    origins = _origins(core, credential, hosts)
+    bearer: httpx.Auth = _bearer_type(core.http.module)(credential, origins, guarded=False)
+    return bearer
+
+
+def client_for(
+    core: Core, credential: Credential, cls: type[Any] | None, hosts: Iterable[str], options: dict[str, Any]
+) -> Any:
+    """Return a client of *cls* that carries the credential to `api_url`, `base_url` and *hosts*."""
+    base_url = options.pop("base_url", None) or credential.provider.api_url
+    origins = _origins(core, credential, [*hosts, *([str(base_url)] if base_url else [])])
+    flow = _bearer_type(_module_of(cls, core))(credential, origins, guarded=True)
+    is_async = hasattr(cls, "aclose")
+    hooks = {name: list(functions) for name, functions in options.pop("event_hooks", {}).items()}
+    strip = flow.strip_elsewhere_async if is_async else flow.strip_elsewhere
+    hooks["request"] = [strip, *hooks.get("request", [])]
+    if base_url is not None:
+        options["base_url"] = base_url
+    return core.http.client(cls, auth=flow, event_hooks=hooks, **options)
+
+
+def _module_of(cls: type[Any] | None, core: Core) -> ModuleType:
+    """Return the module of httpx's API whose `Auth` a client class asks for."""
+    import sys  # noqa: PLC0415
+
+    for base in () if cls is None else cls.__mro__:
+        module = sys.modules.get(base.__module__.partition(".")[0])
+        if module is not None and hasattr(module, "Auth") and hasattr(module, "AsyncClient"):
+            return module
+    return core.http.module
+
+
+def _origins(core: Core, credential: Credential, hosts: Iterable[str]) -> frozenset[Origin]:
+    api_url = credential.provider.api_url
+    named = [*hosts, *([api_url] if api_url else [])]
+    if not named:
+        message = "say where the token may go: the provider's api_url=, base_url= or hosts="
+        raise ValueError(message)
+    return frozenset(_checked_origin(core, name) for name in named)
+
+
+def _checked_origin(core: Core, name: str) -> Origin:
+    from click_auth.http import checked_endpoint  # noqa: PLC0415 - the edge
+
+    text = name if "://" in name else f"https://{name}"
+    try:
+        checked_endpoint(text)
+    except LoginFailed as error:
+        raise ValueError(error.message) from None
+    return _origin_of(core.http.module.URL(text))
+
+
+def _origin_of(url: httpx.URL) -> Origin:
+    return url.scheme, url.host, url.port or _PORTS.get(url.scheme)
+
+
+def _can_be_sent_again(request: httpx.Request) -> bool:
+    """Whether the body is in memory; a stream that is spent would be sent again empty."""
+    try:
+        return request.content is not None
+    except RuntimeError:  # RequestNotRead, of either module
+        return False

@@ -1,0 +1,84 @@
+"""The `account` group: list, use, current, remove."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from click_auth.asked import in_effect
+from click_auth.commands.attaching import answers_to, attach, check_group
+from click_auth.commands.options import account_options, account_argument
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from click_auth.auth import Auth
+    from click_auth.commands.output import Human, Json
+
+G = TypeVar("G", bound=click.Group)
+
+
+def attach_accounts(
+    auth: Auth,
+    name: str = "account",
+    *,
+    cls: type[click.Group] | None = None,
+    params: Sequence[click.Parameter] = (),
+    **attrs: Any,
+) -> Callable[[G], G]:
+    """Return a decorator that adds the group `account` to a group, with `list`, `use`, `current`
+    and `remove`. The arguments are as for `attach_login`, and go to the group."""
+
+    def decorate(group: G) -> G:
+        check_group(group)
+        if answers_to(group, name):
+            message = f"the group {group.name!r} already has a command {name!r}"
+            raise ValueError(message)
+
+        def account() -> None:
+            """List, choose and remove accounts."""
+
+        made_as = {} if cls is None else {"cls": cls}
+        made: click.Group = group.group(name, params=list(params), **made_as, **attrs)(account)
+        _fill(auth, made)
+        return group
+
+    return decorate
+
+
+def _fill(auth: Auth, group: click.Group) -> None:
+    def list_accounts(output: Human | Json, **_: Any) -> None:
+        """List the accounts that are stored."""
+        from click_auth.commands.accounts_body import show_all  # noqa: PLC0415 - the edge
+
+        show_all(auth, output)
+
+    def use(output: Human | Json, *, ref: str, **_: Any) -> None:
+        """Make an account the default one."""
+        account = auth.use(ref).identity
+        output.done(f"{account.title} is now the default account.")
+        output.result(lambda: {"account": account.to_json()}, None)
+
+    def current(output: Human | Json, **_: Any) -> None:
+        """Show which account applies."""
+        from click_auth.credentials import chosen_record  # noqa: PLC0415 - the edge
+
+        account = chosen_record(auth.core, *in_effect(auth, None, None)).account
+        output.result(lambda: {"account": account.to_json()}, account.title)
+
+    def remove(output: Human | Json, *, ref: str, no_revoke: bool, **_: Any) -> None:
+        """Log an account out and forget it."""
+        result = auth.logout(ref, revoke=not no_revoke)
+        output.done(f"Removed {', '.join(result.removed)}.")
+        output.result(result.to_json, None)
+
+    no_revoke = click.Option(["--no-revoke", "no_revoke"], is_flag=True, help="Do not tell the server.")
+    ref = account_argument(auth)
+    for name, body, params in (
+        ("list", list_accounts, []),
+        ("use", use, [ref]),
+        ("current", current, account_options(auth)),
+        ("remove", remove, [ref, no_revoke]),
+    ):
+        attach(group, auth, name, body, params, cls=None, extra=(), attrs={})

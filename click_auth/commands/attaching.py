@@ -1,0 +1,78 @@
+"""How a command comes to hang on somebody else's group."""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from click_auth.commands.output import speaking_as
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from click_auth.auth import Auth
+
+    Body = Callable[..., Any]
+
+G = TypeVar("G", bound=click.Group)
+
+_JSON = click.Option(["--json", "as_json"], is_flag=True, help="Print one JSON object.")
+_NDJSON = click.Option(["--ndjson", "as_ndjson"], is_flag=True, help="Print JSON, one object a line.")
+
+
+def attach(
+    group: G,
+    auth: Auth,
+    name: str,
+    body: Body,
+    params: Sequence[click.Parameter],
+    *,
+    cls: type[click.Command] | None,
+    extra: Sequence[click.Parameter],
+    attrs: dict[str, Any],
+) -> G:
+    """Add a command to *group*, made by the group itself, and return the group.
+
+    *body* is called as `body(output, **options)`; its docstring is the help. *params* are the
+    command's own options, *extra* those of the application.
+    """
+    check_group(group)
+    if answers_to(group, name):
+        message = f"the group {group.name!r} already has a command {name!r}"
+        raise ValueError(message)
+
+    @functools.wraps(body)
+    def callback(*, as_json: bool, as_ndjson: bool, **options: Any) -> Any:
+        with auth.hinting(), speaking_as(as_json=as_json, as_ndjson=as_ndjson) as output:
+            return body(output, **options)
+
+    made_as = {} if cls is None else {"cls": cls}
+    all_params = [*params, *extra, _JSON, _NDJSON]
+    group.command(name, params=all_params, **made_as, **attrs)(callback)
+    return group
+
+
+def check_group(group: object) -> None:
+    """Raise TypeError above anything that is no `click.Group`, saying what it is."""
+    if isinstance(group, click.Group):
+        return
+    module = type(group).__module__
+    got = f"{type(group).__module__}.{type(group).__qualname__}"
+    why = (
+        "; Typer brings a copy of Click of its own, so its groups are no click.Group"
+        if module.partition(".")[0] == "typer" or any("typer" in base.__module__ for base in type(group).__mro__)
+        else ""
+    )
+    message = f"attach_* decorates a click.Group, not {got}{why}"
+    raise TypeError(message)
+
+
+def answers_to(group: click.Group, name: str) -> bool:
+    """Whether *group* has a command *name* already, a lazy one included; loads none."""
+    if name in group.commands:
+        return True
+    if type(group).list_commands is click.Group.list_commands:
+        return False
+    return name in group.list_commands(click.Context(group, info_name=group.name))

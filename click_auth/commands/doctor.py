@@ -1,0 +1,51 @@
+"""The `doctor` command."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from click_auth.commands.attaching import attach
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from click_auth.auth import Auth
+    from click_auth.commands.output import Human, Json
+    from click_auth.results import Check
+
+G = TypeVar("G", bound=click.Group)
+
+_MARKS = {"ok": ("ok", "green"), "warn": ("warn", "yellow"), "fail": ("FAIL", "red")}
+
+
+def attach_doctor(
+    auth: Auth,
+    name: str = "doctor",
+    *,
+    cls: type[click.Command] | None = None,
+    params: Sequence[click.Parameter] = (),
+    **attrs: Any,
+) -> Callable[[G], G]:
+    """Return a decorator that adds `doctor` to a group. The arguments are as for `attach_login`."""
+
+    def doctor(output: Human | Json, **_: Any) -> None:
+        """Check everything that logging in depends on; change nothing."""
+        report = auth.doctor()
+        rows = [check.to_json() for check in report.checks]
+        output.rows(report.to_json, rows, "\n".join(_line(check) for check in report.checks))
+        click.get_current_context().exit(0 if report.ok else 1)
+
+    def decorate(group: G) -> G:
+        return attach(group, auth, name, doctor, [], cls=cls, extra=params, attrs=attrs)
+
+    return decorate
+
+
+def _line(check: Check) -> str:
+    mark, color = _MARKS[check.verdict]
+    line = f"{click.style(f'{mark:<4}', fg=color)}  {check.name:<18} {check.value}"
+    source = f"  [{check.source}]" if check.source else ""
+    hint = f"\n      {'':<18} {check.hint}" if check.hint else ""
+    return line + click.style(source, dim=True) + hint

@@ -1,0 +1,48 @@
+"""The `refresh` command."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from click_auth.asked import in_effect
+from click_auth.commands.attaching import attach
+from click_auth.commands.options import account_options
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from click_auth.auth import Auth
+    from click_auth.commands.output import Human, Json
+
+G = TypeVar("G", bound=click.Group)
+
+
+def attach_refresh(
+    auth: Auth,
+    name: str = "refresh",
+    *,
+    cls: type[click.Command] | None = None,
+    params: Sequence[click.Parameter] = (),
+    **attrs: Any,
+) -> Callable[[G], G]:
+    """Return a decorator that adds `refresh` to a group. The arguments are as for `attach_login`."""
+
+    def refresh(output: Human | Json, **_: Any) -> None:
+        """Rotate the stored credential now."""
+        from click_auth.refresh import rotate_now  # noqa: PLC0415 - the edge
+        from click_auth.tokens import rfc3339  # noqa: PLC0415
+
+        record = rotate_now(auth.core, *in_effect(auth, None, None)).record
+        expires_at = rfc3339(record.access_token_expires_at)
+        until = f", good until {expires_at}" if expires_at else ""
+        output.done(f"Renewed the credential of {record.account.title}{until}.")
+        as_json = {"account": record.account.to_json(), "expires_at": expires_at}
+        output.result(lambda: as_json, None)
+
+    def decorate(group: G) -> G:
+        own = account_options(auth)
+        return attach(group, auth, name, refresh, own, cls=cls, extra=params, attrs=attrs)
+
+    return decorate

@@ -1,0 +1,55 @@
+"""The `status` command."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from click_auth.asked import in_effect
+from click_auth.commands.attaching import attach
+from click_auth.commands.options import account_options
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from click_auth.auth import Auth
+    from click_auth.commands.output import Human, Json
+    from click_auth.results import StatusContext
+
+G = TypeVar("G", bound=click.Group)
+
+
+def attach_status(
+    auth: Auth,
+    name: str = "status",
+    *,
+    cls: type[click.Command] | None = None,
+    params: Sequence[click.Parameter] = (),
+    fetch_live: Callable[[StatusContext], Mapping[str, Any]] | None = None,
+    render_text: Callable[[StatusContext], str | None] | None = None,
+    render_json: Callable[[StatusContext], Mapping[str, Any]] | None = None,
+    **attrs: Any,
+) -> Callable[[G], G]:
+    """Return a decorator that adds `status` to a group.
+
+    *fetch_live* asks the service for more, with the bundle in effect; it is not called offline
+    or where there is no usable token. The rest is as for `attach_login`.
+    """
+
+    def status(output: Human | Json, *, all_accounts: bool, offline: bool, **_: Any) -> None:
+        """Show who is logged in, and how well."""
+        from click_auth.commands.status_body import Renderers, show  # noqa: PLC0415 - the edge
+
+        asked = None if all_accounts else in_effect(auth, None, None)
+        hooks = Renderers(fetch_live, render_text, render_json)
+        click.get_current_context().exit(show(auth, output, asked, hooks, offline=offline))
+
+    def decorate(group: G) -> G:
+        own = [
+            *account_options(auth, with_all="Show every account."),
+            click.Option(["--offline"], is_flag=True, help="Ask nobody; read no secret."),
+        ]
+        return attach(group, auth, name, status, own, cls=cls, extra=params, attrs=attrs)
+
+    return decorate

@@ -1,0 +1,133 @@
+"""What `status` does when it is called."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from click_auth.identity import light
+from click_auth.status import look, look_at_all
+from click_auth.text import inert
+from click_auth.tokens import to_posix
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from datetime import datetime
+
+    from click_auth.auth import Auth
+    from click_auth.commands.output import Human, Json
+    from click_auth.results import Status, StatusContext
+
+_COLORS = {"ok": "green", "none": "yellow", "unreachable": "yellow"}
+_SOURCES = {
+    "env": "the environment",
+    "system": "the system keyring",
+    "plaintext": "a file, in plain text",
+    "client_credentials": "client credentials",
+    "custom": "the application's own store",
+}
+_UNITS = ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
+
+
+@dataclass(frozen=True)
+class Renderers:
+    """The hooks of `attach_status`."""
+
+    fetch_live: Callable[[StatusContext], Mapping[str, Any]] | None = None
+    render_text: Callable[[StatusContext], str | None] | None = None
+    render_json: Callable[[StatusContext], Mapping[str, Any]] | None = None
+
+    def live(self, context: StatusContext) -> StatusContext:
+        """Return *context* with what the service says, where it can be asked."""
+        if self.fetch_live is None or context.bundle is None or context.status.state != "ok":
+            return context
+        return replace(context, live=self.fetch_live(context))
+
+    def text(self, auth: Auth, context: StatusContext) -> str | None:
+        """Return the status as a person reads it."""
+        return _described(auth, context) if self.render_text is None else self.render_text(context)
+
+    def json(self, context: StatusContext) -> Mapping[str, Any]:
+        """Return the status as a program reads it."""
+        return context.to_json() if self.render_json is None else self.render_json(context)
+
+
+def show(
+    auth: Auth,
+    output: Human | Json,
+    asked: tuple[str | None, str | None] | None,
+    hooks: Renderers,
+    *,
+    offline: bool,
+) -> int:
+    """Print the status of what was *asked* for, of all accounts where that is None.
+
+    Returns the exit code: that of the one, or of the default account.
+    """
+    if asked is not None:
+        context = hooks.live(look(auth.core, *asked, offline=offline))
+        output.result(lambda: hooks.json(context), hooks.text(auth, context))
+        return context.status.exit_code
+    contexts = [hooks.live(each) for each in look_at_all(auth.core, offline=offline)]
+    rows = [hooks.json(each) for each in contexts]
+    texts = [text for each in contexts if (text := hooks.text(auth, each)) is not None]
+    output.rows(lambda: {"accounts": rows}, rows, "\n\n".join(texts) or "Not logged in.")
+    deciding = [each for each in contexts if each.status.default] or contexts
+    return deciding[0].status.exit_code if deciding else look(auth.core).status.exit_code
+
+
+def _described(auth: Auth, context: StatusContext) -> str:
+    status = context.status
+    if status.state == "none":
+        return f"Not logged in. Run `{auth.login_path.line(auth.app_name)}`."
+    lines = [_headline(status)]
+    for name, value in _facts(auth, context):
+        lines.append(f"  {name + ':':<12} {value}")
+    return "\n".join(lines)
+
+
+def _headline(status: Status) -> str:
+    identity = light(status, "account")
+    who = identity.title if identity is not None else "Token from " + _SOURCES[status.source or ""]
+    state = click.style(status.state, fg=_COLORS.get(status.state, "red"), bold=True)
+    return f"{click.style(who, bold=True)}  {state}" + ("  (default)" if status.default else "")
+
+
+def _facts(auth: Auth, context: StatusContext) -> list[tuple[str, str]]:
+    status = context.status
+    facts = []
+    identity = light(status, "account")
+    if identity is not None and identity.instance is not None:
+        facts.append(("Instance", inert(identity.instance)))
+    if status.expires_at is not None:
+        facts.append(("Token", _remaining(status.expires_at)))
+    if identity is not None:
+        renewed = "renews itself" if status.refreshable else "ends when its token does"
+        facts.append(("Session", renewed))
+    if status.scopes is not None:
+        facts.append(("Scopes", inert(", ".join(status.scopes)) or "none"))
+    facts.append(("Kept in", _kept_in(auth, status)))
+    if status.reason is not None:
+        facts.append(("Note", status.reason))
+    facts.extend((inert(name, 30), inert(value)) for name, value in (context.live or {}).items())
+    return facts
+
+
+def _kept_in(auth: Auth, status: Status) -> str:
+    if status.source == "env":
+        return f"{auth.core.environment.token_env}, in the environment"
+    if status.source == "plaintext":
+        return f"{auth.core.folder / 'auth.json'}, in plain text"
+    return _SOURCES.get(status.source or "", "unknown")
+
+
+def _remaining(moment: datetime) -> str:
+    seconds = (to_posix(moment) or 0.0) - time.time()
+    size, unit = next((u for u in _UNITS if abs(seconds) >= u[0]), _UNITS[-1])
+    count = int(abs(seconds) // size)
+    span = f"{count} {unit}{'' if count == 1 else 's'}"
+    when = moment.astimezone().strftime("%Y-%m-%d %H:%M")
+    return f"expires in {span} ({when})" if seconds > 0 else f"expired {span} ago ({when})"

@@ -1,0 +1,87 @@
+"""The `token` command: the hot path of scripts."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from click_auth.asked import in_effect
+from click_auth.commands.attaching import attach
+from click_auth.commands.options import account_options
+from click_auth.tokens import DEFAULT_MIN_TTL, rfc3339, to_posix
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from click_auth.auth import Auth
+    from click_auth.commands.output import Human, Json
+    from click_auth.credentials import Credential
+    from click_auth.tokens import TokenBundle
+
+G = TypeVar("G", bound=click.Group)
+
+_SECONDS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)([smhd]?)")
+
+
+class Duration(click.ParamType):
+    """Seconds, or a number with a unit: `90`, `30m`, `2h`."""
+
+    name = "duration"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Return seconds."""
+        if isinstance(value, float):
+            return value
+        matched = _DURATION.fullmatch(str(value).strip())
+        if matched is None:
+            self.fail(f"{value!r} is no duration; 90, 30m and 2h are.", param, ctx)
+        return float(matched[1]) * _SECONDS[matched[2]]
+
+
+def attach_token(
+    auth: Auth,
+    name: str = "token",
+    *,
+    cls: type[click.Command] | None = None,
+    params: Sequence[click.Parameter] = (),
+    **attrs: Any,
+) -> Callable[[G], G]:
+    """Return a decorator that adds `token` to a group. The arguments are as for `attach_login`."""
+
+    def token(output: Human | Json, *, min_ttl: float, stored: bool, **_: Any) -> None:
+        """Print the access token, renewed first if it must be."""
+        from click_auth.credentials import choose, chosen_stored  # noqa: PLC0415 - the edge
+
+        find = chosen_stored if stored else choose
+        credential = find(auth.core, *in_effect(auth, None, None))
+        bundle = credential.bundle(min_ttl)
+        output.bare(lambda: _as_json(credential, bundle), bundle.access_token)
+
+    def decorate(group: G) -> G:
+        own = [
+            *account_options(auth),
+            click.Option(
+                ["--min-ttl", "min_ttl"],
+                type=Duration(),
+                default=DEFAULT_MIN_TTL,
+                help="Renew it if less than this is left: 90, 30m.",
+            ),
+            click.Option(["--stored"], is_flag=True, help="Ignore the environment's token."),
+        ]
+        return attach(group, auth, name, token, own, cls=cls, extra=params, attrs=attrs)
+
+    return decorate
+
+
+def _as_json(credential: Credential, bundle: TokenBundle) -> dict[str, Any]:
+    return {
+        "access_token": bundle.access_token,
+        "token_type": bundle.token_type,
+        "expires_at": rfc3339(to_posix(bundle.expires_at)),
+        "account": None if credential.identity is None else credential.identity.to_json(),
+    }

@@ -1,0 +1,112 @@
+"""What one `Auth` is made of: its settings, and the parts built from them when first needed."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from click_auth.environment import Environment
+from click_auth.services import ProviderSource, Services
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from click_auth.http import Http
+    from click_auth.login.pages import PageContext
+    from click_auth.migrate import LegacyCredential
+    from click_auth.providers.base import Provider
+    from click_auth.stores.base import TokenStore
+
+LONGEST_CALLS = 2  # an exchange and its one replay
+LOCK_MARGIN_SECONDS = 15.0
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The arguments of `Auth`, and what `Auth.override` put in their place."""
+
+    app_name: str
+    provider: ProviderSource
+    store: TokenStore | None = None
+    storage: str = "fallback"
+    folder: Path | None = None
+    legacy: LegacyCredential | None = None
+    hints: tuple[str, ...] = ()
+    page: Callable[[PageContext], str] | None = None
+    http: str = "httpx"
+    http_options: Mapping[str, Any] | Callable[[], Mapping[str, Any]] | None = None
+    token_env: str | None = "<APP>_TOKEN"  # noqa: S105 - the name of a variable
+    account_env: str | None = "<APP>_ACCOUNT"
+    environ: Mapping[str, str] | None = None
+    browser: Callable[[str], bool] | None = None
+    clock: Callable[[], float] = field(default=time.time)
+
+
+class Core:
+    """The parts of one `Auth`. Each is built once, when a command first needs it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.clock = settings.clock
+        self.services = Services(settings.provider)
+        self.environment = Environment(
+            settings.app_name, settings.environ, settings.token_env, settings.account_env
+        )
+        self._providers: dict[str | None, Provider] = {}
+
+    @cached_property
+    def folder(self) -> Path:
+        """The folder of the records."""
+        return Path(self.settings.folder or self.environment.folder)
+
+    @cached_property
+    def store(self) -> TokenStore:
+        """Where the credentials live."""
+        store = self.settings.store
+        if store is None:
+            return self.store_with(self.environment.storage or self.settings.storage)
+        if store.folder is None:
+            store.folder = self.folder
+        return store
+
+    def store_with(self, storage: str) -> TokenStore:
+        """Return the keyring store of this application under another storage policy."""
+        from click_auth.stores.keyring_store import KeyringTokenStore  # noqa: PLC0415 - an edge
+
+        return KeyringTokenStore(
+            self.settings.app_name, folder=self.folder, storage=storage, clock=self.clock
+        )
+
+    @cached_property
+    def http(self) -> Http:
+        """HTTP as this application speaks it."""
+        from click_auth.http import Http  # noqa: PLC0415 - an edge
+
+        return Http(self.settings.http, self.settings.http_options, self.environment.environ)
+
+    def instance(self, explicit: str | None) -> str | None:
+        """Return the instance in effect: the one named, the environment's, the default."""
+        return self.services.instance(explicit or self.environment.instance)
+
+    def instance_filter(self, explicit: str | None) -> str | None:
+        """Return the instance that accounts are narrowed to, None where nobody named one."""
+        named = explicit or self.environment.instance
+        return self.services.instance(named) if named and self.services.has_instances else None
+
+    def provider(self, instance: str | None) -> Provider:
+        """Return the provider of *instance*, speaking through this application's surroundings."""
+        if instance not in self._providers:
+            from click_auth.surroundings import surroundings_of  # noqa: PLC0415 - an edge
+
+            provider = self.services.provider(instance)
+            self._providers[instance] = provider.bound(surroundings_of(self))
+        return self._providers[instance]
+
+    @property
+    def lock_patience(self) -> float:
+        """How long a waiter waits for an account's lock, in seconds: as long as a hold can take."""
+        timeouts = [getattr(each, "http_timeout", 30.0) for each in self._providers.values()]
+        return LONGEST_CALLS * max(timeouts, default=30.0) + LOCK_MARGIN_SECONDS

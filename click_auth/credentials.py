@@ -1,0 +1,230 @@
+"""The three ways to have a token: from the environment, as a client, from the store.
+
+`choose` is the one place that decides which of them applies.
+"""
+
+from __future__ import annotations
+
+import threading
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING
+
+from click_auth.errors import NOT_AUTHENTICATED, NotLoggedIn
+from click_auth.identity import Identity
+from click_auth.records import Record
+from click_auth.stores.held import Held, read_held
+from click_auth.tokens import DEFAULT_MIN_TTL, TokenBundle, is_fresh, to_posix
+
+if TYPE_CHECKING:
+    from click_auth.core import Core
+    from click_auth.providers.base import Provider
+
+_VISIBLE = range(0x21, 0x7F)
+
+
+class Credential(ABC):
+    """A token for one service, kept fresh. Thread-safe."""
+
+    source: str
+    identity: Identity | None = None
+
+    def __init__(self, core: Core, instance: str | None) -> None:
+        self._core = core
+        self.instance = instance
+
+    @property
+    def provider(self) -> Provider:
+        """Whose token it is."""
+        return self._core.provider(self.instance)
+
+    @abstractmethod
+    def at_hand(self) -> TokenBundle | None:
+        """Return the token if it is held and may still be used. Touches nothing but one stat."""
+
+    @abstractmethod
+    def bundle(self, min_ttl: float = DEFAULT_MIN_TTL, rejected: str | None = None) -> TokenBundle:
+        """Return a token with more than *min_ttl* seconds left that is not the *rejected* one.
+
+        Blocks when it has to be read or renewed. Raises `NotLoggedIn`, `Unreachable`,
+        `StorageUnavailable`.
+        """
+
+    def after_401(self, rejected: str) -> TokenBundle | None:
+        """Return another token than the *rejected* one, None where there cannot be one."""
+        return self.bundle(rejected=rejected)
+
+
+class FixedToken(Credential):
+    """A token that is used as it is: the one of a login that is not stored yet."""
+
+    source = "login"
+
+    def __init__(self, core: Core, instance: str | None, bundle: TokenBundle) -> None:
+        super().__init__(core, instance)
+        self._bundle = bundle
+
+    def at_hand(self) -> TokenBundle:
+        """Return the token."""
+        return self._bundle
+
+    def bundle(
+        self, min_ttl: float = DEFAULT_MIN_TTL, rejected: str | None = None
+    ) -> TokenBundle:
+        """Return the token, whatever is asked of it: nothing else is known."""
+        del min_ttl, rejected
+        return self._bundle
+
+    def after_401(self, rejected: str) -> None:
+        """Return None: the answer stands."""
+
+
+class EnvironmentToken(FixedToken):
+    """The token in `<APP>_TOKEN`: never renewed, never stored."""
+
+    source = "env"
+
+    def __init__(self, core: Core, instance: str | None, token: str) -> None:
+        if not all(ord(character) in _VISIBLE for character in token):
+            message = f"{core.environment.token_env} holds characters that no token has."
+            raise NotLoggedIn(message, code=NOT_AUTHENTICATED)
+        super().__init__(core, instance, TokenBundle(token))
+
+
+class StoredCredential(Credential):
+    """The credential of one account in the store."""
+
+    def __init__(self, core: Core, record: Record) -> None:
+        super().__init__(core, record.instance)
+        self.source = record.storage
+        self.identity = record.account
+        self.record = record
+        self._lock = threading.Lock()
+        self._first_read: Record | None = record  # read by whoever chose it
+        self._held: Held | None = None
+        self._stamp: object = None
+
+
+    def at_hand(self) -> TokenBundle | None:
+        """Return the held token while it is fresh and nobody has written the record file."""
+        return self._at_hand(DEFAULT_MIN_TTL)
+
+    def _at_hand(self, min_ttl: float) -> TokenBundle | None:
+        held = self._held
+        if held is None or self._stamp != self._core.store.stamp():
+            return None
+        fresh = is_fresh(held.record, now=self._core.clock(), min_ttl=min_ttl)
+        return held.bundle if fresh else None
+
+    def bundle(self, min_ttl: float = DEFAULT_MIN_TTL, rejected: str | None = None) -> TokenBundle:
+        """Return the token, read once and renewed when it must be."""
+        with self._lock:
+            bundle = self._at_hand(min_ttl)
+            if bundle is None or bundle.access_token == rejected:
+                bundle = self._obtained(min_ttl, rejected)
+            return bundle
+
+    def _obtained(self, min_ttl: float, rejected: str | None) -> TokenBundle:
+        stamp = self._core.store.stamp()
+        record = self._record()
+        fresh = is_fresh(record, now=self._core.clock(), min_ttl=min_ttl)
+        held = self._held
+        if fresh and (held is None or held.record.generation != record.generation):
+            held = read_held(self._core.store, record)
+        if held is None or not fresh or held.bundle.access_token == rejected:
+            held = self._renewed(record, min_ttl, rejected)
+            stamp = self._core.store.stamp()
+        self.record, self._held, self._stamp = held.record, held, stamp
+        return held.bundle
+
+    def _record(self) -> Record:
+        record, self._first_read = self._first_read, None
+        record = record or self._core.store.record_of(self.record.key)
+        if record is None:
+            self._held = None
+            message = f"The account {self.record.account.name} was logged out."
+            raise NotLoggedIn(message, code=NOT_AUTHENTICATED)
+        return record
+
+    def _renewed(self, record: Record, min_ttl: float, rejected: str | None) -> Held:
+        from click_auth.refresh import Renewal  # noqa: PLC0415 - the edge of the hot path
+
+        return Renewal(self._core, record, min_ttl, rejected).run()
+
+
+
+class ClientCredentials(Credential):
+    """The application itself as the client, for CI (RFC 6749 section 4.4)."""
+
+    source = "client_credentials"
+
+    def __init__(self, core: Core, instance: str | None, client: tuple[str, str]) -> None:
+        super().__init__(core, instance)
+        self._client = client
+        self._lock = threading.Lock()
+        self._grant: Record | None = None
+        self._bundle: TokenBundle | None = None
+
+    def at_hand(self) -> TokenBundle | None:
+        """Return the token while it is fresh."""
+        return self._at_hand(DEFAULT_MIN_TTL)
+
+    def _at_hand(self, min_ttl: float) -> TokenBundle | None:
+        if self._grant is None:
+            return None
+        fresh = is_fresh(self._grant, now=self._core.clock(), min_ttl=min_ttl)
+        return self._bundle if fresh else None
+
+    def bundle(self, min_ttl: float = DEFAULT_MIN_TTL, rejected: str | None = None) -> TokenBundle:
+        """Return the token, granted anew where there is none that serves. Blocks."""
+        with self._lock:
+            bundle = self._at_hand(min_ttl)
+            if bundle is None or bundle.access_token == rejected:
+                bundle = self.provider.client_credentials(*self._client)
+                self._bundle = bundle
+                self._grant = Record(
+                    Identity(self._client[0]),
+                    access_token_expires_at=to_posix(bundle.expires_at),
+                    access_token_obtained_at=self._core.clock(),
+                )
+            return bundle
+
+
+def choose(core: Core, user: str | None = None, instance: str | None = None) -> Credential:
+    """Return the credential that applies: *user*, the environment's token, its client, the store.
+
+    Reads the record file where the store applies, and no secret. Raises `NotLoggedIn` where
+    there is none, `UsageError` where *user* means no account or several.
+    """
+    environment = core.environment
+    if user is None and environment.token is not None:
+        return EnvironmentToken(core, core.instance(instance), environment.token)
+    if user is None and environment.client_credentials is not None:
+        return ClientCredentials(core, core.instance(instance), environment.client_credentials)
+    return chosen_stored(core, user, instance)
+
+
+def chosen_stored(
+    core: Core, user: str | None = None, instance: str | None = None
+) -> StoredCredential:
+    """Return the stored credential that applies, whatever token the environment holds."""
+    return StoredCredential(core, chosen_record(core, user, instance))
+
+
+def chosen_record(core: Core, user: str | None = None, instance: str | None = None) -> Record:
+    """Return the record of the account that applies. Raises as `choose` does."""
+    record = stored_record(core, user, instance)
+    if record is None:
+        message = "Not logged in."
+        raise NotLoggedIn(message, code=NOT_AUTHENTICATED)
+    return record
+
+
+def stored_record(core: Core, user: str | None = None, instance: str | None = None) -> Record | None:
+    """Return the record of the account that applies, or None where nobody is logged in.
+
+    *user* beats `<APP>_ACCOUNT`, which beats the default account, which beats the only one.
+    """
+    ref = user or core.environment.account
+    if core.settings.legacy is not None:
+        core.migrate_once()
+    return core.store.record(ref, instance=core.instance_filter(instance))

@@ -1,0 +1,76 @@
+"""Logging out: the record first, then the secrets, then the grant at the server."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+from click_auth import voice
+from click_auth.credentials import stored_record
+from click_auth.errors import AuthError, Unreachable
+from click_auth.lock import LockBusy, patience
+from click_auth.binding import check_binding
+from click_auth.results import LogoutResult
+
+if TYPE_CHECKING:
+    from click_auth.core import Core
+    from click_auth.records import Record
+    from click_auth.tokens import TokenBundle
+
+LOCK_PATIENCE_SECONDS = 5.0
+
+
+def log_out(
+    core: Core, user: str | None = None, instance: str | None = None, *, revoke: bool = True
+) -> LogoutResult:
+    """Log one account out. Harmless where nobody is logged in."""
+    record = stored_record(core, user, instance)
+    return LogoutResult() if record is None else _forgotten(core, record, revoke=revoke)
+
+
+def log_out_everybody(core: Core, *, revoke: bool = True) -> LogoutResult:
+    """Log every account out."""
+    records = [core.store.record_of(identity.key) for identity in core.store.listing()[0]]
+    results = [_forgotten(core, record, revoke=revoke) for record in records if record is not None]
+    answers = [result.revoked for result in results if result.revoked is not None]
+    removed = tuple(key for result in results for key in result.removed)
+    return LogoutResult(removed, all(answers) if answers else None)
+
+
+def _forgotten(core: Core, record: Record, *, revoke: bool) -> LogoutResult:
+    bundle = _readable_bundle(core, record) if revoke else None
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(patience(LOCK_PATIENCE_SECONDS))
+            stack.enter_context(core.store.lock(record.key))
+        except (LockBusy, Unreachable):
+            voice.current().say("A refresh is under way; logging out all the same.")
+        left_behind = core.store.forget(record.key)
+    if left_behind is not None:
+        voice.current().warn(left_behind)
+    revoked = None if bundle is None else _revoked(core, record, bundle)
+    return LogoutResult((record.key,), revoked)
+
+
+def _readable_bundle(core: Core, record: Record) -> TokenBundle | None:
+    try:
+        return core.store.credential(record)
+    except AuthError as error:
+        voice.current().warn(f"The grant is not revoked at the server: {error.message}")
+        return None
+
+
+def _revoked(core: Core, record: Record, bundle: TokenBundle) -> bool | None:
+    """End the grant at its own server, best effort (RFC 7009)."""
+    try:
+        provider = core.provider(record.instance)
+        check_binding(provider, record)
+        revoked = provider.revoke(bundle)
+    except AuthError as error:
+        voice.current().warn(f"The grant is not revoked at the server: {error.message}")
+        return False
+    if revoked is False:
+        voice.current().warn(
+            "The server did not confirm the revocation; the token may still be valid there."
+        )
+    return revoked

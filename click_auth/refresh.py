@@ -1,0 +1,222 @@
+"""Silent refresh: one request for each expiry, however many processes want the token.
+
+The lock protects a re-read, not a request: whoever gets it looks first whether somebody else has
+renewed the token meanwhile, and only then asks the server (RFC 6749 section 6).
+"""
+
+from __future__ import annotations
+
+import logging
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Protocol
+
+from click_auth import signals, voice
+from click_auth.binding import check_binding
+from click_auth.errors import (
+    REFRESH_EXPIRED,
+    REFRESH_UNAVAILABLE,
+    AnswerLost,
+    NotLoggedIn,
+    StorageUnavailable,
+    Unreachable,
+)
+from click_auth.credentials import chosen_record
+from click_auth.lock import LockBusy, patience
+from click_auth.stores.base import Superseded
+from click_auth.stores.held import Held, read_held
+from click_auth.tokens import DEFAULT_MIN_TTL, TokenBundle, is_fresh, to_posix
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+
+    from click_auth.core import Core
+    from click_auth.providers.base import Provider
+    from click_auth.records import Record
+
+    LockOf = Callable[[str], AbstractContextManager[None]]
+
+logger = logging.getLogger("click_auth")
+
+
+@dataclass(frozen=True)
+class Renewal:
+    """One caller's need of a token: more than *min_ttl* seconds left, and not the *rejected* one.
+
+    `seen` is the record as the caller read it before the lock.
+    """
+
+    core: Core
+    seen: Record
+    min_ttl: float = DEFAULT_MIN_TTL
+    rejected: str | None = None
+
+    def run(self, lock_of: LockOf | None = None) -> Held:
+        """Return what is there once somebody, perhaps we, has renewed the token. Blocks.
+
+        Raises `NotLoggedIn` when only a login helps, `Unreachable` when trying later does.
+        """
+        store = self.core.store
+        try:
+            with patience(self.core.lock_patience), (lock_of or store.lock)(self.seen.key):
+                return self._under_the_lock()
+        except LockBusy as busy:
+            return self._after_waiting_in_vain(busy)
+        except (Unreachable, StorageUnavailable):
+            # While the access token is valid, a failure to renew it is no error at all.
+            if self.rejected is None and self._is_valid(self.seen):
+                return read_held(store, self.seen)
+            raise
+
+    def _under_the_lock(self) -> Held:
+        store = self.core.store
+        record = self._current()
+        if self._is_served_by(record):
+            return read_held(store, record)
+        if record.is_rejected:
+            raise _ended(record)
+        old = store.credential(record)
+        if old is None or old.refresh_token is None:
+            message = f"The credential of {record.account.name} has expired and cannot be renewed."
+            raise NotLoggedIn(message, code=REFRESH_UNAVAILABLE)
+        provider = self.core.provider(record.instance)
+        check_binding(provider, record)
+        store.check_writable(record.key)
+        with signals.deferred():
+            return self._exchange(provider, Held(record, old))
+
+    def _exchange(self, provider: Provider, old: Held) -> Held:
+        """Ask the server and store what it gives. Signals wait until this is done."""
+        try:
+            fresh = _asked(provider, old.bundle)
+        except NotLoggedIn as error:
+            return self._after_a_refusal(old.record, error)
+        bundle = _carried_forward(old.bundle, fresh)
+        try:
+            record = self.core.store.rotate(old.record, bundle)
+        except Superseded:  # by a logout or a login that did not wait: it stands
+            return read_held(self.core.store, self._current())
+        except StorageUnavailable as error:
+            return _kept_in_memory(old.record, bundle, error)
+        logger.debug("renewed %s, generation %d", record.key, record.generation)
+        self._warn_if_too_short(record)
+        return Held(record, bundle)
+
+    def _after_a_refusal(self, record: Record, error: NotLoggedIn) -> Held:
+        """Adopt what somebody without our lock has renewed; else remember that the grant is dead,
+        so that the next twenty commands do not ask the server again."""
+        current = self._current()
+        if current.generation != record.generation:
+            return read_held(self.core.store, current)
+        if error.code != REFRESH_EXPIRED:
+            raise error
+        with suppress(StorageUnavailable, Superseded):
+            self.core.store.reject(record)
+        raise _ended(record, error) from None
+
+    def _after_waiting_in_vain(self, busy: LockBusy) -> Held:
+        record = self._current()
+        if self._is_served_by(record):
+            return read_held(self.core.store, record)
+        message = f"Another process is renewing the credential and does not finish: {busy}."
+        raise Unreachable(message, hints=["Try again later."])
+
+    def _current(self) -> Record:
+        record = self.core.store.record_of(self.seen.key)
+        if record is None:
+            message = f"The account {self.seen.account.name} was logged out meanwhile."
+            raise NotLoggedIn(message, code=REFRESH_UNAVAILABLE)
+        return record
+
+    def _is_served_by(self, record: Record) -> bool:
+        """Whether what is stored now will do, so that the server need not be asked."""
+        if self.rejected is not None:
+            others = self.core.store.access_token(record) != self.rejected
+            return others and self._is_valid(record)
+        if is_fresh(record, now=self.core.clock(), min_ttl=self.min_ttl):
+            return True
+        return record.generation != self.seen.generation and self._is_valid(record)
+
+    def _is_valid(self, record: Record) -> bool:
+        return is_fresh(record, now=self.core.clock(), min_ttl=0.0)
+
+    def _warn_if_too_short(self, record: Record) -> None:
+        if not is_fresh(record, now=self.core.clock(), min_ttl=self.min_ttl):
+            voice.current().warn(
+                f"The server's tokens live shorter than the {self.min_ttl:g} s asked for."
+            )
+
+
+def _asked(provider: Provider, bundle: TokenBundle) -> TokenBundle:
+    """Refresh; where the answer was lost without any status, send the same token once more.
+
+    The server may have rotated it, and a replay right away falls into the window that servers
+    leave for it. Never after a status (RFC 9700 section 4.14.2).
+    """
+    with suppress(AnswerLost):
+        return provider.refresh(bundle)
+    return provider.refresh(bundle)
+
+
+def _carried_forward(old: TokenBundle, fresh: TokenBundle) -> TokenBundle:
+    """An answer without a refresh token or scopes leaves the old ones in force (section 6)."""
+    if fresh.refresh_token is None:
+        expiry = old.refresh_expires_at
+        fresh = replace(fresh, refresh_token=old.refresh_token, refresh_expires_at=expiry)
+    return fresh if fresh.scopes is not None else replace(fresh, scopes=old.scopes)
+
+
+def _kept_in_memory(record: Record, bundle: TokenBundle, error: StorageUnavailable) -> Held:
+    voice.current().warn(
+        f"The renewed credential of {record.account.name} could not be stored: {error.message} "
+        "This command goes on; the next one may have to log in again."
+    )
+    expiry = to_posix(bundle.expires_at)
+    return Held(replace(record, access_token_expires_at=expiry), bundle)
+
+
+def _ended(record: Record, error: NotLoggedIn | None = None) -> NotLoggedIn:
+    message = f"The session of {record.account.name} has ended at the server."
+    return NotLoggedIn(message, code=REFRESH_EXPIRED, hints=error.hints if error else ())
+
+
+def refresh_access_token(
+    auth: HasCore,
+    user: str | None = None,
+    *,
+    instance: str | None = None,
+    min_ttl: float = DEFAULT_MIN_TTL,
+    rejected: str | None = None,
+    lock: LockOf | None = None,
+) -> TokenBundle:
+    """Return tokens with more than *min_ttl* seconds left, renewed first where they must be.
+
+    *rejected* names an access token that a server has answered with 401: it is not returned.
+    *lock* replaces the store's own lock, by account key. Blocks, for two calls to the token
+    endpoint or as long as another process takes for them; does not prompt. Raises `NotLoggedIn`
+    when only a login helps, `Unreachable` when trying later does.
+    """
+    core = auth.core
+    record = chosen_record(core, user, instance)
+    if rejected is None and is_fresh(record, now=core.clock(), min_ttl=min_ttl):
+        return read_held(core.store, record).bundle
+    return Renewal(core, record, min_ttl, rejected).run(lock).bundle
+
+
+class HasCore(Protocol):
+    """An `Auth`, as far as this module knows it."""
+
+    @property
+    def core(self) -> Core:
+        """Its parts."""
+
+
+def rotate_now(core: Core, user: str | None, instance: str | None) -> Held:
+    """Rotate the credential of a stored account whatever is left of it; return the new one.
+
+    Of two processes that do it at once the second adopts what the first has got.
+    """
+    record = chosen_record(core, user, instance)
+    current = read_held(core.store, record).bundle
+    return Renewal(core, record, rejected=current.access_token).run()

@@ -1,0 +1,88 @@
+"""The services that an application knows: one, several by name, or any by its address."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Union
+
+import click
+
+from click_auth.errors import NOT_AUTHENTICATED, AuthError
+from click_auth.providers.base import Provider
+from click_auth.providers.options import ALL
+from click_auth.text import inert
+
+ProviderSource = Union[Provider, Mapping[str, Provider], Callable[[Union[str, None]], Provider]]
+
+_DEFAULT_PORTS = {"https": "443", "http": "80"}
+
+
+class Services:
+    """The providers behind `Auth(provider=)`, by instance."""
+
+    def __init__(self, source: ProviderSource) -> None:
+        if not isinstance(source, (Provider, Mapping)) and not callable(source):
+            message = f"provider is a Provider, a mapping or a function, not {source!r}"
+            raise TypeError(message)
+        if isinstance(source, Mapping) and not source:
+            message = "a mapping of providers names at least one"
+            raise ValueError(message)
+        self._source = source
+
+    @property
+    def has_instances(self) -> bool:
+        """Whether there is more than one service, so that `--instance` makes sense."""
+        return not isinstance(self._source, Provider)
+
+    @property
+    def choices(self) -> tuple[str, ...] | None:
+        """The names of the services where they are known beforehand."""
+        return tuple(self._source) if isinstance(self._source, Mapping) else None
+
+    @property
+    def login_options(self) -> frozenset[str]:
+        """The options that `login` offers: those of any of the providers. No I/O."""
+        if isinstance(self._source, Provider):
+            return self._source.options
+        if isinstance(self._source, Mapping):
+            return frozenset().union(*(each.options for each in self._source.values()))
+        return ALL
+
+    def instance(self, name: str | None) -> str | None:
+        """Return *name* normalised; without one, the default instance. Raises Click's usage error."""
+        choices = self.choices
+        if choices is None:
+            return None if name is None or not self.has_instances else normalised(name)
+        if name is None:
+            return choices[0]
+        if name not in choices:
+            message = f"{inert(name, 60)!r} is not one of {', '.join(choices)}."
+            raise click.UsageError(message)
+        return name
+
+    def provider(self, instance: str | None) -> Provider:
+        """Return the provider of an instance that `instance` returned, or a record remembers."""
+        if isinstance(self._source, Provider):
+            return self._source
+        if not isinstance(self._source, Mapping):
+            return self._source(instance)
+        try:
+            return self._source[self.choices[0] if instance is None else instance]  # type: ignore[index]
+        except KeyError:
+            message = f"This account belongs to {inert(instance, 60)!r}, which is not known here."
+            raise AuthError(message, code=NOT_AUTHENTICATED) from None
+
+
+def normalised(instance: str) -> str:
+    """Return an instance as it is remembered: no default port, no trailing slash, and scheme and
+    host in lower case where it is an address."""
+    text = instance.strip().rstrip("/")
+    scheme, separator, rest = text.partition("://")
+    if not separator:
+        return text
+    scheme = scheme.lower()
+    authority, slash, path = rest.partition("/")
+    host, colon, port = authority.lower().rpartition(":")
+    if colon and port == _DEFAULT_PORTS.get(scheme):
+        authority = host
+    return f"{scheme}://{authority.lower()}{slash}{path}"

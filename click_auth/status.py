@@ -1,0 +1,106 @@
+"""Who is logged in, and how well: from the records alone, or asked at the service."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from click_auth.binding import check_binding
+from click_auth.credentials import StoredCredential, choose
+from click_auth.errors import (
+    NOT_AUTHENTICATED,
+    AuthError,
+    LoginFailed,
+    NotLoggedIn,
+    StorageUnavailable,
+    Unreachable,
+)
+from click_auth.results import State, Status, StatusContext
+from click_auth.tokens import from_posix, is_fresh
+
+if TYPE_CHECKING:
+    from click_auth.core import Core
+    from click_auth.credentials import Credential
+    from click_auth.records import Record
+
+
+def look(
+    core: Core, user: str | None = None, instance: str | None = None, *, offline: bool = False
+) -> StatusContext:
+    """Return the status of the credential that applies, and unless *offline* its token.
+
+    Offline it reads the record file and no secret. Raises `UsageError` where *user* means no
+    account or several, `StorageUnavailable` where the record file cannot be read.
+    """
+    try:
+        credential = choose(core, user, instance)
+    except NotLoggedIn as error:
+        return StatusContext(Status("none", None, reason=error.message))
+    status = _recorded(core, credential)
+    if offline or status.source == "env" or status.state != "ok":
+        return StatusContext(status)
+    return _asked(core, credential)
+
+
+def look_at_all(core: Core, *, offline: bool = False) -> list[StatusContext]:
+    """Return the status of every stored account."""
+    return [look(core, identity.key, offline=offline) for identity in core.store.listing()[0]]
+
+
+def _recorded(core: Core, credential: Credential) -> Status:
+    if not isinstance(credential, StoredCredential):
+        return Status("ok", None, source=credential.source)
+    record = credential.record
+    refreshable, reason = _refreshable(core, record)
+    valid = is_fresh(record, now=core.clock(), min_ttl=0.0) and not record.is_rejected
+    return Status(
+        "ok" if valid or refreshable else "expired",
+        record.account,  # type: ignore[arg-type] - the field turns it into an Account
+        default=core.store.listing()[1] == record.key,
+        source=record.storage,
+        expires_at=from_posix(record.access_token_expires_at),
+        refreshable=refreshable,
+        scopes=record.scopes,
+        reason=reason,
+    )
+
+
+def _refreshable(core: Core, record: Record) -> tuple[bool, str | None]:
+    """Return whether a refresh may still work, and why not."""
+    if record.is_rejected:
+        return False, "The server has ended this session."
+    try:
+        check_binding(core.services.provider(record.instance), record)
+    except AuthError as error:
+        return False, error.message
+    if record.has_refresh_token is False:
+        return False, None
+    ends_at = record.refresh_token_expires_at
+    if ends_at is not None and ends_at <= core.clock():
+        return False, "The session is over: its refresh token has expired."
+    return True, None
+
+
+def _asked(core: Core, credential: Credential) -> StatusContext:
+    """Renew the token if it must be, and show it to the service."""
+    from click_auth.identification import identified  # noqa: PLC0415 - pydantic, when online
+
+    bundle, state, reason = None, "ok", None
+    try:
+        bundle = credential.bundle()
+        identified(core, credential, credential.instance)
+    except AuthError as error:
+        state, reason = _state_after(error), error.message
+    status = _recorded(core, credential)
+    reason = reason or status.reason
+    return StatusContext(replace(status, state=state, reason=reason), bundle)
+
+
+def _state_after(error: AuthError) -> State:
+    if isinstance(error, StorageUnavailable):
+        return "locked"
+    if isinstance(error, Unreachable):
+        return "unreachable"
+    if isinstance(error, LoginFailed) or error.code == NOT_AUTHENTICATED:
+        return "invalid"
+    return "expired"

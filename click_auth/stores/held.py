@@ -1,0 +1,37 @@
+"""A record and the tokens that belong to it, as read or written together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from click_auth.errors import NOT_AUTHENTICATED, NotLoggedIn
+from click_auth.tokens import TokenBundle, from_posix
+
+if TYPE_CHECKING:
+    from click_auth.records import Record
+    from click_auth.stores.base import TokenStore
+
+
+@dataclass(frozen=True)
+class Held:
+    """One account's credential in this process."""
+
+    record: Record
+    bundle: TokenBundle
+
+
+def read_held(store: TokenStore, record: Record) -> Held:
+    """Return *record* with its access token, and no other secret. Raises `NotLoggedIn` where the
+    token is gone from its place, `StorageUnavailable` where the place cannot be read."""
+    token = store.access_token(record)
+    if token is None:
+        message = f"The credential of {record.account.name} is missing from where it was kept."
+        raise NotLoggedIn(message, code=NOT_AUTHENTICATED)
+    bundle = TokenBundle(
+        token,
+        expires_at=from_posix(record.access_token_expires_at),
+        refresh_expires_at=from_posix(record.refresh_token_expires_at),
+        scopes=record.scopes,
+    )
+    return Held(record, bundle)
