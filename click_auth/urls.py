@@ -73,19 +73,25 @@ def is_loopback(host: str) -> bool:
     return len(octets) == 4 and decimal and octets[0] == "127" and all(int(o) < 256 for o in octets)  # noqa: PLR2004
 
 
-def checked_endpoint(url: str, name: str = "The URL") -> str:
-    """Return *url* if a secret may be sent there: https, or http on a loopback address.
+def checked_url(url: str, name: str = "The URL") -> str:
+    """Return *url* if it is https, or http on a loopback address.
 
-    Raises `ValueError`, beginning with *name*, for everything else; a user name and a fragment
-    are refused too (RFC 6749 section 3.1).
+    Raises `ValueError`, beginning with *name* and quoting nothing of it, for everything else.
     """
     try:
         parts = split(url)
     except ValueError as error:
-        raise ValueError(f"{name} {error}.") from None
-    if parts.scheme == "http" and not is_loopback(parts.host):
-        raise ValueError(f"{name} is not https: plain http is for loopback addresses only.")
-    if parts.fragment is not None:
+        problem = str(error)
+    else:
+        if parts.scheme == "https" or is_loopback(parts.host):
+            return url
+        problem = "is not https: plain http is for loopback addresses only"
+    raise ValueError(f"{name} {problem}.")
+
+
+def checked_endpoint(url: str, name: str = "The URL") -> str:
+    """Return *url* if a secret may be sent there: `checked_url`, and no fragment (RFC 6749 3.1)."""
+    if split(checked_url(url, name)).fragment is not None:
         raise ValueError(f"{name} has a fragment.")
     return url
 

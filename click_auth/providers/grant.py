@@ -13,7 +13,7 @@ from click_auth.providers.endpoint import (
     ask,
     error_code,
 )
-from click_auth.providers.login import INVALID_CLIENT, forget_client
+from click_auth.providers.login import INVALID_CLIENT
 from click_auth.providers.server import Server
 
 if TYPE_CHECKING:
@@ -39,18 +39,26 @@ def refresh(provider: OAuthProvider, bundle: TokenBundle) -> TokenBundle:
     server = Server(provider)
     form = {"grant_type": "refresh_token", "refresh_token": bundle.refresh_token}
     try:
-        renewed = server.tokens(form, server.client, bundle.scopes)
+        client = server.known_client()
+        if client is None:
+            raise _client_is_gone(server)
+        renewed = server.tokens(form, client, bundle.scopes)
         if renewed.id_token is not None:
             from click_auth.providers.id_token import check_renewed  # noqa: PLC0415 - rare
 
-            check_renewed(server, renewed.id_token)
+            check_renewed(renewed.id_token, provider.issuer, client.client_id)
     except EndpointFailed as error:
         if error.error == INVALID_CLIENT and provider.client_id is None:
-            forget_client(server)
-            message = f"{provider.display_name} no longer knows this application's client."
-            raise NotLoggedIn(message, code=REFRESH_EXPIRED, hints=["Log in again."]) from None
+            raise _client_is_gone(server) from None
         raise error.as_refresh_error() from None
     return renewed
+
+
+def _client_is_gone(server: Server) -> NotLoggedIn:
+    """Return the error for a registered client that is no more, and its grants with it."""
+    server.forget_client()
+    message = f"{server.provider.display_name} no longer knows this application's client."
+    return NotLoggedIn(message, code=REFRESH_EXPIRED, hints=["Log in again."])
 
 
 def revoke(provider: OAuthProvider, bundle: TokenBundle) -> bool | None:
@@ -60,8 +68,10 @@ def revoke(provider: OAuthProvider, bundle: TokenBundle) -> bool | None:
         url = server.offered("revocation_endpoint")
         if url is None:
             return None
-        client = server.client
+        client = server.known_client()
     except EndpointFailed:
+        return False
+    if client is None:
         return False
     tokens = [("refresh_token", bundle.refresh_token), ("access_token", bundle.access_token)]
     gone = [_is_gone(server, url, client, hint, token) for hint, token in tokens if token]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hmac
 import importlib.util
 import time
@@ -14,6 +15,8 @@ from click_auth.urls import host_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from joserfc.jwk import KeySet
 
     from click_auth.providers.server import Server
 
@@ -36,7 +39,7 @@ def validated(server: Server, id_token: str, *, nonce: str | None = None) -> Map
     Blocks when the server's keys are not in the cache. Raises `EndpointFailed`.
     """
     claims = _verified(server, id_token)
-    _check_parties(server, claims)
+    _check_parties(claims, server.provider.issuer, server.client.client_id)
     now = time.time() + (server.surroundings.http.clock_difference or 0.0)
     expires, issued = _seconds(claims, "exp"), _seconds(claims, "iat")
     if expires <= now - TOLERANCE or abs(issued - now) > TOLERANCE:
@@ -48,15 +51,15 @@ def validated(server: Server, id_token: str, *, nonce: str | None = None) -> Map
     return claims
 
 
-def check_renewed(server: Server, id_token: str) -> None:
+def check_renewed(id_token: str, issuer: str | None, client_id: str) -> None:
     """Refuse an ID token that a refresh brought from elsewhere or for somebody else (12.2).
 
     It came straight from the token endpoint, over TLS; its signature is not checked, so that a
     refresh needs no keys. Raises `EndpointFailed`.
     """
     claims = unverified_claims(id_token)
-    if claims is not None and server.provider.issuer is not None:
-        _check_parties(server, claims)
+    if claims is not None and issuer is not None:
+        _check_parties(claims, issuer, client_id)
 
 
 def unverified_claims(id_token: str) -> Mapping[str, Any] | None:
@@ -68,11 +71,10 @@ def unverified_claims(id_token: str) -> Mapping[str, Any] | None:
         return None
 
 
-def _check_parties(server: Server, claims: Mapping[str, Any]) -> None:
-    client_id = server.client.client_id
+def _check_parties(claims: Mapping[str, Any], issuer: str | None, client_id: str) -> None:
     audience = claims.get("aud")
     audiences = audience if isinstance(audience, list) else [audience]
-    if claims.get("iss") != server.provider.issuer:
+    if claims.get("iss") != issuer:
         raise _refused("it is another issuer's (iss)")
     if client_id not in audiences:
         raise _refused("it is for another client (aud)")
@@ -83,30 +85,36 @@ def _check_parties(server: Server, claims: Mapping[str, Any]) -> None:
 def _verified(server: Server, id_token: str) -> Mapping[str, Any]:
     from joserfc import jwt  # noqa: PLC0415 - an extra
     from joserfc.errors import JoseError  # noqa: PLC0415
-    from joserfc.jwk import KeySet  # noqa: PLC0415
 
     for fresh in (False, True):
-        keys = _keys(server, fresh=fresh)
-        if keys is None:
-            continue
         try:
-            return jwt.decode(id_token, KeySet.import_key_set(keys), ALGORITHMS).claims  # type: ignore[arg-type]
+            return jwt.decode(id_token, _keys(server, fresh=fresh), ALGORITHMS).claims
         except (JoseError, ValueError, TypeError, KeyError):
             continue  # the key may be newer than our copy: once more, with the server's own
     raise _refused("its signature is not the server's")
 
 
-def _keys(server: Server, *, fresh: bool) -> Mapping[str, Any] | None:
+def _keys(server: Server, *, fresh: bool) -> KeySet:
+    from joserfc.errors import JoseError  # noqa: PLC0415
+    from joserfc.jwk import JWKRegistry, KeySet  # noqa: PLC0415
+
+    keys: list[Any] = []
+    for key in _published(server, fresh=fresh):
+        with contextlib.suppress(JoseError, ValueError, TypeError, KeyError):
+            keys.append(JWKRegistry.import_key(key))  # one odd key does not spoil the others
+    return KeySet(keys)
+
+
+def _published(server: Server, *, fresh: bool) -> list[Any]:
     url = server.endpoint("jwks_uri")
     cache = server.surroundings.cache
-    if not fresh:
-        return cache.load(url)
-    answer = ask(server.surroundings.http, Call(url), server.timeout)
-    keys = granted(answer, host_of(url))
-    if not isinstance(keys.get("keys"), list):
-        raise EndpointFailed(f"{host_of(url)} publishes no keys")
-    cache.save(url, keys)
-    return keys
+    document = None if fresh else cache.load(url)
+    if fresh:
+        answer = ask(server.surroundings.http, Call(url), server.timeout)
+        document = granted(answer, host_of(url))
+        cache.save(url, document)
+    keys = (document or {}).get("keys")
+    return keys if isinstance(keys, list) else []
 
 
 def _seconds(claims: Mapping[str, Any], name: str) -> float:

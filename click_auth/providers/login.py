@@ -142,7 +142,7 @@ def exchange(
         _check_id_token(server, bundle, request.nonce)
     except EndpointFailed as error:
         if error.error == INVALID_CLIENT:
-            forget_client(server)
+            server.forget_client()
         raise error.as_login_error() from None
     return bundle
 
@@ -155,11 +155,3 @@ def _check_id_token(server: Server, bundle: TokenBundle, nonce: str | None) -> N
 
     if id_token.can_be_checked(server):
         id_token.validated(server, bundle.id_token, nonce=nonce)
-
-
-def forget_client(server: Server) -> None:
-    """Forget a registered client that the server no longer knows: the next login registers."""
-    if server.provider.client_id is None:
-        from click_auth.providers import registration  # noqa: PLC0415 - rare
-
-        registration.forget(server)

@@ -85,7 +85,7 @@ class OAuthProvider(Provider):
         self.redirect_uris = tuple(redirect_uris)
         self.http_timeout = http_timeout
         settings.check(self)
-        self.options = settings.options(self)
+        self.options = settings.offered(self)
 
     @property
     def discovers(self) -> bool:

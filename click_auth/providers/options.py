@@ -11,6 +11,4 @@ WITH_TOKEN = "--with-token"  # noqa: S105 - the name of an option
 CALLBACK_PORT = "--callback-port"
 TIMEOUT = "--timeout"
 
-ALL = frozenset(
-    {USER, SCOPE, READ_ONLY, NO_BROWSER, DEVICE, WITH_TOKEN, CALLBACK_PORT, TIMEOUT}
-)
+ALL = frozenset({USER, SCOPE, READ_ONLY, NO_BROWSER, DEVICE, WITH_TOKEN, CALLBACK_PORT, TIMEOUT})

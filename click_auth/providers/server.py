@@ -66,12 +66,21 @@ class Server:
     @cached_property
     def client(self) -> Client:
         """The client that the application is, registered now if it has to be."""
-        provider = self.provider
-        if provider.client_id is None:
-            from click_auth.providers.registration import registered  # noqa: PLC0415 - rare
+        client = self.known_client()
+        if client is not None:
+            return client
+        from click_auth.providers.registration import register  # noqa: PLC0415 - rare
 
-            return registered(self)
-        return self.client_with(provider.client_id, provider.secret())
+        return register(self)
+
+    def known_client(self) -> Client | None:
+        """Return the client that a grant may already have been given to; None: not registered."""
+        provider = self.provider
+        if provider.client_id is not None:
+            return self.client_with(provider.client_id, provider.secret())
+        from click_auth.providers.registration import registered  # noqa: PLC0415 - rare
+
+        return registered(self)
 
     def client_with(self, client_id: str, secret: str | None) -> Client:
         """Return a client with these credentials, and the method that the server takes."""
@@ -79,6 +88,14 @@ class Server:
         if secret is None or configured is not None:
             return Client(client_id, secret, method_for(secret, configured, None))
         return Client(client_id, secret, method_for(secret, None, self.metadata.auth_methods))
+
+    def forget_client(self) -> None:
+        """Forget a registered client that the server no longer knows; a fixed one stays."""
+        if self.provider.client_id is None:
+            from click_auth.providers.registration import forget  # noqa: PLC0415 - rare
+
+            forget(self)
+            self.__dict__.pop("client", None)
 
     def post(self, endpoint: str, form: Mapping[str, str], client: Client) -> Granted:
         """Return what an *endpoint* grants *client*."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from click_auth.providers import base
+from click_auth.providers import options
 from click_auth.urls import checked_endpoint, is_loopback, split
 
 if TYPE_CHECKING:
@@ -112,15 +112,15 @@ def _refuse(names: Iterable[str], where: str) -> None:
         raise ValueError(f"{where} sets {listed}, which click-auth sets itself")
 
 
-def options(provider: OAuthProvider) -> frozenset[str]:
+def offered(provider: OAuthProvider) -> frozenset[str]:
     """Return the options that the provider's login has."""
-    found = {base.USER, base.SCOPE, base.TIMEOUT, base.WITH_TOKEN, base.NO_BROWSER}
-    if provider.read_only_scopes is not None:
-        found.add(base.READ_ONLY)
-    if provider.discovers or provider.device_authorization_endpoint:
-        found.add(base.DEVICE)
-    if not any(has_port(uri) for uri in provider.redirect_uris):
-        found.add(base.CALLBACK_PORT)
+    found = set(options.ALL)
+    if provider.read_only_scopes is None:
+        found.remove(options.READ_ONLY)
+    if not (provider.discovers or provider.device_authorization_endpoint):
+        found.remove(options.DEVICE)
+    if any(has_port(uri) for uri in provider.redirect_uris):
+        found.remove(options.CALLBACK_PORT)
     return frozenset(found)
 
 

@@ -1,0 +1,81 @@
+"""`ApiKeyProvider`: a service whose users make an API key on a page and paste it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from click_auth.providers import options
+from click_auth.providers.base import DEFAULT_ID, Provider
+from click_auth.urls import checked_endpoint, checked_url, host_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    import httpx
+
+    from click_auth.providers.base import LoginRequest, LoginUI
+    from click_auth.tokens import TokenBundle
+
+
+class ApiKeyProvider(Provider):
+    """A service with API keys. No I/O until used.
+
+    `login` shows (and on a terminal opens) *create_url*, then takes the key from a hidden
+    prompt, or from stdin. The key travels in *header*, after *scheme* where that is not empty.
+    *identify* gets a client with the key, whose base URL is *api_url*, and returns a mapping
+    with `id`; without it there is one account, "default".
+
+    Raises `ValueError` for URLs that are not https, and for a header that is none.
+    """
+
+    def __init__(
+        self,
+        *,
+        api_url: str | None = None,
+        create_url: str | None = None,
+        header: str = "Authorization",
+        scheme: str | None = "Bearer",
+        identify: Callable[[httpx.Client], Mapping[str, Any]] | None = None,
+    ) -> None:
+        if not header or not header.replace("-", "").replace("_", "").isalnum():
+            raise ValueError(f"{header!r} is not the name of a header")
+        self.api_url = None if api_url is None else checked_endpoint(api_url, "api_url")
+        self.create_url = None if create_url is None else checked_url(create_url, "create_url")
+        self.header = header
+        self.scheme = scheme
+        self.identify_with = identify
+        offered = {options.WITH_TOKEN} | ({options.NO_BROWSER} if create_url else set())
+        self.options = frozenset(offered)
+
+    @property
+    def display_name(self) -> str:
+        """The host that the key is for."""
+        url = self.api_url or self.create_url
+        return type(self).__name__ if url is None else host_of(url)
+
+    def login(self, request: LoginRequest, ui: LoginUI) -> TokenBundle:
+        """Return the key that the person brings. Blocks while they fetch it."""
+        from click_auth.providers.login import brought_along  # noqa: PLC0415
+
+        if request.token is not None:
+            return brought_along(request.token)
+        if self.create_url is not None and ui.has_terminal:
+            ui.say("Create an API key on this page, and paste it here.")
+            ui.open_page(self.create_url)
+        elif self.create_url is not None:
+            ui.say(f"API keys are made at {self.create_url}")
+        return brought_along(ui.ask("API key", hidden=True))
+
+    def identify(self, client: httpx.Client, bundle: TokenBundle) -> Mapping[str, Any]:
+        """Return whose key it is, according to `identify=`; else one account, "default"."""
+        del bundle
+        if self.identify_with is None:
+            return {"id": DEFAULT_ID}
+        from click_auth.providers.identity import asked  # noqa: PLC0415
+
+        return asked(self.identify_with, client)
+
+    def apply(self, request: httpx.Request, bundle: TokenBundle) -> None:
+        """Put the key into its header."""
+        key = bundle.access_token
+        request.headers[self.header] = f"{self.scheme} {key}" if self.scheme else key

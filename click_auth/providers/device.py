@@ -1,0 +1,190 @@
+"""The device authorization grant (RFC 8628): the person logs in on whatever they have at hand."""
+
+from __future__ import annotations
+
+import importlib
+import io
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from click_auth.errors import CALLBACK_TIMEOUT, OAUTH_FAILED, LoginFailed
+from click_auth.providers.endpoint import EndpointFailed, expiry, usable_token
+from click_auth.providers.login import INVALID_CLIENT
+from click_auth.providers.server import Server
+from click_auth.text import inert
+from click_auth.urls import checked_url
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from click_auth.providers.base import LoginRequest, LoginUI
+    from click_auth.providers.oauth import OAuthProvider
+    from click_auth.tokens import TokenBundle
+
+ENDPOINT = "device_authorization_endpoint"
+GRANT_TYPE = "urn:ietf:params:oauth:grant-type:device_code"
+DEFAULT_INTERVAL = 5.0  # seconds, as are all of these
+SHORTEST_INTERVAL = 1.0
+SLOWER_BY = 5.0
+LONGEST_BACKOFF = 10.0
+
+
+@dataclass(frozen=True)
+class DeviceCode:
+    """The server's answer to a device authorization request (section 3.2), checked."""
+
+    device_code: str = field(repr=False)
+    user_code: str = field(repr=False)
+    uri: str
+    complete_uri: str | None = field(repr=False)
+    lifetime: float
+    interval: float
+
+    @classmethod
+    def of(cls, document: Mapping[str, Any]) -> DeviceCode:
+        """Return what *document* says. Raises `EndpointFailed`, which quotes none of it."""
+        complete = document.get("verification_uri_complete")
+        lifetime = expiry(document.get("expires_in"), 0.0)
+        user_code = document.get("user_code")
+        if not isinstance(user_code, str) or not inert(user_code):
+            raise EndpointFailed("the server gave no user code")
+        if lifetime is None:
+            raise EndpointFailed("the server did not say for how long the code is good")
+        return cls(
+            usable_token(document.get("device_code"), "device code"),
+            inert(user_code, 60),
+            _page(document.get("verification_uri", document.get("verification_url"))),
+            None if complete is None else _page(complete),
+            lifetime,
+            _interval(document.get("interval")),
+        )
+
+
+def _page(uri: object) -> str:
+    try:
+        return checked_url(uri if isinstance(uri, str) else "", "the server's verification page")
+    except ValueError as error:
+        reason = str(error).rstrip(".")
+    raise EndpointFailed(reason)
+
+
+def _interval(value: object) -> float:
+    seconds = 0.0 if value == 0 and not isinstance(value, bool) else expiry(value, 0.0)
+    return DEFAULT_INTERVAL if seconds is None else max(seconds, SHORTEST_INTERVAL)
+
+
+def login(
+    provider: OAuthProvider,
+    request: LoginRequest,
+    ui: LoginUI,
+    *,
+    sleep: Callable[[float], None] = time.sleep,
+    monotonic: Callable[[], float] = time.monotonic,
+) -> TokenBundle:
+    """Return the tokens of a login on another device. Blocks until the code expires at most.
+
+    Raises `LoginFailed`.
+    """
+    server, scopes = Server(provider), provider.requested_scopes(request)
+    try:
+        code = _begin(server, scopes)
+    except EndpointFailed as error:
+        raise error.as_login_error(OAUTH_FAILED) from None
+    started = monotonic()
+    _show(code, request, ui)
+    patience = min(code.lifetime, request.timeout)
+    polling = _Polling(server, code, scopes, started + patience, sleep, monotonic)
+    return polling.run()
+
+
+def _begin(server: Server, scopes: tuple[str, ...]) -> DeviceCode:
+    form = {}
+    if scopes:
+        form["scope"] = server.provider.scope_separator.join(scopes)
+    if server.provider.resource is not None:
+        form["resource"] = server.provider.resource
+    try:
+        granted = server.post(ENDPOINT, form, server.client)
+    except EndpointFailed as error:
+        if error.error != INVALID_CLIENT or server.provider.client_id is not None:
+            raise
+        server.forget_client()  # the server has forgotten it too: register once more
+        granted = server.post(ENDPOINT, form, server.client)
+    return DeviceCode.of(granted.document)
+
+
+def _show(code: DeviceCode, request: LoginRequest, ui: LoginUI) -> None:
+    text = (
+        f"To log in, open {code.uri} on any device and enter the code:\n\n    {code.user_code}\n\n"
+        "Go on only if you started this login yourself."
+    )
+    fields = {"user_code": code.user_code, "verification_uri": code.uri}
+    if code.complete_uri is not None:
+        fields["verification_uri_complete"] = code.complete_uri
+    ui.event("device_code", text, **fields, expires_in=code.lifetime)
+    best = code.complete_uri or code.uri
+    picture = _qr_code(best) if ui.has_terminal else None
+    if picture is not None:
+        ui.event("qr_code", picture, url=best)
+    if request.browser and ui.has_browser:
+        ui.open_page(best)
+
+
+def _qr_code(url: str) -> str | None:
+    """Return a picture of *url* for a terminal, where segno, an extra, is installed."""
+    try:
+        segno = importlib.import_module("segno")
+    except ImportError:
+        return None
+    picture = io.StringIO()
+    segno.make(url, micro=False).terminal(picture, compact=True, border=1)
+    return picture.getvalue()
+
+
+@dataclass
+class _Polling:
+    server: Server
+    code: DeviceCode
+    scopes: tuple[str, ...]
+    deadline: float
+    sleep: Callable[[float], None]
+    monotonic: Callable[[], float]
+
+    def run(self) -> TokenBundle:
+        """Return the tokens once the person has agreed (section 3.5)."""
+        form = {"grant_type": GRANT_TYPE, "device_code": self.code.device_code}
+        interval, failures, wait = self.code.interval, 0, self.code.interval
+        while self.monotonic() + wait < self.deadline:
+            self.sleep(wait)
+            try:
+                return self.server.tokens(form, self.server.client, self.scopes)
+            except EndpointFailed as error:
+                wait, failures = interval, failures + 1
+                if error.error == "slow_down":
+                    wait = interval = interval + SLOWER_BY
+                elif _is_passing(error):
+                    backoff = min(interval * 2**failures, max(interval, LONGEST_BACKOFF))
+                    wait = max(backoff, error.retry_after or 0.0)
+                elif error.error != "authorization_pending":
+                    raise _ended(error) from None
+                if not _is_passing(error):
+                    failures = 0
+        raise _expired()
+
+
+def _is_passing(error: EndpointFailed) -> bool:
+    """Return whether the failure says nothing about this login: no answer, or a sick server."""
+    status = error.status
+    return error.error is None or status == 429 or (status is not None and status >= 500)  # noqa: PLR2004
+
+
+def _ended(error: EndpointFailed) -> LoginFailed:
+    if error.error == "access_denied":
+        return LoginFailed("The login was refused on the other device.")
+    return _expired() if error.error == "expired_token" else error.as_login_error()
+
+
+def _expired() -> LoginFailed:
+    message = "The code was not entered in time."
+    return LoginFailed(message, code=CALLBACK_TIMEOUT, hints=["Start the login again."])

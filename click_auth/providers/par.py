@@ -1,0 +1,24 @@
+"""Pushed authorization requests (RFC 9126): the parameters go to the server, not to the browser."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from click_auth.providers.endpoint import EndpointFailed, usable_token
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from click_auth.providers.server import Server
+
+ENDPOINT = "pushed_authorization_request_endpoint"
+
+
+def push(server: Server, parameters: Mapping[str, str]) -> dict[str, str]:
+    """Return the parameters that stand for *parameters* in the URL. Raises `EndpointFailed`."""
+    pushed = server.post(ENDPOINT, parameters, server.client)
+    try:
+        request_uri = usable_token(pushed.document.get("request_uri"), "request_uri")
+    except EndpointFailed as error:
+        raise EndpointFailed(error.reason) from None
+    return {"client_id": parameters["client_id"], "request_uri": request_uri}
