@@ -56,6 +56,7 @@ class Core:
             settings.app_name, settings.environ, settings.token_env, settings.account_env
         )
         self._providers: dict[str | None, Provider] = {}
+        self._is_migrated = settings.legacy is None
 
     @cached_property
     def folder(self) -> Path:
@@ -104,6 +105,16 @@ class Core:
             provider = self.services.provider(instance)
             self._providers[instance] = provider.bound(surroundings_of(self))
         return self._providers[instance]
+
+    def migrate_once(self) -> None:
+        """Take over the application's older credential, where nothing is stored yet."""
+        legacy = self.settings.legacy
+        if legacy is None or self._is_migrated or self.store.listing()[0]:
+            return
+        from click_auth.migrate import migrate  # noqa: PLC0415 - an edge
+
+        self._is_migrated = True
+        migrate(self, legacy)
 
     @property
     def lock_patience(self) -> float:

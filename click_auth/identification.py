@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pydantic import ValidationError
-
 from click_auth.bearer import client_for
 from click_auth.errors import LoginFailed, Unreachable
-from click_auth.models import Account
+from click_auth.models import account_from
 
 if TYPE_CHECKING:
     from click_auth.core import Core
     from click_auth.credentials import Credential
+    from click_auth.models import Account
 
 _REFUSALS = (401, 403)
 
@@ -55,8 +54,7 @@ def _refusal(status: int) -> LoginFailed | Unreachable:
 
 def _account(fields: dict[str, Any]) -> Account:
     try:
-        return Account.model_validate(fields)
-    except ValidationError as error:
-        places = ", ".join(".".join(map(str, item["loc"])) for item in error.errors())
-        message = f"The service does not say who this is: no usable {places}."
+        return account_from(fields)
+    except ValueError as error:
+        message = f"The service does not say who this is: no usable {error}."
         raise LoginFailed(message) from None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import (
     BaseModel,
@@ -19,6 +19,9 @@ from pydantic import (
 from click_auth.identity import Identity
 from click_auth.keys import account_key
 from click_auth.records import Record
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _LATEST = 1e12  # POSIX seconds; beyond it a number is no moment
 
@@ -116,5 +119,20 @@ def trusted_record(stored: object) -> Record:
     try:
         return UserRecord.model_validate(stored).to_record()
     except ValidationError as error:
-        places = (".".join(map(str, item["loc"])) or "record" for item in error.errors())
-        raise ValueError(", ".join(sorted(set(places)))) from None
+        raise ValueError(_places(error)) from None
+
+
+def account_from(fields: Mapping[str, Any]) -> Account:
+    """Return the account that *fields* describe.
+
+    Raises ValueError with the names of the fields that are wrong, and never their contents.
+    """
+    try:
+        return Account.model_validate(dict(fields))
+    except ValidationError as error:
+        raise ValueError(_places(error)) from None
+
+
+def _places(error: ValidationError) -> str:
+    places = {".".join(map(str, item["loc"])) or "record" for item in error.errors()}
+    return ", ".join(sorted(places))

@@ -176,6 +176,28 @@ class TokenStore(ABC):
         self.clear(key)
         return None
 
+    def migration(self, name: str) -> str | None:
+        """Return the durable marker of a migration, None where it was not begun."""
+        del name
+        return None
+
+    def mark_migration(self, name: str, state: str) -> None:
+        """Set the marker of a migration; a store without records keeps none."""
+
+    def insert_migrated(self, record: Record, name: str, state: str) -> bool:
+        """Insert a record where its account has none, with the marker of its migration.
+
+        Return whether it was inserted. *record* carries its tokens as fallback tokens.
+        """
+        del name, state
+        if any(identity.key == record.key for identity in self.listing()[0]):
+            return False
+        from click_auth.models import Account  # noqa: PLC0415 - pydantic, when needed
+
+        bundle = TokenBundle(record.fallback_token or "", record.fallback_refresh_token)
+        self.set_bundle(Account.of(record.account), bundle, promote_default=True)
+        return True
+
     def stamp(self) -> object:
         """Return something cheap that differs once another process has written."""
         return None

@@ -1,0 +1,153 @@
+"""Taking over the credential of an application's own, older login: one way, once, resumably.
+
+Two phases, with a durable marker: the old token is inserted as a record in plaintext, where no
+record is; then it moves to where new credentials go. The old place is emptied last, when the
+record has been read back. Whatever stops this in between, the next command goes on from there.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, Union
+
+from click_auth.credentials import FixedToken
+from click_auth.errors import AuthError, LoginFailed, StorageUnavailable, Unreachable
+from click_auth.identification import identified
+from click_auth.lock import LockBusy
+from click_auth.records import PLAINTEXT, Record
+from click_auth.results import MigrationResult
+from click_auth.stores.base import Superseded
+from click_auth.tokens import TokenBundle, to_posix
+
+if TYPE_CHECKING:
+    from click_auth.core import Core
+    from click_auth.identity import Identity
+
+logger = logging.getLogger("click_auth")
+
+MOVING = "moving"
+DONE = "done"
+
+
+@dataclass(frozen=True)
+class LegacyCredential:
+    """An older credential: how to read it and how to take it away.
+
+    *read* returns the token, a bundle, or None where there is none; *retire* removes it, and is
+    called only once the new record is proved readable. *name* names the migration for good.
+    """
+
+    name: str
+    read: Callable[[], Union[str, TokenBundle, None]]
+    retire: Callable[[], None]
+
+
+class HasCore(Protocol):
+    """An `Auth`, as far as this module knows it."""
+
+    @property
+    def core(self) -> Core:
+        """Its parts."""
+
+
+def migrate_legacy_auth(auth: HasCore, legacy: LegacyCredential) -> MigrationResult:
+    """Take over *legacy*, and return how it went. Blocks: it asks the service whose token it is.
+
+    Never overwrites a record and never raises for what the old place, the service or the
+    keyring do: then the result is "skipped" with a reason, and the next call tries again.
+    """
+    return migrate(auth.core, legacy)
+
+
+def migrate(core: Core, legacy: LegacyCredential) -> MigrationResult:
+    """Do what `migrate_legacy_auth` does."""
+    result = _Migration(core, legacy).run()
+    logger.info("migration %s: %s", legacy.name, result.state)
+    return result
+
+
+@dataclass(frozen=True)
+class _Migration:
+    core: Core
+    legacy: LegacyCredential
+
+    def run(self) -> MigrationResult:
+        try:
+            state = self.core.store.migration(self.legacy.name)
+            if state == DONE:
+                return MigrationResult("already-migrated")
+            if state is not None:
+                return self._finished(state.partition(" ")[2])
+            bundle = _as_bundle(self.legacy.read())
+            if bundle is None:
+                return MigrationResult("no-legacy-state")
+            key = self._inserted(bundle)
+            if key is None:
+                return MigrationResult("skipped", "the account is logged in already")
+            return self._finished(key)
+        except (AuthError, LockBusy, Superseded, OSError) as error:
+            return MigrationResult("skipped", str(error))
+
+    def _inserted(self, bundle: TokenBundle) -> str | None:
+        """Insert the old credential where no record is, together with the marker."""
+        identity = self._identity_of(bundle)
+        binding = self.core.provider(identity.instance).binding
+        record = Record(
+            identity,
+            access_token_expires_at=to_posix(bundle.expires_at),
+            refresh_token_expires_at=to_posix(bundle.refresh_expires_at),
+            has_refresh_token=None,
+            scopes=bundle.scopes,
+            issuer=binding.issuer,
+            client_id=binding.client_id,
+            instance=identity.instance,
+            storage=PLAINTEXT,
+            fallback_token=bundle.access_token,
+            fallback_refresh_token=bundle.refresh_token,
+        )
+        marker = f"{MOVING} {record.key}"
+        if not self.core.store.insert_migrated(record, self.legacy.name, marker):
+            return None
+        return record.key
+
+    def _identity_of(self, bundle: TokenBundle) -> Identity:
+        instance = self.core.instance(None)
+        try:
+            return identified(self.core, FixedToken(self.core, instance, bundle), instance).identity
+        except (LoginFailed, Unreachable) as error:
+            message = f"the service did not say whose the old credential is: {error.message}"
+            raise Unreachable(message) from None
+
+    def _finished(self, key: str) -> MigrationResult:
+        """Move the inserted credential to where new ones go, then empty the old place."""
+        store = self.core.store
+        record = store.record_of(key)
+        if record is None:  # logged out in between: that is done
+            store.mark_migration(self.legacy.name, DONE)
+            return MigrationResult("skipped", "the account was logged out meanwhile")
+        if record.storage == PLAINTEXT:
+            self._move(key)
+            record = store.record_of(key) or record
+        if store.access_token(record) is None:
+            return MigrationResult("skipped", "the new record cannot be read")
+        self.legacy.retire()
+        store.mark_migration(self.legacy.name, DONE)
+        return MigrationResult("migrated")
+
+    def _move(self, key: str) -> None:
+        """Write the credential once more, under the account's lock, as any write would."""
+        store = self.core.store
+        with suppress(StorageUnavailable, Superseded), store.lock(key):
+            record = store.record_of(key)
+            bundle = None if record is None else store.credential(record)
+            if record is not None and bundle is not None:
+                store.rotate(record, bundle)
+
+
+def _as_bundle(found: str | TokenBundle | None) -> TokenBundle | None:
+    if isinstance(found, str):
+        return TokenBundle(found.strip()) if found.strip() else None
+    return found
