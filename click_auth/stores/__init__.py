@@ -1,0 +1,1 @@
+"""Where credentials live: a record file for the facts of an account, a vault for its secrets."""

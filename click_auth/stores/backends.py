@@ -1,0 +1,58 @@
+"""What is known of keyring's backends by their names. Imports none of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+STORES_NOTHING = "it stores nothing"
+STORES_PLAINTEXT = "it stores secrets in plain text"
+
+_WINDOWS_CHARACTERS = 1200  # 2,560 bytes of UTF-16, and room for what the backend adds
+
+_STORE_NOTHING = ("keyring.backends.null", "keyring.backends.fail")
+
+
+@dataclass(frozen=True)
+class Backend:
+    """What matters about a keyring backend.
+
+    `weakness` says why it is no system keyring, None where it is one. `limit` is how many
+    characters of the basic plane one secret may have, None where no limit is known.
+    """
+
+    name: str = "unknown"
+    weakness: str | None = None
+    limit: int | None = None
+    is_macos: bool = False
+
+
+def facts_of(backend: object) -> Backend:
+    """Return what is known of a backend; a chain of backends is as good as its first."""
+    chained = getattr(backend, "backends", None)
+    name = _path_of(type(backend))
+    if name.startswith("keyring.backends.chainer."):
+        first = next(iter(chained or ()), None)
+        if first is None:
+            return Backend(name, STORES_NOTHING)
+        facts = facts_of(first)
+        return Backend(f"{name} of {facts.name}", facts.weakness, facts.limit, facts.is_macos)
+    is_windows = "WinVaultKeyring" in name
+    return Backend(
+        name,
+        _weakness(type(backend)),
+        _WINDOWS_CHARACTERS if is_windows else None,
+        name.startswith("keyring.backends.macOS"),
+    )
+
+
+def _weakness(kind: type) -> str | None:
+    names = [_path_of(each) for each in kind.__mro__]
+    if any(name.startswith(_STORE_NOTHING) for name in names):
+        return STORES_NOTHING
+    if any(name.startswith("keyrings.alt") and "Plaintext" in name for name in names):
+        return STORES_PLAINTEXT
+    return None
+
+
+def _path_of(kind: type) -> str:
+    return f"{kind.__module__}.{kind.__qualname__}"

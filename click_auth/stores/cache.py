@@ -1,0 +1,59 @@
+"""Documents from the network, kept in a folder for a while. A cache never fails its user."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import time
+from typing import TYPE_CHECKING, Any
+
+from click_auth.errors import StorageUnavailable
+from click_auth.stores.files import read_private
+from click_auth.stores.sealing import json_bytes
+from click_auth.stores.writing import make_private_folder, replace_private
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+DEFAULT_MAX_AGE_SECONDS = 24 * 60 * 60.0
+
+
+class FolderCache:
+    """Documents by URL, one file each in *folder*, for *max_age* seconds."""
+
+    def __init__(
+        self,
+        folder: Path,
+        max_age: float = DEFAULT_MAX_AGE_SECONDS,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._folder = folder
+        self._max_age = max_age
+        self._clock = clock
+
+    def load(self, url: str) -> Mapping[str, Any] | None:
+        """Return the document of *url* if it is young enough. Never raises."""
+        with contextlib.suppress(StorageUnavailable, ValueError, RecursionError):
+            entry = json.loads(read_private(self._file_of(url)) or b"null")
+            if isinstance(entry, dict) and self._is_good(entry, url):
+                return entry["document"]  # type: ignore[no-any-return]
+        return None
+
+    def save(self, url: str, document: Mapping[str, Any]) -> None:
+        """Keep *document*. Never raises: a cache that cannot be written is no error."""
+        entry = {"url": url, "saved_at": self._clock(), "document": dict(document)}
+        with contextlib.suppress(StorageUnavailable, ValueError, RecursionError):
+            make_private_folder(self._folder)
+            replace_private(self._file_of(url), json_bytes(entry))
+
+    def _is_good(self, entry: Mapping[str, Any], url: str) -> bool:
+        saved_at = entry.get("saved_at")
+        if entry.get("url") != url or not isinstance(entry.get("document"), dict):
+            return False
+        return isinstance(saved_at, (int, float)) and 0 <= self._clock() - saved_at < self._max_age
+
+    def _file_of(self, url: str) -> Path:
+        digest = hashlib.sha256(url.encode("utf-8", "surrogatepass")).hexdigest()
+        return self._folder / f"{digest}.json"

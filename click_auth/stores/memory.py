@@ -1,0 +1,111 @@
+"""A store in this process's memory: for tests, and for programs that must leave no trace."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from click_auth.errors import StorageUnavailable
+from click_auth.records import CUSTOM
+from click_auth.stores.document import Document
+from click_auth.stores.placement import SystemPlacement
+from click_auth.stores.recorded import RecordedTokenStore
+from click_auth.stores.records import Records
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
+
+    from click_auth.records import Record
+
+
+class MemoryTokenStore(RecordedTokenStore):
+    """Tokens and records in memory; neither a disk nor a keyring is touched. Thread-safe."""
+
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        vault = MemoryVault()
+        super().__init__(MemoryRecords(), vault, SystemPlacement(vault, CUSTOM), clock)
+        self._locks: dict[str, threading.Lock] = {}
+
+    def lock(self, ref: str) -> AbstractContextManager[None]:
+        """Return this process's lock of one account."""
+        return _held(self._locks.setdefault(ref, threading.Lock()))
+
+
+class MemoryVault:
+    """Secrets in memory."""
+
+    backend_name = "memory"
+
+    def __init__(self) -> None:
+        self._secrets: dict[str, str] = {}
+
+    def get(self, slot: str) -> str | None:
+        """Return the secret in *slot*, None where there is none."""
+        return self._secrets.get(slot)
+
+    def set(self, slot: str, secret: str) -> str | None:
+        """Put *secret* into *slot* and return what it held before."""
+        before = self._secrets.get(slot)
+        self._secrets[slot] = secret
+        return before
+
+    def delete(self, slot: str) -> None:
+        """Empty *slot*."""
+        self._secrets.pop(slot, None)
+
+    def check(self) -> None:
+        """Memory is always there."""
+
+    def probe(self) -> None:
+        """Memory keeps what it is given."""
+
+    def patiently(self) -> AbstractContextManager[None]:
+        """Memory prompts nobody."""
+        return contextlib.nullcontext()
+
+
+class MemoryRecords(Records):
+    """Records in memory, with the transactions of a record file."""
+
+    def __init__(self) -> None:
+        self._document = Document()
+        self._writes = 0
+        self._lock = threading.Lock()
+
+    def find(self, key: str | None) -> Record | None:
+        """Return one record: that of *key*, else the default account's, else the only one."""
+        return self._chosen(self._document, key)
+
+    def document(self) -> Document:
+        """Return a copy of everything."""
+        return self._document.copy()
+
+    @contextlib.contextmanager
+    def transaction(self, *, repair: bool = False) -> Iterator[Document]:
+        """Change the document that this yields; it is kept when the block ends normally."""
+        del repair
+        with self._lock:
+            draft = self._document.copy()
+            yield draft
+            self._document = draft
+            self._writes += 1
+
+    def check_writable(self) -> None:
+        """Memory is always writable."""
+
+    def stamp(self) -> object:
+        """Return how often something was written."""
+        return self._writes
+
+    def damage(self, key: str, reason: str) -> StorageUnavailable:
+        """Return the error of a record that cannot be used."""
+        return StorageUnavailable(f"The record of {key} is damaged: {reason}.")
+
+
+@contextlib.contextmanager
+def _held(lock: threading.Lock) -> Iterator[None]:
+    with lock:
+        yield

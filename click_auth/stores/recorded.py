@@ -1,0 +1,223 @@
+"""A store that keeps records in one place and secrets in another."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from click_auth import voice
+from click_auth.errors import ACCOUNT_NOT_FOUND, NOT_AUTHENTICATED, NotLoggedIn, UsageError
+from click_auth.identity import identity_of
+from click_auth.keys import refresh_slot_name, slot_name
+from click_auth.records import PLAINTEXT
+from click_auth.results import StoredAccount
+from click_auth.stores.base import UNBOUND, TokenStore
+from click_auth.stores.records import is_same_credential
+from click_auth.stores.removal import Removals
+from click_auth.stores.selection import select
+from click_auth.stores.writes import Writes
+from click_auth.tokens import TokenBundle, from_posix
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from contextlib import AbstractContextManager
+
+    from click_auth.identity import Identity
+    from click_auth.models import Account
+    from click_auth.providers.base import Binding
+    from click_auth.records import Record
+    from click_auth.stores.placement import Placement
+    from click_auth.stores.records import Records
+    from click_auth.stores.registrations import StoredRegistrations
+    from click_auth.stores.vault import Vault
+
+
+class RecordedTokenStore(TokenStore):
+    """Tokens where *placement* puts them, told of by *records*. *clock* tells POSIX seconds."""
+
+    def __init__(
+        self,
+        records: Records,
+        vault: Vault,
+        placement: Placement,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.records = records
+        self.vault = vault
+        self.placement = placement
+        self._removals = Removals(records, vault, self.lock)
+        self._writes = Writes(records, vault, placement, self._removals, clock)
+
+    # Reading
+
+    def record(self, ref: str | None = None, *, instance: str | None = None) -> Record | None:
+        """Return what is known of an account without touching a secret, or None."""
+        if ref is not None or instance is None:
+            found = self.records.find(ref)
+            if found is not None and instance in (None, found.instance):
+                return found
+        document = self.records.document()
+        identities = [record.account for record in document.records.values()]
+        chosen = select(identities, ref, default=document.default, instance=instance)
+        return None if chosen is None else document.records[chosen.key]
+
+    def record_of(self, key: str) -> Record | None:
+        """Return the record of exactly this account, None where it is not stored."""
+        return self.records.find(key)
+
+    def listing(self) -> tuple[Sequence[Identity], str | None]:
+        """Return who is stored, in the light form, and the default account's key."""
+        document = self.records.document()
+        for key, reason in document.bad.items():
+            voice.current().warn(self.records.damage(key, reason).message)
+        default = document.default if document.default in document.records else None
+        return [record.account for record in document.records.values()], default
+
+    def accounts(self) -> Sequence[StoredAccount]:
+        """Return the accounts that are stored."""
+        identities, default = self.listing()
+        return [StoredAccount(each, default=each.key == default) for each in identities]  # type: ignore[arg-type]
+
+    def active_account(self, ref: str | None = None) -> Account | None:
+        """Return the account that *ref* means, or None where nothing is stored."""
+        record = self.record(ref)
+        return None if record is None else StoredAccount(record.account).account  # type: ignore[arg-type]
+
+    def active(self, ref: str | None = None) -> str | None:
+        """Return the access token of an account, or None where nothing is stored."""
+        record = self.record(ref)
+        return None if record is None else self.access_token(record)
+
+    def active_bundle(self, ref: str | None = None) -> TokenBundle | None:
+        """Return all tokens of an account, or None where nothing is stored."""
+        record = self.record(ref)
+        return None if record is None else self.credential(record)
+
+    def access_token(self, record: Record) -> str:
+        """Return the access token that belongs to *record*, and touch no other secret.
+
+        Raises `NotLoggedIn` where it is gone.
+        """
+        if record.storage == PLAINTEXT:
+            token = record.fallback_token
+        else:
+            token = self.vault.get(slot_name(record.key))
+        if token is not None:
+            return token
+        current = self.records.find(record.key)  # it may have moved since *record* was read
+        if current is None or is_same_credential(current, record):
+            raise _missing(record)
+        return self.access_token(current)
+
+    def credential(self, record: Record) -> TokenBundle:
+        """Return all tokens that belong to *record*, the refresh token included."""
+        return TokenBundle(
+            self.access_token(record),
+            self._refresh_token(record),
+            from_posix(record.access_token_expires_at),
+            from_posix(record.refresh_token_expires_at),
+            record.scopes,
+        )
+
+    def _refresh_token(self, record: Record) -> str | None:
+        if record.storage == PLAINTEXT:
+            return record.fallback_refresh_token
+        if record.has_refresh_token is False:
+            return None
+        return self.vault.get(refresh_slot_name(record.key))
+
+    def stamp(self) -> object:
+        """Return something cheap that differs once another process has written."""
+        return self.records.stamp()
+
+    def pending_removals(self) -> Sequence[str]:
+        """Return the keys of accounts whose secrets may still lie in the keyring."""
+        return tuple(self.records.document().removed)
+
+    # Writing
+
+    def patiently(self) -> AbstractContextManager[None]:
+        """Return a block within which the vault waits as long as a person takes to unlock it."""
+        return self.vault.patiently()
+
+    def check_writable(self, key: str | None = None) -> None:
+        """Find out before a grant is spent whether its result can be stored."""
+        self.records.check_writable()
+        self.placement.check(for_login=key is None)
+
+    def log_in(self, account: Account, bundle: TokenBundle, binding: Binding = UNBOUND) -> Record:
+        """Store a new grant, make its account the default one, and return its record."""
+        return self._writes.log_in(identity_of(account), bundle, binding, promote_default=True)
+
+    def set(self, account: Account, token: str) -> None:
+        """Store the access token of *account*, in place of what is there."""
+        self.set_bundle(account, TokenBundle(token))
+
+    def set_bundle(
+        self, account: Account, bundle: TokenBundle, *, promote_default: bool = False
+    ) -> None:
+        """Store the tokens of *account*, in place of what is there."""
+        identity = identity_of(account)
+        self._writes.log_in(identity, bundle, UNBOUND, promote_default=promote_default)
+
+    def rotate(self, expected: Record, bundle: TokenBundle, label: str | None = None) -> Record:
+        """Store what a refresh yielded in place of *expected*, and return the new record.
+
+        Raises `Superseded` when the stored record is not *expected* any more, and
+        `StorageUnavailable`; what could be written of the new tokens then stays readable.
+        """
+        if bundle.refresh_token is None:
+            bundle = replace(bundle, refresh_token=self._refresh_token(expected))
+        return self._writes.rotate(expected, bundle, label)
+
+    def reject(self, record: Record) -> None:
+        """Remember that the server called the grant of *record* dead, if it still is stored."""
+        self._writes.reject(record)
+
+    def set_default(self, ref: str) -> None:
+        """Make an account the default one."""
+        with self.records.transaction() as draft:
+            chosen = select((record.account for record in draft.records.values()), ref)
+            draft.default = None if chosen is None else chosen.key
+            pending = tuple(draft.removed)
+        self._removals.sweep(pending)
+
+    def clear(self, ref: str | None = None) -> None:
+        """Remove an account and all its secrets. Harmless where there is none."""
+        try:
+            record = self.record(ref)
+        except UsageError as error:
+            if error.code != ACCOUNT_NOT_FOUND:
+                raise
+            return
+        left = None if record is None else self.forget(record.key)
+        if left is not None:
+            voice.current().warn(left)
+
+    def forget(self, key: str) -> str | None:
+        """Remove an account and its secrets; return what could not be removed, as a sentence."""
+        return self._removals.forget(key)
+
+    def registrations(self) -> StoredRegistrations:
+        """Return where dynamically registered clients are kept."""
+        from click_auth.stores.registrations import StoredRegistrations  # noqa: PLC0415 - rare
+
+        return StoredRegistrations(self.records, self.vault, self.placement.policy)
+
+    def describe(self) -> dict[str, str]:
+        """Return what `doctor` shows: `policy`, `records` and, once it was touched, `backend`."""
+        return {
+            "policy": self.placement.policy,
+            "records": str(self.records.path or "memory"),
+            "backend": self.vault.backend_name,
+        }
+
+
+def _missing(record: Record) -> NotLoggedIn:
+    place = "record file" if record.storage == PLAINTEXT else "keyring"
+    return NotLoggedIn(
+        f"The credential of {record.account.name} is missing from the {place}.",
+        code=NOT_AUTHENTICATED,
+        hints=["Log in again."],
+    )

@@ -1,0 +1,97 @@
+"""Dynamically registered clients: what is public in the record file, secrets as tokens are."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from click_auth import voice
+from click_auth.errors import StorageUnavailable
+from click_auth.keys import safe_name
+from click_auth.records import PLAINTEXT, SYSTEM
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from click_auth.stores.records import Records
+    from click_auth.stores.vault import Vault
+
+_SECRETS = ("client_secret", "registration_access_token")
+_PLACE = "storage"
+
+
+class MemoryRegistrations:
+    """Registered clients that this process alone knows."""
+
+    def __init__(self) -> None:
+        self._registrations: dict[str, Mapping[str, Any]] = {}
+
+    def load(self, name: str) -> Mapping[str, Any] | None:
+        """Return the registration saved under *name*."""
+        return self._registrations.get(name)
+
+    def save(self, name: str, registration: Mapping[str, Any]) -> None:
+        """Keep *registration* under *name*."""
+        self._registrations[name] = dict(registration)
+
+    def forget(self, name: str) -> None:
+        """Drop the registration *name*."""
+        self._registrations.pop(name, None)
+
+
+class StoredRegistrations:
+    """Registered clients under `clients` of the records; secrets in the vault, by *policy*."""
+
+    def __init__(self, records: Records, vault: Vault, policy: str = "fallback") -> None:
+        self._records = records
+        self._vault = vault
+        self._policy = policy
+
+    def load(self, name: str) -> Mapping[str, Any] | None:
+        """Return the registration saved under *name*, None where it or its secret is gone."""
+        stored = self._records.document().clients.get(name)
+        if not isinstance(stored, dict):
+            return None
+        public = {field: value for field, value in stored.items() if field != _PLACE}
+        if stored.get(_PLACE) != SYSTEM:
+            return public
+        secrets = self._vault.get(_slot(name))
+        return None if secrets is None else {**public, **json.loads(secrets)}
+
+    def save(self, name: str, registration: Mapping[str, Any]) -> None:
+        """Keep *registration* under *name*: secrets first, so that none is missing afterwards."""
+        secrets = {field: registration[field] for field in _SECRETS if registration.get(field)}
+        stored = dict(registration)
+        if secrets and self._kept(name, secrets):
+            stored = {field: value for field, value in stored.items() if field not in secrets}
+            stored[_PLACE] = SYSTEM
+        elif secrets:
+            stored[_PLACE] = PLAINTEXT
+        with self._records.transaction() as draft:
+            draft.clients[name] = stored
+
+    def forget(self, name: str) -> None:
+        """Drop the registration *name* and its secrets."""
+        with self._records.transaction() as draft:
+            stored = draft.clients.pop(name, None)
+        if isinstance(stored, dict) and stored.get(_PLACE) == SYSTEM:
+            self._vault.delete(_slot(name))
+
+    def _kept(self, name: str, secrets: Mapping[str, Any]) -> bool:
+        if self._policy == "plaintext":
+            return False
+        try:
+            self._vault.set(_slot(name), json.dumps(secrets))
+        except StorageUnavailable as trouble:
+            if self._policy == "system":
+                raise
+            voice.current().warn(
+                f"The client's secret is stored in plain text in {self._records.path}, "
+                f"not in the keyring: {trouble.message}"
+            )
+            return False
+        return True
+
+
+def _slot(name: str) -> str:
+    return f"client-{safe_name(name)}"

@@ -1,0 +1,90 @@
+"""What a keyring can do to us, told apart, in words that never quote it.
+
+A backend's own message may hold the secret that it choked on, so that only the names of its
+exceptions are shown.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Literal
+
+from click_auth.errors import StorageUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+Kind = Literal["locked", "denied", "absent", "hanging", "lying", "truncating", "failing"]
+
+_INTERACTION_NOT_ALLOWED = "-25308"
+_DENIED_BY_PERSON = re.compile(r"-128\b")
+
+_MESSAGES: dict[Kind, str] = {
+    "locked": "The keyring is locked",
+    "denied": "Access to the keyring was denied",
+    "absent": "There is no usable keyring here",
+    "hanging": "The keyring did not answer in time",
+    "lying": "The keyring did not keep what it was given",
+    "truncating": "The keyring cut off what it was given",
+    "failing": "The keyring failed",
+}
+_HINTS: dict[Kind, str] = {
+    "locked": "Unlock it and try again.",
+    "denied": "Allow the access when you are asked.",
+    "absent": "Install or start one, or store in a file with --storage plaintext.",
+    "hanging": "Look for a prompt that waits for you, or store in a file with --storage plaintext.",
+}
+_MACOS_HINT = "Over SSH, run `security unlock-keychain` first."
+
+
+class KeyringTrouble(StorageUnavailable):
+    """The keyring did not do what it was asked; `kind` says what it did instead."""
+
+    def __init__(
+        self, kind: Kind, code: str, backend: str, detail: str = "", hint: str | None = None
+    ) -> None:
+        hints = [each for each in (hint or _HINTS.get(kind),) if each]
+        about = f"backend {backend}: {detail}" if detail else f"backend {backend}"
+        super().__init__(f"{_MESSAGES[kind]} ({about}).", code=code, hints=hints)
+        self.kind = kind
+
+
+class NoBackend(Exception):
+    """Keyring could not even say which backend to use."""
+
+
+def trouble_of(error: BaseException, code: str, backend: str) -> KeyringTrouble:
+    """Return what *error*, raised by a keyring backend, comes down to."""
+    chain = list(_chain(error))
+    names = {type(each).__name__ for each in chain}
+    words = " ".join(map(_text, chain))
+    if isinstance(error, NoBackend):
+        return KeyringTrouble("absent", code, backend, type(chain[-1]).__name__)
+    if "NoKeyringError" in names:
+        return KeyringTrouble("absent", code, backend)
+    if _INTERACTION_NOT_ALLOWED in words:
+        return KeyringTrouble("locked", code, backend, hint=_MACOS_HINT)
+    if _DENIED_BY_PERSON.search(words) or _any("Denied", names) or _any("Dismissed", names):
+        return KeyringTrouble("denied", code, backend)
+    if _any("Locked", names):
+        return KeyringTrouble("locked", code, backend)
+    return KeyringTrouble("failing", code, backend, type(error).__name__)
+
+
+def _any(part: str, names: set[str]) -> bool:
+    return any(part in name for name in names)
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:  # noqa: BLE001 - whatever a backend's exception does
+        return ""
