@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from http import HTTPStatus
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from click_auth.environment import Environment
+from click_auth.login.pages import PageContext, outcome, refusal, render, reply, undecided
+from click_auth.login.ui import TerminalUI
+from login.waiting import ANSWER, Waiting, received, status_of
+
+
+def policy_of(reply_: bytes) -> dict[str, list[str]]:
+    """Return the directives of the Content-Security-Policy."""
+    found = re.search(rb"Content-Security-Policy: (.*)\r\n", reply_)
+    assert found is not None
+    directives = (directive.split() for directive in found[1].decode().split("; "))
+    return {words[0]: words[1:] for words in directives}
+
+
+def hashes_of(tag: str, page: str) -> list[str]:
+    """Return the hash sources of every such element."""
+    texts = re.findall(rf"<{tag}>(.*?)</{tag}>", page, re.DOTALL)
+    digests = (hashlib.sha256(text.encode()).digest() for text in texts)
+    return [f"'sha256-{base64.b64encode(digest).decode()}'" for digest in digests]
+
+
+EVERY_PAGE = [
+    pytest.param(outcome("todo", success=True), id="success"),
+    pytest.param(outcome("todo", success=False, message="No."), id="failure"),
+    pytest.param(undecided(), id="undecided"),
+    pytest.param(refusal(HTTPStatus.NOT_FOUND), id="refusal"),
+]
+
+
+@pytest.mark.parametrize("page", EVERY_PAGE)
+def test_a_page_allows_itself_and_nothing_else(page: bytes) -> None:
+    """Its policy names its own style and script by hash; everything else is shut."""
+    policy = policy_of(page)
+    text = page.partition(b"\r\n\r\n")[2].decode()
+    assert policy["default-src"] == ["'none'"]
+    assert policy["style-src"] == hashes_of("style", text)
+    assert policy["script-src"] == hashes_of("script", text)
+    assert policy["frame-ancestors"] == policy["base-uri"] == policy["form-action"] == ["'none'"]
+
+
+@pytest.mark.parametrize("page", EVERY_PAGE)
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"Cache-Control: no-store",
+        b"X-Content-Type-Options: nosniff",
+        b"Referrer-Policy: no-referrer",
+        b"X-Frame-Options: DENY",
+        b"Connection: close",
+        b"Content-Type: text/html; charset=utf-8",
+    ],
+)
+def test_a_page_is_kept_by_nobody(page: bytes, header: bytes) -> None:
+    """Neither caches, nor frames, nor the next site learn of it."""
+    assert b"\r\n" + header + b"\r\n" in page
+
+
+@pytest.mark.parametrize("page", EVERY_PAGE)
+def test_a_page_loads_nothing(page: bytes) -> None:
+    """No address stands in it but an empty icon, which saves the browser a request."""
+    text = page.partition(b"\r\n\r\n")[2].decode()
+    assert re.findall(r"""(?:href|src|action)=["']?([^"'>]*)""", text) == ["data:,"]
+    assert "url(" not in text
+    assert "@import" not in text
+
+
+@pytest.mark.parametrize("page", EVERY_PAGE)
+def test_a_page_can_be_read_by_everybody(page: bytes) -> None:
+    """It has a language, a title, one heading, both colour schemes, and icons that are silent."""
+    text = page.partition(b"\r\n\r\n")[2].decode()
+    assert '<html lang="en">' in text
+    assert re.search(r"<title>[^<]+</title>", text)
+    assert len(re.findall("<h1>", text)) == 1
+    assert "prefers-color-scheme: dark" in text
+    assert text.count("<svg") == text.count('aria-hidden="true"')
+
+
+@given(st.text(), st.text(), st.text())
+def test_whatever_is_said_is_text(app_name: str, title: str, message: str) -> None:
+    """No name or message makes an element of its own."""
+    page = render(PageContext(app_name, success=False, title=title, message=message))
+    plain = render(PageContext("", success=False, title="", message=""))
+    assert re.findall(r"<[a-z/!]+", page) == re.findall(r"<[a-z/!]+", plain)
+
+
+def test_ti_07_templates_in_a_message_are_printed_literally() -> None:
+    """What a server says is never taken for a placeholder."""
+    message = "${title} $app {0} %s [red] \\N{BULLET}"
+    page = render(PageContext("todo", success=False, title="T", message=message))
+    assert message in page
+
+
+def test_ti_08_what_cannot_be_encoded_is_replaced() -> None:
+    """A lone surrogate in a message ends no login."""
+    assert b"a?b" in outcome("todo", success=False, message="a\ud800b")
+
+
+def own_page(context: PageContext) -> str:
+    """Show what an application could."""
+    return f"<style>h1 {{ color: green }}</style><h1>{context.app_name}: {context.success}</h1>"
+
+
+@pytest.mark.parametrize("success", [True, False])
+def test_an_application_may_have_its_own_page(success: bool) -> None:  # noqa: FBT001
+    """`page=` gets a `PageContext`, and its inline style is allowed by the policy."""
+    with Waiting(ui={"page": own_page}) as login, login.connect() as browser:
+        browser.sendall(login.head(f"/callback{ANSWER}"))
+        login.response()
+        login.finish(success=success)
+        page = received(browser)
+    assert f"<h1>todo: {success}</h1>".encode() in page
+    assert policy_of(page)["style-src"] == hashes_of("style", page.decode())
+
+
+@pytest.mark.parametrize("broken", [lambda context: 1 / 0, lambda context: None])
+def test_a_page_that_fails_does_not_fail_the_login(broken: object) -> None:
+    """The built-in page is shown instead, and the developer is warned."""
+    with Waiting(ui={"page": broken}) as login, login.connect() as browser:
+        browser.sendall(login.head(f"/callback{ANSWER}"))
+        login.response()
+        login.finish()
+        page = received(browser)
+    assert status_of(page) == 200
+    assert b"You are logged in" in page
+    assert "Warning: The application's page failed" in login.voice.text
+
+
+def test_a_page_without_style_allows_none() -> None:
+    """The policy is never left open for lack of anything to name."""
+    assert policy_of(reply("<p>plain</p>", HTTPStatus.OK))["style-src"] == ["'none'"]
+
+
+def test_the_outcome_is_forgotten_where_no_browser_waits() -> None:
+    """After a paste, or before anything came, there is nobody to tell."""
+    with TerminalUI("todo", Environment("todo", {})) as ui:
+        ui.finish(success=True)

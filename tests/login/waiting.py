@@ -1,0 +1,194 @@
+"""A login that waits on a thread, so that a test can be whoever visits it."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from click_auth import voice
+from click_auth.environment import Environment
+from click_auth.errors import AuthError
+from click_auth.login.ui import TerminalUI
+from click_auth.providers.authorization import AuthorizationRequest, AuthorizationResponse
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from typing_extensions import Self
+
+STATE = "the-state-of-this-login"
+CODE = "the-code-of-this-login"
+ANSWER = f"?code={CODE}&state={STATE}"
+BOUND_SECONDS = 10.0
+
+
+def request_for(uri: str, **changes: Any) -> AuthorizationRequest:
+    """Return an authorization request whose answer comes to *uri*."""
+    url = f"https://id.example/authorize?redirect_uri={uri}&state={STATE}"
+    return replace(AuthorizationRequest(url, uri, STATE, "v" * 43), **changes)
+
+
+class Recorder:
+    """A voice that keeps what it says."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.events: list[tuple[str, dict[str, Any]]] = []
+        self.waiting = threading.Event()
+
+    def say(self, text: str) -> None:
+        self.lines.append(text)
+
+    def warn(self, text: str) -> None:
+        self.lines.append(f"Warning: {text}")
+
+    def event(self, name: str, text: str, **fields: Any) -> None:
+        self.events.append((name, fields))
+        self.lines.append(text)
+        if name == "waiting":
+            self.waiting.set()
+
+    def error(self, error: AuthError) -> None:
+        self.lines.append(error.message)
+
+    @property
+    def text(self) -> str:
+        return "\n".join(self.lines)
+
+
+class Waiting:
+    """A login that waits for its redirect. Leaving the block ends it, whatever has become of it."""
+
+    def __init__(
+        self,
+        *uris: str,
+        timeout: float = BOUND_SECONDS,
+        port: int | None = None,
+        ui: dict[str, Any] | None = None,
+        **changes: Any,
+    ) -> None:
+        self.voice = Recorder()
+        self.uri = ""
+        self._uris = uris or ("http://127.0.0.1/callback",)
+        self._timeout, self._port, self._changes = timeout, port, changes
+        options = {"browser": lambda url: True, **(ui or {})}
+        environ = options.pop("environ", {})
+        self.ui = TerminalUI("todo", Environment("todo", environ), **options)
+        self._outcome: AuthorizationResponse | AuthError | None = None
+        self._settled, self._may_finish = threading.Event(), threading.Event()
+        self._finish: tuple[bool, str | None] | None = None
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        assert self.voice.waiting.wait(BOUND_SECONDS), self._outcome
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if not self._settled.is_set():
+            with contextlib.suppress(OSError):
+                threading.Thread(target=self.get, args=[ANSWER], daemon=True).start()
+        self._may_finish.set()
+        self._thread.join(BOUND_SECONDS)
+        assert not self._thread.is_alive()
+
+    @property
+    def authority(self) -> str:
+        """Host and port, as `Host` has them."""
+        return urlsplit(self.uri).netloc
+
+    @property
+    def port(self) -> int:
+        port = urlsplit(self.uri).port
+        assert port is not None
+        return port
+
+    @property
+    def is_waiting(self) -> bool:
+        return not self._settled.is_set()
+
+    def response(self) -> AuthorizationResponse:
+        """Return the response that ended the wait, or raise the error that did."""
+        assert self._settled.wait(BOUND_SECONDS)
+        if isinstance(self._outcome, AuthError):
+            raise self._outcome
+        assert self._outcome is not None
+        return self._outcome
+
+    def finish(self, *, success: bool = True, message: str | None = None) -> None:
+        """Let the login end like this, and wait until it has."""
+        self._finish = (success, message)
+        self._may_finish.set()
+        self._thread.join(BOUND_SECONDS)
+
+    def head(self, target: str, *headers: str, method: str = "GET") -> bytes:
+        """Return a request head, with the right `Host` in front of *headers*."""
+        lines = (f"{method} {target} HTTP/1.1", f"Host: {self.authority}", *headers, "", "")
+        return "\r\n".join(lines).encode("latin-1")
+
+    def connect(self) -> socket.socket:
+        return socket.create_connection(self.sockname, timeout=BOUND_SECONDS)
+
+    @property
+    def sockname(self) -> tuple[str, int]:
+        return (urlsplit(self.uri).hostname or "", self.port)
+
+    def send(self, request: bytes) -> bytes:
+        """Return everything that is answered to *request* until the connection ends."""
+        with self.connect() as connection:
+            connection.sendall(request)
+            return received(connection)
+
+    def get(self, query: str) -> bytes:
+        return self.send(self.head(f"/callback{query}"))
+
+    def _run(self) -> None:
+        with voice.speaking(self.voice), contextlib.suppress(AuthError), self.ui:
+            try:
+                self._outcome = self.ui.wait_for_redirect(
+                    self._start, self._uris, callback_port=self._port, timeout=self._timeout
+                )
+            except AuthError as error:
+                self._outcome = error
+                self._settled.set()
+                self.voice.waiting.set()
+                raise
+            self._settled.set()
+            self._may_finish.wait(BOUND_SECONDS)
+            if self._finish is not None:
+                self.ui.finish(*self._finish)
+
+    def _start(self, uri: str) -> AuthorizationRequest:
+        self.uri = uri
+        return request_for(uri, **self._changes)
+
+
+def received(connection: socket.socket) -> bytes:
+    """Return what comes until the other side has ended."""
+    parts: list[bytes] = []
+    while part := connection.recv(65536):
+        parts.append(part)
+    return b"".join(parts)
+
+
+def status_of(reply: bytes) -> int:
+    """Return the status code of a response."""
+    return int(reply.split(b" ", 2)[1])
+
+
+def refuses(sockname: tuple[str, int]) -> bool:
+    """Return whether nobody listens there."""
+    try:
+        socket.create_connection(sockname, timeout=2).close()
+    except OSError:
+        return True
+    return False
