@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from click_auth import Account, TokenBundle
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from types import TracebackType
 
     from typing_extensions import Self
@@ -34,7 +35,7 @@ class logged_in:  # noqa: N801 - it reads as what it does: `with logged_in(auth)
         server: AuthorizationServer | None = None,
         account: Account | None = None,
         bundle: TokenBundle | None = None,
-        scopes: tuple[str, ...] | None = None,
+        scopes: Sequence[str] | None = None,
         expires_in: float | None = 3600.0,
     ) -> None:
         self._auth = auth
@@ -64,13 +65,20 @@ def _account(user: str, server: AuthorizationServer | None) -> Account:
 def _bundle(
     user: str,
     server: AuthorizationServer | None,
-    scopes: tuple[str, ...] | None,
+    scopes: Sequence[str] | None,
     expires_in: float | None,
 ) -> TokenBundle:
-    access_token, refresh_token = token_urlsafe(32), token_urlsafe(32)
+    issued: dict[str, object] = {
+        "access_token": token_urlsafe(32),
+        "refresh_token": token_urlsafe(32),
+    }
     if server is not None:
         issued = server.issue(user, scopes=scopes or (), lifetime=expires_in)
-        access_token, refresh_token = str(issued["access_token"]), str(issued["refresh_token"])
+    refresh_token = issued.get("refresh_token")
     now = datetime.now(timezone.utc)
-    expires_at = None if expires_in is None else now + timedelta(seconds=expires_in)
-    return TokenBundle(access_token, refresh_token, expires_at, scopes=scopes)
+    return TokenBundle(
+        str(issued["access_token"]),
+        None if refresh_token is None else str(refresh_token),
+        None if expires_in is None else now + timedelta(seconds=expires_in),
+        scopes=None if scopes is None else tuple(scopes),
+    )
