@@ -14,116 +14,43 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from click_auth.bounded import TimedOut, bounded
-from click_auth.errors import STORE_READ_FAILED, STORE_WRITE_FAILED, StorageUnavailable
-from click_auth.stores import chunks
+from click_auth.errors import StorageUnavailable
 from click_auth.stores.backends import Backend, facts_of
 from click_auth.stores.trouble import KeyringTrouble, Kind, NoBackend, trouble_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from keyring.backend import KeyringBackend
 
 T = TypeVar("T")
 
 CALL_SECONDS = 3.0
-PATIENT_SECONDS = 60.0
 
 REFUSAL = "CLICK_AUTH_REFUSE_KEYRING"
 
 guard: Callable[[str], None] | None = None
 """Asked before each contact with the keyring; what it raises passes through."""
 
-_CAREFUL_LIMIT = 1200  # characters; for a backend that chokes on longer secrets
 _DELETIONS = 3  # a keyring may hold a secret twice; delete takes one
 _MACOS_PAUSE_SECONDS = 0.05
-_SPLITTABLE: tuple[Kind, ...] = ("truncating", "lying", "failing")
 
-_seconds: ContextVar[float] = ContextVar("click_auth_keyring_seconds", default=CALL_SECONDS)
+seconds_per_call: ContextVar[float] = ContextVar("click_auth_keyring_seconds", default=CALL_SECONDS)
 
 
 class KeyringRefused(AssertionError):
     """The environment forbids any contact with the keyring: a test's child process."""
 
 
-class Keychain:
-    """The secrets of one application, each in a service of its own, `<app>/<slot>`."""
-
-    def __init__(self, app_name: str) -> None:
-        self._app_name = app_name
-        self._calls = _Calls(app_name)
-        self._learned_limit: int | None = None
-
-    @property
-    def backend_name(self) -> str:
-        """The backend's class, dotted; "unknown" until it was touched."""
-        return self._calls.backend.name
-
-    def get(self, slot: str) -> str | None:
-        """Return the secret in *slot*, None where there is none."""
-        return chunks.load(_Slots(self._calls, STORE_READ_FAILED), slot).secret
-
-    def set(self, slot: str, secret: str) -> str | None:
-        """Put *secret* into *slot*, read it back, and return what the slot held before.
-
-        A secret that is there already is not written again: on macOS a write takes back what
-        the person has allowed.
-        """
-        slots = _Slots(self._calls, STORE_WRITE_FAILED)
-        loaded = chunks.load(slots, slot)
-        if loaded.secret != secret:
-            self._store(slots, slot, secret, loaded.head)
-        return loaded.secret
-
-    def delete(self, slot: str) -> None:
-        """Empty *slot*. Harmless where it is empty."""
-        slots = _Slots(self._calls, STORE_WRITE_FAILED)
-        head = slots.read(slot)
-        chunks.drop(slots, slot, head=head, may_be_split=self._limit is not None)
-
-    def check(self) -> None:
-        """Raise `StorageUnavailable` unless there is a backend that is a system keyring."""
-        self._calls.make("look for a backend", STORE_WRITE_FAILED, lambda _: None)
-        self._calls.refuse_weak(STORE_WRITE_FAILED)
-
-    def probe(self) -> None:
-        """Raise `StorageUnavailable` unless the keyring keeps what it is given. It may prompt."""
-        slot = f"probe-{os.getpid()}"
-        self.set(slot, "probe")
-        self.delete(slot)
-
-    @contextlib.contextmanager
-    def patiently(self) -> Iterator[None]:
-        """Wait PATIENT_SECONDS for each call within the block: a person may have to answer."""
-        token = _seconds.set(PATIENT_SECONDS)
-        try:
-            yield
-        finally:
-            _seconds.reset(token)
-
-    @property
-    def _limit(self) -> int | None:
-        return self._calls.backend.limit or self._learned_limit
-
-    def _store(self, slots: _Slots, slot: str, secret: str, head: str | None) -> None:
-        try:
-            chunks.store(slots, slot, secret, head=head, limit=self._limit)
-        except KeyringTrouble as trouble:
-            could_split = self._limit is None and len(secret) > _CAREFUL_LIMIT
-            if not could_split or trouble.kind not in _SPLITTABLE:
-                raise
-            chunks.store(slots, slot, secret, head=head, limit=_CAREFUL_LIMIT)
-            self._learned_limit = _CAREFUL_LIMIT
-
-
-class _Slots:
+class KeychainSlots:
     """Slots as the backend has them, for one operation, whose failures carry *code*."""
 
-    def __init__(self, calls: _Calls, code: str) -> None:
+    def __init__(self, calls: KeychainCalls, code: str) -> None:
         self._calls = calls
         self._code = code
 
     def read(self, slot: str) -> str | None:
+        """Return what the slot holds. Raises where the backend is no system keyring."""
         try:
             text = self._get(slot)
         except KeyringTrouble as trouble:
@@ -136,6 +63,7 @@ class _Slots:
         return text
 
     def write(self, slot: str, text: str, before: str | None) -> None:
+        """Put *text* into the slot, read it back, and put *before* back where that fails."""
         self._calls.refuse_weak(self._code)
         try:
             self._set(slot, text)
@@ -149,11 +77,14 @@ class _Slots:
             raise self._calls.trouble("truncating" if is_cut else "lying", self._code)
 
     def erase(self, slot: str) -> None:
+        """Empty the slot and make sure that it is empty."""
         for _ in range(_DELETIONS):
-            self._delete(slot)
+            refusal = self._delete(slot)
             if self.read(slot) is None:
                 return
-        raise self._calls.trouble("lying", self._code, "it does not delete")
+            if refusal is not None:
+                raise trouble_of(refusal, self._code, self._calls.backend.name)
+        raise self._calls.trouble("failing", self._code, "it does not delete")
 
     def _put_back(self, slot: str, before: str | None) -> None:
         with contextlib.suppress(StorageUnavailable):
@@ -166,7 +97,8 @@ class _Slots:
 
     def _get(self, slot: str) -> str | None:
         def get(backend: KeyringBackend, service: str, user: str) -> str | None:
-            return backend.get_password(service, user)
+            text = backend.get_password(service, user)
+            return None if text is None else str(text)
 
         return self._make("read", slot, get)
 
@@ -176,14 +108,15 @@ class _Slots:
 
         self._make("write", slot, put)
 
-    def _delete(self, slot: str) -> None:
-        def delete(backend: KeyringBackend, service: str, user: str) -> None:
-            from keyring.errors import PasswordDeleteError  # noqa: PLC0415 - see the module
-
-            with contextlib.suppress(PasswordDeleteError):  # so say those where nothing is there
+    def _delete(self, slot: str) -> Exception | None:
+        def delete(backend: KeyringBackend, service: str, user: str) -> Exception | None:
+            try:
                 backend.delete_password(service, user)
+            except Exception as error:  # noqa: BLE001 - perhaps nothing was there: a read will tell
+                return error
+            return None
 
-        self._make("delete", slot, delete)
+        return self._make("delete", slot, delete)
 
     def _make(self, verb: str, slot: str, function: Callable[[KeyringBackend, str, str], T]) -> T:
         service = f"{self._calls.app_name}/{slot}"
@@ -194,7 +127,7 @@ class _Slots:
         return self._calls.make(f"{verb} {slot}", self._code, call)
 
 
-class _Calls:
+class KeychainCalls:
     """Bounded calls into the keyring library, and what they taught us of its backend."""
 
     def __init__(self, app_name: str) -> None:
@@ -217,7 +150,7 @@ class _Calls:
             finally:
                 finished.set()
 
-        seconds = _seconds.get()
+        seconds = seconds_per_call.get()
         try:
             result, error = bounded(run, seconds)
         except TimedOut:

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from click_auth.environment import POLICIES, Environment
-from click_auth.stores.keychain import Keychain
 from click_auth.stores.placement import FallbackPlacement, PlaintextPlacement, SystemPlacement
 from click_auth.stores.record_file import RecordFile
 from click_auth.stores.recorded import RecordedTokenStore
+from click_auth.stores.system_vault import SystemVault
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,7 +40,7 @@ class KeyringTokenStore(RecordedTokenStore):
         self.storage = storage
         self._folder = None if folder is None else Path(folder)
         self._file = RecordFile(self._folder or Environment(service).folder)
-        vault = Keychain(service)
+        vault = SystemVault(service)
         super().__init__(self._file, vault, placement_of(storage, vault), clock)
 
     @property
@@ -64,7 +64,11 @@ class KeyringTokenStore(RecordedTokenStore):
 def placement_of(policy: str, vault: Vault) -> Placement:
     """Return the placement of a storage policy. Raises `ValueError` on an unknown one."""
     system, plaintext = SystemPlacement(vault), PlaintextPlacement()
-    placements: tuple[Placement, ...] = (system, FallbackPlacement(system, plaintext), plaintext)
+    placements: tuple[Placement, ...] = (
+        system,
+        FallbackPlacement(vault, system, plaintext),
+        plaintext,
+    )
     for placement in placements:
         if placement.policy == policy:
             return placement

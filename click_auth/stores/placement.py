@@ -40,7 +40,6 @@ class Placed:
     """
 
     record: Record
-    written: tuple[Written, ...] = ()
     vault_failed: str | None = None
     stale: bool = False
 
@@ -53,11 +52,12 @@ class Placement(Protocol):
     def check(self, *, for_login: bool) -> None:
         """Raise `StorageUnavailable` where tokens certainly cannot be placed."""
 
-    def place(self, record: Record, bundle: TokenBundle, old: Record | None) -> Placed:
+    def place(
+        self, record: Record, bundle: TokenBundle, old: Record | None, journal: list[Written]
+    ) -> Placed:
         """Put the tokens of *bundle* in their place: of a login, or of the refresh of *old*.
 
-        Raises `StorageUnavailable`. What was there before a login is then there again; after
-        the refresh of tokens in the keyring what was written stays, for the grant has moved on.
+        Each slot that was written is appended to *journal*. Raises `StorageUnavailable`.
         """
 
 
@@ -77,22 +77,17 @@ class SystemPlacement:
         else:
             self._vault.check()
 
-    def place(self, record: Record, bundle: TokenBundle, old: Record | None) -> Placed:
+    def place(
+        self, record: Record, bundle: TokenBundle, old: Record | None, journal: list[Written]
+    ) -> Placed:
         """Write the refresh slot, then the access slot."""
-        written: list[Written] = []
+        del old
         slots = (refresh_slot_name(record.key), slot_name(record.key))
-        try:
-            for slot, secret in zip(
-                slots, (bundle.refresh_token, bundle.access_token), strict=True
-            ):
-                if secret is not None:
-                    written.append(Written(slot, secret, self._vault.set(slot, secret)))
-        except BaseException:
-            if old is None or old.storage == PLAINTEXT:
-                restore(self._vault, written)
-            raise
+        for slot, secret in zip(slots, (bundle.refresh_token, bundle.access_token), strict=True):
+            if secret is not None:
+                journal.append(Written(slot, secret, self._vault.set(slot, secret)))
         cleared = replace(record, fallback_token=None, fallback_refresh_token=None)
-        return Placed(replace(cleared, storage=self._storage), tuple(written))
+        return Placed(replace(cleared, storage=self._storage))
 
 
 class PlaintextPlacement:
@@ -103,9 +98,11 @@ class PlaintextPlacement:
     def check(self, *, for_login: bool) -> None:
         """Nothing but the record file is needed."""
 
-    def place(self, record: Record, bundle: TokenBundle, old: Record | None) -> Placed:
+    def place(
+        self, record: Record, bundle: TokenBundle, old: Record | None, journal: list[Written]
+    ) -> Placed:
         """Put both tokens into the record."""
-        del old
+        del old, journal
         filled = replace(
             record,
             storage=PLAINTEXT,
@@ -120,19 +117,27 @@ class FallbackPlacement:
 
     policy = "fallback"
 
-    def __init__(self, system: SystemPlacement, plaintext: PlaintextPlacement) -> None:
+    def __init__(
+        self, vault: Vault, system: SystemPlacement, plaintext: PlaintextPlacement
+    ) -> None:
+        self._vault = vault
         self._system = system
         self._plaintext = plaintext
 
     def check(self, *, for_login: bool) -> None:
         """One of the two will do."""
 
-    def place(self, record: Record, bundle: TokenBundle, old: Record | None) -> Placed:
+    def place(
+        self, record: Record, bundle: TokenBundle, old: Record | None, journal: list[Written]
+    ) -> Placed:
         """Put both tokens into the vault, else both into the record."""
         try:
-            return self._system.place(record, bundle, old)
+            return self._system.place(record, bundle, old, journal)
         except StorageUnavailable as trouble:
-            placed = self._plaintext.place(record, bundle, old)
+            if old is None or old.storage == PLAINTEXT:
+                restore(self._vault, journal)
+                journal.clear()
+            placed = self._plaintext.place(record, bundle, old, journal)
             is_running = getattr(trouble, "kind", None) == "hanging"
             return replace(placed, vault_failed=trouble.message, stale=is_running)
 

@@ -46,6 +46,7 @@ class RecordedTokenStore(TokenStore):
         self.records = records
         self.vault = vault
         self.placement = placement
+        self._said: set[str] = set()
         self._removals = Removals(records, vault, self.lock)
         self._writes = Writes(records, vault, placement, self._removals, clock)
 
@@ -70,9 +71,14 @@ class RecordedTokenStore(TokenStore):
         """Return who is stored, in the light form, and the default account's key."""
         document = self.records.document()
         for key, reason in document.bad.items():
-            voice.current().warn(self.records.damage(key, reason).message)
+            self._warn_once(self.records.damage(key, reason).message)
         default = document.default if document.default in document.records else None
         return [record.account for record in document.records.values()], default
+
+    def _warn_once(self, text: str) -> None:
+        if text not in self._said:
+            self._said.add(text)
+            voice.current().warn(text)
 
     def accounts(self) -> Sequence[StoredAccount]:
         """Return the accounts that are stored."""

@@ -55,8 +55,11 @@ class StoredRegistrations:
         public = {field: value for field, value in stored.items() if field != _PLACE}
         if stored.get(_PLACE) != SYSTEM:
             return public
-        secrets = self._vault.get(_slot(name))
-        return None if secrets is None else {**public, **json.loads(secrets)}
+        try:
+            secrets = json.loads(self._vault.get(_slot(name)) or "null")
+        except ValueError:
+            return None
+        return {**public, **secrets} if isinstance(secrets, dict) else None
 
     def save(self, name: str, registration: Mapping[str, Any]) -> None:
         """Keep *registration* under *name*: secrets first, so that none is missing afterwards."""

@@ -58,10 +58,13 @@ class Removals:
 
     def sweep(self, keys: Iterable[str]) -> None:
         """Empty the slots of *keys* as far as that works now. Takes their locks; never raises."""
+        waiting = tuple(keys)
+        if not waiting:
+            return
         from click_auth.lock import LockBusy, patience  # noqa: PLC0415 - portalocker, for a write
 
         with contextlib.suppress(StorageUnavailable), patience(0):
-            for key in keys:
+            for key in waiting:
                 with contextlib.suppress(LockBusy, Unreachable), self._lock(key):
                     self.empty(key)
 

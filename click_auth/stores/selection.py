@@ -68,5 +68,3 @@ def _known(among: list[Identity]) -> str:
         return "Nobody is logged in."
     shown = ", ".join(inert(each.key, 60) for each in among[:5])
     return f"Name one with --user: {shown}{', …' if len(among) > 5 else '.'}"  # noqa: PLR2004
-
-

@@ -60,8 +60,9 @@ class Writes:
             client_id=binding.client_id,
             instance=identity.instance,
         )
-        placed = self._placement.place(self._dated(new, bundle), bundle, None)
+        journal: list[Written] = []
         try:
+            placed = self._placement.place(self._dated(new, bundle), bundle, None, journal)
             with self._records.transaction(repair=True) as draft:
                 record = _succeeding(draft.records.get(new.key), placed.record)
                 old = _committed(draft, placed, record)
@@ -69,9 +70,9 @@ class Writes:
                 if promote_default:
                     draft.default = record.key
         except BaseException:
-            restore(self._vault, placed.written)
+            restore(self._vault, journal)
             raise
-        if placed.written and bundle.refresh_token is None:
+        if record.storage != PLAINTEXT and bundle.refresh_token is None:
             with contextlib.suppress(StorageUnavailable):  # a later logout deletes it
                 self._vault.delete(refresh_slot_name(record.key))
         self._settle(record, old, placed, pending)
@@ -83,14 +84,20 @@ class Writes:
         Raises `Superseded` when the stored record is not *expected* any more.
         """
         new = replace(_relabelled(expected, label), generation=expected.generation + 1)
-        placed = self._placement.place(self._dated(new, bundle, expected), bundle, expected)
+        new = self._dated(new, bundle, expected)
+        journal: list[Written] = []
         try:
+            placed = self._placement.place(new, bundle, expected, journal)
             with self._records.transaction() as draft:
                 _refuse_superseded(draft, expected)
                 old = _committed(draft, placed, placed.record)
                 pending = tuple(draft.removed)
         except Superseded:
-            self._withdraw(placed.written, expected.key)
+            self._withdraw(journal, expected.key)
+            raise
+        except BaseException:
+            if expected.storage == PLAINTEXT:
+                restore(self._vault, journal)
             raise
         self._settle(placed.record, old, placed, pending)
         return placed.record
@@ -117,9 +124,9 @@ class Writes:
             scopes=scopes,
         )
 
-    def _withdraw(self, written: tuple[Written, ...], key: str) -> None:
+    def _withdraw(self, journal: list[Written], key: str) -> None:
         with contextlib.suppress(StorageUnavailable):
-            withdraw(self._vault, written, self._records.find(key))
+            withdraw(self._vault, journal, self._records.find(key))
 
     def _settle(
         self, record: Record, old: Record | None, placed: Placed, pending: tuple[str, ...]

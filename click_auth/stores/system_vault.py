@@ -1,0 +1,89 @@
+"""The operating system's keyring as a vault: whole secrets, however little one slot holds."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from typing import TYPE_CHECKING
+
+from click_auth.errors import STORE_READ_FAILED, STORE_WRITE_FAILED
+from click_auth.stores import chunks
+from click_auth.stores.keychain import KeychainCalls, KeychainSlots, seconds_per_call
+from click_auth.stores.trouble import KeyringTrouble, Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PATIENT_SECONDS = 60.0
+
+_CAREFUL_LIMIT = 1200  # characters; for a backend that chokes on longer secrets
+_SPLITTABLE: tuple[Kind, ...] = ("truncating", "lying", "failing")
+
+
+class SystemVault:
+    """The secrets of one application, each in a service of its own, `<app>/<slot>`."""
+
+    def __init__(self, app_name: str) -> None:
+        self._calls = KeychainCalls(app_name)
+        self._learned_limit: int | None = None
+
+    @property
+    def backend_name(self) -> str:
+        """The backend's class, dotted; "unknown" until it was touched."""
+        return self._calls.backend.name
+
+    def get(self, slot: str) -> str | None:
+        """Return the secret in *slot*, None where there is none."""
+        return chunks.load(KeychainSlots(self._calls, STORE_READ_FAILED), slot).secret
+
+    def set(self, slot: str, secret: str) -> str | None:
+        """Put *secret* into *slot*, read it back, and return what the slot held before.
+
+        A secret that is there already is not written again: on macOS a write takes back what
+        the person has allowed.
+        """
+        slots = KeychainSlots(self._calls, STORE_WRITE_FAILED)
+        loaded = chunks.load(slots, slot)
+        if loaded.secret != secret:
+            self._store(slots, slot, secret, loaded.head)
+        return loaded.secret
+
+    def delete(self, slot: str) -> None:
+        """Empty *slot*. Harmless where it is empty."""
+        slots = KeychainSlots(self._calls, STORE_WRITE_FAILED)
+        head = slots.read(slot)
+        chunks.drop(slots, slot, head=head, may_be_split=self._limit is not None)
+
+    def check(self) -> None:
+        """Raise `StorageUnavailable` unless there is a backend that is a system keyring."""
+        self._calls.make("look for a backend", STORE_WRITE_FAILED, lambda _: None)
+        self._calls.refuse_weak(STORE_WRITE_FAILED)
+
+    def probe(self) -> None:
+        """Raise `StorageUnavailable` unless the keyring keeps what it is given. It may prompt."""
+        slot = f"probe-{os.getpid()}"
+        self.set(slot, "probe")
+        self.delete(slot)
+
+    @contextlib.contextmanager
+    def patiently(self) -> Iterator[None]:
+        """Wait PATIENT_SECONDS for each call within the block: a person may have to answer."""
+        token = seconds_per_call.set(PATIENT_SECONDS)
+        try:
+            yield
+        finally:
+            seconds_per_call.reset(token)
+
+    @property
+    def _limit(self) -> int | None:
+        return self._calls.backend.limit or self._learned_limit
+
+    def _store(self, slots: KeychainSlots, slot: str, secret: str, head: str | None) -> None:
+        try:
+            chunks.store(slots, slot, secret, head=head, limit=self._limit)
+        except KeyringTrouble as trouble:
+            could_split = self._limit is None and len(secret) > _CAREFUL_LIMIT
+            if not could_split or trouble.kind not in _SPLITTABLE:
+                raise
+            chunks.store(slots, slot, secret, head=head, limit=_CAREFUL_LIMIT)
+            self._learned_limit = _CAREFUL_LIMIT
