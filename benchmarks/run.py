@@ -72,14 +72,15 @@ def logged_in_world(folder: Path, server: AuthorizationServer) -> Iterator[World
 
 def log_in(todo: Todo) -> float:
     """Log in and return the seconds from the browser's redirect to the end of the process."""
-    login = todo.start_login()
-    approved = httpx.get(login.url)
-    started = time.perf_counter()
-    httpx.get(approved.headers["location"])
-    code, _, stderr = login.finish()
+    with todo.login() as login:
+        approved = httpx.get(login.url)
+        started = time.perf_counter()
+        httpx.get(approved.headers["location"])
+        code, _, stderr = login.finish()
+        seconds = time.perf_counter() - started
     if code:
         raise RuntimeError(f"the login failed: {stderr}")
-    return time.perf_counter() - started
+    return seconds
 
 
 def crowd(world: World) -> None:

@@ -20,7 +20,8 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
 )
-CALLBACK = re.compile(r"^http://127\.0\.0\.1:\d+/callback\?")
+# Our page takes the answer out of the address bar as soon as it is shown.
+CALLBACK = re.compile(r"^http://127\.0\.0\.1:\d+/callback(\?|$)")
 
 
 @contextlib.contextmanager

@@ -55,9 +55,9 @@ def test_a_locked_keyring_is_not_taken_for_a_logout(
 ) -> None:
     """Log in, lock the keyring, and every command says `locked`; unlock it, and all is well."""
     todo.log_in(provider.agree)
-    config = todo.environment["XDG_CONFIG_HOME"]
+    config = {"XDG_CONFIG_HOME": todo.environment["XDG_CONFIG_HOME"]}
     with locked_keyring(tmp_path / "locked") as environment:
-        shut_out = todo.having(**environment, XDG_CONFIG_HOME=config)
+        shut_out = todo.having(**environment | config)
         status = shut_out.run("auth", "status", "--json")
         token = shut_out.run("auth", "token")
 
@@ -72,10 +72,10 @@ def test_a_keyring_that_never_answers_costs_a_bounded_time(
 ) -> None:
     """A stopped daemon: the command ends by itself, with exit code 6 and nothing on stdout."""
     todo.log_in(provider.agree)
-    config = todo.environment["XDG_CONFIG_HOME"]
+    config = {"XDG_CONFIG_HOME": todo.environment["XDG_CONFIG_HOME"]}
     with stopped_daemon(tmp_path / "silent") as environment:
         started = time.monotonic()
-        token = todo.having(**environment, XDG_CONFIG_HOME=config).run("auth", "token")
+        token = todo.having(**environment | config).run("auth", "token")
         took = time.monotonic() - started
 
     assert (token.returncode, token.stdout) == (6, "")

@@ -14,12 +14,11 @@ def test_a_login_lives_from_the_browser_to_the_revocation(
     todo: Todo, provider: RunningProvider, screenshots: Path
 ) -> None:
     """Login, keyring, a new process, an API call, logout; the provider confirms each end."""
-    login = todo.start_login("--json")
-    with fresh_page() as page:
+    with todo.login("--json") as login, fresh_page() as page:
         approve(page, login.url, "ada")
         photograph(page, screenshots, "success")
         requests = page.evaluate("performance.getEntriesByType('resource').map(e => e.name)")
-    code, stdout, stderr = login.finish()
+        code, stdout, stderr = login.finish()
 
     assert code == 0, stderr
     answer = json.loads(stdout)
@@ -54,14 +53,13 @@ def test_a_refusal_in_the_browser_ends_the_login_with_one_line(
     todo: Todo, provider: RunningProvider, screenshots: Path
 ) -> None:
     """Cancel at the provider: the page says so, the terminal too, and nothing is stored."""
-    login = todo.start_login()
-    with fresh_page() as page:
+    with todo.login() as login, fresh_page() as page:
         refuse(page, login.url)
         photograph(page, screenshots, "failure")
-    code, stdout, stderr = login.finish()
+        code, stdout, stderr = login.finish()
 
     assert code == 1
     assert stdout == ""
-    assert "Traceback" not in stderr
+    assert stderr.endswith("Error: The login was refused in the browser.\n")
     assert provider.answers("POST /token") == []
     assert todo.run("auth", "status").returncode == 4

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -71,9 +72,9 @@ class Todo:
 
     def log_in(self, agree: Callable[[str], object], *arguments: str) -> tuple[dict[str, Any], str]:
         """Log in as one who follows the URL with *agree*; return what --json gives, and stderr."""
-        login = self.start_login("--json", *arguments)
-        agree(login.url)
-        code, stdout, stderr = login.finish()
+        with self.login("--json", *arguments) as login:
+            agree(login.url)
+            code, stdout, stderr = login.finish()
         assert code == 0, stderr
         return json.loads(stdout), stderr
 
@@ -84,28 +85,28 @@ class Todo:
             reader, env=dict(self.environment), capture_output=True, text=True, check=True
         ).stdout
 
-    def start_login(self, *arguments: str) -> Login:
-        """Start a login and return when it has opened the browser."""
+    @contextlib.contextmanager
+    def login(self, *arguments: str) -> Iterator[Login]:
+        """Start a login; enters when it has opened the browser, and leaves no process behind."""
         page = self.folder / "page"
         page.unlink(missing_ok=True)
         opener = self.folder / "opener"
         opener.write_text(OPENER.format(page=page), encoding="utf-8")
         opener.chmod(0o755)
-        process = subprocess.Popen(
-            [sys.executable, str(self.program), "auth", "login", *arguments],
+        command = [sys.executable, str(self.program), "auth", "login", *arguments]
+        with subprocess.Popen(
+            command,
             env={**self.environment, "BROWSER": str(opener)},
             cwd=self.folder,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-        )
-        try:
-            wait_until(lambda: page.exists() or process.poll() is not None, "the browser to open")
-        except TimeoutError:
-            process.kill()
-            raise
-        if not page.exists():
-            message = f"the login ended before the browser opened: {process.communicate()}"
-            raise RuntimeError(message)
-        return Login(process, page.read_text(encoding="utf-8"))
+        ) as process:
+            try:
+                wait_until(lambda: page.exists() or process.poll() is not None, "the browser")
+                if not page.exists():
+                    raise RuntimeError(f"no browser was opened: {process.communicate()}")
+                yield Login(process, page.read_text(encoding="utf-8"))
+            finally:
+                process.kill()
