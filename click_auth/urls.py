@@ -50,8 +50,8 @@ def _host_and_port(authority: str) -> tuple[str, int | None]:
     if "@" in authority:
         raise ValueError("carries a user name")
     if authority.startswith("["):
-        host, _, port = authority[1:].partition("]")
-        allowed, colon, port = _IPV6, port[:1], port[1:]
+        host, closed, port = authority[1:].partition("]")
+        allowed, colon, port = _IPV6, port[:1] if closed else "]", port[1:]
     else:
         host, colon, port = authority.partition(":")
         allowed = _NAME

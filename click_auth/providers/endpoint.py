@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 import time
 from email.utils import parsedate_to_datetime
@@ -278,7 +277,7 @@ def retry_after_seconds(value: str | None) -> float | None:
         seconds = float(value) if digits else parsedate_to_datetime(value).timestamp() - time.time()
     except (ValueError, TypeError, OverflowError):
         return None
-    return min(seconds, LONGEST_RETRY_AFTER) if seconds > 0 and math.isfinite(seconds) else None
+    return min(seconds, LONGEST_RETRY_AFTER) if seconds > 0 else None
 
 
 def _unusable(what: str) -> EndpointFailed:
