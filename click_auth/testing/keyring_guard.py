@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _HARMLESS = ("keyring.backends.null", "keyring.backends.fail")
 
 
-class RealKeyringTouched(Exception):  # noqa: N818 - the sentence that a test fails with
+class RealKeyringTouched(Exception):
     """Click-auth was about to touch the real keyring in a test."""
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 
 import pytest
 
@@ -9,12 +10,12 @@ from click_auth.testing import AuthorizationServer, logged_in
 
 
 @pytest.fixture
-def auth(server: AuthorizationServer) -> Auth:
+def auth(server: AuthorizationServer, tmp_path: Path) -> Auth:
     """Have a program whose credentials are in memory."""
     provider = OAuthProvider(
         client_id="todo-cli", issuer=server.issuer, api_url=server.api_url, scopes=("tasks:read",)
     )
-    return Auth("todo", provider, store=MemoryTokenStore())
+    return Auth("todo", provider, store=MemoryTokenStore(), folder=tmp_path)
 
 
 def test_a_login_lasts_as_long_as_the_block(auth: Auth) -> None:
