@@ -182,11 +182,12 @@ def test_lb_16_localhost_needs_its_port_on_both_stacks() -> None:
 def test_lb_25_the_port_is_held_from_the_start() -> None:
     """Between learning the port and using it nobody else can take it."""
     with closing(listen(["http://127.0.0.1/callback"])) as listener:
+        place = ("127.0.0.1", listener.port)
         with pytest.raises(OSError, match="in use"):
-            socket.create_server(("127.0.0.1", listener.port), reuse_port=False)
-        assert not refuses(("127.0.0.1", listener.port))
+            socket.create_server(place)
+        assert not refuses(place)
         assert not any(one.get_inheritable() for one in listener.sockets)
-    assert refuses(("127.0.0.1", listener.port))
+    assert refuses(place)
 
 
 def test_a_port_can_be_used_again_at_once() -> None:

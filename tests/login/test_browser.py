@@ -1,0 +1,338 @@
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from click_auth.errors import LoginFailed
+from click_auth.login.browser import (
+    Browser,
+    CallableBrowser,
+    NoBrowser,
+    checked_url,
+    find_browser,
+    unfrozen,
+)
+
+URL = "https://id.example/authorize?a=1&b=%20;c='d`e`$(f)|g%s{0}"
+DESK = {"DISPLAY": ":0"}
+
+
+def installed(*programs: str) -> Callable[..., str | None]:
+    """Return a `which` that finds just these."""
+    return lambda name, path=None: f"/usr/bin/{name}" if name in programs else None
+
+
+def commands_of(
+    environ: dict[str, str],
+    *programs: str,
+    platform: str = "linux",
+    release: str = "6.1.0",
+    files: tuple[str, ...] = (),
+) -> list[str]:
+    """Return the commands of the browser that is found, or its absence."""
+    found = find_browser(environ, platform, installed(*programs), files.__contains__, release)
+    if isinstance(found, NoBrowser):
+        return [found.describe()]
+    return [shlex.join(command).replace("/usr/bin/", "") for command in found.commands]
+
+
+@pytest.mark.parametrize(
+    "setting, expected",
+    [
+        ("firefox", ["firefox"]),
+        ("firefox --new-window", ["firefox --new-window"]),
+        ("firefox --new-window %s &", ["firefox --new-window %s"]),
+        ("firefox&", ["firefox"]),
+        ("missing:firefox -P 'my own' %s:chromium", ["firefox -P 'my own' %s", "chromium"]),
+        ("lynx:firefox", ["firefox"]),
+        ("'unfinished:firefox", ["firefox"]),
+    ],
+)
+@pytest.mark.parametrize(
+    "around", [{}, DESK, {"SSH_CONNECTION": "1"}, {"CI": "true"}, {"container": "oci"}]
+)
+def test_browser_variable_wins(setting: str, expected: list[str], around: dict[str, str]) -> None:
+    """`$BROWSER` with arguments, several, with `%s`, with `&`: it counts wherever it is set."""
+    programs = ("firefox", "chromium", "lynx", "xdg-open")
+    assert commands_of({**around, "BROWSER": setting}, *programs) == expected
+
+
+@pytest.mark.parametrize(
+    "program", ["lynx", "w3m", "links", "elinks", "www-browser", "/usr/bin/w3m"]
+)
+def test_a_text_browser_is_none(program: str) -> None:
+    """It would take the terminal over, so it is not started, however it was chosen."""
+    found = find_browser(
+        {**DESK, "BROWSER": program}, "linux", installed(program), lambda _: False, ""
+    )
+    assert found == NoBrowser("$BROWSER is a text browser")
+    assert not found.open(URL)
+
+
+def test_a_text_browser_behind_another_name_is_none(tmp_path: Path) -> None:
+    """`x-www-browser` is a link, and what it leads to counts."""
+    (tmp_path / "lynx").touch(mode=0o755)
+    (tmp_path / "x-www-browser").symlink_to(tmp_path / "lynx")
+    environ = {**DESK, "PATH": str(tmp_path), "BROWSER": "x-www-browser"}
+    assert isinstance(find_browser(environ, "linux", exists=lambda _: False), NoBrowser)
+
+
+@pytest.mark.parametrize(
+    "environ, files, reason",
+    [
+        ({}, (), "none was found for this screen"),
+        (
+            {"SSH_CONNECTION": "10.0.0.1 1 10.0.0.2 22"},
+            (),
+            "this is an SSH session without a display",
+        ),
+        ({"SSH_TTY": "/dev/pts/0"}, (), "this is an SSH session without a display"),
+        ({**DESK, "CI": "true"}, (), "this is a CI job"),
+        ({**DESK, "GITHUB_ACTIONS": "true"}, (), "this is a CI job"),
+        (DESK, ("/.dockerenv",), "this is a container"),
+        (DESK, ("/run/.containerenv",), "this is a container"),
+        ({**DESK, "CODESPACES": "true"}, (), "this is a container"),
+        ({**DESK, "KUBERNETES_SERVICE_HOST": "10.0.0.1"}, (), "this is a container"),
+    ],
+)
+def test_df_13_where_nobody_sits_at_the_screen(
+    environ: dict[str, str], files: tuple[str, ...], reason: str
+) -> None:
+    """No display, SSH, CI, a container: nothing is started, and `doctor` can say why."""
+    assert commands_of(environ, "xdg-open", "firefox", files=files) == [f"none: {reason}"]
+
+
+@pytest.mark.parametrize(
+    "environ, programs, expected",
+    [
+        (DESK, ("xdg-open", "firefox"), ["xdg-open", "firefox"]),
+        ({"WAYLAND_DISPLAY": "wayland-0"}, ("gio",), ["gio open"]),
+        ({**DESK, "SSH_CONNECTION": "forwarded"}, ("firefox",), ["firefox"]),
+        ({**DESK, "CI": "false"}, ("firefox",), ["firefox"]),
+        ({**DESK, "BROWSER": "missing"}, ("firefox",), ["firefox"]),
+        (
+            {**DESK, "container": "oci", "TOOLBOX_PATH": "/usr/bin/toolbox"},
+            ("firefox",),
+            ["firefox"],
+        ),
+        (DESK, (), ["none: none was found for this screen"]),
+        (DESK, ("lynx", "w3m"), ["none: none was found for this screen"]),
+    ],
+)
+def test_a_desktop(environ: dict[str, str], programs: tuple[str, ...], expected: list[str]) -> None:
+    """The desktop's own opener first, then the browsers that are there."""
+    assert commands_of(environ, *programs) == expected
+
+
+@pytest.mark.parametrize(
+    "environ, release",
+    [({"WSL_DISTRO_NAME": "Debian"}, "5.15"), ({}, "5.15.90.1-microsoft-standard-WSL2")],
+)
+def test_wsl_opens_the_browser_of_windows(environ: dict[str, str], release: str) -> None:
+    """`wslview` first, then Windows' own opener, with no display needed."""
+    found = commands_of(environ, "wslview", "rundll32.exe", release=release)
+    assert found == ["wslview", "rundll32.exe url.dll,FileProtocolHandler"]
+
+
+@pytest.mark.parametrize(
+    "platform, programs, expected",
+    [
+        ("darwin", ("open", "xdg-open"), ["open"]),
+        ("win32", ("rundll32.exe",), ["rundll32.exe url.dll,FileProtocolHandler"]),
+    ],
+)
+def test_other_systems(platform: str, programs: tuple[str, ...], expected: list[str]) -> None:
+    """Windows and macOS have one opener each, and none from afar."""
+    assert commands_of({}, *programs, platform=platform) == expected
+    remote = commands_of({"SSH_CONNECTION": "1"}, *programs, platform=platform)
+    assert remote == ["none: this is an SSH session without a display"]
+
+
+def test_windows_paths_keep_their_backslashes() -> None:
+    """`$BROWSER` there is separated by semicolons and not unescaped."""
+    environ = {"BROWSER": r"C:\missing.exe;C:\firefox.exe -new-tab"}
+    found = find_browser(environ, "win32", lambda name, path=None: name if "fire" in name else None)
+    assert isinstance(found, Browser)
+    assert found.commands == [[r"C:\firefox.exe", "-new-tab"]]
+
+
+def script(folder: Path, body: str, name: str = "browser") -> Path:
+    """Write an executable Python program and return its path."""
+    path = folder / name
+    path.write_text(f"#!{sys.executable}\n{body}", encoding="utf-8")
+    path.chmod(0o755)
+    return path
+
+
+def wait_for(path: Path) -> str:
+    """Return what is in a file, once it is there and whole."""
+    deadline = time.monotonic() + 10
+    while not path.exists():
+        assert time.monotonic() < deadline, f"{path} did not come"
+        time.sleep(0.01)
+    return path.read_text(encoding="utf-8")
+
+
+RECORD = """
+import os, sys
+library_path = os.environ.get("LD_LIBRARY_PATH")
+facts = [sys.argv[1:], os.getsid(0) == os.getpid(), library_path, sys.stdin.read()]
+print("noise"); print("noise", file=sys.stderr)
+with open({path!r} + ".part", "w") as file: file.write(repr(facts))
+os.rename({path!r} + ".part", {path!r})
+"""
+
+
+def opened_by(folder: Path, *arguments: str, **environ: str) -> object:
+    """Open `URL` with a browser that records what it got; return that."""
+    seen = folder / "seen"
+    program = script(folder, RECORD.format(path=str(seen)))
+    browser = Browser([[str(program), *arguments]], {**os.environ, **environ})
+    assert browser.open(URL)
+    facts: object = eval(wait_for(seen))
+    return facts
+
+
+@pytest.mark.parametrize(
+    "arguments, expected",
+    [
+        ((), [URL]),
+        (("--new-window",), ["--new-window", URL]),
+        (("--url=%s", "-x"), [f"--url={URL}", "-x"]),
+    ],
+)
+def test_ti_04_the_url_is_one_argument_verbatim(
+    tmp_path: Path, arguments: tuple[str, ...], expected: list[str]
+) -> None:
+    """No shell, no quoting, no formatting: every byte of it, in one place."""
+    facts = opened_by(tmp_path, *arguments)
+    assert facts == [expected, True, os.environ.get("LD_LIBRARY_PATH"), ""]
+
+
+def test_a_frozen_program_restores_the_library_path(tmp_path: Path) -> None:
+    """The browser gets the path that the person had, not the bundle's."""
+    facts = opened_by(tmp_path, LD_LIBRARY_PATH="/bundle", LD_LIBRARY_PATH_ORIG="/person")
+    assert facts == [[URL], True, "/person", ""]
+
+
+def test_a_frozen_program_had_no_library_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    """PyInstaller leaves no original where there was none: then there is none again."""
+    bundled = {"LD_LIBRARY_PATH": "/bundle", "A": "b"}
+    assert unfrozen(bundled) == bundled
+    monkeypatch.setattr(sys, "frozen", True, raising=False)
+    assert unfrozen(bundled) == {"A": "b"}
+
+
+def test_ti_05_what_a_browser_prints_is_discarded(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Its noise is on neither stream of the command."""
+    opened_by(tmp_path)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_ti_05_a_missing_browser_is_passed_over(tmp_path: Path) -> None:
+    """The next command is tried; with none left, nothing was opened, and nothing is raised."""
+    program = script(tmp_path, "")
+    environ = dict(os.environ)
+    assert Browser([["/no/such/program"], [str(program)]], environ).open(URL)
+    assert not Browser([["/no/such/program"], [str(tmp_path)]], environ).open(URL)
+
+
+def test_ti_05_a_browser_that_hangs_is_not_waited_for(tmp_path: Path) -> None:
+    """`open` returns at once while the program runs on, and no zombie stays when it ends."""
+    pid_file = tmp_path / "pid"
+    hanging = script(
+        tmp_path,
+        f"import os, time\nwith open({str(pid_file)!r}, 'w') as file:\n"
+        "    file.write(str(os.getpid()) + '.')\ntime.sleep(999)",
+    )
+    began = time.monotonic()
+    assert Browser([[str(hanging)]], dict(os.environ)).open(URL)
+    assert time.monotonic() - began < 0.5
+    while not wait_for(pid_file).endswith("."):
+        time.sleep(0.01)
+    subprocess.run(["kill", pid_file.read_text().rstrip(".")], check=True)
+    deadline = time.monotonic() + 10
+    while any(thread.name == "click-auth browser" for thread in threading.enumerate()):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_ti_05_an_opener_that_fails_is_known_to_have(tmp_path: Path) -> None:
+    """`xdg-open` starts well and ends badly when there is nothing to open the page with."""
+    browser = Browser([[str(script(tmp_path, "raise SystemExit(3)"))]], dict(os.environ))
+    assert browser.open(URL)
+    deadline = time.monotonic() + 10
+    while browser.failure is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert browser.failure == "it ended with 3"
+
+
+@pytest.mark.parametrize(
+    "function, opened",
+    [
+        (lambda url: True, True),
+        (lambda url: False, False),
+        (lambda url: None, False),
+        (lambda url: 1 / 0, False),
+        (lambda url: time.sleep(3), True),
+    ],
+)
+def test_a_callable_browser(function: Callable[[str], bool], opened: bool) -> None:  # noqa: FBT001
+    """A function says whether it opened; its errors and its slowness are no errors of the login."""
+    began = time.monotonic()
+    assert CallableBrowser(function).open(URL) is opened
+    assert time.monotonic() - began < 2
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "javascript:alert(1)",
+        "file:///etc/passwd",
+        "data:text/html,x",
+        "vscode://x",
+        "--flag",
+        "-https://id.example",
+        "http://evil.example/",
+        "http://localhost.evil.example/",
+        "http://127.0.0.1.evil.example/",
+        "https://user@id.example/",
+        "https://id.example/\x1b[2J",
+        "https://id.example/a b",
+        "https://id.example/\nX",
+        "https:///path",
+        "https://",
+        "",
+    ],
+)
+def test_df_01_what_no_browser_is_sent_to(url: str) -> None:
+    """A typed error that does not repeat what a server that lies would have printed."""
+    with pytest.raises(LoginFailed) as caught:
+        checked_url(url)
+    assert not url or url not in caught.value.format_message()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        URL,
+        "http://127.0.0.1:8123/x",
+        "http://[::1]/",
+        "http://localhost:1/",
+        "https://a.example/#x",
+    ],
+)
+def test_where_a_browser_may_be_sent(url: str) -> None:
+    """Anywhere over https, and to this machine over http."""
+    assert checked_url(url) == url

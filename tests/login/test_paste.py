@@ -1,0 +1,227 @@
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from click_auth.errors import LoginFailed
+from click_auth.login.paste import Keyboard, WrongPaste, answer_in, open_keyboard
+from login.terminal import Terminal
+from login.waiting import CODE, STATE, refuses, request_for
+
+PROGRAM = str(Path(__file__).parent / "waiting_program.py")
+URI = "http://127.0.0.1:8123/callback"
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminals are POSIX's")
+
+
+def program(**wishes: Any) -> Terminal:
+    """Run a login at a terminal."""
+    return Terminal([sys.executable, PROGRAM, json.dumps(wishes)], dict(os.environ))
+
+
+@pytest.fixture
+def person() -> Iterator[Terminal]:
+    """A terminal on which a login waits."""
+    with program() as terminal:
+        terminal.read_until("Ctrl-C stops")
+        yield terminal
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{URI}?code={CODE}&state={STATE}",
+        f"  {URI}?state={STATE}&code={CODE}#_=_  ",
+        f"{URI}?code={CODE[:5]}  {CODE[5:]}&state={STATE}",
+        f"?code={CODE}&state={STATE}",
+        f"code={CODE}&state={STATE}",
+        f"state={STATE}&code={CODE}",
+        f"\x1b[200~{URI}?code={CODE}&state={STATE}\x1b[201~",
+        CODE,
+        f" {CODE} ",
+    ],
+)
+def test_what_may_be_pasted(text: str) -> None:
+    """The whole address, its query, or the bare code; space around it and a fragment do no harm."""
+    response = answer_in(text, request_for(URI))
+    assert response is not None
+    assert (response.code, response.redirect_uri) == (CODE, URI)
+
+
+@pytest.mark.parametrize(
+    "text, reason",
+    [
+        (f"{URI}?code={CODE}&state=of-another", "not to this login"),
+        (f"{URI}?code={CODE}", "not to this login"),
+        (f"{URI}?state={STATE}", "without a code"),
+        (f"?code={CODE}&code=2&state={STATE}", "says things twice"),
+        ("?error=access_denied&state=x", "it says: access_denied"),
+        (f"https://evil.example/callback?code={CODE}&state={STATE}", f"begins with {URI}"),
+        (f"{URI}/more?code={CODE}&state={STATE}", f"begins with {URI}"),
+        (f"http://127.0.0.1:8124/callback?code={CODE}&state={STATE}", f"begins with {URI}"),
+        ("https://id.example/authorize?client_id=x", f"begins with {URI}"),
+        ("hello there", "neither the address"),
+        ("yes", "neither the address"),
+        ("codé-with-accents", "neither the address"),
+    ],
+)
+def test_a_wrong_paste_is_explained(text: str, reason: str) -> None:
+    """One sentence says what is wrong with it, and never quotes a secret back."""
+    with pytest.raises(WrongPaste, match=re.escape(reason)) as caught:
+        answer_in(text, request_for(URI))
+    assert CODE not in str(caught.value)
+    assert STATE not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["", "   ", "\t"])
+def test_an_empty_line_is_nothing(text: str) -> None:
+    """Pressing Enter is no mistake."""
+    assert answer_in(text, request_for(URI)) is None
+
+
+def test_ar_07_a_bare_code_is_not_enough_where_the_server_names_itself() -> None:
+    """The promised issuer cannot be checked, so the whole address is asked for (RFC 9207)."""
+    request = request_for(URI, issuer="https://id.example", iss_required=True)
+    with pytest.raises(WrongPaste, match="whole address"):
+        answer_in(CODE, request)
+    whole = f"{URI}?code={CODE}&state={STATE}&iss=https://id.example"
+    assert answer_in(whole, request) is not None
+
+
+def test_ar_06_a_pasted_answer_of_another_server_ends_the_login() -> None:
+    """A wrong issuer with the right state is a mix-up, whichever way it came."""
+    request = request_for(URI, issuer="https://id.example")
+    with pytest.raises(LoginFailed, match="another authorization server"):
+        answer_in(f"{URI}?code={CODE}&state={STATE}&iss=https://evil.example", request)
+
+
+def test_a_code_copied_out_of_an_address_bar_is_decoded() -> None:
+    """Browsers show it percent-encoded; a code that is not stays as it is."""
+    decoded, plain = (answer_in(code, request_for(URI)) for code in ("4%2F0AfJ", "100%sure"))
+    assert decoded is not None
+    assert plain is not None
+    assert (decoded.code, plain.code) == ("4/0AfJ", "100%sure")
+
+
+@given(st.lists(st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=20)))
+def test_lines_are_lines_however_they_arrive(lines: list[str]) -> None:
+    """Cutting what is typed at any place gives the same lines."""
+    keyboard = Keyboard()
+    typed = "".join(f"{line}\r" for line in lines)
+    assert [line for key in typed for line in keyboard.feed(key)] == lines
+
+
+def test_typing_can_be_corrected() -> None:
+    """Backspace takes one character back, Ctrl-U the line; too much is cut, not kept."""
+    assert list(Keyboard().feed("abx\x7fc\rwrong\x15right\n\b\b.\n")) == ["abc", "right", "."]
+    assert len(next(iter(Keyboard().feed("x" * 200_000 + "\n")))) == 65_536
+
+
+def test_a_pipe_is_no_keyboard() -> None:
+    """Without a terminal nothing is read, and nothing prompts."""
+    reading, writing = os.pipe()
+    with os.fdopen(reading) as stdin:
+        os.close(writing)
+        assert open_keyboard(stdin) is None
+    assert open_keyboard(stdin) is None  # closed by now
+    assert open_keyboard(None) is None
+
+
+@pytest.mark.parametrize("paste", [CODE, f"code={CODE}&state={STATE}"])
+def test_the_terminal_is_a_door(person: Terminal, paste: str) -> None:
+    """What is pasted there ends the login while the listener waits, and is never shown."""
+    person.type(f"{paste}\n")
+    assert person.end() == 0
+    assert person.shown.count(CODE) == 1  # the program prints it, the terminal does not
+    assert STATE not in person.shown
+
+
+def test_the_whole_address_may_be_longer_than_a_terminal_line(person: Terminal) -> None:
+    """Line mode cuts at 4,096 bytes, on macOS at 1,024; a long code still arrives whole."""
+    person.type("c" * 12_000 + "\n")
+    person.end()
+    assert person.shown.count("c" * 12_000) == 1
+
+
+def test_a_wrong_paste_leaves_the_login_waiting(person: Terminal) -> None:
+    """It says why in one line; the right one is taken afterwards."""
+    person.type("hello there\n")
+    person.read_until("neither the address that you were sent to nor a code. Still waiting.")
+    person.type("https://evil.example/?code=1\n")
+    person.read_until("it comes at the end. Still waiting.")
+    person.type(f"{CODE}\n")
+    assert person.end() == 0
+
+
+def test_the_terminal_is_given_back_as_it_was(person: Terminal) -> None:
+    """Echo and line mode return, and a half-typed code is not passed on to the shell."""
+    assert not person.echoes
+    port = port_of(person)
+    person.type("half-a-cod")
+    with socket.create_connection(("127.0.0.1", port)) as browser:
+        head = f"GET /callback?code={CODE}&state={STATE} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n"
+        browser.sendall(head.encode())
+        assert person.end() == 0
+    assert person.echoes
+
+
+def test_lb_21_ctrl_c_ends_the_wait_at_once(person: Terminal) -> None:
+    """Within a second, with the port closed and the terminal as it was."""
+    port = port_of(person)
+    assert person.interrupt() < 1
+    assert person.process.returncode == 130
+    assert refuses(("127.0.0.1", port))
+    assert person.echoes
+
+
+def test_a_login_in_the_background_is_not_stopped() -> None:
+    """`todo auth login &` neither reads the terminal nor changes it: that would stop the job."""
+    shell = (
+        f"set -m; {sys.executable} {PROGRAM} '{{\"timeout\": 1}}' & "
+        "wait $!; echo ended with $?; stty -a | grep -o -- '[-]*icanon'"
+    )
+    with Terminal(["bash", "-c", shell], dict(os.environ)) as terminal:
+        shown = terminal.read_until("ended with 0")
+        terminal.end()
+    assert "failed: No answer came" in shown
+    assert "Or paste here" not in shown
+    assert "\nicanon" in terminal.shown
+
+
+def test_a_terminal_that_goes_away_leaves_the_listener_waiting() -> None:
+    """Whoever ignores the hang-up, as under nohup, can still be answered through the browser."""
+    shell = f"trap '' HUP; exec {sys.executable} {PROGRAM} '{{\"timeout\": 3}}'"
+    with Terminal(["bash", "-c", shell], dict(os.environ), pipe=True) as terminal:
+        terminal.read_until("Ctrl-C stops")
+        port = port_of(terminal)
+        terminal.hang_up()
+        time.sleep(0.2)
+        assert not refuses(("127.0.0.1", port))
+        assert terminal.process.wait(10) in {0, 120}
+
+
+def port_of(person: Terminal) -> int:
+    """Return the port that the login listens on."""
+    found = re.search(r"127\.0\.0\.1:(\d+)", person.shown)
+    assert found is not None
+    return int(found[1])
+
+
+def test_sigterm_is_left_to_the_program() -> None:
+    """Without a handler it ends the process as everywhere; the port goes with it."""
+    with program() as terminal:
+        terminal.read_until("Ctrl-C stops")
+        port = port_of(terminal)
+        assert terminal.interrupt(signal.SIGTERM) < 1
+        assert refuses(("127.0.0.1", port))

@@ -1,0 +1,40 @@
+"""A login as a program of its own, for tests that sit at its terminal.
+
+Prints `code=...` or `failed: ...`; its arguments are JSON: changes to the request and `timeout`.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+
+from click_auth.environment import Environment
+from click_auth.errors import LoginFailed
+from click_auth.login.ui import TerminalUI
+from click_auth.providers.authorization import AuthorizationRequest
+
+STATE = "the-state-of-this-login"
+
+
+def main() -> None:
+    """Wait for the redirect, as the first argument says."""
+    wishes = json.loads(sys.argv[1])
+    timeout = wishes.pop("timeout", 20)
+
+    def start(uri: str) -> AuthorizationRequest:
+        url = f"https://id.example/authorize?redirect_uri={uri}"
+        return AuthorizationRequest(url, uri, STATE, "v" * 43, **wishes)
+
+    try:
+        with TerminalUI("todo", Environment("todo"), allow_browser=False) as ui:
+            response = ui.wait_for_redirect(start, ["http://127.0.0.1/callback"], timeout=timeout)
+            sys.stdout.write(f"code={response.code}\n")
+            ui.finish(success=True)
+    except LoginFailed as error:
+        sys.stdout.write(f"failed: {error.message}\n")
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()
