@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, overload
 
 from click_auth import asked
 from click_auth.core import Core, Settings
 from click_auth.errors import AuthError, NotLoggedIn
-from click_auth.tokens import DEFAULT_MIN_TTL
+from click_auth.defaults import DEFAULT_MIN_TTL, LOGIN_TIMEOUT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
     import click
     import httpx
@@ -69,7 +68,7 @@ class Auth:
             provider,
             store=store,
             storage=storage,
-            folder=None if folder is None else Path(folder),
+            folder=folder,
             legacy=legacy,
             hints=tuple(hints),
             page=page,
@@ -195,7 +194,7 @@ class Auth:
         token: str | None = None,
         instance: str | None = None,
         storage: str | None = None,
-        timeout: float = 300.0,
+        timeout: float = LOGIN_TIMEOUT,
         callback_port: int | None = None,
         on_login: Callable[[LoginContext], object] | None = None,
     ) -> LoginResult:
@@ -333,14 +332,14 @@ class Auth:
         """Put other parts in place for a block, for tests; what is None stays as it is."""
         given = {
             "store": store,
-            "folder": None if folder is None else Path(folder),
+            "folder": folder,
             "environ": environ,
             "browser": browser,
             "http_options": http_options,
         }
         before = self._settings, self._core
         changes = {name: value for name, value in given.items() if value is not None}
-        self._settings = replace(self._settings, **changes)  # type: ignore[arg-type]
+        self._settings = self._settings._replace(**changes)
         self._core = Core(self._settings)
         try:
             yield self

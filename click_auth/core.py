@@ -3,36 +3,35 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from click_auth.environment import Environment
-from click_auth.services import ProviderSource, Services
+from click_auth.services import Services
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from click_auth.http import Http
     from click_auth.login.pages import PageContext
     from click_auth.migrate import LegacyCredential
     from click_auth.providers.base import Provider
+    from click_auth.services import ProviderSource
     from click_auth.stores.base import TokenStore
 
 LONGEST_CALLS = 2  # an exchange and its one replay
 LOCK_MARGIN_SECONDS = 15.0
 
 
-@dataclass(frozen=True)
-class Settings:
+class Settings(NamedTuple):
     """The arguments of `Auth`, and what `Auth.override` put in their place."""
 
     app_name: str
     provider: ProviderSource
     store: TokenStore | None = None
     storage: str = "fallback"
-    folder: Path | None = None
+    folder: str | Path | None = None
     legacy: LegacyCredential | None = None
     hints: tuple[str, ...] = ()
     page: Callable[[PageContext], str] | None = None
@@ -42,7 +41,7 @@ class Settings:
     account_env: str | None = "<APP>_ACCOUNT"
     environ: Mapping[str, str] | None = None
     browser: Callable[[str], bool] | None = None
-    clock: Callable[[], float] = field(default=time.time)
+    clock: Callable[[], float] = time.time
 
 
 class Core:
@@ -61,6 +60,8 @@ class Core:
     @cached_property
     def folder(self) -> Path:
         """The folder of the records."""
+        from pathlib import Path  # noqa: PLC0415 - not for `--help`
+
         return Path(self.settings.folder or self.environment.folder)
 
     @cached_property

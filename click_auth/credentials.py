@@ -9,11 +9,12 @@ import threading
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
+from click_auth.defaults import DEFAULT_MIN_TTL
 from click_auth.errors import NOT_AUTHENTICATED, NotLoggedIn
 from click_auth.identity import Identity
 from click_auth.records import Record
 from click_auth.stores.held import Held, read_held
-from click_auth.tokens import DEFAULT_MIN_TTL, TokenBundle, is_fresh, to_posix
+from click_auth.tokens import TokenBundle, is_fresh, to_posix
 
 if TYPE_CHECKING:
     from click_auth.core import Core

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -13,6 +12,7 @@ from click_auth.keys import folder_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 POLICIES = ("system", "fallback", "plaintext")
 _DERIVED = "<APP>_"
@@ -92,6 +92,8 @@ class Environment:
     @property
     def folder(self) -> Path:
         """The folder of the records: `<APP>_CONFIG_DIR`, else where Click keeps such things."""
+        from pathlib import Path  # noqa: PLC0415 - not for `--help`
+
         configured = self.value("CONFIG_DIR")
         if configured is not None:
             return Path(configured).expanduser().absolute()

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from click_auth import signals, voice
 from click_auth.binding import check_binding
+from click_auth.defaults import DEFAULT_MIN_TTL
 from click_auth.errors import (
     REFRESH_EXPIRED,
     REFRESH_UNAVAILABLE,
@@ -25,7 +26,7 @@ from click_auth.credentials import chosen_record
 from click_auth.lock import LockBusy, patience
 from click_auth.stores.base import Superseded
 from click_auth.stores.held import Held, read_held
-from click_auth.tokens import DEFAULT_MIN_TTL, TokenBundle, is_fresh, to_posix
+from click_auth.tokens import TokenBundle, is_fresh, to_posix
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Union
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,7 +12,11 @@ from click_auth.providers.base import Provider
 from click_auth.providers.options import ALL
 from click_auth.text import inert
 
-ProviderSource = Union[Provider, Mapping[str, Provider], Callable[[Union[str, None]], Provider]]
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TypeAlias
+
+    ProviderSource: TypeAlias = Provider | Mapping[str, Provider] | Callable[[str | None], Provider]
 
 _DEFAULT_PORTS = {"https": "443", "http": "80"}
 

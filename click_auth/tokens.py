@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from click_auth.defaults import DEFAULT_MIN_TTL
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from click_auth.records import Record
-
-DEFAULT_MIN_TTL = 60.0  # seconds
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ being handed a printer, and so that under `--json` every line on stderr is an ob
 from __future__ import annotations
 
 import contextlib
-import json
 import sys
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Protocol
@@ -71,11 +70,17 @@ class Machine:
     def event(self, name: str, text: str, **fields: Any) -> None:
         """Print the fields; the sentence is for people."""
         del text
-        echo(json.dumps({"event": name, **fields}))
+        _echo_json({"event": name, **fields})
 
     def error(self, error: AuthError) -> None:
         """Print the error envelope."""
-        echo(json.dumps(error.to_json()))
+        _echo_json(error.to_json())
+
+
+def _echo_json(fields: dict[str, Any]) -> None:
+    import json  # noqa: PLC0415 - under `--json` only
+
+    echo(json.dumps(fields))
 
 
 def echo(text: str) -> None:

@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from click_auth.commands.output import speaking_as
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -45,6 +43,8 @@ def attach(
 
     @functools.wraps(body)
     def callback(*, as_json: bool, as_ndjson: bool, **options: Any) -> Any:
+        from click_auth.commands.output import speaking_as  # noqa: PLC0415 - the edge
+
         with auth.hinting(), speaking_as(as_json=as_json, as_ndjson=as_ndjson) as output:
             return body(output, **options)
 

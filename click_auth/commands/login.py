@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from click_auth.commands.attaching import attach
+from click_auth.defaults import LOGIN_TIMEOUT
 from click_auth.commands.options import instance_parameters, user_parameter
 from click_auth.providers import options as offered
 
@@ -86,7 +87,7 @@ def _options(auth: Auth) -> list[click.Parameter]:
         offered.TIMEOUT: click.Option(
             ["--timeout"],
             type=click.FloatRange(min=0, min_open=True),
-            default=300.0,
+            default=LOGIN_TIMEOUT,
             metavar="SECONDS",
             help="Wait this long for the browser's answer.",
             show_default=True,

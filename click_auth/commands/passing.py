@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from click_auth.asked import in_effect
-from click_auth.credentials import StoredCredential, choose
 from click_auth.errors import NOT_AUTHENTICATED, NotLoggedIn
 
 if TYPE_CHECKING:
@@ -50,6 +49,8 @@ def required(auth: Auth, scopes: tuple[str, ...]) -> Any:
 
 def check(auth: Auth, scopes: tuple[str, ...]) -> None:
     """Raise `NotLoggedIn` where nobody is logged in, or *scopes* are missing. Reads the record."""
+    from click_auth.credentials import StoredCredential, choose  # noqa: PLC0415 - the edge
+
     with auth.hinting():
         credential = choose(auth.core, *in_effect(auth, None, None))
         if not isinstance(credential, StoredCredential) or credential.record.scopes is None:

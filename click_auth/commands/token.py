@@ -10,7 +10,7 @@ import click
 from click_auth.asked import in_effect
 from click_auth.commands.attaching import attach
 from click_auth.commands.options import account_options
-from click_auth.tokens import DEFAULT_MIN_TTL, rfc3339, to_posix
+from click_auth.defaults import DEFAULT_MIN_TTL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 G = TypeVar("G", bound=click.Group)
 
 _SECONDS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)([smhd]?)")
+_DURATION = r"(\d+(?:\.\d+)?)([smhd]?)"
 
 
 class Duration(click.ParamType):
@@ -37,7 +37,7 @@ class Duration(click.ParamType):
         """Return seconds."""
         if isinstance(value, float):
             return value
-        matched = _DURATION.fullmatch(str(value).strip())
+        matched = re.fullmatch(_DURATION, str(value).strip())
         if matched is None:
             self.fail(f"{value!r} is no duration; 90, 30m and 2h are.", param, ctx)
         return float(matched[1]) * _SECONDS[matched[2]]
@@ -79,6 +79,8 @@ def attach_token(
 
 
 def _as_json(credential: Credential, bundle: TokenBundle) -> dict[str, Any]:
+    from click_auth.tokens import rfc3339, to_posix  # noqa: PLC0415 - for JSON only
+
     return {
         "access_token": bundle.access_token,
         "token_type": bundle.token_type,
