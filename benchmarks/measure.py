@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import statistics
 import subprocess
-import time
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -32,30 +33,34 @@ class Program:
 
     def sample(self) -> Sample:
         """Run it once; raise RuntimeError when it fails: a failure is fast and proves nothing."""
-        started = time.perf_counter()
-        process = subprocess.Popen(
-            self.command,
-            env=dict(self.environment),
-            cwd=self.folder,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
-        assert process.stdout is not None
-        assert process.stderr is not None
-        stdout, stderr = process.stdout.read(), process.stderr.read()
-        _, status, usage = os.wait4(process.pid, 0)
-        wall = (time.perf_counter() - started) * 1000
-        process.stdout.close()
-        process.stderr.close()
-        process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode:
-            raise RuntimeError(f"{' '.join(self.command)} failed: {stderr.decode()}")
-        memory = usage.ru_maxrss / 1024
-        if self.reports:
-            own = json.loads(stdout)
-            return Sample(own["cpu"], own["wall"], memory)
-        return Sample((usage.ru_utime + usage.ru_stime) * 1000, wall, memory)
+        order = {
+            "command": list(self.command),
+            "environment": dict(self.environment),
+            "folder": str(self.folder),
+        }
+        cost = ask_launcher(order)
+        if cost["code"]:
+            raise RuntimeError(f"{' '.join(self.command)} failed: {cost['stderr']}")
+        own = json.loads(cost["stdout"]) if self.reports else cost
+        return Sample(own["cpu"], own["wall"], cost["memory"])
+
+
+@cache
+def launcher() -> subprocess.Popen[str]:
+    """Return the small process that starts and measures all others; it ends with this one."""
+    command = [sys.executable, "-IS", str(Path(__file__).with_name("launcher.py"))]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
+def ask_launcher(order: dict[str, Any]) -> dict[str, Any]:
+    """Have one process measured and return its cost."""
+    process = launcher()
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write(json.dumps(order) + "\n")
+    process.stdin.flush()
+    cost: dict[str, Any] = json.loads(process.stdout.readline())
+    return cost
 
 
 @dataclass(frozen=True)
