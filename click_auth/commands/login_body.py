@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -68,7 +69,7 @@ def _say_what_is_left(auth: Auth, output: Human | Json, result: LoginResult) -> 
 
 def _token_from_stdin() -> str:
     """Return the one line on standard input; on a terminal, what is typed unseen."""
-    stdin = click.get_text_stream("stdin")
+    stdin = sys.stdin
     text = click.prompt("Token", hide_input=True, err=True) if stdin.isatty() else stdin.read(65537)
     lines = text.strip().splitlines()
     if len(lines) != 1 or len(text) > 65536:  # noqa: PLR2004

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import sys
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -32,7 +33,7 @@ class Human:
     def bare(self, as_json: Callable[[], Mapping[str, Any]], text: str) -> None:
         """Print *text* on stdout as it is; a newline only for a terminal."""
         del as_json
-        click.echo(text, nl=click.get_text_stream("stdout").isatty())
+        click.echo(text, nl=sys.stdout.isatty())
 
     def rows(self, as_json: Callable[[], Mapping[str, Any]], rows: Rows, text: str) -> None:
         """Print *text* on stdout."""
@@ -52,7 +53,7 @@ class Json:
     def result(self, as_json: Callable[[], Mapping[str, Any]], text: str | None) -> None:
         """Print the object."""
         del text
-        is_terminal = click.get_text_stream("stdout").isatty()
+        is_terminal = sys.stdout.isatty()
         click.echo(json.dumps(as_json(), indent=2 if is_terminal else None))
 
     def bare(self, as_json: Callable[[], Mapping[str, Any]], text: str) -> None:
@@ -100,6 +101,6 @@ def speaking_as(*, as_json: bool, as_ndjson: bool) -> Iterator[Human | Json]:
 
 def printed(text: str) -> None:
     """Print text on stdout, whatever its encoding can hold."""
-    stream = click.get_text_stream("stdout")
+    stream = sys.stdout
     encoding = getattr(stream, "encoding", None) or "utf-8"
     click.echo(text.encode(encoding, "replace").decode(encoding))

@@ -4,7 +4,6 @@ import io
 import json
 import os
 import sys
-import threading
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -229,21 +228,10 @@ def test_links_only_where_they_are_known_to_work(environ: dict[str, str], linked
 )
 def test_a_login_that_fails_later_tells_the_browser(error: Exception, says: str) -> None:
     """Whatever leaves the block is a failure, but only our own errors are quoted."""
-    replies: list[bytes] = []
-
-    class Ends(Waiting):
-        def _run(self) -> None:
-            with voice.speaking(self.voice), pytest.raises(type(error)), self.ui:
-                self.ui.wait_for_redirect(self._start, self._uris)
-                raise error
-
-    login = Ends()
-    login.__enter__()
-    thread = threading.Thread(target=lambda: replies.append(login.get(ANSWER)))
-    thread.start()
-    thread.join(10)
-    assert says.encode() in replies[0]
-    assert b"The login failed" in replies[0]
+    with Waiting(ends_with=error) as login:
+        page = login.get(ANSWER)
+    assert says.encode() in page
+    assert b"The login failed" in page
 
 
 def test_a_login_that_ends_without_a_word_leaves_a_neutral_page() -> None:

@@ -69,12 +69,14 @@ class Waiting:
         timeout: float = BOUND_SECONDS,
         port: int | None = None,
         ui: dict[str, Any] | None = None,
+        ends_with: Exception | None = None,
         **changes: Any,
     ) -> None:
         self.voice = Recorder()
         self.uri = ""
         self._uris = uris or ("http://127.0.0.1/callback",)
         self._timeout, self._port, self._changes = timeout, port, changes
+        self._ends_with = ends_with
         options = {"browser": lambda url: True, **(ui or {})}
         environ = options.pop("environ", {})
         self.ui = TerminalUI("todo", Environment("todo", environ), **options)
@@ -152,7 +154,7 @@ class Waiting:
         return self.send(self.head(f"/callback{query}"))
 
     def _run(self) -> None:
-        with voice.speaking(self.voice), contextlib.suppress(AuthError), self.ui:
+        with voice.speaking(self.voice), contextlib.suppress(AuthError, OSError), self.ui:
             try:
                 self._outcome = self.ui.wait_for_redirect(
                     self._start, self._uris, callback_port=self._port, timeout=self._timeout
@@ -163,6 +165,8 @@ class Waiting:
                 self.voice.waiting.set()
                 raise
             self._settled.set()
+            if self._ends_with is not None:
+                raise self._ends_with
             self._may_finish.wait(BOUND_SECONDS)
             if self._finish is not None:
                 self.ui.finish(*self._finish)
