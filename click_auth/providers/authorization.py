@@ -62,7 +62,8 @@ class AuthorizationRequest:
             raise StrayCallback(message)
         self._check_issuer(values.get("iss"))
         if "error" in values:
-            raise refusal(values)
+            said = {name: text.replace(self.state, "[hidden]") for name, text in values.items()}
+            raise refusal(said)
         if not values.get("code"):
             message = "an answer without a code"
             raise StrayCallback(message)

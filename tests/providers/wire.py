@@ -138,11 +138,9 @@ def reset(connection: socket.socket) -> None:
 
 def provider(server: Scripted, module: str = "httpx", **facts: Any) -> OAuthProvider:
     """Return a provider whose endpoints are all *server*, each at a path of its own."""
-    known = {
-        "client_id": "todo-cli",
-        "authorization_endpoint": f"{server.url}/authorize",
-        "token_endpoint": f"{server.url}/token",
-        "http_timeout": 5.0,
-    }
+    known: dict[str, Any] = {"client_id": "todo-cli", "http_timeout": 5.0}
+    if "issuer" not in facts:
+        known["authorization_endpoint"] = f"{server.url}/authorize"
+        known["token_endpoint"] = f"{server.url}/token"
     made = OAuthProvider(**{**known, **facts})
     return made.bound(Surroundings(Http(module)))

@@ -1,0 +1,225 @@
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+
+from click_auth.errors import LoginFailed, Unreachable
+from click_auth.http import Http
+from click_auth.providers.base import LoginRequest
+from click_auth.providers.metadata import well_known
+from click_auth.providers.oauth import OAuthProvider
+from click_auth.providers.server import Server
+from click_auth.tokens import TokenBundle
+from providers.wire import Reply, Scripted, provider, reply, reset, say
+
+URI = "http://127.0.0.1:49152/callback"
+OAUTH = "/.well-known/oauth-authorization-server"
+OPENID = "/.well-known/openid-configuration"
+MISSING = reply("<html>not here</html>", 404)
+
+
+def document(server: Scripted, path: str = "", **fields: Any) -> dict[str, Any]:
+    """Return the metadata of an issuer on *server*."""
+    return {
+        "issuer": server.url + path,
+        "authorization_endpoint": f"{server.url}/authorize",
+        "token_endpoint": f"{server.url}/token",
+        **fields,
+    }
+
+
+def authorize(server: Scripted, module: str, path: str = "", **facts: Any) -> str:
+    """Discover an issuer on *server*, and return the URL of a login."""
+    made = provider(server, module, issuer=server.url + path, **facts)
+    return made.authorize(LoginRequest(redirect_uri=URI)).url
+
+
+@pytest.mark.parametrize(
+    "issuer, places",
+    [
+        (
+            "https://id.todo.example",
+            [f"https://id.todo.example{OAUTH}", f"https://id.todo.example{OPENID}"],
+        ),
+        (
+            "https://id.todo.example/",
+            [f"https://id.todo.example{OAUTH}", f"https://id.todo.example{OPENID}"],
+        ),
+        (
+            "https://id.todo.example/realms/a",
+            [
+                f"https://id.todo.example{OAUTH}/realms/a",
+                f"https://id.todo.example/realms/a{OPENID}",
+                f"https://id.todo.example/realms/a{OAUTH}",
+                f"https://id.todo.example{OPENID}/realms/a",
+            ],
+        ),
+    ],
+)
+def test_md_02_where_metadata_is_looked_for(issuer: str, places: list[str]) -> None:
+    """Inserted before the issuer's path, or appended to it, whoever's name it has."""
+    assert [url for _, url in well_known(issuer)] == places
+
+
+@pytest.mark.parametrize("path", ["", "/", "/realms/a", "/realms/a/"])
+@pytest.mark.parametrize("place", [f"{OAUTH}%s", f"%s{OPENID}", f"%s{OAUTH}", f"{OPENID}%s"])
+def test_md_02_metadata_is_found(server: Scripted, module: str, path: str, place: str) -> None:
+    """In any of these places; the issuer's slash at the end is part of its name."""
+    server.replies = [MISSING]
+    server.on = {place % path.rstrip("/"): say(document(server, path))}
+    assert authorize(server, module, path).startswith(f"{server.url}/authorize?")
+
+
+@pytest.mark.parametrize("issuer", ["https://evil.example", "{url}/", "{url}/x", None, 5])
+def test_md_01_another_issuer_is_refused(server: Scripted, module: str, issuer: str | None) -> None:
+    """Before anybody is sent anywhere; compared as a plain string."""
+    named = issuer.format(url=server.url) if isinstance(issuer, str) else issuer
+    server.replies = [say(document(server, issuer=named))]
+    with pytest.raises(LoginFailed) as failed:
+        authorize(server, module)
+    assert failed.value.code == "AUTH_OAUTH_FAILED"
+    assert set(server.paths()) == {OAUTH, OPENID}
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(reply("<html>welcome</html>"), id="html"),
+        pytest.param(reply("", 302, Location="/elsewhere"), id="redirect"),
+        pytest.param(reply("x" * (1 << 21)), id="huge"),
+        pytest.param(reply("[" * 100_000), id="deep"),
+        pytest.param(say([]), id="list"),
+        pytest.param(MISSING, id="missing"),
+    ],
+)
+def test_md_04_what_is_no_metadata(server: Scripted, module: str, answer: Reply) -> None:
+    """A typed error; no redirect is followed."""
+    server.replies = [answer]
+    with pytest.raises(LoginFailed, match="publishes no metadata"):
+        authorize(server, module)
+    assert "/elsewhere" not in server.paths()
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["authorization_endpoint", "token_endpoint", "revocation_endpoint", "jwks_uri"],
+)
+@pytest.mark.parametrize(
+    "url", ["http://id.todo.example/x", "javascript:alert(1)", "https://u@id.example/", 5, "/x"]
+)
+def test_md_04_endpoints_that_no_secret_may_go_to(
+    server: Scripted, module: str, name: str, url: object
+) -> None:
+    """One of them spoils the whole document, which is not cached either."""
+    server.replies = [say(document(server, **{name: url}))]
+    made = provider(server, module, issuer=server.url)
+    for _ in range(2):
+        with pytest.raises(LoginFailed, match=f"metadata cannot be used: {name}"):
+            made.authorize(LoginRequest(redirect_uri=URI))
+    assert server.paths() == [OAUTH, OAUTH]
+
+
+def test_md_04_discovery_has_one_deadline(server: Scripted, module: str) -> None:
+    """However many places are tried."""
+    server.replies = [lambda connection: connection.settimeout(9) or connection.recv(1)]  # type: ignore[func-returns-value,list-item]
+    started = time.monotonic()
+    with pytest.raises(LoginFailed, match="did not answer"):
+        authorize(server, module, http_timeout=0.5)
+    assert time.monotonic() - started < 2
+
+
+def test_metadata_is_asked_for_once(server: Scripted, module: str) -> None:
+    """It is cached, so that a refresh does not pay for it."""
+    server.replies = [say({"access_token": "x", "token_type": "Bearer"})]
+    server.on = {OAUTH: say(document(server))}
+    made = provider(server, module, issuer=server.url)
+    made.refresh(TokenBundle("a", "r"))
+    made.refresh(TokenBundle("a", "r"))
+    assert server.paths() == [OAUTH, "/token", "/token"]
+
+
+def test_a_cached_document_is_checked_too(server: Scripted, module: str) -> None:
+    """A file may be old, or somebody's."""
+    server.on = {OAUTH: say(document(server))}
+    made = provider(server, module, issuer=server.url)
+    assert made.surroundings is not None
+    made.surroundings.cache.save(server.url, document(server, issuer="https://evil.example"))
+    made.authorize(LoginRequest(redirect_uri=URI))
+    assert server.paths() == [OAUTH]
+
+
+@pytest.mark.parametrize("answer", [MISSING, reset])
+def test_a_refresh_survives_a_failed_discovery(
+    server: Scripted, module: str, answer: Reply
+) -> None:
+    """Nothing was sent, the tokens are kept, there is nothing to replay."""
+    server.replies = [answer]
+    made = provider(server, module, issuer=server.url)
+    with pytest.raises(Unreachable) as failed:
+        made.refresh(TokenBundle("a", "r"))
+    assert failed.value.code == "AUTH_REFRESH_TRANSIENT"
+
+
+def test_openid_completes_what_the_other_document_lacks(server: Scripted, module: str) -> None:
+    """Some servers say half in each of the two; where they differ, RFC 8414's holds."""
+    server.on = {
+        OAUTH: say(document(server, revocation_endpoint=f"{server.url}/revoke")),
+        OPENID: say(
+            document(
+                server,
+                token_endpoint=f"{server.url}/other",
+                userinfo_endpoint=f"{server.url}/userinfo",
+                jwks_uri=f"{server.url}/keys",
+            )
+        ),
+    }
+    openid = Server(provider(server, module, issuer=server.url, scopes=("openid",)))
+    assert openid.metadata.endpoints == {
+        "authorization_endpoint": f"{server.url}/authorize",
+        "token_endpoint": f"{server.url}/token",
+        "revocation_endpoint": f"{server.url}/revoke",
+        "userinfo_endpoint": f"{server.url}/userinfo",
+        "jwks_uri": f"{server.url}/keys",
+    }
+    server.seen.clear()
+    plain = Server(provider(server, module, issuer=server.url))
+    assert plain.offered("userinfo_endpoint") is None
+    assert server.paths() == [OAUTH]
+
+
+def test_what_is_given_by_hand_wins(server: Scripted, module: str) -> None:
+    """And where both endpoints of a login are, nobody is asked."""
+    server.replies = [say(document(server))]
+    one = provider(server, module, issuer=server.url, token_endpoint=f"{server.url}/mine")
+    assert Server(one).endpoint("token_endpoint") == f"{server.url}/mine"
+    assert Server(one).endpoint("authorization_endpoint") == f"{server.url}/authorize"
+    server.seen.clear()
+    both = provider(
+        server,
+        module,
+        issuer=server.url,
+        authorization_endpoint=f"{server.url}/a",
+        token_endpoint=f"{server.url}/t",
+    )
+    request = both.authorize(LoginRequest(redirect_uri=URI))
+    assert (request.issuer, request.iss_required) == (server.url, False)
+    assert both.revoke(TokenBundle("a")) is None
+    assert server.seen == []
+
+
+def test_ar_07_a_server_that_promises_iss_must_keep_it(server: Scripted, module: str) -> None:
+    """The promise travels from the metadata to the request."""
+    promised = {"authorization_response_iss_parameter_supported": True}
+    server.replies = [say(document(server, **promised))]
+    made = provider(server, module, issuer=server.url)
+    request = made.authorize(LoginRequest(redirect_uri=URI))
+    assert (request.issuer, request.iss_required) == (server.url, True)
+
+
+def test_a_provider_works_on_its_own() -> None:
+    """Nobody need lend it anything."""
+    made = OAuthProvider(client_id="x", issuer="https://id.todo.example")
+    assert isinstance(Server(made).surroundings.http, Http)
+    assert Server(made).surroundings is Server(made).surroundings
