@@ -25,7 +25,7 @@ from click_auth.tokens import TokenBundle, from_posix
 from click_auth.urls import host_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
 SUCCESS = (200, 201)
 LONGEST_LIFE = 100 * 365.25 * 86400  # seconds; what is said to live longer has no known expiry
@@ -41,8 +41,9 @@ _KNOWN = ("access_token", "refresh_token", "token_type", "expires_in", "scope", 
 class EndpointFailed(Exception):  # noqa: N818 - becomes one of the public errors
     """An endpoint gave no usable answer. *reason* is inert and holds no secret.
 
-    `error` is the code that the server named, `status` None where no status came; `lost` says
-    that the server may have done what it was asked. `retry_after` is in seconds.
+    `error` is the code that the server named, for comparing only; `status` is None where none
+    came; `lost` says that the server may have done what it was asked. `retry_after` is in
+    seconds.
     """
 
     def __init__(
@@ -133,28 +134,42 @@ def granted(answer: Answer, host: str, secrets: Iterable[str] = ()) -> dict[str,
     else:
         if answer.status in SUCCESS and document.get("error") in (None, ""):
             return document
-        error, details = _quoted(document, secrets)
-        said = error or f"with an error and status {answer.status}"
-        reason = f"{host} answered {said}" + (f" ({details})" if details else "")
-        failed = EndpointFailed(reason, error=error, status=answer.status, retry_after=retry_after)
+        reason = f"{host} answered {_said(document, answer.status, list(filter(None, secrets)))}"
+        failed = EndpointFailed(
+            reason,
+            error=_text(document, "error") or None,
+            status=answer.status,
+            retry_after=retry_after,
+        )
     raise failed
 
 
 def error_code(answer: Answer) -> str | None:
-    """Return the error that *answer* names, if it is one that can be read."""
+    """Return the error that *answer* names, if it is one that can be read. Never shown."""
     try:
-        return _quoted(parsed(answer.body), ())[0]
+        return _text(parsed(answer.body), "error") or None
     except ValueError:
         return None
 
 
-def _quoted(document: Mapping[str, Any], secrets: Iterable[str]) -> tuple[str | None, str]:
-    error, details = document.get("error"), document.get("error_description")
-    quoted = [text if isinstance(text, str) else "" for text in (error, details)]
-    for secret in filter(None, secrets):
+def _said(document: Mapping[str, Any], status: int, secrets: Sequence[str]) -> str:
+    error = inert(without(_text(document, "error"), secrets), 60)
+    details = inert(without(_text(document, "error_description"), secrets))
+    said = error or f"with an error and status {status}"
+    return f"{said} ({details})" if details else said
+
+
+def _text(document: Mapping[str, Any], name: str) -> str:
+    value = document.get(name)
+    return value if isinstance(value, str) else ""
+
+
+def without(text: str, secrets: Iterable[str]) -> str:
+    """Return *text* with each of *secrets* hidden, encoded as in a URL or a form too."""
+    for secret in secrets:
         for form in (secret, quote(secret, safe=""), quote_plus(secret)):
-            quoted = [text.replace(form, "[hidden]") for text in quoted]
-    return inert(quoted[0], 60) or None, inert(quoted[1])
+            text = text.replace(form, "[hidden]")
+    return text
 
 
 def parsed(body: bytes) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from click_auth.http import Call
-from click_auth.providers.endpoint import EndpointFailed, ask, granted, parsed
+from click_auth.providers.endpoint import SUCCESS, EndpointFailed, ask, granted, parsed
 from click_auth.urls import host_of
 
 if TYPE_CHECKING:
@@ -129,4 +129,4 @@ def _same(claimed: object, expected: str) -> bool:
 
 
 def _refused(why: str) -> EndpointFailed:
-    return EndpointFailed(f"the ID token was refused: {why}")
+    return EndpointFailed(f"the ID token was refused: {why}", status=SUCCESS[0])

@@ -1,0 +1,368 @@
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from click_auth.errors import LoginFailed
+from click_auth.providers import device
+from click_auth.providers.base import LoginRequest
+from click_auth.providers.device import DeviceCode
+from click_auth.providers.endpoint import EndpointFailed
+from click_auth.providers.oauth import OAuthProvider
+from click_auth.testing import AuthorizationServer
+from click_auth.tokens import TokenBundle
+from providers.person import Person
+from providers.wire import Reply, Scripted, provider, reply, reset, say
+
+CODE = {
+    "device_code": "canary-device-code",
+    "user_code": "ABCD-EFGH",
+    "verification_uri": "https://id.todo.example/device",
+    "verification_uri_complete": "https://id.todo.example/device?user_code=ABCD-EFGH",
+    "expires_in": 600,
+    "interval": 5,
+}
+GOOD = say({"access_token": "x", "token_type": "Bearer"})
+
+
+class Clock:
+    """Time that passes only while somebody sleeps."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+        self.slept: list[float] = []
+
+    def sleep(self, seconds: float) -> None:
+        """Let time pass."""
+        self.slept.append(seconds)
+        self.now += seconds
+
+    def monotonic(self) -> float:
+        """Return what time it is."""
+        return self.now
+
+
+def by_device(server: Scripted, module: str, **facts: Any) -> OAuthProvider:
+    """Return a provider with a device endpoint."""
+    url = f"{server.url}/device"
+    return provider(server, module, device_authorization_endpoint=url, **facts)
+
+
+def log_in(
+    server: Scripted,
+    module: str,
+    *polls: Reply,
+    person: Person | None = None,
+    timeout: float = 3600,
+    **code: Any,
+) -> tuple[TokenBundle, Clock]:
+    """Log in by device; *code* is laid over the server's first answer, *polls* are the others."""
+    clock = Clock()
+    server.on["/device"] = say({**CODE, **code})
+    server.replies = list(polls)
+    bundle = device.login(
+        by_device(server, module, scopes=("a", "b")),
+        LoginRequest(device=True, timeout=timeout),
+        person or Person(browser=False),
+        sleep=clock.sleep,
+        monotonic=clock.monotonic,
+    )
+    return bundle, clock
+
+
+def say_error(error: str, status: int = 400) -> bytes:
+    """Return an OAuth error."""
+    return say({"error": error}, status)
+
+
+PENDING = say_error("authorization_pending")
+
+
+def test_the_shape_of_the_requests(server: Scripted, module: str) -> None:
+    """RFC 8628 sections 3.1 and 3.4; nothing secret in a URL (DF-09)."""
+    bundle, clock = log_in(server, module, PENDING, GOOD)
+    begin, *polls = server.seen
+    assert begin.form == {"client_id": "todo-cli", "scope": "a b"}
+    assert [poll.form for poll in polls] == 2 * [
+        {
+            "grant_type": "urn:ietf:params:oauth:grant-type:device_code",
+            "device_code": "canary-device-code",
+            "client_id": "todo-cli",
+        }
+    ]
+    assert (bundle.access_token, bundle.scopes) == ("x", ("a", "b"))
+    assert clock.slept == [5, 5]
+
+
+@pytest.mark.parametrize("name", ["verification_uri", "verification_uri_complete"])
+@pytest.mark.parametrize(
+    "uri",
+    [
+        *("javascript:alert(1)", "file:///etc/passwd", "data:text/html,x", "vscode://x", "--flag"),
+        *("http://evil.example/device", "https://user@id.example/", "https://id.example/\x1b[31m"),
+        *(
+            "https://id.example/ x",
+            "",
+            5,
+            ["https://id.example"],
+            "//id.example",
+            "https://id.exämple",
+        ),
+    ],
+)
+def test_df_01_a_page_that_must_not_be_opened(
+    server: Scripted, module: str, name: str, uri: object
+) -> None:
+    """The login is refused, nothing is opened, and nothing of it is printed."""
+    person = Person()
+    with pytest.raises(LoginFailed) as failed:
+        log_in(server, module, GOOD, person=person, **{name: uri})
+    assert failed.value.code == "AUTH_OAUTH_FAILED"
+    assert (person.opened, person.events) == ([], [])
+    assert uri == "" or str(uri) not in failed.value.format_message()
+
+
+def test_df_02_12_the_code_is_shown_before_a_page_opens(server: Scripted, module: str) -> None:
+    """With the plain address, and a word to those who did not start this."""
+
+    class Watched(Person):
+        def open_page(self, url: str) -> bool:
+            """Look at what was said before."""
+            _, text, fields = self.events[0]
+            assert "ABCD-EFGH" in text
+            assert "https://id.todo.example/device " in text
+            assert "only if you started this" in text
+            assert fields["verification_uri_complete"] == url
+            return super().open_page(url)
+
+    person = Watched()
+    log_in(server, module, GOOD, person=person)
+    assert person.opened == [CODE["verification_uri_complete"]]
+
+
+def test_df_02_a_code_is_shown_inertly(server: Scripted, module: str) -> None:
+    """A terminal obeys nothing in it."""
+    person = Person(browser=False)
+    log_in(server, module, GOOD, person=person, user_code="AB\x1b[31m\nCD")
+    assert "AB [31m CD" in person.events[0][1]
+
+
+@pytest.mark.parametrize("request_browser, person_browser", [(False, True), (True, False)])
+def test_without_a_browser_nothing_is_opened(
+    server: Scripted,
+    module: str,
+    request_browser: bool,  # noqa: FBT001
+    person_browser: bool,  # noqa: FBT001
+) -> None:
+    """Neither against the person's wish nor in vain."""
+    person = Person(browser=person_browser)
+    server.on["/device"] = say(CODE)
+    server.replies = [GOOD]
+    clock = Clock()
+    device.login(
+        by_device(server, module),
+        LoginRequest(device=True, browser=request_browser),
+        person,
+        sleep=clock.sleep,
+        monotonic=clock.monotonic,
+    )
+    assert person.opened == []
+
+
+@pytest.mark.parametrize(
+    "interval, slept",
+    [(0, 1), (0.2, 1), (-1, 5), ("7", 7), ("x", 5), (None, 5), (True, 5), ([], 5), (9, 9)],
+)
+def test_df_03_the_interval(server: Scripted, module: str, interval: object, slept: float) -> None:
+    """At least a second, five where the server does not say it well."""
+    assert log_in(server, module, GOOD, interval=interval)[1].slept == [slept]
+
+
+def test_df_03_no_interval(server: Scripted, module: str) -> None:
+    """RFC 8628 section 3.2: five seconds."""
+    assert DeviceCode.of({**CODE, "interval": None}).interval == 5
+    with pytest.raises(LoginFailed, match="not entered in time"):
+        log_in(server, module, GOOD, interval=1e9)
+
+
+@pytest.mark.parametrize(
+    "error, code, message",
+    [
+        ("access_denied", "AUTH_OAUTH_FAILED", "was refused"),
+        ("expired_token", "AUTH_CALLBACK_TIMEOUT", "not entered in time"),
+        ("invalid_grant", "AUTH_TOKEN_EXCHANGE_FAILED", "invalid_grant"),
+        ("no_such_error", "AUTH_TOKEN_EXCHANGE_FAILED", "no_such_error"),
+    ],
+)
+def test_df_05_errors_that_end_the_login(
+    server: Scripted, module: str, error: str, code: str, message: str
+) -> None:
+    """At once."""
+    with pytest.raises(LoginFailed, match=message) as failed:
+        log_in(server, module, PENDING, say_error(error), GOOD)
+    assert failed.value.code == code
+    assert len(server.seen) == 3
+
+
+def test_df_05_slow_down_is_for_good(server: Scripted, module: str) -> None:
+    """Five seconds more, for this poll and all that follow (RFC 8628 section 3.5)."""
+    slow = say_error("slow_down")
+    assert log_in(server, module, slow, PENDING, slow, GOOD)[1].slept == [5, 10, 10, 15]
+
+
+@pytest.mark.parametrize("status", [200, 400, 403, 428])
+def test_df_05_the_code_decides_not_the_status(server: Scripted, module: str, status: int) -> None:
+    """GitHub says it with 200, Google with 428."""
+    pending = say_error("authorization_pending", status)
+    assert log_in(server, module, pending, GOOD)[0].access_token == "x"
+
+
+def test_df_06_pending_for_ever(server: Scripted, module: str) -> None:
+    """It ends when the code does, with one message."""
+    with pytest.raises(LoginFailed, match="not entered in time") as failed:
+        log_in(server, module, PENDING, expires_in=60)
+    assert failed.value.code == "AUTH_CALLBACK_TIMEOUT"
+    assert len(server.seen) == 1 + 11
+
+
+def test_df_06_no_longer_than_the_person_would_wait(server: Scripted, module: str) -> None:
+    """`--timeout` holds here too."""
+    with pytest.raises(LoginFailed, match="not entered in time"):
+        log_in(server, module, PENDING, timeout=21)
+    assert len(server.seen) == 1 + 4
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        pytest.param(reset, id="reset"),
+        pytest.param(reply("<html>", 502), id="502"),
+        pytest.param(reply("slow down", 429), id="429"),
+        pytest.param(say({}, 400), id="no error"),
+        pytest.param(reply("", 200), id="empty"),
+        pytest.param(say_error("temporarily_unavailable", 503), id="503"),
+    ],
+)
+def test_df_07_trouble_passes(server: Scripted, module: str, trouble: Reply) -> None:
+    """The person is still on the page: polling goes on, a little slower each time."""
+    bundle, clock = log_in(server, module, trouble, trouble, PENDING, trouble, GOOD)
+    assert bundle.access_token == "x"
+    assert clock.slept == [5, 10, 10, 5, 10]
+
+
+def test_df_07_the_server_may_ask_for_more_time(server: Scripted, module: str) -> None:
+    """`Retry-After` is honoured."""
+    busy = reply("", 503, Retry_After="40")
+    assert log_in(server, module, busy, GOOD)[1].slept == [5, 40]
+
+
+@pytest.mark.parametrize(
+    "field, values",
+    [
+        ("device_code", [None, "", 5, "a\nb"]),
+        ("user_code", [None, "", 5, "\x1b"]),
+        ("verification_uri", [None, 5]),
+        ("expires_in", [None, 0, -1, "soon", True]),
+    ],
+)
+def test_df_08_fields_that_must_be_there(field: str, values: list[object]) -> None:
+    """And of the right kind."""
+    without = {name: value for name, value in CODE.items() if name != field}
+    for document in (without, *({**CODE, field: value} for value in values)):
+        with pytest.raises(EndpointFailed) as failed:
+            DeviceCode.of(document)
+        assert "canary" not in failed.value.reason
+
+
+def test_df_08_google_calls_it_a_url() -> None:
+    """`verification_url` is an alias."""
+    document = {name: value for name, value in CODE.items() if not name.startswith("verif")}
+    code = DeviceCode.of({**document, "verification_url": "https://www.google.com/device"})
+    assert (code.uri, code.complete_uri) == ("https://www.google.com/device", None)
+
+
+def test_df_09_the_device_code_is_never_shown(server: Scripted, module: str) -> None:
+    """Not even where the server quotes it."""
+    person = Person()
+    said = say({"error": "no", "error_description": "bad canary-device-code"}, 400)
+    with pytest.raises(LoginFailed) as failed:
+        log_in(server, module, said, person=person)
+    assert "canary" not in failed.value.format_message()
+    assert "canary" not in repr((person.events, person.opened, DeviceCode.of(CODE)))
+
+
+def test_df_10_an_interrupt_ends_a_sleep(server: Scripted, module: str) -> None:
+    """Nothing swallows it."""
+
+    def interrupted(seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    server.on["/device"] = say(CODE)
+    with pytest.raises(KeyboardInterrupt):
+        device.login(
+            by_device(server, module), LoginRequest(device=True), Person(), sleep=interrupted
+        )
+
+
+@pytest.mark.parametrize("answer", [reply("<html>"), reply("", 500), reset, say({"error": "x"})])
+def test_a_server_that_gives_no_code(server: Scripted, module: str, answer: Reply) -> None:
+    """The login fails before anybody is told anything."""
+    server.replies = [answer]
+    person = Person()
+    with pytest.raises(LoginFailed):
+        by_device(server, module).login(LoginRequest(device=True), person)
+    assert person.events == []
+
+
+def test_a_client_that_the_server_forgot_is_registered_at_once(
+    server: Scripted, module: str
+) -> None:
+    """Nobody has done anything yet, so it is tried once more."""
+    server.on = {
+        "/register": say({"client_id": "new"}, 201),
+        "/token": GOOD,
+    }
+    server.replies = [say_error("invalid_client", 401), say({**CODE, "interval": 1})]
+    made = by_device(server, module, client_id=None, registration_endpoint=f"{server.url}/register")
+    assert made.login(LoginRequest(device=True), Person(browser=False)).access_token == "x"
+    assert server.paths() == ["/register", "/device", "/register", "/device", "/token"]
+
+
+Decide = Callable[[AuthorizationServer], bool]
+
+
+@pytest.mark.parametrize("how", ["asked for", "by itself"])
+def test_a_whole_login_by_device(module: str, how: str) -> None:
+    """With `--device`, and where there is neither a browser nor a terminal (DF-13)."""
+    with AuthorizationServer(device_interval=0.1, auto_approve=False) as server:
+
+        class Elsewhere(Person):
+            def event(self, name: str, text: str, **fields: Any) -> None:
+                """Approve on another device."""
+                super().event(name, text, **fields)
+                assert server.approve_device(fields["user_code"])
+
+        made = provider(Scripted(), module, issuer=server.issuer, scopes=("tasks:read",))
+        alone = Elsewhere(browser=False, terminal=False)
+        bundle = made.login(LoginRequest(device=how == "asked for"), alone)
+        assert bundle.scopes == ("tasks:read",)
+        assert alone.opened == []
+
+
+def test_df_06_a_server_that_stops_answering(server: Scripted, module: str) -> None:
+    """Each poll is bounded, so the whole is."""
+    waiting = threading.Event()
+
+    def hang(connection: socket.socket) -> None:
+        waiting.wait(5)
+
+    server.on["/device"] = say({**CODE, "interval": 1, "expires_in": 3})
+    server.replies = [hang]
+    made = by_device(server, module, http_timeout=0.3)
+    with pytest.raises(LoginFailed, match="not entered in time"):
+        made.login(LoginRequest(device=True), Person(browser=False))
+    waiting.set()

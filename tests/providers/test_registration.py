@@ -1,0 +1,195 @@
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from click_auth.errors import LoginFailed, NotLoggedIn
+from click_auth.providers.authorization import AuthorizationResponse
+from click_auth.providers.base import LoginRequest
+from click_auth.providers.oauth import OAuthProvider
+from click_auth.testing import AuthorizationServer
+from click_auth.tokens import TokenBundle
+from providers.person import Person
+from providers.wire import Scripted, provider, reply, say
+
+URI = "http://127.0.0.1:49152/callback"
+CLIENT = {"client_id": "made-up", "token_endpoint_auth_method": "none"}
+
+
+def unregistered(server: Scripted, module: str, **facts: Any) -> OAuthProvider:
+    """Return a provider that has to register its client."""
+    return provider(
+        server, module, client_id=None, registration_endpoint=f"{server.url}/register", **facts
+    )
+
+
+def client_of(made: OAuthProvider) -> str:
+    """Return the client id with which a login starts."""
+    return made.authorize(LoginRequest(redirect_uri=URI)).url.partition("client_id=")[2][:7]
+
+
+def test_a_client_registers_itself_once(server: Scripted, module: str) -> None:
+    """As a native, public one, with the redirect URIs as they are configured (RFC 7591)."""
+    server.replies = [say(CLIENT, 201)]
+    made = unregistered(
+        server, module, scopes=("read",), client_metadata={"client_name": "Todo", "scope": "x y"}
+    )
+    assert [client_of(made), client_of(made)] == ["made-up", "made-up"]
+    assert server.paths() == ["/register"]
+    assert server.seen[0].headers["content-type"] == "application/json"
+    assert json.loads(server.seen[0].body) == {
+        "application_type": "native",
+        "client_name": "Todo",
+        "grant_types": ["authorization_code", "refresh_token"],
+        "redirect_uris": ["http://127.0.0.1/callback"],
+        "response_types": ["code"],
+        "scope": "x y",
+        "token_endpoint_auth_method": "none",
+    }
+
+
+def test_a_registration_belongs_to_its_redirect_uris(server: Scripted, module: str) -> None:
+    """Others are another client."""
+    server.replies = [say(CLIENT, 201), say({**CLIENT, "client_id": "another"}, 201)]
+    made = unregistered(server, module)
+    other = unregistered(server, module, redirect_uris=("http://localhost:8080/cb",))
+    other = other.bound(made.surroundings)  # type: ignore[arg-type]
+    assert client_of(made) == "made-up"
+    assert client_of(other) == "another"
+    assert client_of(made) == "made-up"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(say({**CLIENT, "client_id": None}, 201), id="null"),
+        pytest.param(say({}, 201), id="missing"),
+        pytest.param(say({"client_id": 5}, 201), id="number"),
+        pytest.param(say({**CLIENT, "client_secret": 5}, 201), id="secret"),
+        pytest.param(say({"client_id": "x", "client_secret": ""}, 201), id="empty secret"),
+        pytest.param(
+            say({"client_id": "x", "client_secret": "s", "client_secret_expires_at": 1}, 201),
+            id="expired",
+        ),
+        pytest.param(
+            say({"client_id": "x", "client_secret": "s", "client_secret_expires_at": "x"}, 201),
+            id="odd expiry",
+        ),
+        pytest.param(say({"error": "invalid_redirect_uri"}, 400), id="refused"),
+        pytest.param(reply("<html>", 200), id="html"),
+        pytest.param(reply("", 500), id="500"),
+    ],
+)
+def test_md_05_a_registration_that_is_none(server: Scripted, module: str, answer: bytes) -> None:
+    """It is an error of its own, and nothing of it is kept."""
+    server.replies = [answer]
+    made = unregistered(server, module)
+    for _ in range(2):
+        with pytest.raises(LoginFailed) as failed:
+            client_of(made)
+        assert failed.value.code == "AUTH_DCR_FAILED"
+    assert server.paths() == ["/register", "/register"]
+
+
+@pytest.mark.parametrize("expires", [{}, {"client_secret_expires_at": 0}, None])
+def test_md_05_a_secret_without_expiry_is_good(
+    server: Scripted, module: str, expires: dict[str, int] | None
+) -> None:
+    """0 and absent mean never; it authenticates by the method that was registered."""
+    later = {"client_secret_expires_at": int(time.time()) + 3600}
+    secret = {
+        "client_id": "made-up",
+        "client_secret": "s",
+        **(later if expires is None else expires),
+    }
+    server.replies = [
+        say({**secret, "token_endpoint_auth_method": "client_secret_post"}, 201),
+        say({"access_token": "x", "token_type": "Bearer"}),
+    ]
+    made = unregistered(server, module)
+    request = made.authorize(LoginRequest(redirect_uri=URI))
+    made.exchange(request, AuthorizationResponse("c", URI))
+    assert server.seen[1].form["client_secret"] == "s"
+
+
+def test_md_05_an_expired_secret_is_replaced(server: Scripted, module: str) -> None:
+    """At the next login, before anybody is sent to the server with it."""
+    soon = int(time.time()) + 30
+    server.replies = [say({"client_id": "another", "client_secret": "s"}, 201)]
+    made = unregistered(server, module)
+    assert made.surroundings is not None
+    name = f"{server.url}/register http://127.0.0.1/callback"
+    made.surroundings.registrations.save(
+        name, {"client_id": "made-up", "client_secret": "s", "client_secret_expires_at": soon}
+    )
+    assert client_of(made) == "another"
+
+
+def refresh(made: OAuthProvider) -> object:
+    """Use a refresh token."""
+    return made.refresh(TokenBundle("a", "r"))
+
+
+def exchange(made: OAuthProvider) -> object:
+    """Exchange a code."""
+    request = made.authorize(LoginRequest(redirect_uri=URI))
+    return made.exchange(request, AuthorizationResponse("c", URI))
+
+
+@pytest.mark.parametrize(
+    "operation, kind, code",
+    [
+        (exchange, LoginFailed, "AUTH_TOKEN_EXCHANGE_FAILED"),
+        (refresh, NotLoggedIn, "AUTH_REFRESH_EXPIRED"),
+    ],
+)
+def test_a_client_that_the_server_forgot_is_registered_anew(
+    server: Scripted,
+    module: str,
+    operation: Callable[[OAuthProvider], object],
+    kind: type[Exception],
+    code: str,
+) -> None:
+    """`invalid_client` ends this operation; the next login makes a new client."""
+    server.replies = [say({**CLIENT, "client_id": "another"}, 201)]
+    server.on = {"/token": say({"error": "invalid_client"}, 401)}
+    made = unregistered(server, module)
+    assert made.surroundings is not None
+    made.surroundings.registrations.save(f"{server.url}/register http://127.0.0.1/callback", CLIENT)
+    with pytest.raises(kind) as failed:
+        operation(made)
+    assert failed.value.code == code  # type: ignore[attr-defined]
+    assert client_of(made) == "another"
+
+
+def test_a_refresh_registers_nobody(server: Scripted, module: str) -> None:
+    """A token of a client that is gone is good for nobody: only a login helps."""
+    server.replies = [say(CLIENT, 201)]
+    made = unregistered(server, module)
+    with pytest.raises(NotLoggedIn):
+        refresh(made)
+    assert made.revoke(TokenBundle("a", "r")) is None
+    revoking = unregistered(server, module, revocation_endpoint=f"{server.url}/revoke")
+    assert revoking.revoke(TokenBundle("a", "r")) is False
+    assert server.seen == []
+
+
+@pytest.mark.parametrize("method", [None, "client_secret_basic", "client_secret_post"])
+def test_a_whole_login_of_a_client_that_registers(module: str, method: str | None) -> None:
+    """From the issuer alone, with the secret that the server gives where one is wanted."""
+    with AuthorizationServer() as server:
+        made = provider(
+            Scripted(),
+            module,
+            issuer=server.issuer,
+            client_id=None,
+            token_endpoint_auth_method=method,
+            scopes=("tasks:read", "offline_access"),
+        )
+        bundle = made.login(LoginRequest(), Person())
+        assert made.refresh(bundle).access_token != bundle.access_token
+        assert len(server.posts("register")) == 1
