@@ -92,6 +92,10 @@ class LoginFailed(AuthError):
     default_code: ClassVar[str] = OAUTH_FAILED
 
 
+class Refused(LoginFailed):
+    """The service does not take the credential when it is asked whose it is."""
+
+
 class Unreachable(AuthError):
     """The server could not be asked, or gave no usable answer. The tokens are kept."""
 

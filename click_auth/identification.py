@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from click_auth.bearer import client_for
-from click_auth.errors import LoginFailed, Unreachable
+from click_auth.errors import LoginFailed
 from click_auth.models import account_from
+from click_auth.providers.identity import nobody
 
 if TYPE_CHECKING:
     from click_auth.core import Core
     from click_auth.credentials import Credential
     from click_auth.models import Account
-
-_REFUSALS = (401, 403)
-
-
-class Refused(LoginFailed):
-    """The service does not take the credential."""
-
 
 def identified(core: Core, credential: Credential, instance: str | None) -> Account:
     """Return the account that *credential* belongs to. Blocks.
@@ -31,14 +26,14 @@ def identified(core: Core, credential: Credential, instance: str | None) -> Acco
         try:
             fields = credential.provider.identify(client, credential.bundle())
         except errors.HTTPStatusError as error:
-            raise _refusal(error.response.status_code) from None
+            status = error.response.status_code
+            raise nobody(status, f"it answered with {status}") from None
         except errors.HTTPError as error:
-            message = f"The service cannot be asked who this is ({type(error).__name__})."
-            raise Unreachable(message) from None
+            raise nobody(None, f"it cannot be reached ({type(error).__name__})") from None
         except ValueError:
-            message = "The service's answer to who this is cannot be read."
+            message = "The service's answer to whose credential this is cannot be read."
             raise LoginFailed(message) from None
-    return _account({**fields, "instance": instance})
+    return _account(fields, instance)
 
 
 def _api_client(core: Core, credential: Credential) -> Any:
@@ -47,14 +42,12 @@ def _api_client(core: Core, credential: Credential) -> Any:
     return client_for(core, credential, None, (), {})
 
 
-def _refusal(status: int) -> LoginFailed | Unreachable:
-    message = f"The service answered with {status} when asked who this is."
-    return Refused(message) if status in _REFUSALS else Unreachable(message)
-
-
-def _account(fields: dict[str, Any]) -> Account:
+def _account(fields: object, instance: str | None) -> Account:
+    if not isinstance(fields, Mapping):
+        message = "The service does not say who this is: its answer is no JSON object."
+        raise LoginFailed(message)
     try:
-        return account_from(fields)
+        return account_from({**fields, "instance": instance})
     except ValueError as error:
         message = f"The service does not say who this is: no usable {error}."
         raise LoginFailed(message) from None

@@ -71,9 +71,7 @@ class ApiKeyProvider(Provider):
         del bundle
         if self.identify_with is None:
             return {"id": DEFAULT_ID}
-        from click_auth.providers.identity import asked  # noqa: PLC0415
-
-        return asked(self.identify_with, client)
+        return self.identify_with(client)
 
     def apply(self, request: httpx.Request, bundle: TokenBundle) -> None:
         """Put the key into its header."""

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Any
 
-from click_auth.errors import OAUTH_FAILED, AuthError, LoginFailed
+from click_auth.errors import LoginFailed, Refused, Unreachable
 from click_auth.http import Call
 from click_auth.providers.base import DEFAULT_ID
 from click_auth.providers.endpoint import EndpointFailed, ask, granted
@@ -21,36 +20,32 @@ if TYPE_CHECKING:
     from click_auth.providers.oauth import OAuthProvider
     from click_auth.tokens import TokenBundle
 
+_REFUSALS = (401, 403)
+_BUSY = (408, 425, 429)
+_SERVER_ERRORS = 500
 _LABELS = ("preferred_username", "email", "name")
 
 
 def identify(
     provider: OAuthProvider, client: httpx.Client, bundle: TokenBundle
 ) -> Mapping[str, Any]:
-    """Return who logged in. Blocks. Raises `LoginFailed` when that could not be found out."""
+    """Return who logged in. Blocks. Raises what `nobody` makes of a server's failure."""
     if provider.identify_with is not None:
-        return asked(provider.identify_with, client)
+        return provider.identify_with(client)
     try:
         return _according_to_the_server(Server(provider), bundle)
     except EndpointFailed as error:
-        raise error.as_login_error(OAUTH_FAILED) from None
+        raise nobody(error.status, error.reason) from None
 
 
-def asked(function: Any, client: httpx.Client) -> Mapping[str, Any]:
-    """Return what the application's `identify=` says, its failures as `LoginFailed`."""
-    module = sys.modules[type(client).__module__.partition(".")[0]]
-    failures: tuple[type[Exception], ...] = (getattr(module, "HTTPError", ValueError), ValueError)
-    try:
-        who: Mapping[str, Any] = function(client)
-    except AuthError:
-        raise
-    except failures as error:
-        status = getattr(getattr(error, "response", None), "status_code", None)
-        reason = f"status {status}" if status is not None else type(error).__name__
-    else:
-        return who
-    message = f"The token is there, but the API did not say whose it is ({reason})."
-    raise LoginFailed(message, hints=["Nothing was stored."])
+def nobody(status: int | None, reason: str) -> LoginFailed | Unreachable:
+    """Return the error for a service that did not say who it is, by the status it answered with."""
+    message = f"The service did not say whose credential this is: {reason}."
+    if status in _REFUSALS:
+        return Refused(message)
+    if status is None or status in _BUSY or status >= _SERVER_ERRORS:
+        return Unreachable(message, hints=["Try again later."])
+    return LoginFailed(message)
 
 
 def _according_to_the_server(server: Server, bundle: TokenBundle) -> dict[str, str]:

@@ -7,20 +7,41 @@ import json
 import os
 import sys
 import time
+from pathlib import Path
 
 import click
 
-from click_auth import Auth, OAuthProvider, refresh_access_token
+from click_auth import (
+    Auth,
+    LegacyCredential,
+    OAuthProvider,
+    TokenBundle,
+    migrate_legacy_auth,
+    refresh_access_token,
+)
+from click_auth.testing import FakeBrowser
+
+
+
+def provider(issuer: str) -> OAuthProvider:
+    """Return the provider at *issuer*, discovered where WORKER_DISCOVERS says so."""
+    endpoints = {
+        "authorization_endpoint": f"{issuer}/authorize",
+        "token_endpoint": f"{issuer}/token",
+        "revocation_endpoint": f"{issuer}/revoke",
+        "userinfo_endpoint": f"{issuer}/userinfo",
+    }
+    return OAuthProvider(
+        client_id="todo-cli",
+        api_url=f"{issuer}/api",
+        http_timeout=float(os.environ.get("WORKER_TIMEOUT", "30")),
+        **({"issuer": issuer} if "WORKER_DISCOVERS" in os.environ else endpoints),
+    )
+
 
 auth = Auth(
     "todo",
-    OAuthProvider(
-        client_id="todo-cli",
-        token_endpoint=os.environ["WORKER_ISSUER"] + "/token",
-        authorization_endpoint=os.environ["WORKER_ISSUER"] + "/authorize",
-        api_url=os.environ["WORKER_ISSUER"] + "/api",
-        http_timeout=float(os.environ.get("WORKER_TIMEOUT", "30")),
-    ),
+    provider(os.environ["WORKER_ISSUER"]),
     storage=os.environ.get("WORKER_STORAGE", "plaintext"),
 )
 
@@ -52,6 +73,47 @@ def refresh(times: str) -> str:
     for _ in range(int(times)):
         last = auth.refresh().access_token
     return last
+
+
+def login(user: str) -> str:
+    """Log in through a browser that agrees to everything, and return the account's key."""
+    with auth.override(browser=FakeBrowser()):
+        return auth.login(user=user, timeout=60.0).account.key
+
+
+def logout() -> list[str]:
+    """Log the default account out, and return the keys that were removed."""
+    return list(auth.logout().removed)
+
+
+def api(times: str) -> list[str]:
+    """Ask the service who we are, each time as a new command would, and return its answers."""
+    answers = []
+    for _ in range(int(times)):
+        with auth.override() as anew, anew.client() as client:
+            answers.append(client.get("/me").raise_for_status().json()["id"])
+    return answers
+
+
+def tokens(times: str) -> list[str]:
+    """Return the token that each of several new commands gets."""
+    found = []
+    for _ in range(int(times)):
+        with auth.override() as anew:
+            found.append(anew.access_token())
+    return found
+
+
+def migrate(path: str) -> str:
+    """Take the bundle in a JSON file over, and return how that went."""
+    old = Path(path)
+
+    def read() -> TokenBundle | None:
+        return TokenBundle(**json.loads(old.read_text("utf-8"))) if old.exists() else None
+
+    legacy = LegacyCredential("old-file", read, lambda: old.unlink(missing_ok=True))
+    result = migrate_legacy_auth(auth, legacy)
+    return result.state if result.reason is None else f"{result.state}: {result.reason}"
 
 
 def main(mode: str, *arguments: str) -> int:

@@ -1,0 +1,14 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from refresh.crowd import Place
+
+from click_auth.testing import AuthorizationServer
+
+
+@pytest.fixture
+def place(auth_server: AuthorizationServer, tmp_path: Path) -> Place:
+    """A server, and a folder with nobody logged in."""
+    return Place(auth_server, tmp_path / "config")

@@ -1,0 +1,254 @@
+"""A bearer holds its token, renews it when it must, and loops never."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+
+import anyio
+import httpx
+import pytest
+from refresh.crowd import Place
+
+from click_auth import Auth, NotLoggedIn
+from click_auth.testing import AuthorizationServer, JournalEntry, logged_in
+
+
+def calls(place: Place) -> list[JournalEntry]:
+    """Return the requests that the API got."""
+    return [entry for entry in place.server.journal.snapshot() if entry.endpoint == "api"]
+
+
+def test_expired_token_is_renewed_before_the_request(place: Place) -> None:
+    """Ahead of the request an expired token is renewed: no 401 is seen."""
+    auth = place.log_in()
+    with auth.client() as api:
+        assert api.get("/me").status_code == 200
+    assert [entry.status for entry in calls(place)] == [200]
+
+
+def test_rf_13_one_retry_after_a_401(place: Place) -> None:
+    """After a 401 the token is renewed once and the request sent once more."""
+    auth = place.log_in(expires_in=3600)
+    place.server.expire_access_tokens()
+    with auth.client() as api:
+        assert api.post("/tasks", json={"title": "x"}).status_code == 201
+    assert place.server.refresh_count == 1
+
+
+def test_rf_13_second_401_surfaces(place: Place) -> None:
+    """A 401 after a fresh refresh is the application's to see: no loop."""
+    auth = place.log_in(expires_in=3600)
+    place.server.faults.status["api"] = (401, "{}")
+    with auth.client() as api:
+        assert api.get("/me").status_code == 401
+    assert place.server.refresh_count == 1
+    assert len(calls(place)) == 2
+
+
+def test_streamed_body_is_not_sent_again_empty(place: Place) -> None:
+    """A body that can be sent only once is not sent a second time; the token is renewed."""
+    auth = place.log_in(expires_in=3600)
+    place.server.expire_access_tokens()
+
+    def body() -> Iterator[bytes]:
+        yield b'{"title": "once"}'
+
+    headers = {"Content-Type": "application/json", "Content-Length": "17"}
+    with auth.client() as api:
+        assert api.post("/tasks", content=body(), headers=headers).status_code == 401
+        assert api.post("/tasks", content=body(), headers=headers).status_code == 201
+    assert place.server.refresh_count == 1
+
+
+def test_environment_token_is_not_renewed_after_a_401(place: Place) -> None:
+    """The environment's token is used as it is: its 401 is the application's to see."""
+    auth = place.auth()
+    with auth.override(environ={"TODO_TOKEN": "stale"}), auth.client() as api:
+        assert api.get("/me").status_code == 401
+    assert len(calls(place)) == 1
+    assert place.server.refresh_count == 0
+
+
+def test_another_process_refresh_is_noticed(place: Place) -> None:
+    """What another process has renewed is used at once, by the record file's stat."""
+    auth = place.log_in(expires_in=3600)
+    with auth.client() as api:
+        api.get("/me")
+        token = place.auth().refresh().access_token
+        api.get("/me")
+    sent = calls(place)[-1].headers["authorization"]
+    assert sent == f"Bearer {token}"
+    assert place.server.refresh_count == 1
+
+
+def test_logout_elsewhere_is_noticed(place: Place) -> None:
+    """A bearer whose account was logged out elsewhere says so, and sends nothing."""
+    auth = place.log_in(expires_in=3600)
+    with auth.client() as api:
+        api.get("/me")
+        place.auth().logout()
+        with pytest.raises(NotLoggedIn, match="logged out"):
+            api.get("/me")
+        logged_in(auth, server=place.server)
+        assert api.get("/me").status_code == 200
+
+
+def test_other_accounts_writes_cost_no_secret(place: Place) -> None:
+    """A write for another account makes a bearer look at the file, and keep its token."""
+    auth = place.log_in(expires_in=3600)
+    with auth.client(user="ada") as api:
+        api.get("/me")
+        logged_in(place.auth(), "bob", server=place.server)
+        api.get("/me")
+    first, second = calls(place)
+    assert first.headers["authorization"] == second.headers["authorization"]
+
+
+def test_threads_share_a_bearer(place: Place) -> None:
+    """Threads with one client and an expired token: one refresh."""
+    auth = place.log_in()
+    with auth.client() as api:
+        statuses: list[int] = []
+        threads = [
+            threading.Thread(target=lambda: statuses.append(api.get("/me").status_code))
+            for _ in range(10)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert statuses == [200] * 10
+    assert place.server.refresh_count == 1
+
+
+@pytest.fixture(params=["asyncio", "trio"])
+def anyio_backend(request: pytest.FixtureRequest) -> str:
+    """Both event loops."""
+    return str(request.param)
+
+
+async def requests(auth: Auth, server: AuthorizationServer, count: int, at_once: int) -> list[int]:
+    """Send *count* requests through one client, *at_once* at a time."""
+    statuses: list[int] = []
+    limiter = anyio.CapacityLimiter(at_once)
+    async with httpx.AsyncClient(auth=auth.bearer(), base_url=server.api_url) as api:
+
+        async def one() -> None:
+            async with limiter:
+                statuses.append((await api.get("/me")).status_code)
+
+        async with anyio.create_task_group() as group:
+            for _ in range(count):
+                group.start_soon(one)
+    return statuses
+
+
+@pytest.mark.anyio
+async def test_tasks_share_one_refresh(place: Place, anyio_backend: str) -> None:
+    """200 tasks, 50 at a time, with an expired token: one POST, 200 successes."""
+    auth = place.log_in()
+    place.server.faults.delay_answer["token"] = 0.3
+    statuses = await requests(auth, place.server, 200, 50)
+    assert statuses == [200] * 200
+    assert place.server.refresh_count == 1
+
+
+@pytest.mark.anyio
+async def test_tasks_share_one_refresh_after_a_401(place: Place, anyio_backend: str) -> None:
+    """Tasks that all see a 401 share one refresh."""
+    auth = place.log_in(expires_in=3600)
+    place.server.expire_access_tokens()
+    statuses = await requests(auth, place.server, 60, 30)
+    assert statuses == [200] * 60
+    assert place.server.refresh_count == 1
+
+
+@pytest.mark.anyio
+async def test_loop_runs_on_while_a_token_is_renewed(place: Place, anyio_backend: str) -> None:
+    """While a refresh takes a second, the event loop goes on ticking."""
+    auth = place.log_in()
+    place.server.faults.delay_answer["token"] = 1.0
+    ticks = 0
+    async with httpx.AsyncClient(auth=auth.bearer(), base_url=place.server.api_url) as api:
+        async with anyio.create_task_group() as group:
+
+            async def tick() -> None:
+                nonlocal ticks
+                while True:
+                    await anyio.sleep(0.01)
+                    ticks += 1
+
+            group.start_soon(tick)
+            assert (await api.get("/me")).status_code == 200
+            group.cancel_scope.cancel()
+    assert ticks > 20
+
+
+@pytest.mark.anyio
+async def test_cancelled_task_loses_nothing(place: Place, anyio_backend: str) -> None:
+    """A task cancelled while a refresh is in flight: the new tokens are stored, no lock is left."""
+    auth = place.log_in()
+    before = place.record()["generation"]
+    place.server.faults.delay_answer["token"] = 0.5
+    async with httpx.AsyncClient(auth=auth.bearer(), base_url=place.server.api_url) as api:
+        with anyio.move_on_after(0.2):
+            await api.get("/me")
+        assert place.record()["generation"] == before + 1
+        assert not list((place.folder / "locks").glob("*"))
+        assert (await api.get("/me")).status_code == 200
+    assert place.server.refresh_count == 1
+
+
+@pytest.mark.anyio
+async def test_half_of_the_tasks_cancelled(place: Place, anyio_backend: str) -> None:
+    """Tasks cancelled at random moments around a refresh leave the session alive."""
+    import random
+
+    auth = place.log_in()
+    place.server.faults.delay_answer["token"] = 0.2
+    chance = random.Random(7)
+    async with httpx.AsyncClient(auth=auth.bearer(), base_url=place.server.api_url) as api:
+
+        async def one(patience: float) -> None:
+            with anyio.move_on_after(patience):
+                await api.get("/me")
+
+        async with anyio.create_task_group() as group:
+            for number in range(60):
+                group.start_soon(one, chance.random() * 0.5 if number % 2 else 30.0)
+        assert (await api.get("/me")).status_code == 200
+    assert place.server.refresh_count == 1
+    assert place.server.family_alive("ada")
+
+
+def test_asynchronous_client_of_ours(place: Place) -> None:
+    """`client(httpx.AsyncClient)` is an async client with the same promises."""
+    auth = place.log_in()
+
+    async def use() -> int:
+        async with auth.client(httpx.AsyncClient, timeout=10) as api:
+            return (await api.get("/me")).status_code
+
+    assert anyio.run(use) == 200
+
+
+def test_held_token_is_read_once(place: Place) -> None:
+    """A thousand requests read the record file's stat, and no file."""
+    auth = place.log_in(expires_in=3600)
+    reads = []
+    store = auth.store
+    original = store.access_token
+
+    class Counting(type(store)):  # type: ignore[misc]
+        def access_token(self, record: object) -> str | None:
+            reads.append(time.monotonic())
+            return original(record)
+
+    store.__class__ = Counting
+    transport = httpx.MockTransport(lambda _request: httpx.Response(200))
+    with auth.client(transport=transport) as api:
+        for _ in range(1000):
+            api.get("/me")
+    assert len(reads) == 1
