@@ -62,11 +62,10 @@ class Placement(Protocol):
 
 
 class SystemPlacement:
-    """Into the vault, or not at all."""
-
-    policy = "system"
+    """Into the vault, or not at all. *storage* is what records say of tokens that lie there."""
 
     def __init__(self, vault: Vault, storage: str = SYSTEM) -> None:
+        self.policy = storage
         self._vault = vault
         self._storage = storage
 

@@ -83,13 +83,14 @@ class Writes:
 
         Raises `Superseded` when the stored record is not *expected* any more.
         """
+        _refuse_superseded(self._records.find(expected.key), expected)
         new = replace(_relabelled(expected, label), generation=expected.generation + 1)
         new = self._dated(new, bundle, expected)
         journal: list[Written] = []
         try:
             placed = self._placement.place(new, bundle, expected, journal)
             with self._records.transaction() as draft:
-                _refuse_superseded(draft, expected)
+                _refuse_superseded(draft.records.get(expected.key), expected)
                 old = _committed(draft, placed, placed.record)
                 pending = tuple(draft.removed)
         except Superseded:
@@ -164,8 +165,8 @@ def _committed(draft: Document, placed: Placed, record: Record) -> Record | None
     return old
 
 
-def _refuse_superseded(draft: Document, expected: Record) -> None:
-    if not is_same_credential(draft.records.get(expected.key), expected):
+def _refuse_superseded(current: Record | None, expected: Record) -> None:
+    if not is_same_credential(current, expected):
         raise Superseded
 
 

@@ -1,0 +1,462 @@
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import keyring
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from keyring.backend import KeyringBackend
+from keyring.errors import InitError, KeyringLocked, PasswordSetError
+
+from click_auth.errors import STORE_READ_FAILED, STORE_WRITE_FAILED, StorageUnavailable
+from click_auth.stores import keychain
+from click_auth.stores.backends import STORES_NOTHING, STORES_PLAINTEXT, facts_of
+from click_auth.stores.system_vault import SystemVault
+from click_auth.stores.trouble import KeyringTrouble
+from stores.children import run
+from stores.keyrings import (
+    Cellar,
+    Cutting,
+    Failing,
+    Flickering,
+    Forgetful,
+    Hanging,
+    Rude,
+    Small,
+    Telltale,
+    under_the_name_of,
+)
+
+Use = Callable[[KeyringBackend], None]
+SECRET = "s3cret-token"
+
+
+@pytest.fixture
+def vault() -> SystemVault:
+    """Make a vault; which backend it meets is the test's matter."""
+    return SystemVault("todo")
+
+
+@pytest.fixture
+def quick() -> Iterator[None]:
+    """Wait a tenth of a second for each call."""
+    token = keychain.seconds_per_call.set(0.1)
+    yield
+    keychain.seconds_per_call.reset(token)
+
+
+def test_a_secret_lies_under_a_service_of_its_own(vault: SystemVault, cellar: Cellar) -> None:
+    """Service `<app>/<slot>`, one for each slot; deleting twice is harmless."""
+    assert vault.set("user-ada", SECRET) is None
+    assert cellar.secrets == {"todo/user-ada": SECRET}
+    assert vault.get("user-ada") == SECRET
+    assert vault.set("user-ada", "new") == SECRET
+    vault.delete("user-ada")
+    vault.delete("user-ada")
+    assert vault.get("user-ada") is None
+    assert cellar.secrets == {}
+
+
+def test_only_what_changed_is_written(vault: SystemVault, cellar: Cellar) -> None:
+    """The same secret is not written again: on macOS that would take back "Always Allow"."""
+    vault.set("user-ada", SECRET)
+    vault.set("user-ada", SECRET)
+    assert cellar.written == ["todo/user-ada"]
+
+
+@pytest.mark.parametrize(
+    "error, kind, words",
+    [
+        (KeyringLocked("Failed to unlock the collection!"), "locked", "Unlock it"),
+        (
+            KeyringLocked("Can't get password: (-25308, 'Unknown Error')"),
+            "locked",
+            "unlock-keychain",
+        ),
+        (PasswordSetError("(-25308, 'Unknown Error')"), "locked", "security unlock-keychain"),
+        (KeyringLocked("Can't get password: (-128, 'Keychain Access Denied')"), "denied", "denied"),
+        (PermissionError(13, "Permission denied"), "failing", "PermissionError"),
+        (InitError("no collection"), "failing", "InitError"),
+        (OSError(1312, "A specified logon session does not exist"), "failing", "OSError"),
+        (RuntimeError("x"), "failing", "RuntimeError"),
+        (Rude("x"), "failing", "Rude"),
+        (SystemExit(3), "failing", "SystemExit"),
+        (KeyboardInterrupt(), "failing", "KeyboardInterrupt"),
+    ],
+    ids=range(11),
+)
+def test_kr_02_kr_11_every_exception_is_told_apart(
+    vault: SystemVault, use: Use, error: BaseException, kind: str, words: str
+) -> None:
+    """Whatever a backend raises becomes one error with the backend's name, on every verb."""
+    use(Failing(error))
+    for act, code in (
+        (lambda: vault.get("user-ada"), STORE_READ_FAILED),
+        (lambda: vault.set("user-ada", SECRET), STORE_WRITE_FAILED),
+        (lambda: vault.delete("user-ada"), STORE_WRITE_FAILED),
+        (vault.probe, STORE_WRITE_FAILED),
+    ):
+        with pytest.raises(KeyringTrouble) as caught:
+            act()
+        assert (caught.value.kind, caught.value.code) == (kind, code)
+        assert words in caught.value.format_message()
+        assert "stores.keyrings.Failing" in caught.value.message
+        assert caught.value.__cause__ is None
+
+
+def test_kr_02_a_dismissed_prompt_is_a_denial(vault: SystemVault, use: Use) -> None:
+    """An exception whose name says denied or dismissed is one, wherever it is in the chain."""
+    error = RuntimeError("x")
+    error.__cause__ = type("PromptDismissedException", (Exception,), {})()
+    use(Failing(error))
+    with pytest.raises(KeyringTrouble) as caught:
+        vault.get("user-ada")
+    assert caught.value.kind == "denied"
+
+
+def test_sx_02_no_error_quotes_a_secret(vault: SystemVault, use: Use) -> None:
+    """A backend that quotes the secret in its complaint is not quoted."""
+    use(Telltale())
+    with pytest.raises(KeyringTrouble) as caught:
+        vault.set("user-ada", SECRET)
+    error: BaseException | None = caught.value
+    while error is not None:
+        assert SECRET not in f"{error} {error!r}"
+        error = error.__cause__ or error.__context__
+
+
+def test_kr_05_a_lying_backend_is_found_out(vault: SystemVault, use: Use) -> None:
+    """A set that keeps nothing is an error right away, before a login as well."""
+    use(Forgetful())
+    for act in (lambda: vault.set("user-ada", SECRET), vault.probe):
+        with pytest.raises(KeyringTrouble, match="did not keep") as caught:
+            act()
+        assert caught.value.kind == "lying"
+
+
+@pytest.mark.parametrize("backend", ["null", "fail"])
+def test_kr_05_kr_10_no_backend_at_all(backend: str) -> None:
+    """The null and the fail backend of keyring are no keyring, for reading as for writing."""
+    assert run(ASK_EVERYTHING, PYTHON_KEYRING_BACKEND=f"keyring.backends.{backend}.Keyring") == (
+        "absent\n" * 4
+    )
+
+
+@pytest.mark.parametrize("name", ["no.such.Backend", "keyring.backends.null.Nonsense", "Nonsense"])
+def test_kr_10_a_bogus_name_in_the_environment(name: str) -> None:
+    """A backend that cannot be imported is an absent one, and its name is in the message."""
+    script = ASK_EVERYTHING.replace("print(error.kind)", "print(error.kind, error.message)")
+    answer = run(script, PYTHON_KEYRING_BACKEND=name)
+    assert [line.startswith("absent") and name in line for line in answer.splitlines()] == [
+        True
+    ] * 4
+
+
+ASK_EVERYTHING = """
+from click_auth.stores.system_vault import SystemVault
+from click_auth.stores.trouble import KeyringTrouble
+vault = SystemVault("todo")
+get, put, drop = lambda: vault.get("x"), lambda: vault.set("x", "y"), lambda: vault.delete("x")
+for act in (vault.check, get, put, drop):
+    try:
+        act()
+    except KeyringTrouble as error:
+        print(error.kind)
+"""
+
+
+@pytest.mark.real_keyring  # by name only: the backends are stand-ins
+@pytest.mark.parametrize(
+    "name, weakness",
+    [
+        ("keyrings.alt.file.PlaintextKeyring", STORES_PLAINTEXT),
+        ("keyring.backends.null.Keyring", STORES_NOTHING),
+        ("keyrings.alt.file.EncryptedKeyring", None),
+        ("keyring.backends.SecretService.Keyring", None),
+    ],
+)
+def test_kr_15_a_plaintext_backend_is_no_system_keyring(
+    vault: SystemVault, use: Use, name: str, weakness: str | None
+) -> None:
+    """Backends are known by their names; what is weak is neither written nor trusted."""
+    backend = under_the_name_of(name, Cellar)
+    assert facts_of(backend).weakness == weakness
+    use(backend)
+    if weakness is None:
+        vault.check()
+        assert vault.set("user-ada", SECRET) is None
+        return
+    for act in (vault.check, vault.probe, lambda: vault.set("x", SECRET), lambda: vault.get("x")):
+        with pytest.raises(KeyringTrouble, match="no usable keyring") as caught:
+            act()
+        assert weakness in caught.value.message
+        assert "plaintext" in caught.value.format_message()
+    assert backend.secrets == {}
+
+
+@pytest.mark.real_keyring  # by name only: the backends are stand-ins
+def test_kr_15_a_chain_is_as_good_as_its_first(use: Use) -> None:
+    """A chain writes to its first backend; an empty one stores nothing."""
+    chain = under_the_name_of("keyring.backends.chainer.ChainerBackend", Cellar)
+    assert facts_of(chain).weakness == STORES_NOTHING
+    plain = under_the_name_of("keyrings.alt.file.PlaintextKeyring", Cellar)
+    chain.backends = [plain, Cellar()]  # type: ignore[attr-defined]
+    assert facts_of(chain).weakness == STORES_PLAINTEXT
+    chain.backends.reverse()  # type: ignore[attr-defined]
+    assert facts_of(chain).weakness is None
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_hanging_backend_is_given_up(vault: SystemVault, use: Use) -> None:
+    """A call that does not come back ends in time, the next one at once; later all is well."""
+    backend = Hanging()
+    use(backend)
+    started = time.monotonic()
+    with pytest.raises(KeyringTrouble, match="did not answer") as caught:
+        vault.set("user-ada", SECRET)
+    assert caught.value.kind == "hanging"
+    with pytest.raises(KeyringTrouble, match="still waits"):
+        vault.get("user-ada")
+    assert time.monotonic() - started < 2
+    backend.let_go.set()
+    for thread in threading.enumerate():
+        if thread.name == "click-auth":
+            thread.join(5)
+    vault.set("user-ada", SECRET)
+    assert vault.get("user-ada") == SECRET
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_person_is_given_time(vault: SystemVault, use: Use) -> None:
+    """While a person is logging in, a prompt may stand as long as they need to answer it."""
+    backend = Hanging()
+    use(backend)
+    threading.Timer(0.3, backend.let_go.set).start()
+    with vault.patiently():
+        assert vault.get("user-ada") is None
+
+
+def test_a_hanging_backend_does_not_hold_the_exit() -> None:
+    """A process whose keyring hangs ends when it is done, not when the keyring is."""
+    script = """
+import time
+from stores.keyrings import Hanging
+import keyring
+keyring.set_keyring(Hanging())
+from click_auth.stores import keychain
+from click_auth.stores.system_vault import SystemVault
+keychain.seconds_per_call.set(0.1)
+try:
+    SystemVault("todo").get("x")
+except Exception as error:
+    print(error.kind)
+"""
+    started = time.monotonic()
+    assert run(script) == "hanging\n"
+    assert time.monotonic() - started < 10
+
+
+def test_kr_07_a_long_secret_on_a_backend_that_cuts(vault: SystemVault, use: Use) -> None:
+    """8 KiB on a backend that silently keeps 1,280 characters come back whole."""
+    check_long_secrets(vault, use, Cutting())
+
+
+def test_kr_07_a_long_secret_on_a_backend_that_refuses(vault: SystemVault, use: Use) -> None:
+    """8 KiB on a backend that raises beyond 2,560 bytes of UTF-16 come back whole."""
+    check_long_secrets(vault, use, Small())
+
+
+@pytest.mark.real_keyring  # by name only: the backend is a stand-in
+def test_kr_07_windows_is_known_to_be_small(vault: SystemVault, use: Use) -> None:
+    """Where the limit is known nothing longer is ever tried."""
+    backend = under_the_name_of("keyring.backends.Windows.WinVaultKeyring", Small)
+    check_long_secrets(vault, use, backend)
+    assert all(len(secret) <= 1280 for secret in backend.secrets.values())
+
+
+def check_long_secrets(vault: SystemVault, use: Use, backend: Cellar) -> None:
+    """Write long and short secrets over one another, and remove them without a trace."""
+    use(backend)
+    for secret in ("a" * 8192, "short", "b" * 3000, "c" * 9000, "\U0001f511" * 2000, "d" * 1201):
+        vault.set("user-ada", secret)
+        assert vault.get("user-ada") == secret
+        assert SystemVault("todo").get("user-ada") == secret
+    vault.set("user-ada", "e" * 5000)
+    vault.delete("user-ada")
+    assert backend.secrets == {}
+
+
+def test_kr_07_a_short_secret_stays_whole(vault: SystemVault, use: Use) -> None:
+    """Nothing is split that fits, and a real failure is not taken for a limit."""
+    backend = Failing(RuntimeError("x"), "set", "#")
+    use(backend)
+    vault.set("user-ada", "a" * 8192)
+    assert list(backend.secrets) == ["todo/user-ada"]
+    use(Failing(verbs="set"))
+    with pytest.raises(KeyringTrouble) as caught:
+        vault.set("user-ada", "a" * 8192)
+    assert caught.value.kind == "locked"
+
+
+@given(st.lists(st.integers(0, 4000), min_size=2, max_size=5), st.integers(0, 30))
+@settings(deadline=None, max_examples=40)
+def test_kr_07_a_crash_leaves_the_old_secret_or_the_new(lengths: list[int], calls: int) -> None:
+    """Whichever call to the backend is the last, one of the two secrets can be read whole."""
+    backend = Dying()
+    before = keyring.core._keyring_backend
+    keyring.set_keyring(backend)
+    try:
+        vault = SystemVault("todo")
+        *earlier, last = (chr(97 + i) * length for i, length in enumerate(lengths))
+        for secret in earlier:
+            vault.set("user-ada", secret)
+        backend.left = calls
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Dying, "dies", True)
+            with contextlib.suppress(StorageUnavailable):
+                vault.set("user-ada", last)
+        assert SystemVault("todo").get("user-ada") in (earlier[-1], last)
+        SystemVault("todo").set("user-ada", "f" * 5000)
+        assert SystemVault("todo").get("user-ada") == "f" * 5000
+    finally:
+        keyring.core._keyring_backend = before
+
+
+class Dying(Small):
+    """Dies, for everybody, at a call that was chosen."""
+
+    dies = False
+    left = 0
+
+    def set_password(self, service: str, username: str, password: str) -> None:
+        """Die, or keep a secret."""
+        self._count()
+        super().set_password(service, username, password)
+
+    def get_password(self, service: str, username: str) -> str | None:
+        """Die, or return a secret."""
+        self._count()
+        return super().get_password(service, username)
+
+    def delete_password(self, service: str, username: str) -> None:
+        """Die, or drop a secret."""
+        self._count()
+        super().delete_password(service, username)
+
+    def _count(self) -> None:
+        if self.dies:
+            self.left -= 1
+            if self.left < 0:
+                raise KeyringLocked
+
+
+def test_a_secret_that_looks_like_our_own_mark(vault: SystemVault, cellar: Cellar) -> None:
+    """A token that begins as a manifest does is still a token."""
+    secret = "click-auth-pieces:1:2:00000000"
+    vault.set("user-ada", secret)
+    assert vault.get("user-ada") == secret
+    vault.delete("user-ada")
+    assert cellar.secrets == {}
+
+
+def test_a_piece_that_is_gone_is_a_secret_that_is_gone(vault: SystemVault, use: Use) -> None:
+    """A split secret of which a piece was deleted by hand is missing, not half there."""
+    backend = Small()
+    use(backend)
+    vault.set("user-ada", "a" * 5000)
+    del backend.secrets["todo/user-ada#2"]
+    assert vault.get("user-ada") is None
+
+
+def test_a_set_that_fails_puts_back_what_was_there(vault: SystemVault, use: Use) -> None:
+    """A backend that deletes before it fails to add does not cost the old secret."""
+
+    class DeleteThenFail(Cellar):
+        fails = False
+
+        def set_password(self, service: str, username: str, password: str) -> None:
+            if self.fails:
+                self.fails = False
+                del self.secrets[service]
+                raise PasswordSetError
+            super().set_password(service, username, password)
+
+    backend = DeleteThenFail()
+    use(backend)
+    vault.set("user-ada", "old")
+    backend.fails = True
+    with pytest.raises(KeyringTrouble):
+        vault.set("user-ada", "new")
+    assert backend.secrets == {"todo/user-ada": "old"}
+
+
+def test_a_secret_that_a_keyring_holds_twice_is_deleted_twice(vault: SystemVault, use: Use) -> None:
+    """Secret Service may hold two items for one name, and delete takes the first."""
+
+    class Twice(Cellar):
+        def delete_password(self, service: str, username: str) -> None:
+            super().delete_password(service, username)
+            if not self.journal.count(f"delete {service}") > 1:
+                self.secrets[service] = "older"
+
+    backend = Twice()
+    use(backend)
+    vault.set("user-ada", SECRET)
+    vault.delete("user-ada")
+    assert backend.secrets == {}
+
+
+def test_a_deletion_that_is_refused_says_so(vault: SystemVault, use: Use) -> None:
+    """A backend that does not delete is an error, not a logout."""
+    backend = Failing(KeyringLocked("(-128, 'denied')"), "delete")
+    use(backend)
+    vault.set("user-ada", SECRET)
+    with pytest.raises(KeyringTrouble) as caught:
+        vault.delete("user-ada")
+    assert caught.value.kind == "denied"
+    assert backend.journal.count("delete todo/user-ada") == 0
+
+
+@pytest.mark.real_keyring  # by name only: the backend is a stand-in
+def test_macos_fails_one_of_two_readers(vault: SystemVault, use: Use) -> None:
+    """On macOS a read that failed is tried once more, elsewhere it is not."""
+    use(under_the_name_of("keyring.backends.macOS.Keyring", Flickering))
+    vault.set("user-ada", SECRET)
+    assert vault.get("user-ada") == SECRET
+    use(Flickering())
+    with pytest.raises(KeyringTrouble):
+        vault.get("user-ada")
+
+
+def test_the_guard_is_asked_before_anything(
+    vault: SystemVault, cellar: Cellar, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the guard of the pytest plugin raises passes through, and nothing was touched."""
+
+    class Refused(Exception):
+        pass
+
+    def guard(description: str) -> None:
+        raise Refused(description)
+
+    monkeypatch.setattr(keychain, "guard", guard)
+    with pytest.raises(Refused, match=r"write|read"):
+        vault.set("user-ada", SECRET)
+    assert cellar.journal == []
+
+
+def test_a_child_process_may_not_touch_the_keyring() -> None:
+    """With CLICK_AUTH_REFUSE_KEYRING=1 any contact is an AssertionError, before the import."""
+    script = """
+import sys
+from click_auth.stores.system_vault import SystemVault
+try:
+    SystemVault("todo").check()
+except AssertionError:
+    print("keyring" in sys.modules)
+"""
+    assert run(script, CLICK_AUTH_REFUSE_KEYRING="1") == "False\n"

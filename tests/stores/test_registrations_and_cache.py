@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from keyring.backend import KeyringBackend
+
+from click_auth.errors import StorageUnavailable
+from click_auth.stores.cache import FolderCache
+from click_auth.stores.keyring_store import KeyringTokenStore
+from click_auth.stores.memory import MemoryTokenStore
+from click_auth.stores.registrations import MemoryRegistrations
+from stores.conftest import Heard
+from stores.keyrings import Cellar, Failing
+
+CLIENT = {"client_id": "c1", "client_secret": "s3cret", "registration_access_token": "r4t"}
+URL = "https://id.example/.well-known/openid-configuration"
+
+
+def test_a_registered_client_keeps_its_secret_in_the_keyring(
+    store: KeyringTokenStore, cellar: Cellar
+) -> None:
+    """What is public lies in the record file, secrets in a slot of the client's own."""
+    registrations = store.registrations()
+    assert registrations.load("https://id.example") is None
+    registrations.save("https://id.example", CLIENT)
+    assert registrations.load("https://id.example") == CLIENT
+    assert store.records.path is not None
+    assert "s3cret" not in store.records.path.read_text()
+    assert list(cellar.secrets) == ["todo/client-https://id.example"]
+    registrations.forget("https://id.example")
+    registrations.forget("https://id.example")
+    assert registrations.load("https://id.example") is None
+    assert cellar.secrets == {}
+
+
+def test_a_public_client_touches_no_keyring(store: KeyringTokenStore, cellar: Cellar) -> None:
+    """A client without secrets needs no slot."""
+    store.registrations().save("x", {"client_id": "c1"})
+    assert store.registrations().load("x") == {"client_id": "c1"}
+    assert cellar.journal == []
+
+
+def test_a_clients_secret_follows_the_policy(
+    folder: Path, use: Callable[[KeyringBackend], None], heard: Heard
+) -> None:
+    """Refused by the keyring it is an error, or a warning, or was never meant to go there."""
+    use(Failing())
+    with pytest.raises(StorageUnavailable):
+        KeyringTokenStore("todo", folder=folder, storage="system").registrations().save("x", CLIENT)
+    for storage, warnings in (("plaintext", 0), ("fallback", 1)):
+        registrations = KeyringTokenStore("todo", folder=folder, storage=storage).registrations()
+        registrations.save("x", CLIENT)
+        assert registrations.load("x") == CLIENT
+        assert len(heard.warnings) == warnings
+
+
+@pytest.mark.parametrize("secret", [None, "not json", "[]"])
+def test_a_client_whose_secret_is_gone_is_not_registered(
+    store: KeyringTokenStore, cellar: Cellar, secret: str | None
+) -> None:
+    """A slot emptied or filled by hand means that the client is registered anew."""
+    store.registrations().save("x", CLIENT)
+    del cellar.secrets["todo/client-x"]
+    if secret is not None:
+        cellar.secrets["todo/client-x"] = secret
+    assert store.registrations().load("x") is None
+
+
+def test_registrations_in_memory() -> None:
+    """A store that keeps no records keeps clients for the process; the memory store as well."""
+    for registrations in (MemoryRegistrations(), MemoryTokenStore().registrations()):
+        assert registrations.load("x") is None
+        registrations.save("x", CLIENT)
+        assert registrations.load("x") == CLIENT
+        registrations.forget("x")
+        assert registrations.load("x") is None
+
+
+def test_a_document_is_kept_for_a_while(tmp_path: Path) -> None:
+    """A cached document is private, its own URL's, and forgotten when it is old."""
+    now = [1000.0]
+    cache = FolderCache(tmp_path / "cache", 60, clock=lambda: now[0])
+    assert cache.load(URL) is None
+    cache.save(URL, {"issuer": "https://id.example"})
+    assert cache.load(URL) == {"issuer": "https://id.example"}
+    assert cache.load(URL + "2") is None
+    (file,) = (tmp_path / "cache").iterdir()
+    assert os.name == "nt" or file.stat().st_mode & 0o777 == 0o600
+    for moment in (1061.0, 999.0):
+        now[0] = moment
+        assert cache.load(URL) is None
+
+
+@pytest.mark.parametrize("content", [b"", b"null", b"[]", b"{", b"\xff", b"[" * 99_999])
+def test_a_damaged_cache_is_an_empty_one(tmp_path: Path, content: bytes) -> None:
+    """Whatever lies there, the document is simply fetched again."""
+    cache = FolderCache(tmp_path)
+    cache.save(URL, {"a": 1})
+    (file,) = tmp_path.iterdir()
+    file.write_bytes(content)
+    assert cache.load(URL) is None
+    cache.save(URL, {"a": 2})
+    assert cache.load(URL) == {"a": 2}
+
+
+def test_a_cache_that_cannot_be_written_is_no_error(tmp_path: Path) -> None:
+    """A file where the folder should be costs the cache, not the command."""
+    (tmp_path / "cache").write_text("")
+    cache = FolderCache(tmp_path / "cache")
+    cache.save(URL, {"a": 1})
+    assert cache.load(URL) is None
