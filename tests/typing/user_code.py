@@ -53,7 +53,7 @@ auth = Auth(
         api_url="https://api.todo.example",
         identify=identify,
     ),
-    store=KeyringTokenStore(),
+    store=KeyringTokenStore("todo"),
     hints=["Ask in #todo-help."],
 )
 keys = Auth("keys", ApiKeyProvider(api_url="https://api.todo.example", header="X-Api-Key"))
