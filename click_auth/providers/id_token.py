@@ -86,11 +86,9 @@ def _verified(server: Server, id_token: str) -> Mapping[str, Any]:
     from joserfc import jwt  # noqa: PLC0415 - an extra
     from joserfc.errors import JoseError  # noqa: PLC0415
 
-    for fresh in (False, True):
-        try:
+    for fresh in (False, True):  # the key may be newer than our copy
+        with contextlib.suppress(JoseError, ValueError, TypeError, KeyError):
             return jwt.decode(id_token, _keys(server, fresh=fresh), ALGORITHMS).claims
-        except (JoseError, ValueError, TypeError, KeyError):
-            continue  # the key may be newer than our copy: once more, with the server's own
     raise _refused("its signature is not the server's")
 
 

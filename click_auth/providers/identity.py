@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from click_auth.errors import LoginFailed, Refused, Unreachable
 from click_auth.http import Call
 from click_auth.providers.base import DEFAULT_ID
-from click_auth.providers.endpoint import EndpointFailed, ask, granted
+from click_auth.providers.endpoint import SUCCESS, EndpointFailed, ask, granted
 from click_auth.providers.server import Server
 from click_auth.text import inert
 from click_auth.urls import host_of
@@ -55,7 +55,7 @@ def _according_to_the_server(server: Server, bundle: TokenBundle) -> dict[str, s
         return {"id": DEFAULT_ID} if claims is None else named(claims)
     userinfo = _userinfo(server, url, bundle)
     if claims is not None and claims["sub"] != userinfo.get("sub"):  # OpenID Connect 5.3.2
-        raise EndpointFailed("userinfo and the ID token name different accounts")
+        raise _answered("userinfo and the ID token name different accounts")
     return named(userinfo)
 
 
@@ -86,10 +86,14 @@ def named(claims: Mapping[str, Any]) -> dict[str, str]:
     """Return `id` and, where there is one, `label`. Raises `EndpointFailed` without a subject."""
     subject = claims.get("sub")
     if not isinstance(subject, str) or not subject:
-        raise EndpointFailed("the server did not say who logged in (no sub)")
+        raise _answered("the server did not say who logged in (no sub)")
     labels = (claims.get(name) for name in _LABELS)
     label = next((text for text in labels if isinstance(text, str) and inert(text)), None)
     return {"id": subject} if label is None else {"id": subject, "label": inert(label)}
+
+
+def _answered(what: str) -> EndpointFailed:
+    return EndpointFailed(what, status=SUCCESS[0])
 
 
 def same_account(provider: OAuthProvider, bundle: TokenBundle, account_id: str) -> bool:

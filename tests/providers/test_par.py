@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from click_auth.errors import LoginFailed
+from click_auth.providers.authorization import AuthorizationRequest
+from click_auth.providers.request import LoginRequest
+from providers.wire import Reply, Scripted, provider, reply, reset, say
+
+URI = "http://127.0.0.1:49152/callback"
+
+
+def authorize(
+    server: Scripted, module: str, metadata: dict[str, Any], **facts: Any
+) -> AuthorizationRequest:
+    """Return a request of a server with this metadata, and a PAR endpoint."""
+    server.on["/.well-known/oauth-authorization-server"] = say(
+        {
+            "issuer": server.url,
+            "authorization_endpoint": f"{server.url}/authorize?x=1",
+            "token_endpoint": f"{server.url}/token",
+            "pushed_authorization_request_endpoint": f"{server.url}/par",
+            **metadata,
+        }
+    )
+    made = provider(server, module, issuer=server.url, scopes=("read",), **facts)
+    return made.authorize(LoginRequest(redirect_uri=URI))
+
+
+REQUIRED = {"require_pushed_authorization_requests": True}
+
+
+@pytest.mark.parametrize("metadata, facts", [(REQUIRED, {}), ({}, {"client_metadata": REQUIRED})])
+def test_parameters_are_pushed(
+    server: Scripted, module: str, metadata: dict[str, Any], facts: dict[str, Any]
+) -> None:
+    """Where the server, or the client's own metadata, wants it (RFC 9126)."""
+    server.replies = [say({"request_uri": "urn:x:1", "expires_in": 60}, 201)]
+    request = authorize(server, module, metadata, **facts)
+    assert request.url == (f"{server.url}/authorize?x=1&client_id=todo-cli&request_uri=urn%3Ax%3A1")
+    pushed = server.seen[-1]
+    assert (pushed.method, pushed.path) == ("POST", "/par")
+    assert pushed.form["state"] == request.state
+    assert pushed.form["redirect_uri"] == URI
+    assert pushed.form["client_id"] == "todo-cli"
+
+
+def test_a_pushing_client_authenticates(server: Scripted, module: str) -> None:
+    """As at the token endpoint."""
+    server.replies = [say({"request_uri": "urn:x:1"}, 201)]
+    authorize(server, module, REQUIRED, client_secret="s")
+    assert server.seen[-1].headers["authorization"].startswith("Basic ")
+
+
+def test_nothing_is_pushed_unasked(server: Scripted, module: str) -> None:
+    """An endpoint that is merely offered is left alone."""
+    assert "state=" in authorize(server, module, {}).url
+    assert "/par" not in server.paths()
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [say({}, 201), say({"request_uri": 5}, 201), say({"error": "x"}, 400), reply("", 500), reset],
+)
+def test_a_push_that_fails(server: Scripted, module: str, answer: Reply) -> None:
+    """Nobody is sent anywhere."""
+    server.replies = [answer]
+    with pytest.raises(LoginFailed) as failed:
+        authorize(server, module, REQUIRED)
+    assert failed.value.code == "AUTH_OAUTH_FAILED"
+
+
+def test_a_server_without_the_endpoint(server: Scripted, module: str) -> None:
+    """It is told which is missing."""
+    metadata = {"pushed_authorization_request_endpoint": None}
+    with pytest.raises(LoginFailed, match="has no pushed_authorization_request_endpoint"):
+        authorize(server, module, metadata, client_metadata=REQUIRED)
