@@ -9,14 +9,14 @@ import os
 import ssl
 import time
 import zlib
-from contextvars import ContextVar
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from click_auth._version import __version__
 from click_auth.bounded import TimedOut, bounded
 from click_auth.certificates import VARIABLES, trust_source, verification
+from click_auth.quiet import silenced
 from click_auth.text import inert
 from click_auth.urls import checked_endpoint, host_of, is_loopback, shown, split
 
@@ -33,7 +33,7 @@ _LOOPBACK_PATTERNS = ("all://127.0.0.1", "all://localhost", "all://[::1]")
 logger = logging.getLogger("click_auth")
 
 
-class TransportFailed(Exception):  # noqa: N818 - an outcome, told apart by those who call
+class TransportFailed(Exception):
     """No whole answer came. The text is inert and holds no query, no header, no body.
 
     `status` is the status that had come, None where none had; `lost` says that the server may
@@ -166,7 +166,7 @@ class _Exchange:
 
     def run(self) -> Answer:
         httpx = self._http.module
-        with _quiet(httpx):
+        with silenced(httpx.__name__):
             try:
                 return self._answer()
             except httpx.HTTPError as error:
@@ -278,32 +278,3 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
     while error is not None:
         yield error
         error = error.__cause__ or error.__context__
-
-
-_calling: ContextVar[bool] = ContextVar("click_auth_calling", default=False)
-
-
-class _Mute(logging.Filter):
-    """Drops what httpx and httpcore log about our own calls: URLs, and headers with secrets."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        del record
-        return not _calling.get()
-
-
-_MUTE = _Mute()
-
-
-@contextlib.contextmanager
-def _quiet(module: Any) -> Iterator[None]:
-    """Keep the loggers of *module* and of its transport silent for this thread."""
-    name = cast("str", module.__name__)
-    core = name.replace("httpx", "httpcore")
-    parts = ("connection", "http11", "http2", "proxy", "socks")
-    for each in (name, *(f"{core}.{part}" for part in parts)):
-        logging.getLogger(each).addFilter(_MUTE)
-    token = _calling.set(True)
-    try:
-        yield
-    finally:
-        _calling.reset(token)

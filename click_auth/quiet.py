@@ -1,0 +1,39 @@
+"""The loggers of others, silent while the library speaks for itself."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from contextvars import ContextVar
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_PARTS = ("connection", "http11", "http2", "proxy", "socks")
+
+_calling: ContextVar[bool] = ContextVar("click_auth_calling", default=False)
+
+
+class _Mute(logging.Filter):
+    """Drops what is logged about our own calls: URLs, and headers with secrets."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        del record
+        return not _calling.get()
+
+
+_MUTE = _Mute()
+
+
+@contextlib.contextmanager
+def silenced(name: str) -> Iterator[None]:
+    """Keep the loggers of httpx or httpx2, *name*, and of its transport silent in this thread."""
+    transport = name.replace("httpx", "httpcore")
+    for each in (name, *(f"{transport}.{part}" for part in _PARTS)):
+        logging.getLogger(each).addFilter(_MUTE)
+    token = _calling.set(True)
+    try:
+        yield
+    finally:
+        _calling.reset(token)
