@@ -35,10 +35,10 @@ if TYPE_CHECKING:
     from click_auth.providers.apikey import ApiKeyProvider as ApiKeyProvider
     from click_auth.providers.authorization import AuthorizationRequest as AuthorizationRequest
     from click_auth.providers.authorization import AuthorizationResponse as AuthorizationResponse
-    from click_auth.providers.base import LoginRequest as LoginRequest
-    from click_auth.providers.base import LoginUI as LoginUI
     from click_auth.providers.base import Provider as Provider
     from click_auth.providers.oauth import OAuthProvider as OAuthProvider
+    from click_auth.providers.request import LoginRequest as LoginRequest
+    from click_auth.providers.request import LoginUI as LoginUI
     from click_auth.refresh import refresh_access_token as refresh_access_token
     from click_auth.results import Check as Check
     from click_auth.results import LoginContext as LoginContext
@@ -78,8 +78,9 @@ _HOMES = {
     "models": ("Account", "UserRecord"),
     "providers.apikey": ("ApiKeyProvider",),
     "providers.authorization": ("AuthorizationRequest", "AuthorizationResponse"),
-    "providers.base": ("LoginRequest", "LoginUI", "Provider"),
+    "providers.base": ("Provider",),
     "providers.oauth": ("OAuthProvider",),
+    "providers.request": ("LoginRequest", "LoginUI"),
     "refresh": ("refresh_access_token",),
     "results": (
         "Check",

@@ -19,9 +19,7 @@ def remember(auth: Auth, name: str, value: str | None) -> None:
         click.get_current_context().meta[_slot(auth, name)] = value
 
 
-def in_effect(
-    auth: Auth, user: str | None, instance: str | None
-) -> tuple[str | None, str | None]:
+def in_effect(auth: Auth, user: str | None, instance: str | None) -> tuple[str | None, str | None]:
     """Return *user* and *instance*, or what the running command's own options say."""
     context = click.get_current_context(silent=True)
     if context is None:

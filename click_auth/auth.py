@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, overload
 
 from click_auth import asked
 from click_auth.core import Core, Settings
-from click_auth.errors import AuthError, NotLoggedIn
 from click_auth.defaults import DEFAULT_MIN_TTL, LOGIN_TIMEOUT
+from click_auth.errors import AuthError, NotLoggedIn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import click
     import httpx
 
+    from click_auth.credentials import Credential
     from click_auth.login.pages import PageContext
     from click_auth.migrate import LegacyCredential
     from click_auth.models import Account
@@ -46,7 +47,7 @@ class Auth:
     Thread-safe; refuses to be pickled.
     """
 
-    def __init__(  # noqa: PLR0913 - the contract's own list
+    def __init__(
         self,
         app_name: str,
         provider: ProviderSource,
@@ -103,6 +104,8 @@ class Auth:
     @overload
     def client(
         self,
+        cls: None = None,
+        /,
         *,
         user: str | None = None,
         instance: str | None = None,
@@ -183,7 +186,7 @@ class Auth:
 
     # Logging in and out
 
-    def login(  # noqa: PLR0913 - the contract's own list
+    def login(
         self,
         *,
         user: str | None = None,
@@ -225,7 +228,7 @@ class Auth:
         user: str | None = None,
         *,
         instance: str | None = None,
-        all: bool = False,  # noqa: A002 - the contract's name
+        all: bool = False,
         revoke: bool = True,
     ) -> LogoutResult:
         """Remove an account, or *all*, here and then at the server. Works offline. Blocks."""
@@ -330,7 +333,7 @@ class Auth:
         http_options: Mapping[str, Any] | None = None,
     ) -> Iterator[Auth]:
         """Put other parts in place for a block, for tests; what is None stays as it is."""
-        given = {
+        given: dict[str, Any] = {
             "store": store,
             "folder": folder,
             "environ": environ,
@@ -354,12 +357,13 @@ class Auth:
         except AuthError as error:
             if isinstance(error, NotLoggedIn) and not error.hints:
                 error.with_hints([f"Run `{self.login_path.line(self.app_name)}`."])
-            raise error.with_hints(self._settings.hints)
+            error.with_hints(self._settings.hints)
+            raise
 
     def _asked(self, user: str | None, instance: str | None) -> tuple[str | None, str | None]:
         return asked.in_effect(self, user, instance)
 
-    def _credential(self, user: str | None, instance: str | None) -> Any:
+    def _credential(self, user: str | None, instance: str | None) -> Credential:
         from click_auth.credentials import choose  # noqa: PLC0415 - the edge
 
         return choose(self._core, *self._asked(user, instance))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from click_auth.errors import LoginFailed
+from click_auth.urls import checked_endpoint
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Generator, Iterable
@@ -32,12 +32,16 @@ _PUT_HERE = "click_auth.credential_headers"
 class BearerFlow:
     """The flow, whichever of httpx's modules the client is of. Thread-safe; not pickled."""
 
-    def __init__(self, credential: Credential, origins: frozenset[Origin], *, guarded: bool) -> None:
+    def __init__(
+        self, credential: Credential, origins: frozenset[Origin], *, guarded: bool
+    ) -> None:
         self._credential = credential
         self._origins = origins
         self._guarded = guarded  # our own client strips the credential from redirects
 
-    def sync_auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+    def sync_auth_flow(
+        self, request: httpx.Request
+    ) -> Generator[httpx.Request, httpx.Response, None]:
         """Send the request with the token; after a 401, once more with another one."""
         if not self._is_home(request.url):
             yield request
@@ -59,16 +63,14 @@ class BearerFlow:
         if not self._is_home(request.url):
             yield request
             return
-        from click_auth.in_flight import shared  # noqa: PLC0415 - anyio, for async clients only
+        from click_auth import in_flight  # noqa: PLC0415 - anyio, for async clients only
 
-        bundle = self._credential.at_hand()
-        if bundle is None:
-            bundle = await shared(self._credential, None)
+        bundle = self._credential.at_hand() or await in_flight.first(self._credential)
         self._apply(request, bundle)
         response = yield request
         if response.status_code != UNAUTHORIZED:
             return
-        other = await shared(self._credential, bundle.access_token)
+        other = await in_flight.another(self._credential, bundle.access_token)
         if other is not None and _can_be_sent_again(request):
             self._apply(request, other)
             yield request
@@ -116,7 +118,11 @@ def bearer_for(core: Core, credential: Credential, hosts: Iterable[str]) -> http
 
 
 def client_for(
-    core: Core, credential: Credential, cls: type[Any] | None, hosts: Iterable[str], options: dict[str, Any]
+    core: Core,
+    credential: Credential,
+    cls: type[Any] | None,
+    hosts: Iterable[str],
+    options: dict[str, Any],
 ) -> Any:
     """Return a client of *cls* that carries the credential to `api_url`, `base_url` and *hosts*."""
     base_url = options.pop("base_url", None) or credential.provider.api_url
@@ -131,7 +137,7 @@ def client_for(
     return core.http.client(cls, auth=flow, event_hooks=hooks, **options)
 
 
-def _module_of(cls: type[Any] | None, core: Core) -> ModuleType:
+def _module_of(cls: type[Any] | None, core: Core) -> Any:
     """Return the module of httpx's API whose `Auth` a client class asks for."""
     import sys  # noqa: PLC0415
 
@@ -152,14 +158,8 @@ def _origins(core: Core, credential: Credential, hosts: Iterable[str]) -> frozen
 
 
 def _checked_origin(core: Core, name: str) -> Origin:
-    from click_auth.http import checked_endpoint  # noqa: PLC0415 - the edge
-
-    text = name if "://" in name else f"https://{name}"
-    try:
-        checked_endpoint(text)
-    except LoginFailed as error:
-        raise ValueError(error.message) from None
-    return _origin_of(core.http.module.URL(text))
+    url = name if "://" in name else f"https://{name}"
+    return _origin_of(core.http.module.URL(checked_endpoint(url, name)))
 
 
 def _origin_of(url: httpx.URL) -> Origin:

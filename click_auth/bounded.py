@@ -13,7 +13,7 @@ T = TypeVar("T")
 _POLL_SECONDS = 0.2  # Windows delivers Ctrl-C only between waits
 
 
-class TimedOut(Exception):  # noqa: N818 - an outcome, told apart by those who call
+class TimedOut(Exception):
     """The call was still running when its time was up."""
 
 

@@ -68,9 +68,7 @@ class FixedToken(Credential):
         """Return the token."""
         return self._bundle
 
-    def bundle(
-        self, min_ttl: float = DEFAULT_MIN_TTL, rejected: str | None = None
-    ) -> TokenBundle:
+    def bundle(self, min_ttl: float = DEFAULT_MIN_TTL, rejected: str | None = None) -> TokenBundle:
         """Return the token, whatever is asked of it: nothing else is known."""
         del min_ttl, rejected
         return self._bundle
@@ -103,7 +101,6 @@ class StoredCredential(Credential):
         self._first_read: Record | None = record  # read by whoever chose it
         self._held: Held | None = None
         self._stamp: object = None
-
 
     def at_hand(self) -> TokenBundle | None:
         """Return the held token while it is fresh and nobody has written the record file."""
@@ -150,7 +147,6 @@ class StoredCredential(Credential):
         from click_auth.refresh import Renewal  # noqa: PLC0415 - the edge of the hot path
 
         return Renewal(self._core, record, min_ttl, rejected).run()
-
 
 
 class ClientCredentials(Credential):
@@ -220,7 +216,9 @@ def chosen_record(core: Core, user: str | None = None, instance: str | None = No
     return record
 
 
-def stored_record(core: Core, user: str | None = None, instance: str | None = None) -> Record | None:
+def stored_record(
+    core: Core, user: str | None = None, instance: str | None = None
+) -> Record | None:
     """Return the record of the account that applies, or None where nobody is logged in.
 
     *user* beats `<APP>_ACCOUNT`, which beats the default account, which beats the only one.

@@ -56,10 +56,9 @@ class AuthError(click.ClickException):
         self.hints: tuple[str, ...] = tuple(hints)
         self.voice: Voice | None = None
 
-    def with_hints(self, hints: Sequence[str]) -> AuthError:
-        """Append an application's own hints, once each, and return this error."""
+    def with_hints(self, hints: Sequence[str]) -> None:
+        """Append further hints, once each."""
         self.hints += tuple(hint for hint in hints if hint not in self.hints)
-        return self
 
     def format_message(self) -> str:
         """Return the message and its hints as the one line that a person reads."""
@@ -121,5 +120,3 @@ class UsageError(AuthError, click.UsageError):
 
     exit_code: ClassVar[int] = 2
     default_code: ClassVar[str] = ACCOUNT_NOT_FOUND
-    ctx: click.Context | None = None
-    cmd: click.Command | None = None

@@ -11,18 +11,18 @@ import os
 import socket
 import threading
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 BEAT_SECONDS = 2.0
 DEAD_AFTER_SECONDS = 60.0
 _POLL_SECONDS = 0.01
 
 
-class LockBusy(Exception):  # noqa: N818 - an outcome: the waiter gave up
+class LockBusy(Exception):
     """Somebody else still holds the lock; `holder` is the process id that they wrote."""
 
     def __init__(self, path: Path) -> None:
@@ -140,6 +140,6 @@ def _is_gone(pid: int, start: str) -> bool:
 def _start_of(pid: int) -> str:
     """Return when a process began, as the kernel counts it; "-" where it does not say."""
     with contextlib.suppress(OSError, IndexError):
-        with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as status:  # noqa: PTH123
-            return status.read().rpartition(")")[2].split()[19]
+        status = Path(f"/proc/{pid}/stat").read_text("ascii", "replace")
+        return status.rpartition(")")[2].split()[19]
     return "-"

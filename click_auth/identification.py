@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from click_auth.credentials import Credential
     from click_auth.models import Account
 
+
 def identified(core: Core, credential: Credential, instance: str | None) -> Account:
     """Return the account that *credential* belongs to. Blocks.
 

@@ -5,6 +5,7 @@ Needs anyio, which httpx itself stands on: asyncio and trio alike.
 
 from __future__ import annotations
 
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
@@ -13,33 +14,39 @@ import anyio.to_thread
 from anyio.lowlevel import RunVar
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from click_auth.credentials import Credential
     from click_auth.tokens import TokenBundle
 
-_waiting: RunVar[WeakKeyDictionary[Credential, anyio.Event]] = RunVar("click_auth_in_flight")
+_locks: RunVar[WeakKeyDictionary[Credential, anyio.Lock]] = RunVar("click_auth_locks")
 
 
-async def shared(credential: Credential, rejected: str | None) -> TokenBundle | None:
-    """Return a token of *credential* that is not the *rejected* one; None where there is none.
+async def first(credential: Credential) -> TokenBundle:
+    """Return a token of *credential*. Raises as `Credential.bundle` does."""
+    async with _turn(credential):
+        bundle = credential.at_hand()
+        return bundle if bundle is not None else await anyio.to_thread.run_sync(credential.bundle)
 
-    A cancellation does not interrupt the thread: a rotated token is stored before the task ends.
-    """
-    in_flight = _waiting.get(None)
-    if in_flight is None:
-        in_flight = WeakKeyDictionary()
-        _waiting.set(in_flight)
-    while (event := in_flight.get(credential)) is not None:
-        await event.wait()
+
+async def another(credential: Credential, rejected: str) -> TokenBundle | None:
+    """Return a token that is not the *rejected* one, None where there is none."""
+    async with _turn(credential):
         bundle = credential.at_hand()
         if bundle is not None and bundle.access_token != rejected:
             return bundle
-    event = in_flight[credential] = anyio.Event()
-    try:
-        return await anyio.to_thread.run_sync(_obtain, credential, rejected)
-    finally:
-        del in_flight[credential]
-        event.set()
+        return await anyio.to_thread.run_sync(credential.after_401, rejected)
 
 
-def _obtain(credential: Credential, rejected: str | None) -> TokenBundle | None:
-    return credential.bundle() if rejected is None else credential.after_401(rejected)
+@asynccontextmanager
+async def _turn(credential: Credential) -> AsyncIterator[None]:
+    """Wait for one's turn. Whoever has it is the only one in a thread; the others find its token.
+
+    A cancellation does not interrupt the thread: a rotated token is stored before the task ends.
+    """
+    locks = _locks.get(None)
+    if locks is None:
+        locks = WeakKeyDictionary()
+        _locks.set(locks)
+    async with locks.setdefault(credential, anyio.Lock()):
+        yield

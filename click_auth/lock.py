@@ -10,6 +10,7 @@ import contextlib
 import errno
 import os
 import random
+import sys
 import time
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, BinaryIO
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["LockBusy", "account_lock", "exclusive", "patience"]
+__all__ = ["LockBusy", "account_lock", "exclusive", "holder_of", "patience"]
 
 POLL_SECONDS = 0.008
 DEFAULT_PATIENCE_SECONDS = 75.0
@@ -35,7 +36,7 @@ _patience: ContextVar[float] = ContextVar("click_auth_patience", default=DEFAULT
 _held: set[BinaryIO] = set()
 
 
-class _NoLocksHere(Exception):  # noqa: N818 - an outcome: another way is taken
+class _NoLocksHere(Exception):
     """The file system does not lock files."""
 
 
@@ -80,6 +81,23 @@ def exclusive(path: Path, seconds: float) -> Iterator[None]:
         except OSError as error:
             raise _cannot_lock(path, error) from None
         yield
+
+
+def holder_of(path: Path) -> LockBusy | None:
+    """Return what a waiter for *path* would be told now, None where nobody holds it.
+
+    Neither waits nor changes anything. Raises OSError where the file cannot be opened.
+    """
+    # A shared lock for a moment keeps nobody from anything but a retry; Windows has none to spare.
+    flags = portalocker.LockFlags
+    kind = flags.EXCLUSIVE if sys.platform == "win32" else flags.SHARED
+    with os.fdopen(os.open(path, _OPEN), "r+b", buffering=0) as file:
+        try:
+            portalocker.lock(file, kind | flags.NON_BLOCKING)
+        except portalocker.LockException:
+            return LockBusy(path)
+        portalocker.unlock(file)
+    return None
 
 
 @contextlib.contextmanager
@@ -150,8 +168,10 @@ def _release(path: Path, file: BinaryIO) -> None:
 
 
 def _unlink(path: Path, file: BinaryIO) -> None:
-    """Unlink *path* if it still is our file. Windows cannot, while it is open: the next one
-    takes it over in place."""
+    """Unlink *path* if it still is our file.
+
+    Windows cannot while it is open: there the next one takes it over in place.
+    """
     with contextlib.suppress(OSError):
         if _is_at(path, file):
             path.unlink()

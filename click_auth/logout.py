@@ -6,10 +6,10 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from click_auth import voice
+from click_auth.binding import check_binding
 from click_auth.credentials import stored_record
 from click_auth.errors import AuthError, Unreachable
 from click_auth.lock import LockBusy, patience
-from click_auth.binding import check_binding
 from click_auth.results import LogoutResult
 
 if TYPE_CHECKING:

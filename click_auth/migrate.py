@@ -8,10 +8,9 @@ record has been read back. Whatever stops this in between, the next command goes
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, Union
+from typing import TYPE_CHECKING, Protocol
 
 from click_auth.credentials import FixedToken
 from click_auth.errors import AuthError, LoginFailed, StorageUnavailable, Unreachable
@@ -23,6 +22,8 @@ from click_auth.stores.base import Superseded
 from click_auth.tokens import TokenBundle, to_posix
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from click_auth.core import Core
     from click_auth.identity import Identity
 
@@ -41,7 +42,7 @@ class LegacyCredential:
     """
 
     name: str
-    read: Callable[[], Union[str, TokenBundle, None]]
+    read: Callable[[], str | TokenBundle | None]
     retire: Callable[[], None]
 
 

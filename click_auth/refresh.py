@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from click_auth import signals, voice
 from click_auth.binding import check_binding
+from click_auth.credentials import chosen_record
 from click_auth.defaults import DEFAULT_MIN_TTL
 from click_auth.errors import (
     REFRESH_EXPIRED,
@@ -22,7 +23,6 @@ from click_auth.errors import (
     StorageUnavailable,
     Unreachable,
 )
-from click_auth.credentials import chosen_record
 from click_auth.lock import LockBusy, patience
 from click_auth.stores.base import Superseded
 from click_auth.stores.held import Held, read_held
@@ -105,8 +105,10 @@ class Renewal:
         return Held(record, bundle)
 
     def _after_a_refusal(self, record: Record, error: NotLoggedIn) -> Held:
-        """Adopt what somebody without our lock has renewed; else remember that the grant is dead,
-        so that the next twenty commands do not ask the server again."""
+        """Adopt what somebody without our lock has renewed; else remember that the grant is dead.
+
+        So the next twenty commands do not ask the server again.
+        """
         current = self._current()
         if current.generation != record.generation:
             return read_held(self.core.store, current)
@@ -161,7 +163,7 @@ def _asked(provider: Provider, bundle: TokenBundle) -> TokenBundle:
 
 
 def _carried_forward(old: TokenBundle, fresh: TokenBundle) -> TokenBundle:
-    """An answer without a refresh token or scopes leaves the old ones in force (section 6)."""
+    """Keep the refresh token and the scopes that the answer does not replace (section 6)."""
     if fresh.refresh_token is None:
         expiry = old.refresh_expires_at
         fresh = replace(fresh, refresh_token=old.refresh_token, refresh_expires_at=expiry)

@@ -25,7 +25,8 @@ class Services:
     """The providers behind `Auth(provider=)`, by instance."""
 
     def __init__(self, source: ProviderSource) -> None:
-        if not isinstance(source, (Provider, Mapping)) and not callable(source):
+        given: object = source
+        if not isinstance(given, (Provider, Mapping)) and not callable(given):
             message = f"provider is a Provider, a mapping or a function, not {source!r}"
             raise TypeError(message)
         if isinstance(source, Mapping) and not source:
@@ -53,7 +54,7 @@ class Services:
         return ALL
 
     def instance(self, name: str | None) -> str | None:
-        """Return *name* normalised; without one, the default instance. Raises Click's usage error."""
+        """Return *name* normalised; without one, the default. Raises Click's usage error."""
         choices = self.choices
         if choices is None:
             return None if name is None or not self.has_instances else normalised(name)
@@ -78,8 +79,10 @@ class Services:
 
 
 def normalised(instance: str) -> str:
-    """Return an instance as it is remembered: no default port, no trailing slash, and scheme and
-    host in lower case where it is an address."""
+    """Return an instance as it is remembered: without a default port and a trailing slash.
+
+    Of an address, scheme and host are in lower case.
+    """
     text = instance.strip().rstrip("/")
     scheme, separator, rest = text.partition("://")
     if not separator:

@@ -55,7 +55,7 @@ def _terminate(_number: int, _frame: object) -> NoReturn:
 
 
 def _replaced(recorder: Any) -> dict[int, Any]:
-    handlers = {number: signal.getsignal(number) for number in _DEFERRED}
+    handlers: dict[int, Any] = {number: signal.getsignal(number) for number in _DEFERRED}
     for number, handler in handlers.items():
         if handler is not None:  # None: not installed from Python, so not ours to replace
             signal.signal(number, recorder)

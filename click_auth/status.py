@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from click_auth.binding import check_binding
 from click_auth.credentials import StoredCredential, choose
@@ -21,7 +21,9 @@ from click_auth.tokens import from_posix, is_fresh
 if TYPE_CHECKING:
     from click_auth.core import Core
     from click_auth.credentials import Credential
+    from click_auth.models import Account
     from click_auth.records import Record
+    from click_auth.tokens import TokenBundle
 
 
 def look(
@@ -55,7 +57,7 @@ def _recorded(core: Core, credential: Credential) -> Status:
     valid = is_fresh(record, now=core.clock(), min_ttl=0.0) and not record.is_rejected
     return Status(
         "ok" if valid or refreshable else "expired",
-        record.account,  # type: ignore[arg-type] - the field turns it into an Account
+        cast("Account", record.account),  # the field makes one of it
         default=core.store.listing()[1] == record.key,
         source=record.storage,
         expires_at=from_posix(record.access_token_expires_at),
@@ -85,7 +87,9 @@ def _asked(core: Core, credential: Credential) -> StatusContext:
     """Renew the token if it must be, and show it to the service."""
     from click_auth.identification import identified  # noqa: PLC0415 - pydantic, when online
 
-    bundle, state, reason = None, "ok", None
+    bundle: TokenBundle | None = None
+    state: State = "ok"
+    reason: str | None = None
     try:
         bundle = credential.bundle()
         identified(core, credential, credential.instance)

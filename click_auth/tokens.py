@@ -28,7 +28,7 @@ class TokenBundle:
     expires_at: datetime | None = None
     refresh_expires_at: datetime | None = None
     scopes: tuple[str, ...] | None = None
-    token_type: str = "Bearer"
+    token_type: str = "Bearer"  # noqa: S105 - the name of a scheme
     id_token: str | None = field(default=None, repr=False)
     extra: Mapping[str, Any] = field(default_factory=dict, repr=False)
 

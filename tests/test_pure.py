@@ -30,7 +30,7 @@ def test_ar_02_ar_04_random_values_are_long_unreserved_and_new() -> None:
 
 
 @pytest.mark.parametrize(
-    ("account_id", "instance", "key"),
+    "account_id,instance,key",
     [
         ("ada", None, "ada"),
         ("a@b.c", None, "a%40b.c"),
@@ -89,7 +89,7 @@ def record(expires_at: float | None, obtained_at: float | None = 1000.0) -> Reco
 
 
 @pytest.mark.parametrize(
-    ("expires_at", "now", "min_ttl", "fresh"),
+    "expires_at,now,min_ttl,fresh",
     [
         (None, 5e9, 60.0, True),  # no expiry known
         (4600.0, 4539.0, 60.0, True),
@@ -102,7 +102,7 @@ def record(expires_at: float | None, obtained_at: float | None = 1000.0) -> Reco
     ],
 )
 def test_when_a_token_is_fresh(
-    expires_at: float | None, now: float, min_ttl: float, fresh: bool
+    expires_at: float | None, now: float, min_ttl: float, *, fresh: bool
 ) -> None:
     """A token is fresh while more than min_ttl is left, and while its expiry is unknown."""
     assert is_fresh(record(expires_at), now=now, min_ttl=min_ttl) is fresh

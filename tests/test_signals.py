@@ -14,18 +14,20 @@ from click_auth import signals
 def test_sigint_waits_for_the_end_of_the_block() -> None:
     """An interrupt inside of the block is raised when the block is done, not before."""
     done = []
-    with pytest.raises(KeyboardInterrupt), signals.deferred():
-        os.kill(os.getpid(), signal.SIGINT)
-        done.append("written")
+    with pytest.raises(KeyboardInterrupt):  # noqa: PT012, SIM117 - the block is tested
+        with signals.deferred():
+            os.kill(os.getpid(), signal.SIGINT)
+            done.append("written")
     assert done == ["written"]
 
 
 def test_sigterm_waits_and_exits_with_143() -> None:
     """A termination that nobody handles becomes exit code 143, after the block."""
     done = []
-    with pytest.raises(SystemExit) as ending, signals.deferred():
-        os.kill(os.getpid(), signal.SIGTERM)
-        done.append("written")
+    with pytest.raises(SystemExit) as ending:  # noqa: PT012, SIM117 - the block is tested
+        with signals.deferred():
+            os.kill(os.getpid(), signal.SIGTERM)
+            done.append("written")
     assert (done, ending.value.code) == (["written"], 143)
 
 
@@ -71,7 +73,7 @@ def test_other_threads_touch_no_handler() -> None:
 def test_ending_cleanly_unwinds_on_sigterm() -> None:
     """A command that is terminated unwinds, so that locks and ports are released."""
     unwound = []
-    with pytest.raises(SystemExit) as ending, signals.ending_cleanly():
+    with pytest.raises(SystemExit) as ending, signals.ending_cleanly():  # noqa: PT012
         try:
             os.kill(os.getpid(), signal.SIGTERM)
         finally:

@@ -8,7 +8,7 @@ import click
 
 from click_auth.asked import in_effect
 from click_auth.commands.attaching import answers_to, attach, check_group
-from click_auth.commands.options import account_options, account_argument
+from click_auth.commands.options import account_argument, account_options
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -27,8 +27,10 @@ def attach_accounts(
     params: Sequence[click.Parameter] = (),
     **attrs: Any,
 ) -> Callable[[G], G]:
-    """Return a decorator that adds the group `account` to a group, with `list`, `use`, `current`
-    and `remove`. The arguments are as for `attach_login`, and go to the group."""
+    """Return a decorator that adds a group with `list`, `use`, `current` and `remove` to a group.
+
+    The arguments are as for `attach_login`, and go to the group that is added.
+    """
 
     def decorate(group: G) -> G:
         check_group(group)
@@ -73,7 +75,9 @@ def _fill(auth: Auth, group: click.Group) -> None:
         output.done(f"Removed {', '.join(result.removed)}.")
         output.result(result.to_json, None)
 
-    no_revoke = click.Option(["--no-revoke", "no_revoke"], is_flag=True, help="Do not tell the server.")
+    no_revoke = click.Option(
+        ["--no-revoke", "no_revoke"], is_flag=True, help="Do not tell the server."
+    )
     ref = account_argument(auth)
     for name, body, params in (
         ("list", list_accounts, []),

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 G = TypeVar("G", bound=click.Group)
 
 _JSON = click.Option(["--json", "as_json"], is_flag=True, help="Print one JSON object.")
-_NDJSON = click.Option(["--ndjson", "as_ndjson"], is_flag=True, help="Print JSON, one object a line.")
+_NDJSON = click.Option(
+    ["--ndjson", "as_ndjson"], is_flag=True, help="Print JSON, one object a line."
+)
 
 
 def attach(
@@ -62,7 +64,8 @@ def check_group(group: object) -> None:
     got = f"{type(group).__module__}.{type(group).__qualname__}"
     why = (
         "; Typer brings a copy of Click of its own, so its groups are no click.Group"
-        if module.partition(".")[0] == "typer" or any("typer" in base.__module__ for base in type(group).__mro__)
+        if module.partition(".")[0] == "typer"
+        or any("typer" in base.__module__ for base in type(group).__mro__)
         else ""
     )
     message = f"attach_* decorates a click.Group, not {got}{why}"

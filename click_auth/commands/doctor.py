@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -13,11 +14,8 @@ if TYPE_CHECKING:
 
     from click_auth.auth import Auth
     from click_auth.commands.output import Human, Json
-    from click_auth.results import Check
 
 G = TypeVar("G", bound=click.Group)
-
-_MARKS = {"ok": ("ok", "green"), "warn": ("warn", "yellow"), "fail": ("FAIL", "red")}
 
 
 def attach_doctor(
@@ -32,20 +30,17 @@ def attach_doctor(
 
     def doctor(output: Human | Json, **_: Any) -> None:
         """Check everything that logging in depends on; change nothing."""
+        from click_auth.commands.doctor_body import rendered  # noqa: PLC0415 - the edge
+
+        context = click.get_current_context()
+        if context.color is None and os.environ.get("NO_COLOR"):
+            context.color = False
         report = auth.doctor()
         rows = [check.to_json() for check in report.checks]
-        output.rows(report.to_json, rows, "\n".join(_line(check) for check in report.checks))
-        click.get_current_context().exit(0 if report.ok else 1)
+        output.rows(report.to_json, rows, rendered(report))
+        context.exit(0 if report.ok else 1)
 
     def decorate(group: G) -> G:
         return attach(group, auth, name, doctor, [], cls=cls, extra=params, attrs=attrs)
 
     return decorate
-
-
-def _line(check: Check) -> str:
-    mark, color = _MARKS[check.verdict]
-    line = f"{click.style(f'{mark:<4}', fg=color)}  {check.name:<18} {check.value}"
-    source = f"  [{check.source}]" if check.source else ""
-    hint = f"\n      {'':<18} {check.hint}" if check.hint else ""
-    return line + click.style(source, dim=True) + hint

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from click_auth.commands.attaching import attach
-from click_auth.defaults import LOGIN_TIMEOUT
 from click_auth.commands.options import instance_parameters, user_parameter
+from click_auth.defaults import LOGIN_TIMEOUT
 from click_auth.providers import options as offered
 
 if TYPE_CHECKING:

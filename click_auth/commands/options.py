@@ -24,12 +24,14 @@ def account_options(auth: Auth, *, with_all: str | None = None) -> list[click.Pa
     return options
 
 
-def user_parameter(auth: Auth, help: str = "Which account: a key, an id or a label.") -> click.Option:  # noqa: A002
+def user_parameter(
+    auth: Auth, text: str = "Which account: a key, an id or a label."
+) -> click.Option:
     """Return `--user REF`; what it is given is remembered for the running command."""
     return click.Option(
         ["--user"],
         metavar="REF",
-        help=help,
+        help=text,
         expose_value=False,
         callback=_remembering(auth, asked.USER),
         shell_complete=_completing_accounts(auth),
@@ -94,7 +96,9 @@ def _completing_accounts(auth: Auth) -> Any:
 
 
 def _completing_instances(auth: Auth) -> Any:
-    def complete(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
+    def complete(
+        _context: click.Context, _parameter: click.Parameter, incomplete: str
+    ) -> list[str]:
         try:
             identities, _default = auth.core.store.listing()
         except click.ClickException:

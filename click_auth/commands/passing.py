@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from click_auth.auth import Auth
+
+    F = TypeVar("F", bound=Callable[..., Any])
 
 
 def pass_client(auth: Auth, function: Callable[..., Any] | None, options: dict[str, Any]) -> Any:
@@ -31,18 +33,18 @@ def pass_client(auth: Auth, function: Callable[..., Any] | None, options: dict[s
     return decorate if function is None else decorate(function)
 
 
-def required(auth: Auth, scopes: tuple[str, ...]) -> Any:
+def required(auth: Auth, scopes: tuple[str, ...]) -> Callable[[F], F]:
     """Return the decorator of `Auth.required`; while a command runs, check at once as well."""
     if _is_running():
         check(auth, scopes)
 
-    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+    def decorate(command: F) -> F:
         @functools.wraps(command)
         def checked(*args: Any, **kwargs: Any) -> Any:
             check(auth, scopes)
             return command(*args, **kwargs)
 
-        return checked
+        return cast("F", checked)
 
     return decorate
 

@@ -27,7 +27,7 @@ def attach_refresh(
     params: Sequence[click.Parameter] = (),
     **attrs: Any,
 ) -> Callable[[G], G]:
-    """Return a decorator that adds `refresh` to a group. The arguments are as for `attach_login`."""
+    """Return a decorator that adds `refresh` to a group. Arguments are as for `attach_login`."""
 
     def refresh(output: Human | Json, **_: Any) -> None:
         """Rotate the stored credential now."""

@@ -26,7 +26,7 @@ _SECONDS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION = r"(\d+(?:\.\d+)?)([smhd]?)"
 
 
-class Duration(click.ParamType):
+class Duration(click.ParamType):  # type: ignore[type-arg]  # no generic in older clicks
     """Seconds, or a number with a unit: `90`, `30m`, `2h`."""
 
     name = "duration"

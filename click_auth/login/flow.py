@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
     from click_auth.core import Core
     from click_auth.models import Account
-    from click_auth.providers.base import LoginRequest, Provider
+    from click_auth.providers.base import Provider
+    from click_auth.providers.request import LoginRequest
     from click_auth.stores.base import TokenStore
     from click_auth.tokens import TokenBundle
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from click_auth.credentials import stored_record
 from click_auth.errors import AuthError
 from click_auth.login.flow import Login
-from click_auth.providers.base import LoginRequest
+from click_auth.providers.request import LoginRequest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -14,9 +14,9 @@ from click_auth.login import pages
 from click_auth.login.browser import CallableBrowser, NoBrowser, checked_url, find_browser
 from click_auth.login.hyperlink import hyperlink
 from click_auth.login.listener import listen
-from click_auth.login.paste import is_terminal
+from click_auth.login.paste import is_terminal, open_keyboard
 from click_auth.login.redirect import Doors
-from click_auth.providers.base import LoginUI
+from click_auth.providers.request import LoginUI
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -150,7 +150,7 @@ class TerminalUI(LoginUI):
     def _first_answer(
         self, listener: Listener, request: AuthorizationRequest, timeout: float, *, opened: bool
     ) -> AuthorizationResponse:
-        with Doors(listener, request, self._stdin, self.say) as doors:
+        with Doors(listener, request, open_keyboard(self._stdin), self.say) as doors:
             self._explain(listener, timeout, takes_paste=doors.takes_paste, opened=opened)
             try:
                 answer = doors.first_answer(timeout, self._watch_browser)

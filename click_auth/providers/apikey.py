@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     import httpx
 
-    from click_auth.providers.base import LoginRequest, LoginUI
+    from click_auth.providers.request import LoginRequest, LoginUI
     from click_auth.tokens import TokenBundle
 
 

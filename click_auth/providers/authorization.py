@@ -18,7 +18,7 @@ _ONCE = ("code", "state", "iss", "error")
 _IMPLICIT = ("access_token", "id_token", "token", "response")
 
 
-class StrayCallback(Exception):  # noqa: N818 - not an error of the login: it goes on
+class StrayCallback(Exception):
     """A request to the redirect URI that is not the answer to this login."""
 
 

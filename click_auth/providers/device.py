@@ -18,8 +18,8 @@ from click_auth.urls import checked_url
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from click_auth.providers.base import LoginRequest, LoginUI
     from click_auth.providers.oauth import OAuthProvider
+    from click_auth.providers.request import LoginRequest, LoginUI
     from click_auth.tokens import TokenBundle
 
 ENDPOINT = "device_authorization_endpoint"

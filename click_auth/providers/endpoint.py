@@ -38,7 +38,7 @@ _SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")  # section 3.3
 _KNOWN = ("access_token", "refresh_token", "token_type", "expires_in", "scope", "id_token", "error")
 
 
-class EndpointFailed(Exception):  # noqa: N818 - becomes one of the public errors
+class EndpointFailed(Exception):
     """An endpoint gave no usable answer. *reason* is inert and holds no secret.
 
     `error` is the code that the server named, for comparing only; `status` is None where none

@@ -17,8 +17,8 @@ from click_auth.urls import split
 
 if TYPE_CHECKING:
     from click_auth.providers.authorization import AuthorizationResponse
-    from click_auth.providers.base import LoginRequest, LoginUI
     from click_auth.providers.oauth import OAuthProvider
+    from click_auth.providers.request import LoginRequest, LoginUI
 
 INVALID_CLIENT = "invalid_client"
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import httpx
 
     from click_auth.providers.authorization import AuthorizationRequest, AuthorizationResponse
-    from click_auth.providers.base import LoginRequest, LoginUI
+    from click_auth.providers.request import LoginRequest, LoginUI
     from click_auth.tokens import TokenBundle
 
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 UNBOUND = Binding()
 
 
-class Superseded(Exception):  # noqa: N818 - an outcome: somebody else wrote first
+class Superseded(Exception):
     """The record is no longer the one that was read; nothing was changed."""
 
 

@@ -22,8 +22,11 @@ class Held:
 
 
 def read_held(store: TokenStore, record: Record) -> Held:
-    """Return *record* with its access token, and no other secret. Raises `NotLoggedIn` where the
-    token is gone from its place, `StorageUnavailable` where the place cannot be read."""
+    """Return *record* with its access token, and no other secret.
+
+    Raises `NotLoggedIn` where the token is gone from its place, `StorageUnavailable` where the
+    place cannot be read.
+    """
     token = store.access_token(record)
     if token is None:
         message = f"The credential of {record.account.name} is missing from where it was kept."

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 import anyio
 import httpx
 import pytest
-from refresh.crowd import Place
 
 from click_auth import Auth, NotLoggedIn
 from click_auth.testing import AuthorizationServer, JournalEntry, logged_in
+from refresh.crowd import Place
 
 
 def calls(place: Place) -> list[JournalEntry]:
@@ -171,18 +171,18 @@ async def test_loop_runs_on_while_a_token_is_renewed(place: Place, anyio_backend
     auth = place.log_in()
     place.server.faults.delay_answer["token"] = 1.0
     ticks = 0
-    async with httpx.AsyncClient(auth=auth.bearer(), base_url=place.server.api_url) as api:
-        async with anyio.create_task_group() as group:
 
-            async def tick() -> None:
-                nonlocal ticks
-                while True:
-                    await anyio.sleep(0.01)
-                    ticks += 1
+    async def tick() -> None:
+        nonlocal ticks
+        while True:
+            await anyio.sleep(0.01)
+            ticks += 1
 
-            group.start_soon(tick)
-            assert (await api.get("/me")).status_code == 200
-            group.cancel_scope.cancel()
+    api = httpx.AsyncClient(auth=auth.bearer(), base_url=place.server.api_url)
+    async with api, anyio.create_task_group() as group:
+        group.start_soon(tick)
+        assert (await api.get("/me")).status_code == 200
+        group.cancel_scope.cancel()
     assert ticks > 20
 
 

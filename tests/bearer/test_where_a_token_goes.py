@@ -9,10 +9,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import httpx
 import pytest
-from refresh.crowd import Place
 
 from click_auth import ApiKeyProvider, Auth, MemoryTokenStore, NotLoggedIn, OAuthProvider, Provider
 from click_auth.testing import Answer, logged_in
+from refresh.crowd import Place
 
 
 class Stranger:
@@ -62,7 +62,9 @@ def test_token_goes_to_the_api(place: Place) -> None:
         assert api.get("/me").json()["id"] == "ada"
 
 
-def test_absolute_url_of_a_stranger_goes_without_the_token(place: Place, stranger: Stranger) -> None:
+def test_absolute_url_of_a_stranger_goes_without_the_token(
+    place: Place, stranger: Stranger
+) -> None:
     """An absolute URL to another origin is sent, without the token."""
     auth = place.log_in(expires_in=3600)
     with auth.client() as api:
@@ -95,13 +97,20 @@ def test_api_key_is_not_carried_along_a_redirect(stranger: Stranger) -> None:
     home = Stranger()
     try:
         home.location = stranger.url
-        auth = Auth("todo", ApiKeyProvider(api_url=home.url, header="X-Api-Key", scheme=""), store=MemoryTokenStore())
+        auth = Auth(
+            "todo",
+            ApiKeyProvider(api_url=home.url, header="X-Api-Key", scheme=""),
+            store=MemoryTokenStore(),
+        )
         logged_in(auth, expires_in=None)
         with auth.client(follow_redirects=True) as api:
             api.get("/")
         assert "x-api-key" in home.headers[0]
         assert "x-api-key" not in stranger.headers[0]
-        with httpx.Client(auth=auth.bearer()) as client, pytest.raises(ValueError, match="auth.client"):
+        with (
+            httpx.Client(auth=auth.bearer()) as client,
+            pytest.raises(ValueError, match=r"auth\.client"),
+        ):
             client.get(home.url)
     finally:
         home.close()

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import click
@@ -36,17 +36,17 @@ class Todo:
         self.group = self.auth.group()
         cli.add_command(self.group)
 
-    def run(self, *arguments: str, input: str | None = None, **environ: str) -> Result:
+    def run(self, *arguments: str, stdin: str | None = None, **environ: str) -> Result:
         """Run `todo ARGUMENTS`."""
         with self.auth.override(environ={**self.environ, **environ}, browser=self.browser):
             runner = CliRunner()
-            return runner.invoke(self.cli, arguments, input=input, prog_name="todo")
+            return runner.invoke(self.cli, arguments, input=stdin, prog_name="todo")
 
 
 @pytest.fixture
-def make_todo(auth_server: AuthorizationServer, tmp_path: Any) -> Iterator[Callable[..., Todo]]:
+def make_todo(auth_server: AuthorizationServer, tmp_path: Any) -> Callable[..., Todo]:
     """Make a `todo` with settings of one's own."""
-    yield lambda **settings: Todo(auth_server, tmp_path, **settings)
+    return lambda **settings: Todo(auth_server, tmp_path, **settings)
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ import click
 import httpx
 import pytest
 from click.testing import CliRunner
-from commands.conftest import Todo
 
 from click_auth import (
     Account,
@@ -28,6 +27,7 @@ from click_auth import (
     attach_token,
 )
 from click_auth.testing import logged_in
+from commands.conftest import Todo
 
 STANDARD = ["account", "doctor", "login", "logout", "refresh", "status", "token"]
 
@@ -153,7 +153,9 @@ def test_hooks(todo: Todo) -> None:
         render_text=lambda context: f"{context.status.state} {context.live}",
     )(group)
     attach_logout(
-        todo.auth, on_logout=events.append, render_json=lambda context: {"gone": context.result.removed}
+        todo.auth,
+        on_logout=events.append,
+        render_json=lambda context: {"gone": context.result.removed},
     )(group)
 
     def run(*arguments: str) -> Any:
@@ -272,11 +274,13 @@ def test_completion_of_accounts(todo: Todo, shell: str) -> None:
     def me() -> None: ...
 
     for words in ("todo auth token --user ", "todo auth account use ", "todo me --user "):
-        runner = CliRunner(env={
-            "_TODO_COMPLETE": f"{shell}_complete",
-            "COMP_WORDS": words,
-            "COMP_CWORD": "" if shell == "fish" else str(words.count(" ")),
-        })
+        runner = CliRunner(
+            env={
+                "_TODO_COMPLETE": f"{shell}_complete",
+                "COMP_WORDS": words,
+                "COMP_CWORD": "" if shell == "fish" else str(words.count(" ")),
+            }
+        )
         with todo.auth.override(environ=todo.environ):
             result = runner.invoke(todo.cli, prog_name="todo", complete_var="_TODO_COMPLETE")
         assert "ada" in result.stdout, words
@@ -288,6 +292,7 @@ def test_several_services(make_todo: Callable[..., Todo], todo: Todo) -> None:
     from click_auth.testing import AuthorizationServer
 
     with AuthorizationServer() as other:
+
         def provider(server: AuthorizationServer) -> OAuthProvider:
             return OAuthProvider(
                 client_id="todo-cli",

@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from typing import IO
 
+from typing_extensions import Self
+
 HOLD = """
 import sys
 from pathlib import Path
@@ -38,7 +40,7 @@ class Holder:
     def let_go(self) -> None:
         self.process.communicate("\n", timeout=30)
 
-    def __enter__(self) -> Holder:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -16,6 +16,7 @@ from click_auth.heartbeat import LockBusy, beating_lock
 
 
 def soon(seconds: float = 0.1) -> float:
+    """Return a deadline."""
     return time.monotonic() + seconds
 
 

@@ -9,10 +9,10 @@ import time
 from pathlib import Path
 
 import pytest
-from lock.holding import Holder
 
 from click_auth import Unreachable
 from click_auth.lock import LockBusy, account_lock, exclusive, patience
+from lock.holding import Holder
 
 
 def test_lk_01_killed_holder_delays_nobody(tmp_path: Path) -> None:
@@ -81,7 +81,7 @@ def test_lk_07_age_of_the_file_has_no_effect(tmp_path: Path, moment: int) -> Non
 def test_lk_08_folder_where_no_lock_can_be_made(tmp_path: Path) -> None:
     """Where the folder of locks cannot be made, the error names the path."""
     (tmp_path / "locks").write_text("a file in the way")
-    with pytest.raises(Unreachable, match="user-ada.lock"), account_lock(tmp_path, "ada"):
+    with pytest.raises(Unreachable, match=r"user-ada\.lock"), account_lock(tmp_path, "ada"):
         pytest.fail("held without a file")
 
 
@@ -89,11 +89,11 @@ def test_lk_09_descriptors_are_closed_when_a_wait_ends_in_vain(tmp_path: Path) -
     """A waiter that gives up leaves no descriptor open."""
     path = tmp_path / "a.lock"
     with Holder(path):
-        before = len(os.listdir("/proc/self/fd"))
+        before = len(list(Path("/proc/self/fd").iterdir()))
         for _ in range(20):
             with pytest.raises(LockBusy), exclusive(path, 0.0):
                 pytest.fail("two holders")
-        assert len(os.listdir("/proc/self/fd")) == before
+        assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
 def test_lk_11_mode_content_and_message(tmp_path: Path) -> None:

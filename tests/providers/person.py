@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from click_auth.providers.authorization import AuthorizationRequest, AuthorizationResponse
-from click_auth.providers.base import LoginUI
+from click_auth.providers.request import LoginUI
 
 
 class Person(LoginUI):

@@ -9,8 +9,8 @@ import pytest
 
 from click_auth.errors import LoginFailed
 from click_auth.providers.authorization import AuthorizationRequest, StrayCallback
-from click_auth.providers.base import LoginRequest
 from click_auth.providers.oauth import OAuthProvider
+from click_auth.providers.request import LoginRequest
 from click_auth.testing import AuthorizationServer
 from providers.person import Person
 from providers.wire import Scripted, provider, say

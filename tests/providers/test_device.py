@@ -9,10 +9,10 @@ import pytest
 
 from click_auth.errors import LoginFailed
 from click_auth.providers import device
-from click_auth.providers.base import LoginRequest
 from click_auth.providers.device import DeviceCode
 from click_auth.providers.endpoint import EndpointFailed
 from click_auth.providers.oauth import OAuthProvider
+from click_auth.providers.request import LoginRequest
 from click_auth.testing import AuthorizationServer
 from click_auth.tokens import TokenBundle
 from providers.person import Person

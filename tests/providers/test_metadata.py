@@ -7,9 +7,9 @@ import pytest
 
 from click_auth.errors import LoginFailed, Unreachable
 from click_auth.http import Http
-from click_auth.providers.base import LoginRequest
 from click_auth.providers.metadata import well_known
 from click_auth.providers.oauth import OAuthProvider
+from click_auth.providers.request import LoginRequest
 from click_auth.providers.server import Server
 from click_auth.tokens import TokenBundle
 from providers.wire import Reply, Scripted, provider, reply, reset, say

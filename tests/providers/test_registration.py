@@ -9,8 +9,8 @@ import pytest
 
 from click_auth.errors import LoginFailed, NotLoggedIn
 from click_auth.providers.authorization import AuthorizationResponse
-from click_auth.providers.base import LoginRequest
 from click_auth.providers.oauth import OAuthProvider
+from click_auth.providers.request import LoginRequest
 from click_auth.testing import AuthorizationServer
 from click_auth.tokens import TokenBundle
 from providers.person import Person

@@ -3,9 +3,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from refresh.crowd import Place
 
 from click_auth.testing import AuthorizationServer
+from refresh.crowd import Place
 
 
 @pytest.fixture

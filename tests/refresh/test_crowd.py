@@ -7,9 +7,9 @@ import threading
 import time
 
 import pytest
-from refresh.crowd import Place, outcome
 
 from click_auth.testing import Answer
+from refresh.crowd import Place, outcome
 
 
 @pytest.mark.parametrize("seconds", [0.1, 3.0])

@@ -9,10 +9,10 @@ import time
 from pathlib import Path
 
 import pytest
-from refresh.crowd import Place
 
 from click_auth import NotLoggedIn, StorageUnavailable, Unreachable, refresh_access_token
 from click_auth.testing import logged_in
+from refresh.crowd import Place
 
 
 def test_fresh_token_is_returned_as_it_is(place: Place) -> None:
@@ -184,7 +184,9 @@ def test_rf_18_threads_share_one_request(place: Place) -> None:
     """50 threads of one process with an expired token: one POST."""
     auth = place.log_in()
     tokens: list[str] = []
-    threads = [threading.Thread(target=lambda: tokens.append(auth.access_token())) for _ in range(50)]
+    threads = [
+        threading.Thread(target=lambda: tokens.append(auth.access_token())) for _ in range(50)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:

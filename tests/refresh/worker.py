@@ -22,7 +22,6 @@ from click_auth import (
 from click_auth.testing import FakeBrowser
 
 
-
 def provider(issuer: str) -> OAuthProvider:
     """Return the provider at *issuer*, discovered where WORKER_DISCOVERS says so."""
     endpoints = {
@@ -121,9 +120,9 @@ def main(mode: str, *arguments: str) -> int:
     start_at = float(os.environ.get("WORKER_START", "0"))
     time.sleep(max(0.0, start_at - time.time()))
     try:
-        print(json.dumps({"ok": globals()[mode](*arguments)}), flush=True)
+        click.echo(json.dumps({"ok": globals()[mode](*arguments)}))
     except click.ClickException as error:
-        print(json.dumps({"error": getattr(error, "code", "click")}), flush=True)
+        click.echo(json.dumps({"error": getattr(error, "code", "click")}))
         return error.exit_code
     return 0
 
