@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 
 import click
@@ -10,18 +11,17 @@ from click_auth import Auth, OAuthProvider
 
 ISSUER = os.environ["ISSUER"]
 
-auth = Auth(
-    "todo",
-    OAuthProvider(
-        client_id=os.environ.get("CLIENT_ID", "todo-cli"),
-        client_secret=os.environ.get("CLIENT_SECRET"),
-        issuer=ISSUER,
-        scopes=("openid", "offline_access"),
-        # Without it oidc-provider leaves offline_access out, and says nothing.
-        authorize_params={"prompt": "consent"},
-        api_url=ISSUER,
-    ),
-)
+# PROVIDER: arguments of OAuthProvider as JSON, for a test that needs others.
+arguments = {
+    "client_id": "todo-cli",
+    "issuer": ISSUER,
+    "scopes": ("openid", "offline_access"),
+    # Without it oidc-provider leaves offline_access out, and says nothing.
+    "authorize_params": {"prompt": "consent"},
+    "api_url": ISSUER,
+    **json.loads(os.environ.get("PROVIDER", "{}")),
+}
+auth = Auth("todo", OAuthProvider(**arguments))
 
 
 @click.group()

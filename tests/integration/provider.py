@@ -41,15 +41,6 @@ class RunningProvider:
         )
         return bool(answer.raise_for_status().json()["active"])
 
-    def agree(self, url: str, login: str = "ada") -> httpx.Response:
-        """Log in and consent as a browser would, and visit the callback; return its page."""
-        forms = ({"prompt": "login", "login": login, "password": "any"}, {"prompt": "consent"})
-        with httpx.Client(follow_redirects=True) as browser:
-            page = browser.get(url)
-            for form in forms:
-                page = browser.post(page.url, data=form)
-        return page
-
     def revoke(self, token: str, client_id: str = "todo-cli") -> None:
         """End a grant behind the application's back."""
         fields = {"token": token, "client_id": client_id}

@@ -15,6 +15,7 @@ from integration.secret_service import (
     stopped_daemon,
 )
 from integration.todo import Todo
+from integration.walk import walk
 
 # The library gives a keyring 3 s, and a command may ask it twice.
 BOUNDED_SECONDS = 15.0
@@ -26,7 +27,7 @@ def test_without_a_keyring_the_tokens_lie_in_a_private_file_and_the_warning_name
     """The default policy falls back, says so, and everything after works."""
     with lonely_bus(tmp_path / "session") as environment:
         todo = Todo({**environment, "ISSUER": provider.issuer}, tmp_path)
-        answer, said = todo.log_in(provider.agree)
+        answer, said = todo.log_in(walk)
         records = Path(environment["XDG_CONFIG_HOME"]) / "todo" / "auth.json"
 
         assert answer["stored_in"] == "plaintext"
@@ -54,7 +55,7 @@ def test_a_locked_keyring_is_not_taken_for_a_logout(
     todo: Todo, provider: RunningProvider, tmp_path: Path
 ) -> None:
     """Log in, lock the keyring, and every command says `locked`; unlock it, and all is well."""
-    todo.log_in(provider.agree)
+    todo.log_in(walk)
     config = {"XDG_CONFIG_HOME": todo.environment["XDG_CONFIG_HOME"]}
     with locked_keyring(tmp_path / "locked") as environment:
         shut_out = todo.having(**environment | config)
@@ -71,7 +72,7 @@ def test_a_keyring_that_never_answers_costs_a_bounded_time(
     todo: Todo, provider: RunningProvider, tmp_path: Path
 ) -> None:
     """A stopped daemon: the command ends by itself, with exit code 6 and nothing on stdout."""
-    todo.log_in(provider.agree)
+    todo.log_in(walk)
     config = {"XDG_CONFIG_HOME": todo.environment["XDG_CONFIG_HOME"]}
     with stopped_daemon(tmp_path / "silent") as environment:
         started = time.monotonic()
@@ -87,6 +88,6 @@ def test_tokens_outlive_the_daemon(todo: Todo, provider: RunningProvider, tmp_pa
     with lonely_bus(tmp_path / "reboot") as environment:
         person = Todo({**environment, "ISSUER": provider.issuer}, tmp_path)
         with keyring_daemon(environment, tmp_path / "first.log"):
-            person.log_in(provider.agree)
+            person.log_in(walk)
         with keyring_daemon(environment, tmp_path / "second.log"):
             assert person.run("me").stdout == "ada\n"

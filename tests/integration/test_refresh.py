@@ -14,6 +14,7 @@ import pytest
 from integration.machine import HERE
 from integration.provider import RunningProvider, oidc_provider
 from integration.todo import COMMAND_SECONDS, Todo
+from integration.walk import walk
 
 LIFETIME_SECONDS = 2
 
@@ -29,7 +30,7 @@ def provider(tmp_path: Path) -> Iterator[RunningProvider]:
 @pytest.fixture
 def ada(todo: Todo, provider: RunningProvider) -> Todo:
     """Ada, whose token has expired."""
-    todo.log_in(provider.agree)
+    todo.log_in(walk)
     time.sleep(LIFETIME_SECONDS + 0.1)
     return todo
 
