@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from click_auth.records import Record
 from click_auth.stores.layout import VERSION, Parts, joined, split
-from click_auth.stores.sealing import SEAL, is_sealed, json_bytes, opened, sealed
+from click_auth.stores.sealing import SEAL, is_sealed, json_bytes, opened, opened_account, sealed
+
+if TYPE_CHECKING:
+    from click_auth.identity import Identity
 
 
 class Damaged(Exception):
@@ -39,8 +42,14 @@ class Entries(MutableMapping[str, Record]):
 
     def reason(self, key: str) -> str | None:
         """Return why the record of *key* cannot be used, None where it can or there is none."""
-        self.get(key)
+        if key not in self._records and not is_sealed(key, self._texts.get(key, b"")):
+            self.get(key)
         return self._bad.get(key)
+
+    def identities(self) -> list[Identity]:
+        """Return whose records can be used: cheaper than a look at each of them."""
+        found = (self._identity(key, text) for key, text in self._texts.items())
+        return [identity for identity in found if identity is not None]
 
     def texts(self) -> Mapping[str, bytes]:
         """Return what is written: those looked at sealed anew, the others as they were read."""
@@ -85,6 +94,14 @@ class Entries(MutableMapping[str, Record]):
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
+
+    def _identity(self, key: str, text: bytes) -> Identity | None:
+        if key not in self._records:
+            identity = opened_account(key, text)
+            if identity is not None:
+                return identity
+        record = self.get(key)
+        return None if record is None else record.account
 
     def _look_at(self, key: str, text: bytes) -> None:
         record = opened(key, text)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from click_auth.stores.sealing import json_bytes, opened
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from click_auth.records import Record
 
@@ -23,6 +23,7 @@ VERSION = 1
 _OPENING = b'{"version": %d, "default": ' % VERSION
 _BRIDGE = b', "accounts": {'
 _ONE_RECORD = 2  # newlines
+_MOST_RESEMBLING = 300  # beyond it the whole is parsed as fast
 
 
 @dataclass(frozen=True)
@@ -49,16 +50,18 @@ def split(content: bytes) -> Parts | None:
     default, rest = _default(content, end), _rest(content, start)
     if rest is None or isinstance(default, _Doubt):
         return None
-    texts: dict[str, bytes] = {}
     lines = content[end + 1 : start].split(b"\n") if start > end else []
-    for number, line in enumerate(lines, 1):
-        text = line if number == len(lines) else line[:-1]
-        quoted, separator, text = text.partition(b": ")
+    if lines and lines[-1].endswith(b","):
+        return None
+    if lines:
+        lines[-1] += b","
+    texts: dict[str, bytes] = {}
+    for line in lines:
+        quoted, separator, text = line.partition(b": ")
         key = _key(quoted)
-        has_comma = line.endswith(b",")
-        if key is None or key in texts or not separator or has_comma == (number == len(lines)):
+        if key is None or key in texts or not separator or not text.endswith(b","):
             return None
-        texts[key] = text
+        texts[key] = text[:-1]
     return Parts(default, texts, rest)
 
 
@@ -77,6 +80,33 @@ def find_record(content: bytes, key: str | None) -> Record | None:
         return None
     begin = content.rfind(b"\n" + json.dumps(key).encode() + b": ", end, start)
     return None if begin < 0 else _on_line(content, begin + 1, start, key)
+
+
+def find_resembling(content: bytes, ref: str) -> list[Record] | None:
+    """Return every record whose id or label can be *ref*, and perhaps others; None in doubt."""
+    end, start = content.find(b"\n"), content.rfind(b"\n")
+    folded = ref.casefold()
+    if isinstance(_default(content, end), _Doubt) or _rest(content, start) is None:
+        return None
+    if not (folded.isascii() and content.isascii()):
+        return None
+    needles = (json.dumps(folded)[1:-1].encode(), b"\\u")  # what is not ASCII may fold to it
+    lowered = content.lower()
+    begins = {begin for needle in needles for begin in _line_begins(lowered, needle, end, start)}
+    if len(begins) > _MOST_RESEMBLING:
+        return None
+    keys = {begin: _key(content[begin : content.index(b'": ', begin) + 1]) for begin in begins}
+    records = [_on_line(content, begin, start, key) for begin, key in keys.items() if key]
+    found = [record for record in records if record is not None]
+    return found if len(found) == len(begins) else None
+
+
+def _line_begins(lowered: bytes, needle: bytes, end: int, start: int) -> Iterator[int]:
+    position, count = lowered.find(needle, end, start), 0
+    while position >= 0 and count <= _MOST_RESEMBLING:
+        yield lowered.rfind(b"\n", 0, position) + 1
+        count += 1
+        position = lowered.find(needle, lowered.index(b"\n", position), start)
 
 
 def _on_line(content: bytes, begin: int, start: int, key: str) -> Record | None:
@@ -118,6 +148,9 @@ def _only_key(content: bytes, end: int, start: int) -> str | None:
 
 
 def _key(quoted: bytes) -> str | None:
+    inner = quoted[1:-1]
+    if inner.isalnum() and quoted[:1] == quoted[-1:] == b'"':  # ASCII, and nothing to unescape
+        return inner.decode()
     try:
         key = json.loads(quoted)
     except (ValueError, RecursionError):

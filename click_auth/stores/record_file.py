@@ -14,7 +14,7 @@ from click_auth.errors import (
 )
 from click_auth.stores.document import Damaged, Document, TooNew, parse
 from click_auth.stores.files import read_private, reason_of, unwritable
-from click_auth.stores.layout import find_record
+from click_auth.stores.layout import find_record, find_resembling
 from click_auth.stores.records import Records
 from click_auth.stores.writing import (
     check_room,
@@ -25,7 +25,7 @@ from click_auth.stores.writing import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from click_auth.records import Record
@@ -58,6 +58,14 @@ class RecordFile(Records):
         if content is None:
             return None
         return find_record(content, key) or self._chosen(self._parsed(content), key)
+
+    def glance(self, key: str) -> Record | None:
+        """Return the record of *key* if it can be found without parsing the others."""
+        return find_record(read_private(self.path) or b"", key)
+
+    def resembling(self, ref: str) -> Sequence[Record]:
+        """Return all records that *ref* may mean, if they are few and can be told by their text."""
+        return find_resembling(read_private(self.path) or b"", ref) or ()
 
     def document(self) -> Document:
         """Return everything in the file. Changes to it go nowhere."""

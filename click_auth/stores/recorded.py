@@ -54,12 +54,32 @@ class RecordedTokenStore(TokenStore):
 
     def record(self, ref: str | None = None, *, instance: str | None = None) -> Record | None:
         """Return what is known of an account without touching a secret, or None."""
-        if ref is not None or instance is None:
-            found = self.records.find(ref)
-            if found is not None and instance in (None, found.instance):
-                return found
+        if ref is not None:
+            return self._named(ref, instance) or self._selected(ref, instance)
+        found = self.records.find(None) if instance is None else None
+        return found or self._selected(None, instance)
+
+    def _named(self, ref: str, instance: str | None) -> Record | None:
+        """Return the record that *ref* means where it is found without reading all of them."""
+        exact = self.records.glance(ref)
+        if exact is not None and instance in (None, exact.instance):
+            return exact
+        records = {record.key: record for record in self.records.resembling(ref)}
+        identities = [record.account for record in records.values()]
+        try:
+            chosen = select(identities, ref, instance=instance)
+        except UsageError as error:
+            if error.code == ACCOUNT_NOT_FOUND:
+                return None
+            raise
+        return None if chosen is None else records[chosen.key]
+
+    def _selected(self, ref: str | None, instance: str | None) -> Record | None:
         document = self.records.document()
-        identities = [record.account for record in document.records.values()]
+        reason = None if ref is None else document.records.reason(ref)
+        if ref is not None and reason is not None:
+            raise self.records.damage(ref, reason)
+        identities = document.records.identities()
         chosen = select(identities, ref, default=document.default, instance=instance)
         return None if chosen is None else document.records[chosen.key]
 
@@ -73,7 +93,7 @@ class RecordedTokenStore(TokenStore):
         for key, reason in document.bad.items():
             self._warn_once(self.records.damage(key, reason).message)
         default = document.default if document.default in document.records else None
-        return [record.account for record in document.records.values()], default
+        return document.records.identities(), default
 
     def _warn_once(self, text: str) -> None:
         if text not in self._said:
@@ -184,8 +204,9 @@ class RecordedTokenStore(TokenStore):
     def set_default(self, ref: str) -> None:
         """Make an account the default one."""
         with self.records.transaction() as draft:
-            chosen = select((record.account for record in draft.records.values()), ref)
-            draft.default = None if chosen is None else chosen.key
+            is_key = ref in draft.records
+            chosen = None if is_key else select(draft.records.identities(), ref)
+            draft.default = ref if chosen is None else chosen.key
             pending = tuple(draft.removed)
         self._removals.sweep(pending)
 

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from contextlib import AbstractContextManager
     from pathlib import Path
 
@@ -28,6 +29,15 @@ class Records(ABC):
 
         Raises `StorageUnavailable` when that very record is damaged.
         """
+
+    def glance(self, key: str) -> Record | None:
+        """Return the record of *key* where that is cheap; None says nothing."""
+        return self.find(key)
+
+    def resembling(self, ref: str) -> Sequence[Record]:
+        """Return all that *ref* may mean, and others, where that is cheap; none says nothing."""
+        del ref
+        return ()
 
     @abstractmethod
     def document(self) -> Document:

@@ -12,6 +12,7 @@ import zlib
 from typing import TYPE_CHECKING
 
 from click_auth._version import __version__
+from click_auth.identity import Identity
 from click_auth.records import FIELDS, Record
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 SEAL = "seal"
 
 _WRITER = zlib.crc32("|".join((__version__, *FIELDS)).encode())
+_ACCOUNT = b'{"account": '
+_decoder = json.JSONDecoder()
 _LENGTH = len(', "seal": "89abcdef"}')
 
 
@@ -40,6 +43,13 @@ def opened(key: str, text: bytes) -> Record | None:
     if not is_sealed(key, text):
         return None
     return Record.from_json(json.loads(text[:-_LENGTH] + b"}"))
+
+
+def opened_account(key: str, text: bytes) -> Identity | None:
+    """Return whose record *text* is, without parsing the rest; None where the seal is broken."""
+    if not (text.startswith(_ACCOUNT) and is_sealed(key, text)):
+        return None
+    return Identity.from_json(_decoder.raw_decode(text.decode(), len(_ACCOUNT))[0])
 
 
 def json_bytes(fields: Mapping[str, Any]) -> bytes:

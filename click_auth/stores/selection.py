@@ -51,16 +51,12 @@ def _unnamed(among: list[Identity], default: str | None) -> Identity | None:
 
 
 def _matching(among: list[Identity], ref: str) -> list[Identity]:
-    tests = (
-        lambda each: each.key == ref,
-        lambda each: each.id == ref,
-        lambda each: each.label is not None and each.label.casefold() == ref.casefold(),
+    label = ref.casefold()
+    return (
+        [each for each in among if each.key == ref]
+        or [each for each in among if each.id == ref]
+        or [each for each in among if each.label is not None and each.label.casefold() == label]
     )
-    for test in tests:
-        matching = [each for each in among if test(each)]
-        if matching:
-            return matching
-    return []
 
 
 def _known(among: list[Identity]) -> str:

@@ -64,9 +64,9 @@ def trouble_of(error: BaseException, code: str, backend: str) -> KeyringTrouble:
         return KeyringTrouble("absent", code, backend)
     if _INTERACTION_NOT_ALLOWED in words:
         return KeyringTrouble("locked", code, backend, hint=_MACOS_HINT)
-    if _DENIED_BY_PERSON.search(words) or _any("Denied", names) or _any("Dismissed", names):
+    if _DENIED_BY_PERSON.search(words) or _any("Denied", names):
         return KeyringTrouble("denied", code, backend)
-    if _any("Locked", names):
+    if _any("Locked", names) or _any("Dismissed", names):  # a prompt that nobody could see, too
         return KeyringTrouble("locked", code, backend)
     return KeyringTrouble("failing", code, backend, type(error).__name__)
 

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import click_auth
 
+REFUSAL = "CLICK_AUTH_REFUSE_KEYRING"
+
 without_privileges = """
 import ctypes, os, sys
 if sys.platform == "linux" and os.geteuid() == 0:  # root obeys modes once it has no capabilities
@@ -20,14 +22,14 @@ if sys.platform == "linux" and os.geteuid() == 0:  # root obeys modes once it ha
 
 def run(script: str, *args: str, **environ: str) -> str:
     """Run a script in a process of its own and return what it printed."""
-    paths = (Path(click_auth.__file__).parent.parent, Path(__file__).parent.parent)
+    ours = (Path(click_auth.__file__).parent.parent, Path(__file__).parent.parent)
     answer = subprocess.run(
         [sys.executable, "-c", script, *args],
         capture_output=True,
         text=True,
         env={
             **{name: value for name, value in os.environ.items() if name != REFUSAL},
-            "PYTHONPATH": os.pathsep.join(map(str, paths)),
+            "PYTHONPATH": os.pathsep.join([*map(str, ours), os.environ.get("PYTHONPATH", "")]),
             "PYTHONDONTWRITEBYTECODE": "1",
             **environ,
         },
@@ -36,6 +38,3 @@ def run(script: str, *args: str, **environ: str) -> str:
     )
     assert answer.returncode == 0, answer.stderr
     return answer.stdout
-
-
-REFUSAL = "CLICK_AUTH_REFUSE_KEYRING"

@@ -108,14 +108,17 @@ def test_kr_02_kr_11_every_exception_is_told_apart(
         assert caught.value.__cause__ is None
 
 
-def test_kr_02_a_dismissed_prompt_is_a_denial(vault: SystemVault, use: Use) -> None:
-    """An exception whose name says denied or dismissed is one, wherever it is in the chain."""
-    error = RuntimeError("x")
-    error.__cause__ = type("PromptDismissedException", (Exception,), {})()
+@pytest.mark.parametrize(
+    "name, kind", [("PromptDismissedException", "locked"), ("KeychainDenied", "denied")]
+)
+def test_kr_02_the_cause_counts(vault: SystemVault, use: Use, name: str, kind: str) -> None:
+    """What went wrong is told by names anywhere in the chain: Secret Service hides it there."""
+    error = InitError("Failed to create the collection")
+    error.__cause__ = type(name, (Exception,), {})()
     use(Failing(error))
     with pytest.raises(KeyringTrouble) as caught:
         vault.get("user-ada")
-    assert caught.value.kind == "denied"
+    assert caught.value.kind == kind
 
 
 def test_sx_02_no_error_quotes_a_secret(vault: SystemVault, use: Use) -> None:
