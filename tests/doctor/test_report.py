@@ -1,0 +1,166 @@
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from importlib import metadata
+from itertools import repeat
+
+import click
+import pytest
+
+from click_auth import UsageError
+from click_auth.commands.doctor_body import rendered
+from click_auth.doctor.examination import together
+from click_auth.results import Check, Report
+from click_auth.testing import logged_in
+from doctor.patient import Patient
+
+
+def test_a_healthy_application_has_nothing_to_look_at(patient: Patient) -> None:
+    """Every check is ok, and the command says so and exits 0."""
+    logged_in(patient.auth, server=patient.server)
+
+    result = patient.command()
+
+    assert result.exit_code == 0
+    assert result.stdout.rstrip().endswith("Everything is in order.")
+    assert result.stderr == ""
+
+
+def test_a_failing_check_ends_the_command_with_1(patient: Patient) -> None:
+    """The last line names what failed and what to look at."""
+    patient.environ = {"TODO_AUTH_STORAGE": "cellar", "CI": "1"}
+
+    result = patient.command()
+
+    assert result.exit_code == 1
+    assert "Failed: storage, TODO_AUTH_STORAGE. To look at: browser." in result.stdout
+
+
+def test_json_is_one_object_of_checks(patient: Patient) -> None:
+    """`--json` prints ok and the checks, each with its five fields."""
+    answer = json.loads(patient.command("--json").stdout)
+
+    assert answer["ok"] is True
+    fields = {"name", "value", "source", "verdict", "hint"}
+    assert all(check.keys() == fields for check in answer["checks"])
+    assert {check["verdict"] for check in answer["checks"]} <= {"ok", "warn", "fail"}
+
+
+def test_ndjson_is_one_check_a_line(patient: Patient) -> None:
+    """`--ndjson` prints the same checks without the object around them."""
+    lines = [json.loads(line) for line in patient.command("--ndjson").stdout.splitlines()]
+
+    assert [line["name"] for line in lines] == [check.name for check in patient.checks()]
+
+
+def test_versions_are_those_installed(patient: Patient) -> None:
+    """Everything that a bug report needs is named, and the HTTP library in use."""
+    patient.settings["http"] = "httpx2"
+
+    found = {check.name: check for check in patient.checks()}
+
+    assert {"click-auth", "Python", "platform"} <= found.keys()
+    for name in ("click", "httpx2", "keyring", "portalocker", "pydantic"):
+        assert found[name].value == metadata.version(name)
+    assert "httpx" not in found
+
+
+def test_a_library_that_is_not_installed_fails(patient: Patient) -> None:
+    """An application may ask for an HTTP library that nobody installed."""
+    patient.settings["http"] = "no_such_library"
+
+    check = patient.check("no_such_library")
+
+    assert (check.value, check.verdict) == ("not installed", "fail")
+
+
+def test_an_examination_that_raises_is_one_failing_line() -> None:
+    """What was found before it is kept; what the exception says, perhaps a secret, is not shown."""
+
+    def breaking() -> Iterator[Check]:
+        yield Check("first", "fine", "")
+        message = "the token is canary"
+        raise RuntimeError(message)
+
+    first, second, third = together(
+        [("broken", breaking), ("sound", lambda: [Check("sound", "fine", "")])], 5
+    )
+
+    assert first.value == third.value == "fine"
+    assert second.verdict == "fail"
+    assert "RuntimeError at test_report.py" in second.value
+    assert "canary" not in repr(second)
+
+
+def test_an_error_of_ours_is_shown_with_its_hints() -> None:
+    """An error that click-auth raises on purpose says what is wrong and the way out."""
+
+    def refusing() -> Iterator[Check]:
+        message = "Which account?"
+        yield Check("first", "fine", "")
+        raise UsageError(message, hints=["Name one."])
+
+    _, check = together([("accounts", refusing)], 5)
+
+    assert check == Check("accounts", "Which account?", "", "fail", "Name one.")
+
+
+def test_an_examination_that_hangs_holds_up_no_other() -> None:
+    """They run side by side, and one that is not done in time is a failing line."""
+
+    def hanging() -> Iterator[Check]:
+        time.sleep(3)
+        yield Check("late", "", "")
+
+    started = time.monotonic()
+    late, sound = together([("hanging", hanging), ("sound", lambda: [Check("ok", "", "")])], 0.2)
+
+    assert time.monotonic() - started < 2
+    assert (late.verdict, late.value) == ("fail", "could not be checked in time")
+    assert sound.name == "ok"
+
+
+REPORT = Report(
+    (
+        Check("click-auth", "1.2.3", "/somewhere/else"),
+        Check("TODO_CLIENT_SECRET", "set; " + " ".join(repeat("words", 30)), "environment"),
+        Check("account", " ".join(repeat("名前", 40)), "record file", "warn", "Log in. " * 12),
+        Check("server", "nothing", "", "fail", "Wait."),
+    )
+)
+
+
+@pytest.mark.parametrize("width", [60, 80, 200])
+def test_no_line_is_wider_than_the_terminal(width: int) -> None:
+    """Values, sources and hints wrap in their column; wide characters count twice."""
+    lines = click.unstyle(rendered(REPORT, width)).splitlines()
+
+    assert max(sum(1 + (character > "\u2fff") for character in line) for line in lines) <= width
+
+
+def test_a_path_stays_whole_however_narrow_the_terminal() -> None:
+    """It must be possible to copy it."""
+    path = "/a" * 60
+
+    assert path in rendered(Report((Check("folder", path, path),)), 60)
+
+
+def test_values_stand_in_one_column() -> None:
+    """A name that is too long for a narrow terminal has a line of its own."""
+    lines = rendered(REPORT, 60).splitlines()
+
+    assert lines[0].endswith("[/somewhere/else]\x1b[0m")
+    assert lines[1].endswith("TODO_CLIENT_SECRET")
+    assert lines[2].startswith(" " * 18 + "set; words")
+
+
+@pytest.mark.parametrize("variables, colored", [({}, True), ({"NO_COLOR": "1"}, False)])
+def test_colors_can_be_turned_off(
+    patient: Patient, variables: dict[str, str], *, colored: bool
+) -> None:
+    """NO_COLOR is honoured where nobody asked for colors."""
+    result = patient.command(color=True, NO_COLOR=variables.get("NO_COLOR", ""))
+
+    assert ("\x1b[" in result.stdout) is colored

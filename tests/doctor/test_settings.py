@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+import pytest
+
+from click_auth import ApiKeyProvider
+from click_auth.testing import logged_in
+from doctor.patient import Patient
+
+
+@pytest.mark.parametrize(
+    "variables, value, verdict",
+    [
+        ({"TODO_TOKEN": "t"}, "set; used instead of every stored account, never renewed", "ok"),
+        ({"TODO_TOKEN": "t\x01"}, "set; cannot be sent", "fail"),
+        ({"TODO_ACCOUNT": "ada"}, "ada; the account where no --user is given", "ok"),
+        ({"TODO_ACCOUNT": "zoe"}, "zoe; There is no account 'zoe' here.", "fail"),
+        ({"TODO_ACCOUNT": "x", "TODO_TOKEN": "t"}, "x; no effect while TODO_TOKEN is set", "ok"),
+        ({"TODO_INSTANCE": "eu"}, "eu; no effect: this application knows one service", "warn"),
+        ({"TODO_CLIENT_ID": "ci"}, "ci; no effect alone", "warn"),
+        (
+            {"TODO_CLIENT_SECRET": "s", "TODO_CLIENT_ID": "ci"},
+            "set; client credentials, used instead of every stored account",
+            "ok",
+        ),
+        (
+            {"TODO_CLIENT_SECRET": "s", "TODO_TOKEN": "t"},
+            "set; no effect while TODO_TOKEN is set",
+            "ok",
+        ),
+        ({"TODO_AUTH_STORAGE": "plaintext"}, "plaintext; where new tokens go", "ok"),
+        ({"TODO_AUTH_STORAGE": "cellar"}, "cellar; no such policy", "fail"),
+        ({"TODO_CONFIG_DIR": "/x"}, "/x; no effect: Auth(folder=) was given", "ok"),
+        (
+            {"TODO_AUTH_DEBUG": "1"},
+            "1; what happens is logged on stderr, secrets never",
+            "ok",
+        ),
+        ({"TODO_NO_BROWSER": "1"}, "1; pages are printed, not opened", "ok"),
+        ({"TODO_NO_BROWSER": "0"}, "0; no effect", "ok"),
+        ({"BROWSER": "true"}, "true; opens the pages of a login", "ok"),
+        (
+            {"BROWSER": "no-such-browser"},
+            "no-such-browser; no effect: not here, or a text browser",
+            "ok",
+        ),
+    ],
+)
+def test_each_variable_is_shown_with_its_effect(
+    patient: Patient, variables: dict[str, str], value: str, verdict: str
+) -> None:
+    """Its value, unless that is secret, and what it does here and now."""
+    logged_in(patient.auth)
+    patient.environ = variables
+
+    check = patient.check(next(iter(variables)))
+
+    assert (check.value, check.verdict, check.source) == (value, verdict, "environment")
+
+
+def test_what_is_not_set_is_not_listed(patient: Patient) -> None:
+    """One line says that nothing is; an empty variable is none."""
+    patient.environ = {"TODO_TOKEN": "  "}
+
+    assert patient.check("environment").value == "nothing overridden"
+
+
+def test_an_application_may_name_its_variables(patient: Patient) -> None:
+    """The variable of the token has another name, that of the account none."""
+    patient.settings |= {"token_env": "DOIT", "account_env": None}
+    patient.environ = {"DOIT": "t", "TODO_TOKEN": "t", "TODO_ACCOUNT": "ada"}
+
+    names = {check.name for check in patient.checks()}
+
+    assert "DOIT" in names
+    assert names.isdisjoint({"TODO_TOKEN", "TODO_ACCOUNT"})
+
+
+def test_an_instance_that_is_none_of_the_choices_fails(patient: Patient) -> None:
+    """The hint lists them."""
+    patient.settings["provider"] = {"eu": ApiKeyProvider(), "us": ApiKeyProvider()}
+    patient.environ = {"TODO_INSTANCE": "mars"}
+
+    check = patient.check("TODO_INSTANCE")
+
+    assert (check.verdict, check.hint) == ("fail", "Use one of eu, us.")
+
+
+def test_an_instance_that_is_known_has_its_effect(patient: Patient) -> None:
+    """It stands where no `--instance` is given."""
+    patient.settings["provider"] = {"eu": ApiKeyProvider(), "us": ApiKeyProvider()}
+    patient.environ = {"TODO_INSTANCE": "us"}
+
+    assert patient.check("TODO_INSTANCE").value == "us; the service where no --instance is given"
+
+
+@pytest.mark.parametrize(
+    "variables, value, source, verdict",
+    [
+        ({"BROWSER": "true"}, "/true", "$BROWSER", "ok"),
+        ({"TODO_NO_BROWSER": "1"}, "none: it is forbidden", "TODO_NO_BROWSER", "ok"),
+        ({"CI": "1"}, "none: this is a CI job", "detected", "warn"),
+    ],
+)
+def test_the_browser_is_named_or_why_there_is_none(
+    patient: Patient, variables: dict[str, str], value: str, source: str, verdict: str
+) -> None:
+    """What a login would do, decided by the same code."""
+    patient.environ = variables
+
+    check = patient.check("browser")
+
+    assert check.value.endswith(value)
+    assert (check.source, check.verdict) == (source, verdict)
+
+
+def test_an_application_s_own_browser_beats_the_others(patient: Patient) -> None:
+    """As in a login."""
+    with patient.auth.override(environ={"TODO_NO_BROWSER": "1"}, browser=bool) as auth:
+        found = {check.name: check for check in auth.doctor().checks}
+
+    assert found["browser"].value == "the application's own"
