@@ -75,12 +75,17 @@ def exclusive(path: Path, seconds: float) -> Iterator[None]:
     deadline = time.monotonic() + seconds
     with contextlib.ExitStack() as stack:
         try:
-            stack.enter_context(_kernel_lock(path, deadline))
-        except _NoLocksHere:
-            stack.enter_context(beating_lock(path, deadline))
+            _enter(stack, path, deadline)
         except OSError as error:
             raise _cannot_lock(path, error) from None
         yield
+
+
+def _enter(stack: contextlib.ExitStack, path: Path, deadline: float) -> None:
+    try:
+        stack.enter_context(_kernel_lock(path, deadline))
+    except _NoLocksHere:
+        stack.enter_context(beating_lock(path, deadline))
 
 
 def holder_of(path: Path) -> LockBusy | None:
@@ -113,35 +118,41 @@ def _kernel_lock(path: Path, deadline: float) -> Iterator[None]:
 
 def _acquired(path: Path, deadline: float) -> BinaryIO:
     while True:
-        file = _opened(path)
+        file, is_new = _opened(path)
         try:
             _wait_for(file, path, deadline)
             if _is_at(path, file):
                 sign(file)
                 return file
+        except _NoLocksHere:
+            if is_new:  # one that was there is somebody's, who holds it without the kernel's lock
+                _unlink(path, file)
+            file.close()
+            raise
         except BaseException:
             file.close()
             raise
         file.close()  # its holder unlinked it before we had it: start again
 
 
-def _opened(path: Path) -> BinaryIO:
+def _opened(path: Path) -> tuple[BinaryIO, bool]:
+    """Return the file at *path*, and whether we have created it."""
     while True:
         with contextlib.suppress(FileExistsError):
             created = os.open(path, _OPEN | os.O_CREAT | os.O_EXCL, 0o600)
-            return os.fdopen(created, "r+b", buffering=0)
+            return os.fdopen(created, "r+b", buffering=0), True
         with contextlib.suppress(FileNotFoundError):
-            return os.fdopen(os.open(path, _OPEN), "r+b", buffering=0)
+            return os.fdopen(os.open(path, _OPEN), "r+b", buffering=0), False
 
 
 def _wait_for(file: BinaryIO, path: Path, deadline: float) -> None:
-    while not _locks(file, path):
+    while not _locks(file):
         if time.monotonic() >= deadline:
             raise LockBusy(path)
         time.sleep(POLL_SECONDS * random.uniform(0.5, 1.5))  # noqa: S311 - spreads the waiters
 
 
-def _locks(file: BinaryIO, path: Path) -> bool:
+def _locks(file: BinaryIO) -> bool:
     flags = portalocker.LockFlags.EXCLUSIVE | portalocker.LockFlags.NON_BLOCKING
     try:
         portalocker.lock(file, flags)
@@ -149,7 +160,6 @@ def _locks(file: BinaryIO, path: Path) -> bool:
         number = getattr(error.__cause__, "errno", None)
         if number not in _NO_LOCKS_HERE:
             return False
-        _unlink(path, file)
         raise _NoLocksHere from None
     return True
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import threading
 import time
 from pathlib import Path
 
+import portalocker
 import pytest
 
 from click_auth import Unreachable
@@ -181,3 +183,20 @@ def test_release_frees_the_lock_though_a_child_keeps_the_descriptor(tmp_path: Pa
         os.close(write_end)
         os.close(read_end)
         os.waitpid(child, 0)
+
+
+def test_lk_10_held_file_is_left_alone_where_locks_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the file system has no locks, the file that a holder has created keeps others out."""
+
+    def refuse(*_: object) -> None:
+        raise portalocker.LockException from OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(portalocker, "lock", refuse)
+    path = tmp_path / "a.lock"
+    with exclusive(path, 1.0):
+        with pytest.raises(LockBusy), exclusive(path, 0.05):
+            pytest.fail("two holders")
+        assert path.exists()
+    assert not path.exists()
