@@ -14,7 +14,7 @@ _MOST_HEADERS = 100
 _PARTS_OF_LINE = 3
 
 
-class Refused(Exception):  # noqa: N818 - an answer, not an error
+class Refused(Exception):
     """The visitor gets *status* and nothing else."""
 
     def __init__(self, status: HTTPStatus) -> None:

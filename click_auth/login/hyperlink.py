@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import os
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ def hyperlink(url: str, environ: Mapping[str, str], stream: TextIO) -> str:
 
     What is shown is the address itself in either case; when in doubt it is plain.
     """
-    if sys.platform == "win32" or not _is_known(environ) or not stream.isatty():
+    if os.name == "nt" or not _is_known(environ) or not stream.isatty():
         return url
     return f"\x1b]8;;{url}\x1b\\{url}\x1b]8;;\x1b\\"
 

@@ -30,6 +30,7 @@ _VISIT_SECONDS = 5.0
 _LINGER_SECONDS = 1.0
 _DELIVERY_SECONDS = 2.0
 _HOLD_SECONDS = 15.0
+_REST_SECONDS = 0.05
 _MOST_VISITORS = 32
 _CHUNK = 16 * 1024
 _MOST_SPILLED = 1024 * 1024
@@ -134,6 +135,7 @@ class Loopback:
         try:
             connection, _ = listening.accept()
         except OSError:
+            time.sleep(_REST_SECONDS)  # out of descriptors: others are given back soon
             return
         visitor = Visitor(connection)
         self._visitors.append(visitor)

@@ -11,7 +11,7 @@ import os
 import re
 import sys
 import time
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Protocol, TextIO
 from urllib.parse import unquote
 
 from click_auth.providers.authorization import StrayCallback
@@ -31,7 +31,7 @@ _QUERY = re.compile(r"(?:^|[?&])(?:code|state|error)=")
 _ESCAPED = re.compile(r"%[0-9A-Fa-f]{2}")
 
 
-class WrongPaste(Exception):  # noqa: N818 - said to the person, and the wait goes on
+class WrongPaste(Exception):
     """What was pasted is of no use, and why: one sentence."""
 
 
@@ -122,25 +122,41 @@ def is_terminal(stream: TextIO | None) -> bool:
     return False
 
 
+class Keys(Protocol):
+    """What Windows' `msvcrt` says about the console's keys."""
+
+    def kbhit(self) -> bool:
+        """Return whether a key was pressed and not read yet."""
+
+    def getwch(self) -> str:
+        """Return that key, without echo; Ctrl-C is one, too."""
+
+
+class Console(Keyboard):
+    """The Windows console, whose keys no selector knows."""
+
+    def __init__(self, keys: Keys) -> None:
+        super().__init__()
+        self._keys = keys
+
+    def close(self) -> None:
+        """Throw away what was pressed and not read."""
+        self._typed()
+
+    def _typed(self) -> str | None:
+        pressed = ""
+        while self._keys.kbhit():
+            pressed += self._keys.getwch()
+        if _INTERRUPT in pressed:
+            raise KeyboardInterrupt
+        return pressed
+
+
 if sys.platform == "win32":
     import msvcrt
 
-    class _Console(Keyboard):
-        """The Windows console, whose keys no selector knows."""
-
-        def _typed(self) -> str | None:
-            keys = ""
-            while msvcrt.kbhit():
-                keys += msvcrt.getwch()
-            if _INTERRUPT in keys:
-                raise KeyboardInterrupt
-            return keys
-
-        def close(self) -> None:
-            self._typed()
-
     def _opened(_fileno: int) -> Keyboard | None:
-        return _Console()
+        return Console(msvcrt)
 
 else:
     import termios

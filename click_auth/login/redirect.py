@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 import selectors
 import time
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
 from click_auth.login.loopback import Loopback
-from click_auth.login.paste import WrongPaste, answer_in, open_keyboard
+from click_auth.login.paste import WrongPaste, answer_in
 from click_auth.providers.authorization import StrayCallback
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from click_auth.login.listener import Listener
     from click_auth.login.loopback import Held
+    from click_auth.login.paste import Keyboard
     from click_auth.providers.authorization import AuthorizationRequest, AuthorizationResponse
 
 _TICK_SECONDS = 0.2  # Windows: neither the keyboard nor Ctrl-C wakes a selector
@@ -35,7 +36,7 @@ class Doors:
         self,
         listener: Listener,
         request: AuthorizationRequest,
-        stdin: TextIO | None,
+        keyboard: Keyboard | None,
         say: Callable[[str], None],
     ) -> None:
         self.strays: list[str] = []
@@ -43,10 +44,10 @@ class Doors:
         self._say = say
         self._selector = selectors.DefaultSelector()
         self._loopback = Loopback(listener, self._selector, self._accept)
-        self._keyboard = open_keyboard(stdin)
-        if self._keyboard is not None and self._keyboard.fileno is not None:
+        self._keyboard = keyboard
+        if keyboard is not None and keyboard.fileno is not None:
             try:
-                self._selector.register(self._keyboard.fileno, selectors.EVENT_READ, self._typed)
+                self._selector.register(keyboard.fileno, selectors.EVENT_READ, self._typed)
             except (OSError, ValueError):  # macOS: /dev/tty itself cannot be waited for
                 self._close_keyboard()
 

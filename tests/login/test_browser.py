@@ -288,7 +288,7 @@ def test_ti_05_an_opener_that_fails_is_known_to_have(tmp_path: Path) -> None:
         (lambda url: time.sleep(3), True),
     ],
 )
-def test_a_callable_browser(function: Callable[[str], bool], opened: bool) -> None:  # noqa: FBT001
+def test_a_callable_browser(function: Callable[[str], bool], opened: bool) -> None:
     """A function says whether it opened; its errors and its slowness are no errors of the login."""
     began = time.monotonic()
     assert CallableBrowser(function).open(URL) is opened

@@ -80,7 +80,11 @@ def test_lb_13_no_free_port_is_an_error_that_names_them(busy: int) -> None:
 def test_lb_13_no_page_is_opened_without_a_port(busy: int) -> None:
     """The browser is not bothered when nobody would hear its answer."""
     opened: list[str] = []
-    browser = lambda url: bool(opened.append(url)) or True  # noqa: E731
+
+    def browser(url: str) -> bool:
+        opened.append(url)
+        return True
+
     ui = TerminalUI("todo", Environment("todo", {}), browser=browser)
     with voice.speaking(Recorder()) as heard, pytest.raises(LoginFailed), ui:
         ui.wait_for_redirect(request_for, ["http://127.0.0.1/callback"], callback_port=busy)

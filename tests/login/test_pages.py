@@ -112,7 +112,7 @@ def own_page(context: PageContext) -> str:
 
 
 @pytest.mark.parametrize("success", [True, False])
-def test_an_application_may_have_its_own_page(success: bool) -> None:  # noqa: FBT001
+def test_an_application_may_have_its_own_page(success: bool) -> None:
     """`page=` gets a `PageContext`, and its inline style is allowed by the policy."""
     with Waiting(ui={"page": own_page}) as login, login.connect() as browser:
         browser.sendall(login.head(f"/callback{ANSWER}"))

@@ -8,6 +8,7 @@ import socket
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from click_auth.errors import LoginFailed
-from click_auth.login.paste import Keyboard, WrongPaste, answer_in, open_keyboard
+from click_auth.login.listener import listen
+from click_auth.login.paste import Console, Keyboard, WrongPaste, answer_in, open_keyboard
+from click_auth.login.redirect import Doors
 from login.terminal import Terminal
-from login.waiting import CODE, STATE, refuses, request_for
+from login.waiting import CODE, STATE, Recorder, refuses, request_for
 
 PROGRAM = str(Path(__file__).parent / "waiting_program.py")
 URI = "http://127.0.0.1:8123/callback"
@@ -126,6 +129,43 @@ def test_typing_can_be_corrected() -> None:
     """Backspace takes one character back, Ctrl-U the line; too much is cut, not kept."""
     assert list(Keyboard().feed("abx\x7fc\rwrong\x15right\n\b\b.\n")) == ["abc", "right", "."]
     assert len(next(iter(Keyboard().feed("x" * 200_000 + "\n")))) == 65_536
+
+
+class Pressed:
+    """Stands in for Windows' `msvcrt`: these keys are pressed, then no other."""
+
+    def __init__(self, keys: str) -> None:
+        self.keys = list(keys)
+
+    def kbhit(self) -> bool:
+        return bool(self.keys)
+
+    def getwch(self) -> str:
+        return self.keys.pop(0)
+
+
+def test_the_console_of_windows_is_a_door() -> None:
+    """Nothing there can be waited for, so it is asked again and again."""
+    keys = Pressed("wrong\r" + CODE)
+    heard = Recorder()
+    with closing(listen(["http://127.0.0.1/callback"])) as listener:
+        request = request_for(listener.redirect_uri)
+        with Doors(listener, request, Console(keys), heard.say) as doors:
+            assert doors.takes_paste
+            assert doors.first_answer(0.3, lambda: None) is None
+            keys.keys += "\r"
+            response = doors.first_answer(5, lambda: keys.keys.extend("left over"))
+    assert response is not None
+    assert (response.code, keys.keys) == (CODE, [])
+    assert [line.partition(" nor ")[0] for line in heard.lines] == [
+        "That is neither the address that you were sent to"
+    ]
+
+
+def test_lb_21_ctrl_c_is_a_key_on_windows() -> None:
+    """Read without echo, it comes as a character and not as a signal."""
+    with pytest.raises(KeyboardInterrupt):
+        Console(Pressed("abc\x03")).lines()
 
 
 def test_a_pipe_is_no_keyboard() -> None:

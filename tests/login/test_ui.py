@@ -46,7 +46,7 @@ class Screen(io.StringIO):
 def test_whether_there_is_a_browser(
     environ: dict[str, str],
     options: dict[str, Any],
-    has_browser: bool,  # noqa: FBT001
+    has_browser: bool,
 ) -> None:
     """`--no-browser` beats everything, an override the environment, the variable the search."""
     assert ui_with(environ, **options).has_browser is has_browser
@@ -140,7 +140,7 @@ def test_events_are_lines_of_json(capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.parametrize("given", ["the-key\n", "  the-key  \nmore\n", "the-key"])
 @pytest.mark.parametrize("hidden", [True, False])
-def test_sx_10_without_a_terminal_one_line_of_stdin_is_taken(given: str, hidden: bool) -> None:  # noqa: FBT001
+def test_sx_10_without_a_terminal_one_line_of_stdin_is_taken(given: str, hidden: bool) -> None:
     """Nothing prompts, and the line is trimmed."""
     with voice.speaking(Recorder()) as heard:
         assert ui_with(stdin=io.StringIO(given)).ask("API key", hidden=hidden) == "the-key"
@@ -210,7 +210,7 @@ def test_lb_21_ctrl_c_at_a_question(how: str) -> None:
         ({}, False),
     ],
 )
-def test_links_only_where_they_are_known_to_work(environ: dict[str, str], linked: bool) -> None:  # noqa: FBT001
+def test_links_only_where_they_are_known_to_work(environ: dict[str, str], linked: bool) -> None:
     """In a terminal that is not known, and in a pipe, the address is plain."""
     url = "https://id.example/"
     shown = hyperlink(url, environ, Screen())
