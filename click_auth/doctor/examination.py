@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from click_auth.errors import AuthError
 from click_auth.results import Check
-from click_auth.voice import speaking
+from click_auth.voice import Voice, current, speaking
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -41,10 +41,11 @@ class _Running:
         self._examination = examination
         self._found: list[Check] = []
         self._done = threading.Event()
+        self._voice = _Muffled(current())
 
     def run(self) -> None:
         try:
-            with speaking(_Silent()):
+            with speaking(self._voice):
                 for check in self._examination():
                     self._found.append(check)
         except AuthError as error:
@@ -70,17 +71,15 @@ def _accident(name: str, error: BaseException) -> Check:
     return Check(name, value, "", "fail", "Report this, with the lines around it.")
 
 
-class _Silent:
-    """What a person would be told while they use what is looked at here is in the report."""
+class _Muffled:
+    """Says nothing of what people are told while they use what is looked at: the report does."""
+
+    def __init__(self, outer: Voice) -> None:
+        self.event = outer.event
+        self.error = outer.error
 
     def say(self, text: str) -> None:
         del text
 
     def warn(self, text: str) -> None:
         del text
-
-    def event(self, name: str, text: str, **fields: Any) -> None:
-        del name, text, fields
-
-    def error(self, error: AuthError) -> None:
-        del error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 import time
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from click_auth.core import Core
 
 _MOST_NAMED = 20
+_NO_LOCKS = "Remove it, or make it yours: without locks nothing can be renewed."
 
 
 def folder(core: Core) -> Iterator[Check]:
@@ -93,6 +95,11 @@ def locks(core: Core) -> Iterator[Check]:
 
     root = folder_of(core)
     found = False
+    with contextlib.suppress(FileNotFoundError):
+        fault = _fault(root / "locks", (root / "locks").stat())
+        if fault is not None:
+            found = True
+            yield Check("locks", f"{root / 'locks'} {fault}", "", "fail", _NO_LOCKS)
     for path in sorted((*root.glob("locks/*.lock"), *root.glob(f"{FILE_NAME}.lock"))):
         try:
             busy = holder_of(path)
@@ -100,9 +107,8 @@ def locks(core: Core) -> Iterator[Check]:
         except FileNotFoundError:  # released just now
             continue
         except OSError as error:
-            hint = f"Remove {path}, or make it yours: without it nothing can be renewed."
             found = True
-            yield Check("locks", f"{path}: {reason_of(error)}", "", "fail", hint)
+            yield Check("locks", f"{path}: {reason_of(error)}", "", "fail", _NO_LOCKS)
             continue
         if busy is not None:
             found = True

@@ -194,6 +194,21 @@ def test_a_lock_file_that_nobody_can_take_fails(patient: Patient) -> None:
     assert patient.check("locks").verdict == "fail"
 
 
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root gives away")
+def test_what_belongs_to_somebody_else_fails(patient: Patient) -> None:
+    """FS-09: what `sudo` left behind is named: the folder, its locks."""
+    logged_in(patient.auth)
+    (patient.folder / "locks").mkdir(exist_ok=True)
+    for path in (patient.folder, patient.folder / "locks"):
+        os.chown(path, 12345, -1)
+
+    folder, locks = patient.check("folder"), patient.check("locks")
+
+    assert (folder.verdict, locks.verdict) == ("fail", "fail")
+    assert "belongs to another user (12345)" in folder.value
+    assert "belongs to another user (12345)" in locks.value
+
+
 def test_asking_for_the_holder_takes_nothing(tmp_path: Path) -> None:
     """A lock that was asked about can be taken at once, and the file is as it was."""
     (tmp_path / "locks").mkdir()

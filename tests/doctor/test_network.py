@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -85,6 +86,17 @@ def test_without_discovery_the_token_endpoint_is_asked(
 
     assert (check.verdict, check.source) == (verdict, url + "/token")
     assert f"status {status}" in check.value
+
+
+def test_an_answer_that_is_too_large_is_an_answer(patient: Patient) -> None:
+    """Somebody is there, and nobody reads it."""
+    patient.settings["provider"] = ApiKeyProvider(api_url=patient.server.api_url)
+    patient.server.faults.status = {
+        "api": (200, "x" * (2 << 20)),
+        "unknown": (200, "x" * (2 << 20)),
+    }
+
+    assert patient.check("server").verdict == "ok"
 
 
 def test_each_service_has_its_lines(patient: Patient) -> None:
@@ -199,6 +211,19 @@ def test_a_proxy_is_shown_without_its_password(
     assert check.value == (
         "https through http://proxy.example:3128 (with a password); not for localhost,.example"
     )
+
+
+def test_a_socks_proxy_without_its_library_fails(
+    proxied: Patient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without it httpx would only raise an ImportError at the first request."""
+    monkeypatch.setenv("ALL_PROXY", "socks5://proxy.example:1080")
+    monkeypatch.setitem(sys.modules, "socksio", None)
+
+    check = proxied.check("proxy")
+
+    assert (check.verdict, check.value) == ("fail", "all through socks5://proxy.example:1080")
+    assert "httpx[socks]" in str(check.hint)
 
 
 def test_no_proxy_is_none(proxied: Patient) -> None:
