@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 if TYPE_CHECKING:
@@ -20,13 +21,14 @@ class TimedOut(Exception):
 class _Call(Generic[T]):
     def __init__(self, function: Callable[[], T]) -> None:
         self._function = function
+        self._context = copy_context()  # so that it speaks in the voice of its caller
         self._done = threading.Event()
         self._result: Any = None
         self._error: BaseException | None = None
 
     def run(self) -> None:
         try:
-            self._result = self._function()
+            self._result = self._context.run(self._function)
         except BaseException as error:  # noqa: BLE001 - handed to the thread that waits
             self._error = error
         finally:

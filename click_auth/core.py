@@ -54,6 +54,10 @@ class Core:
         self.environment = Environment(
             settings.app_name, settings.environ, settings.token_env, settings.account_env
         )
+        if self.environment.debug:
+            from click_auth.debug import log_to_stderr  # noqa: PLC0415 - on request only
+
+            log_to_stderr()
         self._providers: dict[str | None, Provider] = {}
         self._is_migrated = settings.legacy is None
 

@@ -93,6 +93,9 @@ class Renewal:
             fresh = _asked(provider, old.bundle)
         except NotLoggedIn as error:
             return self._after_a_refusal(old.record, error)
+        if not provider.same_account(fresh, old.record.account.id):
+            message = "The server answered the refresh with the tokens of another account."
+            raise Unreachable(message, hints=["Nothing was stored. Log in again."])
         bundle = _carried_forward(old.bundle, fresh)
         try:
             record = self.core.store.rotate(old.record, bundle)

@@ -271,3 +271,27 @@ def test_hints_of_the_application(make_todo: Callable[..., Todo]) -> None:
     todo = make_todo(hints=["Ask in #help."])
     result = todo.run("auth", "token")
     assert result.stderr == "Error: Not logged in. Run `todo auth login`. Ask in #help.\n"
+
+
+def test_debug_log_shows_no_value(todo: Todo) -> None:
+    """`TODO_AUTH_DEBUG=1` shows endpoints and statuses, never a token, a code or a state."""
+    import logging
+
+    logger = logging.getLogger("click_auth")
+    before = logger.handlers[:], logger.level, logger.propagate
+    try:
+        plain = todo.run("auth", "login", TODO_AUTH_DEBUG="1")
+        as_json = todo.run("auth", "refresh", "--json", TODO_AUTH_DEBUG="1")
+    finally:
+        logger.handlers[:], level, logger.propagate = before
+        logger.setLevel(level)
+    assert "/token" in plain.stderr
+    assert all(json.loads(line) for line in as_json.stderr.splitlines())
+    secrets = {
+        value
+        for entry in todo.server.journal.snapshot()
+        for name, value in entry.form.items()
+        if name in ("code", "code_verifier", "refresh_token", "token")
+    }
+    assert len(secrets) >= 3
+    assert not [secret for secret in secrets if secret in plain.output + as_json.output]

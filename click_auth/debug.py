@@ -1,0 +1,25 @@
+"""What `<APP>_AUTH_DEBUG=1` shows: the library's own log on stderr, never a value."""
+
+from __future__ import annotations
+
+import logging
+
+from click_auth import voice
+
+
+class Speaker(logging.Handler):
+    """Says what is logged in the voice in effect, so that under `--json` it is an object."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Say one line."""
+        text = f"{record.name}: {record.getMessage()}"
+        voice.current().event("log", text, message=text)
+
+
+def log_to_stderr() -> None:
+    """Let the logger `click_auth` speak, once for each process."""
+    logger = logging.getLogger("click_auth")
+    if not any(isinstance(handler, Speaker) for handler in logger.handlers):
+        logger.addHandler(Speaker())
+        logger.setLevel(logging.DEBUG)
+        logger.propagate = False
