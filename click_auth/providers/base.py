@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import httpx
     from typing_extensions import Self
 
+    from click_auth.http import Http
     from click_auth.providers.request import LoginRequest, LoginUI
     from click_auth.providers.surroundings import Surroundings
     from click_auth.tokens import TokenBundle
@@ -38,6 +39,20 @@ class Provider(ABC):
     options: frozenset[str] = frozenset()
     api_url: str | None = None
     surroundings: Surroundings | None = None
+
+    @property
+    def http(self) -> Http:
+        """HTTP with the application's options: `self.http.client()` for a provider's own calls."""
+        return self.lent.http
+
+    @property
+    def lent(self) -> Surroundings:
+        """The surroundings, made now where nobody lent any: the provider is used on its own."""
+        if self.surroundings is None:
+            from click_auth.providers.surroundings import Surroundings  # noqa: PLC0415
+
+            self.surroundings = Surroundings()
+        return self.surroundings
 
     @property
     def display_name(self) -> str:

@@ -99,7 +99,7 @@ def login(
 
 
 def _begin(server: Server, scopes: tuple[str, ...]) -> DeviceCode:
-    form = {}
+    form = dict(server.provider.authorize_params)  # Auth0 wants its audience here too
     if scopes:
         form["scope"] = server.provider.scope_separator.join(scopes)
     if server.provider.resource is not None:

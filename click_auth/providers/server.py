@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from click_auth.providers.client_auth import Client, method_for
 from click_auth.providers.endpoint import EndpointFailed, Granted, bundle_from, post_form
 from click_auth.providers.metadata import Metadata, discover
-from click_auth.providers.surroundings import Surroundings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,10 +25,8 @@ class Server:
     """
 
     def __init__(self, provider: OAuthProvider, seconds: float | None = None) -> None:
-        if provider.surroundings is None:
-            provider.surroundings = Surroundings()  # nobody lent it any: it is used on its own
         self.provider = provider
-        self.surroundings = provider.surroundings
+        self.surroundings = provider.lent
         self._deadline = None if seconds is None else time.monotonic() + seconds
 
     @property

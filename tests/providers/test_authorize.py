@@ -154,8 +154,8 @@ def test_sx_01_the_secrets_of_a_request_are_not_shown() -> None:
 @pytest.mark.parametrize("outcome", ["code=x", "error=access_denied"])
 def test_ar_06_07_09_the_answer_names_the_server_that_was_asked(
     iss: str | None,
-    required: bool,  # noqa: FBT001
-    is_taken: bool,  # noqa: FBT001
+    required: bool,
+    is_taken: bool,
     outcome: str,
 ) -> None:
     """Compared as a plain string (RFC 9207); absent only where it was not promised."""

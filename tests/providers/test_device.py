@@ -98,6 +98,20 @@ def test_the_shape_of_the_requests(server: Scripted, module: str) -> None:
     assert clock.slept == [5, 5]
 
 
+def test_what_the_application_adds_goes_along(server: Scripted, module: str) -> None:
+    """Its parameters (Auth0's audience), and the resource (RFC 8707)."""
+    server.on = {"/device": say({**CODE, "interval": 1}), "/token": GOOD}
+    made = by_device(
+        server, module, authorize_params={"audience": "x"}, resource="https://api.todo.example"
+    )
+    made.login(LoginRequest(device=True), Person(browser=False))
+    assert server.seen[0].form == {
+        "audience": "x",
+        "client_id": "todo-cli",
+        "resource": "https://api.todo.example",
+    }
+
+
 @pytest.mark.parametrize("name", ["verification_uri", "verification_uri_complete"])
 @pytest.mark.parametrize(
     "uri",
@@ -155,8 +169,8 @@ def test_df_02_a_code_is_shown_inertly(server: Scripted, module: str) -> None:
 def test_without_a_browser_nothing_is_opened(
     server: Scripted,
     module: str,
-    request_browser: bool,  # noqa: FBT001
-    person_browser: bool,  # noqa: FBT001
+    request_browser: bool,
+    person_browser: bool,
 ) -> None:
     """Neither against the person's wish nor in vain."""
     person = Person(browser=person_browser)

@@ -56,7 +56,7 @@ def test_lo_02_what_the_server_answers(
     server: Scripted,
     module: str,
     answer: Reply,
-    gone: bool,  # noqa: FBT001
+    gone: bool,
 ) -> None:
     """Only a success says that nothing is valid any longer; nothing raises."""
     server.replies = [answer]
