@@ -11,27 +11,29 @@ import subprocess
 import sys
 import threading
 import time
-import urllib.error
-from http.client import HTTPException, HTTPMessage
-from http.cookiejar import CookieJar
-from typing import IO, TYPE_CHECKING
+from http.client import HTTPException
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlencode, urljoin, urlsplit
 from urllib.request import (
     HTTPCookieProcessor,
-    HTTPRedirectHandler,
+    HTTPHandler,
+    HTTPSHandler,
     OpenerDirector,
-    ProxyHandler,
     Request,
-    build_opener,
+    UnknownHandler,
 )
 
-from click_auth.testing.forms import Form, find_forms
-from click_auth.testing.typed import override
+from click_auth.testing.forms import Form
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-_PAGE_LIMIT = 12
+    Step = tuple[str, bytes | None]  # an address, and the form to post there
+
+_STEP_LIMIT = 24
+_REDIRECTS = range(300, 400)
+_HANDLERS = (HTTPHandler, HTTPSHandler, HTTPCookieProcessor, UnknownHandler)
+_FAILURES = (OSError, HTTPException, ValueError)
 
 
 class FakeBrowser:
@@ -93,73 +95,51 @@ class FakeBrowser:
 
     def visit(self, url: str) -> None:
         """Visit `url` in this thread, to the page where no button is left."""
-        opener = build_opener(
-            ProxyHandler({}), HTTPCookieProcessor(CookieJar()), _Redirects(self._seen)
-        )
+        # Neither proxies nor redirects of urllib's own: each address is seen here.
+        opener = OpenerDirector()
+        for handler in _HANDLERS:
+            opener.add_handler(handler())
         callback = parse_qs(urlsplit(url).query).get("redirect_uri", [""])[0]
         for path in self._before:
             self._load(opener, urljoin(callback, path))
-        self._seen(url)
-        here, page = self._load(opener, url)
-        for _ in range(_PAGE_LIMIT):
-            forms = find_forms(page)
-            if not forms or (callback and here.startswith(callback)):
+        step: Step | None = (url, None)
+        for _ in range(_STEP_LIMIT):
+            if step is None:
                 return
-            here, page = self._submit(opener, here, forms[0])
+            here = step[0]
+            page, step = self._load(opener, *step)
+            form = Form(page)
+            if form.action is not None and not (callback and here.startswith(callback)):
+                step = self._press(here, form)
 
     def _visit(self, url: str) -> None:
         try:
             time.sleep(self._delay)
             self.visit(url)
-        except (OSError, HTTPException, ValueError) as error:
+        except _FAILURES as error:
             self.errors.append(error)
 
-    def _seen(self, url: str) -> str:
+    def _load(
+        self, opener: OpenerDirector, url: str, form: bytes | None = None
+    ) -> tuple[str, Step | None]:
+        """Return a page and where it redirects to."""
         self.visited.append(url)
-        return url if self.route is None else self.route(url)
+        request = Request(url if self.route is None else self.route(url), form)  # noqa: S310
+        with opener.open(request, timeout=self._timeout) as response:
+            page = response.read().decode(errors="replace")
+            status, location = response.status, response.headers.get("Location", "")
+        if status in _REDIRECTS:
+            return "", (urljoin(url, location), None)
+        self.pages.append(page)
+        return page, None
 
-    def _submit(self, opener: OpenerDirector, here: str, form: Form) -> tuple[str, str]:
-        sent = {**form.fields, **self._known(form), **form.press(deny=self._deny)}
+    def _press(self, here: str, form: Form) -> Step:
+        known = {name: value for name, value in self._fields.items() if name in form.fields}
+        sent = urlencode({**form.fields, **known, **form.press(deny=self._deny)})
         target = urljoin(here, form.action)
         if form.method == "get":
-            return self._load(opener, f"{target.partition('?')[0]}?{urlencode(sent)}")
-        return self._load(opener, target, urlencode(sent).encode())
-
-    def _known(self, form: Form) -> dict[str, str]:
-        return {name: value for name, value in self._fields.items() if name in form.fields}
-
-    def _load(self, opener: OpenerDirector, url: str, form: bytes | None = None) -> tuple[str, str]:
-        target = url if self.route is None else self.route(url)
-        if urlsplit(target).scheme not in ("http", "https"):
-            raise ValueError(f"not a web page: {target}")
-        try:
-            with opener.open(Request(target, form), timeout=self._timeout) as response:  # noqa: S310
-                here, page = response.geturl(), response.read().decode(errors="replace")
-        except urllib.error.HTTPError as error:
-            with error:
-                here, page = error.geturl() or url, error.read().decode(errors="replace")
-        self.pages.append(page)
-        return here, page
-
-
-class _Redirects(HTTPRedirectHandler):
-    """Follows redirects, and tells each address before it is asked."""
-
-    def __init__(self, seen: Callable[[str], str]) -> None:
-        self._seen = seen
-
-    @override
-    def redirect_request(  # noqa: PLR0917 - urllib's signature
-        self,
-        req: Request,
-        fp: IO[bytes],
-        code: int,
-        msg: str,
-        headers: HTTPMessage,
-        newurl: str,
-    ) -> Request | None:
-        """Return the request that follows a redirect."""
-        return super().redirect_request(req, fp, code, msg, headers, self._seen(newurl))
+            return f"{target.partition('?')[0]}?{sent}", None
+        return target, sent.encode()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -173,7 +153,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     time.sleep(given.delay)
     try:
         browser.visit(given.url)
-    except (OSError, HTTPException, ValueError) as error:
+    except _FAILURES as error:
         parser.exit(1, f"{error}\n")
     return 0
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 
 from click_auth.testing.messages import Answer, Endpoint, Request
 
@@ -37,7 +38,7 @@ class Faults:
     answers: dict[Endpoint, list[Answer]] = field(default_factory=dict)
     """Given instead of doing anything, one for each request in turn."""
     status: dict[Endpoint, tuple[int, str]] = field(default_factory=dict)
-    """A status and body (JSON if it is), given instead of doing anything."""
+    """A status and body (JSON if it begins so), given instead of doing anything."""
     redirect: dict[Endpoint, str] = field(default_factory=dict)
     """A URL to which a 307 points, instead of doing anything."""
     raw: dict[Endpoint, bytes] = field(default_factory=dict)
@@ -62,16 +63,13 @@ class Faults:
     """Claims laid over those of an ID token."""
     date_skew: float = 0.0
     """Seconds by which the `Date` header is ahead."""
-    _lock: threading.Lock = field(
-        default_factory=threading.Lock, init=False, repr=False, compare=False
-    )
+
+    def __post_init__(self) -> None:
+        self._lock = threading.Lock()
 
     def clear(self) -> None:
         """Take every order back."""
-        fresh = type(self)()
-        for each in fields(self):
-            if each.init:
-                setattr(self, each.name, getattr(fresh, each.name))
+        vars(self).update(vars(type(self)()))
 
     def spend(self, orders: dict[Endpoint, int], endpoint: Endpoint) -> bool:
         """Whether this request is one of those that an order counts."""
@@ -81,27 +79,21 @@ class Faults:
                 orders[endpoint] = left - 1
             return left > 0
 
-    def next_device_error(self) -> str | None:
-        """Return the error for this poll, if one is ordered."""
-        with self._lock:
-            return self.device_errors.pop(0) if self.device_errors else None
-
     def instead(self, request: Request) -> Answer | None:
         """Return the answer that replaces what the endpoint would do, if one is ordered."""
         endpoint = request.endpoint
         hook = self.hooks.get(endpoint)
-        answer = hook(request) if hook is not None else None
+        answer = None if hook is None else hook(request)
         if answer is not None:
             return answer
-        with self._lock:
-            queue = self.answers.get(endpoint)
-            if queue:
-                return queue.pop(0)
+        with suppress(IndexError):
+            return self.answers.get(endpoint, []).pop(0)
         if endpoint in self.redirect:
             return Answer.redirect(self.redirect[endpoint], 307)
         if endpoint in self.status:
             status, body = self.status[endpoint]
-            return Answer(status, {"Content-Type": _content_type(body)}, body.encode())
+            kind = "application/json" if body.startswith(("{", "[")) else "text/html; charset=utf-8"
+            return Answer(status, {"Content-Type": kind}, body.encode())
         return None
 
     def change(self, endpoint: Endpoint, answer: Answer) -> Answer:
@@ -110,16 +102,7 @@ class Faults:
             return Answer.html("<!doctype html><title>Maintenance</title>")
         if answer.status not in _SUCCESS or not (endpoint in self.overlay or endpoint in self.omit):
             return answer
-        document = json.loads(answer.body)
-        document.update(self.overlay.get(endpoint, {}))
-        for name in self.omit.get(endpoint, ()):
-            document.pop(name, None)
-        return Answer(answer.status, answer.headers, json.dumps(document).encode())
-
-
-def _content_type(body: str) -> str:
-    try:
-        json.loads(body)
-    except ValueError:
-        return "text/html; charset=utf-8"
-    return "application/json"
+        document = {**json.loads(answer.body), **self.overlay.get(endpoint, {})}
+        left_out = self.omit.get(endpoint, set())
+        kept = {name: value for name, value in document.items() if name not in left_out}
+        return replace(answer, body=json.dumps(kept).encode())

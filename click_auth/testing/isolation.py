@@ -45,9 +45,7 @@ class IsolateAuth:
         route = None if server is None else StandIn(server, auth.core.services.provider(None))
         options = dict(http_options or {})
         if route is not None:
-            transport = RoutedTransport(route)
-            self._until_the_end.callback(transport.shut)
-            options |= {"transport": transport, "trust_env": False}
+            options |= {"transport": RoutedTransport(route), "trust_env": False}
         opener = browser or FakeBrowser()
         if isinstance(opener, FakeBrowser):
             opener.route = opener.route or route

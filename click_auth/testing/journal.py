@@ -4,70 +4,42 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, overload
+from typing import TYPE_CHECKING
 
-from click_auth.testing.typed import override
+from click_auth.testing.messages import Request
 
 if TYPE_CHECKING:
     from click_auth.testing.messages import Endpoint
 
 
-@dataclass(frozen=True, slots=True)
-class JournalEntry:
-    """One request; `status` is None if it got no answer, `at` is monotonic seconds at arrival."""
+@dataclass(frozen=True)
+class JournalEntry(Request):
+    """A request and the status that it was answered with; None: it got no answer."""
 
-    method: str
-    path: str
-    endpoint: Endpoint
-    query: Mapping[str, str]
-    form: Mapping[str, str]
-    headers: Mapping[str, str]
-    body: bytes
-    status: int | None
-    at: float
+    status: int | None = None
 
 
-class Journal(Sequence[JournalEntry]):
+class Journal(list[JournalEntry]):
     """Entries that may be read while the server runs; each is there before its answer is sent."""
 
     def __init__(self) -> None:
-        self._entries: list[JournalEntry] = []
+        super().__init__()
         self._changed = threading.Condition()
 
-    @overload
-    def __getitem__(self, index: int) -> JournalEntry: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[JournalEntry]: ...
-    @override
-    def __getitem__(self, index: int | slice) -> JournalEntry | Sequence[JournalEntry]:
-        return self.snapshot()[index]
-
-    @override
-    def __len__(self) -> int:
-        return len(self._entries)
-
-    @override
     def __repr__(self) -> str:
-        lines = (f"{entry.method} {entry.path} {entry.status}" for entry in self.snapshot())
+        lines = (f"{entry.method} {entry.path} {entry.status}" for entry in self)
         return f"Journal({', '.join(lines)})"
 
     def snapshot(self) -> list[JournalEntry]:
         """Return a list of what there is now."""
-        with self._changed:
-            return list(self._entries)
+        return list(self)
 
-    def add(self, entry: JournalEntry) -> None:
+    def add(self, request: Request, status: int | None) -> None:
         """Append an entry and wake whoever waits for one."""
         with self._changed:
-            self._entries.append(entry)
+            self.append(JournalEntry(**vars(request), status=status))
             self._changed.notify_all()
-
-    def clear(self) -> None:
-        """Forget all entries."""
-        with self._changed:
-            self._entries.clear()
 
     def posts(
         self, endpoint: Endpoint | None = None, *, grant_type: str | None = None
@@ -88,10 +60,8 @@ class Journal(Sequence[JournalEntry]):
         deadline = time.monotonic() + timeout
         with self._changed:
             while True:
-                found = [entry for entry in self._entries if entry.endpoint == endpoint]
-                left = deadline - time.monotonic()
+                found = [entry for entry in self if entry.endpoint == endpoint]
                 if len(found) >= count:
                     return found
-                if left <= 0:
+                if not self._changed.wait(deadline - time.monotonic()):
                     raise TimeoutError(f"{endpoint}: {len(found)} of {count} requests")
-                self._changed.wait(left)

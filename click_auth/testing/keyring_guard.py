@@ -7,6 +7,8 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import pytest
+
 from click_auth.stores import keychain
 
 if TYPE_CHECKING:
@@ -29,30 +31,24 @@ class KeyringGuard:
     def __init__(self) -> None:
         self._refused: list[str] = []
         self._allowed = False
-        self._before: str | None = None
+        self._patch = pytest.MonkeyPatch()
 
     def install(self) -> None:
         """Guard the keyring module; the keyring library is not loaded for this."""
-        self._before = os.environ.get(keychain.REFUSAL)
-        os.environ[keychain.REFUSAL] = "1"
-        keychain.guard = self
+        self._patch.setenv(keychain.REFUSAL, "1")
+        self._patch.setattr(keychain, "guard", self)
 
     def remove(self) -> None:
         """Take everything back."""
-        _set_variable(self._before)
-        keychain.guard = None
+        self._patch.undo()
 
     @contextmanager
     def allowed(self) -> Iterator[None]:
         """Let everything pass inside of the block, in child processes too."""
-        before = os.environ.get(keychain.REFUSAL)
-        _set_variable(None)
-        self._allowed = True
-        try:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.delenv(keychain.REFUSAL, raising=False)
+            patch.setattr(self, "_allowed", True)
             yield
-        finally:
-            self._allowed = False
-            _set_variable(before)
 
     def check(self) -> None:
         """Raise `RealKeyringTouched` if anything was refused since the last check."""
@@ -66,13 +62,6 @@ class KeyringGuard:
             return
         self._refused.append(operation)
         raise RealKeyringTouched(_explain([operation]))
-
-
-def _set_variable(value: str | None) -> None:
-    if value is None:
-        os.environ.pop(keychain.REFUSAL, None)
-    else:
-        os.environ[keychain.REFUSAL] = value
 
 
 def _is_real() -> bool:

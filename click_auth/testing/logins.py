@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from datetime import datetime, timedelta, timezone
 from secrets import token_urlsafe
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from click_auth import Account, TokenBundle
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from types import TracebackType
-
-    from typing_extensions import Self
 
     from click_auth import Auth
     from click_auth.testing.server import AuthorizationServer
 
+_TOKENS = ("access_token", "refresh_token")
 
-class logged_in:  # noqa: N801 - it reads as what it does: `with logged_in(auth):`
+
+class logged_in(ExitStack):  # noqa: N801 - it reads as what it does: `with logged_in(auth):`
     """Put a credential into the store of `auth`, at once; as a context manager, until it ends.
 
     With a `server` the tokens are good there and can be refreshed, otherwise they are made
@@ -38,21 +38,11 @@ class logged_in:  # noqa: N801 - it reads as what it does: `with logged_in(auth)
         scopes: Sequence[str] | None = None,
         expires_in: float | None = 3600.0,
     ) -> None:
-        self._auth = auth
+        super().__init__()
         self.account = account or _account(user, server)
         self.bundle = bundle or _bundle(user, server, scopes, expires_in)
         auth.store.set_bundle(self.account, self.bundle, promote_default=True)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._auth.store.clear(self.account.key)
+        self.callback(auth.store.clear, self.account.key)
 
 
 def _account(user: str, server: AuthorizationServer | None) -> Account:
@@ -68,17 +58,15 @@ def _bundle(
     scopes: Sequence[str] | None,
     expires_in: float | None,
 ) -> TokenBundle:
-    issued: dict[str, object] = {
-        "access_token": token_urlsafe(32),
-        "refresh_token": token_urlsafe(32),
-    }
-    if server is not None:
+    if server is None:
+        issued: dict[str, object] = {name: token_urlsafe(32) for name in _TOKENS}
+    else:
         issued = server.issue(user, scopes=scopes or (), lifetime=expires_in)
-    refresh_token = issued.get("refresh_token")
+    access_token, refresh_token = (cast("str", issued.get(name)) for name in _TOKENS)
     now = datetime.now(timezone.utc)
     return TokenBundle(
-        str(issued["access_token"]),
-        None if refresh_token is None else str(refresh_token),
+        access_token,
+        refresh_token,
         None if expires_in is None else now + timedelta(seconds=expires_in),
         scopes=None if scopes is None else tuple(scopes),
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
-from urllib.parse import parse_qsl
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,15 +18,14 @@ Endpoint = Literal[
     "revoke",
     "userinfo",
     "register",
-    "introspect",
     "api",
     "unknown",
 ]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Request:
-    """One request as it arrived; header names are in lower case."""
+    """One request as it arrived, at monotonic seconds; header names are in lower case."""
 
     method: str
     path: str
@@ -37,12 +35,23 @@ class Request:
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
     repeated: tuple[str, ...] = ()
+    at: float = 0.0
 
     @property
-    def bearer(self) -> str | None:
-        """The token of `Authorization: Bearer`, if there is one (RFC 6750 2.1)."""
-        scheme, _, value = self.headers.get("authorization", "").partition(" ")
-        return value.strip() if scheme.lower() == "bearer" and value.strip() else None
+    def given(self) -> Mapping[str, str]:
+        """The parameters: of the form if it is a POST, else of the query."""
+        return self.form if self.method == "POST" else self.query
+
+    @property
+    def scopes(self) -> tuple[str, ...]:
+        """The scopes that it asks for, in order, each once."""
+        return tuple(dict.fromkeys(self.given.get("scope", "").split()))
+
+    def required(self, name: str) -> str:
+        """Return a field of the form; raises `OAuthError` if it is missing."""
+        if name not in self.form:
+            raise OAuthError("invalid_request", f"{name} is missing")
+        return self.form[name]
 
     def json(self) -> dict[str, object]:
         """Return the body as a JSON object; raises `OAuthError` for anything else."""
@@ -55,7 +64,7 @@ class Request:
         return document
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Answer:
     """A whole answer: what the server sends, or what a fault makes it send."""
 
@@ -83,44 +92,16 @@ class Answer:
         return cls(status, {"Location": location, "Cache-Control": "no-store"})
 
 
+@dataclass(eq=False)
 class OAuthError(Exception):
     """An error of the OAuth protocol (RFC 6749 5.2)."""
 
-    def __init__(
-        self,
-        error: str,
-        description: str = "",
-        *,
-        status: int = 400,
-        headers: Mapping[str, str] | None = None,
-    ) -> None:
-        super().__init__(f"{error}: {description}")
-        self.error = error
-        self.description = description
-        self.status = status
-        self.headers = dict(headers or {})
+    error: str
+    description: str = ""
+    status: int = 400
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     def parameters(self) -> dict[str, str]:
         """`error` and `error_description`."""
         described = {"error_description": self.description} if self.description else {}
         return {"error": self.error, **described}
-
-    def answer(self) -> Answer:
-        """Return the error as a JSON answer."""
-        return Answer.json(self.parameters(), self.status, self.headers)
-
-
-def decode_form(text: str) -> tuple[dict[str, str], tuple[str, ...]]:
-    """Return the parameters of a query or form, and the names that came more than once."""
-    found: dict[str, str] = {}
-    repeated: list[str] = []
-    for name, value in parse_qsl(text, keep_blank_values=True):
-        if name in found:
-            repeated.append(name)
-        found[name] = value
-    return found, tuple(repeated)
-
-
-def split_scope(text: str) -> tuple[str, ...]:
-    """Return the scopes of a `scope` parameter, in order, each once."""
-    return tuple(dict.fromkeys(text.split()))

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import hmac
-import threading
+import re
 import time
 from base64 import b64decode
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from urllib.parse import unquote_plus, urlsplit
+from urllib.parse import unquote_plus
 
 from click_auth.testing.messages import OAuthError, Request
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Mapping
 
-LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
+_LOOPBACK = re.compile(r"^(http://(?:127\.0\.0\.1|\[::1\]|localhost))(?::\d{1,5})?(?=[/?]|$)")
+LOOPBACK_CALLBACKS = (
+    "http://127.0.0.1/callback",
+    "http://[::1]/callback",
+    "http://localhost/callback",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +48,18 @@ class Client:
 
     def accepts_redirect(self, uri: str) -> bool:
         """Whether a redirect URI is registered; loopback ones at any port (RFC 8252 7.3)."""
-        return any(_matches(registered, uri) for registered in self.redirect_uris)
+        return uri in self.redirect_uris or _LOOPBACK.sub(r"\1", uri) in self.redirect_uris
+
+    def is_proved_by(self, secret: str | None, method: str) -> bool:
+        """Whether a request with this secret, sent in this way, is the client's."""
+        if self.secret is None or secret is None:
+            return self.secret is secret
+        if self.secret_expires_at and self.secret_expires_at <= time.time():
+            return False
+        right = hmac.compare_digest(secret.encode(), self.secret.encode())
+        return right and method in self.auth_methods
 
 
-LOOPBACK_CALLBACKS = (
-    "http://127.0.0.1/callback",
-    "http://[::1]/callback",
-    "http://localhost/callback",
-)
 DEFAULT_USERS = (
     User("ada", "Ada Lovelace", "ada@todo.example"),
     User("bob", "Bob Kahn", "bob@todo.example"),
@@ -61,84 +70,35 @@ DEFAULT_CLIENTS = (
 )
 
 
-class Directory:
-    """The users and clients that a server knows; thread-safe."""
-
-    def __init__(self, users: Iterable[User], clients: Iterable[Client]) -> None:
-        self.users = tuple(users)
-        self._clients = {client.client_id: client for client in clients}
-        self._lock = threading.Lock()
-
-    def user(self, hint: str | None) -> User:
-        """Return the user whom a hint means, else the first."""
-        meant = (user for user in self.users if hint is not None and user.answers_to(hint))
-        return next(meant, self.users[0])
-
-    def client(self, client_id: str) -> Client | None:
-        """Return the client with this id."""
-        with self._lock:
-            return self._clients.get(client_id)
-
-    def add(self, client: Client) -> None:
-        """Register a client."""
-        with self._lock:
-            self._clients[client.client_id] = client
-
-    def forget(self, client_id: str) -> None:
-        """Remove a client, as servers do with registrations that grew old."""
-        with self._lock:
-            self._clients.pop(client_id, None)
-
-    def authenticate(self, request: Request) -> Client:
-        """Return the client that makes a request (RFC 6749 2.3); raises `OAuthError`."""
-        client_id, secret, method = _credentials(request)
-        client = self.client(client_id)
-        if client is None or not _proves(client, secret, method):
-            challenge = {"WWW-Authenticate": "Basic"} if method == "client_secret_basic" else {}
-            raise OAuthError(
-                "invalid_client", "client authentication failed", status=401, headers=challenge
-            )
-        return client
+def may_be_registered(uri: object) -> bool:
+    """Whether a redirect URI is https or loopback http, without a fragment."""
+    if not isinstance(uri, str) or "#" in uri:
+        return False
+    return uri.startswith("https://") or _LOOPBACK.match(uri) is not None
 
 
-def _credentials(request: Request) -> tuple[str, str | None, str]:
-    scheme, _, encoded = request.headers.get("authorization", "").partition(" ")
-    posted = request.form.get("client_secret")
-    if scheme and posted is not None:
+def authenticate(request: Request, clients: Mapping[str, Client]) -> Client:
+    """Return the client that makes a request (RFC 6749 2.3); raises `OAuthError`."""
+    basic = "authorization" in request.headers
+    secret = request.form.get("client_secret")
+    if basic and secret is not None:
         raise OAuthError("invalid_request", "more than one way of client authentication")
-    if not scheme:
-        method = "none" if posted is None else "client_secret_post"
-        return request.form.get("client_id", ""), posted, method
+    client_id, method = request.form.get("client_id", ""), "client_secret_post"
+    if basic:
+        client_id, secret = _basic(request.headers["authorization"])
+        method = "client_secret_basic"
+    client = clients.get(client_id)
+    if client is None or not client.is_proved_by(secret, method):
+        challenge = {"WWW-Authenticate": "Basic"} if basic else {}
+        raise OAuthError("invalid_client", "client authentication failed", 401, challenge)
+    return client
+
+
+def _basic(header: str) -> tuple[str, str]:
+    scheme, _, encoded = header.partition(" ")
     try:
         pair = b64decode(encoded, validate=True).decode() if scheme.lower() == "basic" else ""
     except ValueError:
         pair = ""
     name, _, secret = pair.partition(":")
-    return unquote_plus(name), unquote_plus(secret), "client_secret_basic"
-
-
-def _proves(client: Client, secret: str | None, method: str) -> bool:
-    if client.secret is None:
-        return method == "none"
-    if client.secret_expires_at and client.secret_expires_at <= time.time():
-        return False
-    return (
-        method in client.auth_methods
-        and secret is not None
-        and hmac.compare_digest(secret.encode(), client.secret.encode())
-    )
-
-
-def _matches(registered: str, given: str) -> bool:
-    if registered == given:
-        return True
-    try:
-        left, right = urlsplit(registered), urlsplit(given)
-        ports = left.port, right.port
-    except ValueError:
-        return False
-    if left.scheme != "http" or left.hostname not in LOOPBACK_HOSTS or ports[0] is not None:
-        return False
-    return given == registered.replace(left.netloc, right.netloc, 1) and right.netloc == (
-        left.netloc if ports[1] is None else f"{left.netloc}:{ports[1]}"
-    )
+    return unquote_plus(name), unquote_plus(secret)

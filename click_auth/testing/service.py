@@ -1,78 +1,90 @@
-"""What the endpoints share: one server's state and addresses."""
+"""One server's settings and state, without its socket: what the endpoints share."""
 
 from __future__ import annotations
 
-import secrets
 import threading
-from dataclasses import dataclass, field
+from collections import defaultdict
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from click_auth.testing.todo_api import TodoLists
+from click_auth.testing.devices import Devices
+from click_auth.testing.faults import Faults
+from click_auth.testing.grants import Authorization, Grants
+from click_auth.testing.journal import Journal
+from click_auth.testing.parties import DEFAULT_CLIENTS, DEFAULT_USERS, Client, User
 
 if TYPE_CHECKING:
-    from click_auth.testing.devices import Devices
-    from click_auth.testing.faults import Faults
-    from click_auth.testing.grants import Grants
-    from click_auth.testing.parties import Directory
+    from collections.abc import Sequence
+
+_FIRST_TASKS = ("Write the notes on the engine", "Check the numbers", "Post the letter")
 
 
-@dataclass(frozen=True, slots=True)
-class AuthorizationAsked:
-    """An authorization request that was found good."""
+@dataclass(kw_only=True, eq=False, repr=False)
+class Policy:
+    """How logins are decided and tokens given out; all of it may change while the server runs."""
 
-    client_id: str
-    redirect_uri: str
-    scopes: tuple[str, ...]
-    state: str | None
-    challenge: str | None
-    resource: tuple[str, ...]
-    nonce: str | None
-    login_hint: str | None
-
-
-class Tickets:
-    """Authorization requests that wait for a person's decision; thread-safe."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._waiting: dict[str, AuthorizationAsked] = {}
-
-    def keep(self, asked: AuthorizationAsked) -> str:
-        """Return a ticket that is good once."""
-        ticket = secrets.token_urlsafe(16)
-        with self._lock:
-            self._waiting[ticket] = asked
-        return ticket
-
-    def take(self, ticket: str) -> AuthorizationAsked | None:
-        """Return what a ticket stands for."""
-        with self._lock:
-            return self._waiting.pop(ticket, None)
-
-
-@dataclass(slots=True)
-class Service:
-    """A server's state, without its socket; `origin` is set when it is bound."""
-
-    directory: Directory
-    grants: Grants
-    devices: Devices
-    faults: Faults
-    auto_approve: bool
+    auto_approve: bool = True
+    """Whether logins and devices are approved without a page."""
     login_as: str | None = None
+    """Who logs in, whatever `login_hint` says; None: whom the hint means, else the first."""
+    access_token_lifetime: float = 3600.0
+    refresh_token_lifetime: float | None = None
+    rotate: bool = True
+    """Whether each refresh brings a new refresh token, and reuse of the old one ends the grant."""
+    reuse_grace: float = 0.0
+    """Seconds for which a rotated refresh token is still good."""
+    always_refresh: bool = True
+    """Whether a refresh token comes without the scope `offline_access` too."""
     client_secret_lifetime: float | None = None
+    device_interval: float = 1.0
+    """Seconds that a client is to wait between two polls for a device code."""
+    device_lifetime: float = 600.0
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class Service(Policy):
+    """A server's state; whoever touches grants, devices or tasks holds `lock`."""
+
+    users: Sequence[User] = DEFAULT_USERS
+    clients: Sequence[Client] = DEFAULT_CLIENTS
+    port: int = 0
     path: str = ""
-    origin: str = ""
-    claimed_issuer: str | None = None
-    tickets: Tickets = field(default_factory=Tickets)
-    lists: TodoLists = field(default_factory=TodoLists)
+
+    def __post_init__(self) -> None:
+        self.path = self.path.rstrip("/")
+        self.claimed_issuer: str | None = None
+        self.lock = threading.Lock()
+        self.journal = Journal()
+        self.faults = Faults()
+        self.grants = Grants(self)
+        self.devices = Devices()
+        self.registered = {client.client_id: client for client in self.clients}
+        self.tickets: dict[str, Authorization] = {}
+        self.tasks: defaultdict[str, list[dict[str, object]]] = defaultdict(_first_tasks)
+
+    @property
+    def origin(self) -> str:
+        """Scheme, host and port; known once started."""
+        if not self.port:
+            raise RuntimeError("the server was not started")
+        return f"http://127.0.0.1:{self.port}"
 
     @property
     def url(self) -> str:
-        """The address beneath which the endpoints are."""
+        """Where the endpoints are, `http://127.0.0.1:PORT` and the path; known once started."""
         return self.origin + self.path
 
     @property
     def issuer(self) -> str:
-        """The issuer identifier (RFC 8414 2)."""
+        """The issuer identifier (RFC 8414 2): `url`, or what the server claims."""
         return self.claimed_issuer or self.url
+
+    def user(self, hint: str | None) -> User:
+        """Return the user with this id, name or e-mail address, else the first."""
+        meant = (user for user in self.users if hint is not None and user.answers_to(hint))
+        return next(meant, self.users[0])
+
+
+def _first_tasks() -> list[dict[str, object]]:
+    titles = enumerate(_FIRST_TASKS, 1)
+    return [{"id": number, "title": title, "done": False} for number, title in titles]

@@ -3,26 +3,18 @@
 from __future__ import annotations
 
 import sys
-import threading
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
-from click_auth.testing.parties import LOOPBACK_CALLBACKS, LOOPBACK_HOSTS, Client
+from click_auth.testing.endpoints.registry import ENDPOINTS
+from click_auth.testing.parties import LOOPBACK_CALLBACKS, Client
+from click_auth.urls import is_loopback
 
 if TYPE_CHECKING:
     import httpx
-    from typing_extensions import Self
 
     from click_auth.testing.server import AuthorizationServer
-
-_ENDPOINTS = {
-    "authorization_endpoint": "/authorize",
-    "token_endpoint": "/token",
-    "device_authorization_endpoint": "/device_authorization",
-    "revocation_endpoint": "/revoke",
-    "userinfo_endpoint": "/userinfo",
-    "registration_endpoint": "/register",
-}
 
 
 class StandIn:
@@ -32,17 +24,20 @@ class StandIn:
     """
 
     def __init__(self, server: AuthorizationServer, provider: object) -> None:
-        given = {name: getattr(provider, name, None) for name in ("issuer", "api_url", *_ENDPOINTS)}
-        known = {name: str(url).rstrip("/") for name, url in given.items() if url}
-        self._routes = {
-            url: server.url + _ENDPOINTS[name] for name, url in known.items() if name in _ENDPOINTS
-        }
-        if "api_url" in known:
-            self._routes[known["api_url"]] = server.api_url
-        if "issuer" in known:
-            server.claim(str(given["issuer"]))
-            self._routes |= _issuer_routes(known["issuer"], server.url)
-        _register(server, provider)
+        def fact(name: str) -> Any:
+            return getattr(provider, name, None)
+
+        routes = {fact(name): f"{server.url}/{path}" for name, path in ENDPOINTS.items()}
+        routes[fact("api_url")] = server.api_url
+        issuer = server.claimed_issuer = fact("issuer")
+        if issuer is not None:
+            routes[issuer] = server.url
+            routes[urljoin(issuer, "/.well-known")] = f"{server.origin}/.well-known"
+        self._routes = {str(url).rstrip("/"): target for url, target in routes.items() if url}
+        client_id, secret = fact("client_id"), fact("client_secret")
+        if client_id is not None:
+            uris = (*LOOPBACK_CALLBACKS, *(fact("redirect_uris") or ()))
+            server.add_client(Client(client_id, uris, secret() if callable(secret) else secret))
 
     def __call__(self, url: str) -> str:
         """Return where `url` leads; an address that is not the provider's is itself."""
@@ -53,37 +48,28 @@ class StandIn:
         return url
 
 
-class RoutedTransport:
-    """A transport for httpx's clients of both kinds, which reaches the stand-in and nobody else."""
+class RoutedTransport(nullcontext[None]):
+    """A transport for clients of httpx and httpx2, which reaches the stand-in and nobody else.
+
+    Each request has a connection of its own, which ends with its response: there is no pool
+    that would belong to a thread or an event loop, and nothing to close.
+    """
 
     def __init__(self, route: StandIn) -> None:
+        super().__init__()
         self._route = route
-        self._lock = threading.Lock()
-        self._inner: Any = None
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request where it leads."""
-        module, routed = self._routed(request)
-        with self._lock:
-            if self._inner is None:
-                self._inner = module.HTTPTransport(verify=False)
-        response: httpx.Response = self._inner.handle_request(routed)
+        transport, routed = self._routed(request, "HTTPTransport")
+        response: httpx.Response = transport.handle_request(routed)
         return response
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send a request where it leads, on a connection of its own: pools belong to a loop."""
-        module, routed = self._routed(request)
-        limits = module.Limits(max_keepalive_connections=0)
-        inner = module.AsyncHTTPTransport(verify=False, limits=limits)
-        response: httpx.Response = await inner.handle_async_request(routed)
+        """Do the same."""
+        transport, routed = self._routed(request, "AsyncHTTPTransport")
+        response: httpx.Response = await transport.handle_async_request(routed)
         return response
-
-    def shut(self) -> None:
-        """Close all connections; clients that close must not do it, since they share them."""
-        with self._lock:
-            inner, self._inner = self._inner, None
-        if inner is not None:
-            inner.close()
 
     def close(self) -> None:
         """Do nothing."""
@@ -91,51 +77,18 @@ class RoutedTransport:
     async def aclose(self) -> None:
         """Do nothing."""
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        pass
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        pass
-
-    def _routed(self, request: httpx.Request) -> tuple[Any, httpx.Request]:
+    def _routed(self, request: httpx.Request, kind: str) -> tuple[Any, httpx.Request]:
         # The module that made the request, httpx or httpx2: it need not be known here.
-        module = sys.modules[type(request).__module__.partition(".")[0]]
+        module: Any = sys.modules[type(request).__module__.partition(".")[0]]
         target = self._route(str(request.url))
-        if urlsplit(target).hostname not in LOOPBACK_HOSTS:
+        if not is_loopback(urlsplit(target).hostname or ""):
             raise module.ConnectError(f"out of reach in this test: {target}", request=request)
-        routed = type(request)(
+        limits = module.Limits(max_keepalive_connections=0)
+        transport = getattr(module, kind)(verify=False, limits=limits)
+        return transport, type(request)(
             request.method,
             target,
             headers=request.headers,
             stream=request.stream,
             extensions=request.extensions,
         )
-        return module, routed
-
-
-def _issuer_routes(issuer: str, url: str) -> dict[str, str]:
-    parts = urlsplit(issuer)
-    well_known = "/.well-known/oauth-authorization-server"
-    openid = "/.well-known/openid-configuration"
-    origin, real = f"{parts.scheme}://{parts.netloc}", urlsplit(url)
-    real_origin = f"{real.scheme}://{real.netloc}"
-    return {
-        issuer: url,
-        f"{origin}{well_known}{parts.path}": f"{real_origin}{well_known}{real.path}",
-        f"{origin}{openid}{parts.path}": f"{real_origin}{openid}{real.path}",
-    }
-
-
-def _register(server: AuthorizationServer, provider: object) -> None:
-    client_id, secret = (getattr(provider, name, None) for name in ("client_id", "client_secret"))
-    uris = getattr(provider, "redirect_uris", ())
-    if client_id is None:
-        return
-    secret = secret() if callable(secret) else secret
-    server.add_client(Client(str(client_id), (*LOOPBACK_CALLBACKS, *uris), secret))

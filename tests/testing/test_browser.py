@@ -153,9 +153,9 @@ def test_a_route_leads_elsewhere(server: AuthorizationServer) -> None:
 
 def test_deny_needs_a_button(server: AuthorizationServer) -> None:
     """A page on which nobody can say no is an error."""
-    from click_auth.testing.forms import find_forms
+    from click_auth.testing.forms import Form
 
-    form = find_forms('<form action="/x"><input name="a" value="1"><input type="submit"></form>')[0]
+    form = Form('<form action="/x"><input name="a" value="1"><input type="submit"></form>')
 
     assert form.press(deny=False) == {}
     assert form.fields == {"a": "1"}
@@ -174,4 +174,4 @@ def test_it_is_a_program_for_browser_too(server: AuthorizationServer, callback: 
     assert run(address(server, callback)).returncode == 0
     assert callback.result()["error"] == ["access_denied"]
     failed = run("file:///etc/hostname")
-    assert (failed.returncode, "not a web page" in failed.stderr) == (1, True)
+    assert (failed.returncode, "unknown url type" in failed.stderr) == (1, True)

@@ -113,13 +113,6 @@ def test_other_methods_are_refused(
     assert visitor.http.get(f"{server.issuer}/nowhere").status_code == 404
 
 
-def test_a_body_too_large_is_refused(visitor: Visitor, server: AuthorizationServer) -> None:
-    """A body of more than a megabyte is not read."""
-    with socket.create_connection(("127.0.0.1", urlsplit(server.issuer).port or 0)) as connection:
-        connection.sendall(b"POST /token HTTP/1.1\r\nHost: x\r\nContent-Length: 2000000\r\n\r\n")
-        assert connection.recv(100).startswith(b"HTTP/1.1 413 ")
-
-
 def test_many_clients_are_served_at_once(server: AuthorizationServer) -> None:
     """Sixty connections that all wait are answered together."""
     server.faults.delay["discovery"] = 0.2

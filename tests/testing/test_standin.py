@@ -29,7 +29,7 @@ def test_addresses_lead_to_the_server(server: AuthorizationServer) -> None:
     led = {
         "https://id.todo.example/tenant/token?a=b": f"{server.url}/token?a=b",
         "https://id.todo.example/.well-known/openid-configuration/tenant": (
-            f"{server.url}/.well-known/openid-configuration"
+            f"{server.url}/.well-known/openid-configuration/tenant"
         ),
         "https://api.todo.example/v2/me": f"{server.api_url}/me",
         "https://api.todo.example/v22/me": "https://api.todo.example/v22/me",
@@ -62,7 +62,6 @@ def test_the_server_speaks_in_the_issuers_name(server: AuthorizationServer) -> N
             "client_secret": "s",
         }
         answer = http.post(found.json()["token_endpoint"], data=form)
-    transport.shut()
     assert found.json()["issuer"] == server.issuer == "https://id.todo.example/tenant/"
     assert found.json()["token_endpoint"] == "https://id.todo.example/tenant/token"
     assert answer.status_code == 200
@@ -76,8 +75,6 @@ def test_everything_else_is_out_of_reach(server: AuthorizationServer) -> None:
         http.get("https://elsewhere.example/")
     with httpx.Client(transport=transport) as http:
         assert http.get("https://api.todo.example/v2/me").status_code == 401
-    transport.shut()
-    transport.shut()
 
 
 def test_asynchronous_clients_are_led_too(server: AuthorizationServer) -> None:

@@ -273,23 +273,3 @@ def test_a_forgotten_client_is_invalid(visitor: Visitor, server: AuthorizationSe
     server.forget_client("todo-cli")
 
     assert visitor.refresh(tokens["refresh_token"]).json()["error"] == "invalid_client"
-
-
-def test_introspection_tells_what_a_token_is(visitor: Visitor) -> None:
-    """Introspection names the kind, client, user, scope and resource of a good token (RFC 7662)."""
-    tokens = visitor.log_in(resource="https://api.todo.example/")
-
-    found = visitor.post("introspect", token=tokens["access_token"]).json()
-    refresh = visitor.post("introspect", token=tokens["refresh_token"]).json()
-
-    assert found.pop("expires_in") in (3599, 3600)
-    assert found == {
-        "active": True,
-        "client_id": "todo-cli",
-        "sub": "ada",
-        "scope": "tasks:read offline_access",
-        "aud": ["https://api.todo.example/"],
-        "token_use": "access",
-    }
-    assert (refresh["token_use"], refresh["expires_in"]) == ("refresh", None)
-    assert visitor.post("introspect", token="unknown").json() == {"active": False}

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import TYPE_CHECKING, cast
+from urllib.parse import urlsplit
 
 from click_auth.testing.endpoints.authorize import authorize
 from click_auth.testing.endpoints.device import device_authorization, device_page
 from click_auth.testing.endpoints.registry import discovery, register
-from click_auth.testing.endpoints.resources import api, introspect, revoke, userinfo
+from click_auth.testing.endpoints.resources import api, revoke, userinfo
 from click_auth.testing.endpoints.token import token
 from click_auth.testing.messages import Answer, Endpoint, OAuthError, Request
-from click_auth.testing.service import Service
 
-_Function = Callable[[Service, Request], Answer]
-_FUNCTIONS: dict[Endpoint, tuple[_Function, tuple[str, ...]]] = {
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from click_auth.testing.service import Service
+
+_FUNCTIONS: dict[Endpoint, tuple[Callable[[Service, Request], Answer], tuple[str, ...]]] = {
     "discovery": (discovery, ("GET",)),
     "authorize": (authorize, ("GET", "POST")),
     "token": (token, ("POST",)),
@@ -22,40 +26,24 @@ _FUNCTIONS: dict[Endpoint, tuple[_Function, tuple[str, ...]]] = {
     "revoke": (revoke, ("POST",)),
     "userinfo": (userinfo, ("GET", "POST")),
     "register": (register, ("POST",)),
-    "introspect": (introspect, ("POST",)),
     "api": (api, ("GET", "POST")),
 }
-_PATHS: dict[str, Endpoint] = {
-    "/authorize": "authorize",
-    "/token": "token",
-    "/device_authorization": "device_authorization",
-    "/device": "device",
-    "/revoke": "revoke",
-    "/userinfo": "userinfo",
-    "/register": "register",
-    "/introspect": "introspect",
-}
 
 
-def find_endpoint(path: str, issuer_path: str) -> Endpoint:
+def find_endpoint(service: Service, path: str) -> Endpoint:
     """Return what is at a path; metadata is wherever clients look for it (RFC 8414 3.1, 5)."""
-    well_known = "/.well-known"
+    well_known, tenant = "/.well-known", urlsplit(service.issuer).path.rstrip("/")
     if path in (
-        f"{well_known}/oauth-authorization-server{issuer_path}",
-        f"{well_known}/openid-configuration{issuer_path}",
-        f"{issuer_path}{well_known}/openid-configuration",
+        f"{well_known}/oauth-authorization-server{tenant}",
+        f"{well_known}/openid-configuration{tenant}",
+        f"{service.path}{well_known}/openid-configuration",
     ):
         return "discovery"
-    if path == "/api" or path.startswith("/api/"):
+    if f"{path}/".startswith("/api/"):
         return "api"
-    # Pages post to paths without the issuer's, which a browser need not know.
-    if path == "/consent":
-        return "authorize"
-    if path == "/device":
-        return "device"
-    if not path.startswith(issuer_path):
-        return "unknown"
-    return _PATHS.get(path.removeprefix(issuer_path), "unknown")
+    name = path.removeprefix(f"{service.path}/")
+    known = name != path and name in _FUNCTIONS and name not in ("api", "discovery")
+    return cast("Endpoint", name) if known else "unknown"
 
 
 def answer(service: Service, request: Request) -> Answer:
@@ -66,6 +54,7 @@ def answer(service: Service, request: Request) -> Answer:
     if request.method not in methods:
         return Answer(405, {"Allow": ", ".join(methods)})
     try:
-        return function(service, request)
+        with service.lock:
+            return function(service, request)
     except OAuthError as error:
-        return error.answer()
+        return Answer.json(error.parameters(), error.status, error.headers)

@@ -2,50 +2,43 @@
 
 from __future__ import annotations
 
-from http.cookies import CookieError, SimpleCookie
+from http.cookies import SimpleCookie
+from secrets import token_urlsafe
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode, urlsplit
 
 from click_auth.testing import pages
-from click_auth.testing.grants import S256_LENGTH, Grant
-from click_auth.testing.messages import Answer, OAuthError, Request, split_scope
-from click_auth.testing.service import AuthorizationAsked, Service
+from click_auth.testing.grants import S256_LENGTH, Authorization, Grant
+from click_auth.testing.messages import Answer, OAuthError, Request
 
 if TYPE_CHECKING:
     from click_auth.testing.parties import Client
+    from click_auth.testing.service import Service
 
 
 def authorize(service: Service, request: Request) -> Answer:
     """Ask for consent, or approve at once; what is wrong with the client itself never redirects."""
-    if request.path.endswith("/consent"):
+    if "ticket" in request.form:
         return _decide(service, request)
-    given = request.form if request.method == "POST" else request.query
-    client = service.directory.client(given.get("client_id", ""))
+    given = request.given
+    client = service.registered.get(given.get("client_id", ""))
+    redirect_uri = given.get("redirect_uri", "")
     if client is None:
         return pages.notice("Unknown client", "No client is registered with this client_id.", 400)
-    redirect_uri = given.get("redirect_uri", "")
     if not client.accepts_redirect(redirect_uri) or "redirect_uri" in request.repeated:
         return pages.notice("Bad redirect", "This redirect_uri is not registered.", 400)
-    asked = AuthorizationAsked(
-        client_id=client.client_id,
-        redirect_uri=redirect_uri,
-        scopes=split_scope(given.get("scope", "")),
-        state=given.get("state"),
-        challenge=given.get("code_challenge"),
-        resource=tuple(filter(None, [given.get("resource")])),
-        nonce=given.get("nonce"),
-        login_hint=given.get("login_hint"),
-    )
+    grant = Grant(client.client_id, None, request.scopes, given.get("nonce"))
+    challenge, hint = given.get("code_challenge"), given.get("login_hint")
+    asked = Authorization(grant, redirect_uri, challenge, given.get("state"), hint)
     try:
         _check(service, client, request)
     except OAuthError as error:
         return _return(service, asked, error.parameters())
     if service.auto_approve:
-        chosen = service.directory.user(service.login_as or asked.login_hint)
-        return _approve(service, asked, chosen.id)
-    chosen = service.directory.user(asked.login_hint or service.login_as)
-    ticket = service.tickets.keep(asked)
-    return pages.consent(asked.client_id, asked.scopes, service.directory.users, chosen, ticket)
+        return _approve(service, asked, service.login_as or hint)
+    ticket = token_urlsafe(16)
+    service.tickets[ticket] = asked
+    return pages.consent(grant, ticket, service.users, service.user(hint or service.login_as))
 
 
 def check_resource(resource: str | None) -> None:
@@ -55,7 +48,7 @@ def check_resource(resource: str | None) -> None:
 
 
 def _check(service: Service, client: Client, request: Request) -> None:
-    given = request.form if request.method == "POST" else request.query
+    given = request.given
     # Only resource may come several times (RFC 8707 2).
     if set(request.repeated) - {"resource"}:
         raise OAuthError("invalid_request", f"repeated: {', '.join(request.repeated)}")
@@ -76,32 +69,24 @@ def _check(service: Service, client: Client, request: Request) -> None:
 
 
 def _decide(service: Service, request: Request) -> Answer:
-    ticket = request.form.get("ticket", "")
-    asked = service.tickets.take(ticket) if _cookie(request) == ticket else None
+    ticket = request.form["ticket"]
+    cookie = SimpleCookie(request.headers.get("cookie", "")).get("consent")
+    same_browser = cookie is not None and cookie.value == ticket
+    asked = service.tickets.pop(ticket, None) if same_browser else None
     if asked is None:
         return pages.notice("Start again", "This page is too old, or another browser's.", 400)
     if request.form.get("decision") != "approve":
         return _return(service, asked, OAuthError("access_denied", "the user said no").parameters())
-    return _approve(service, asked, service.directory.user(request.form.get("user")).id)
+    return _approve(service, asked, request.form.get("user"))
 
 
-def _approve(service: Service, asked: AuthorizationAsked, user: str) -> Answer:
-    grant = Grant(asked.client_id, user, asked.scopes, asked.resource, asked.nonce)
-    code = service.grants.open_code(grant, asked.redirect_uri, asked.challenge)
+def _approve(service: Service, asked: Authorization, user: str | None) -> Answer:
+    code = service.grants.open_code(asked, service.user(user).id)
     return _return(service, asked, {"code": code})
 
 
-def _return(service: Service, asked: AuthorizationAsked, result: dict[str, str]) -> Answer:
-    sent: dict[str, str | None] = {**result, "state": asked.state, "iss": service.issuer}
-    sent.update(service.faults.callback)
+def _return(service: Service, asked: Authorization, result: dict[str, str]) -> Answer:
+    sent = {**result, "state": asked.state, "iss": service.issuer, **service.faults.callback}
     query = urlencode({name: value for name, value in sent.items() if value is not None})
     joint = "&" if urlsplit(asked.redirect_uri).query else "?"
     return Answer.redirect(f"{asked.redirect_uri}{joint}{query}")
-
-
-def _cookie(request: Request) -> str | None:
-    try:
-        morsel = SimpleCookie(request.headers.get("cookie", "")).get("consent")
-    except CookieError:
-        return None
-    return None if morsel is None else morsel.value

@@ -8,8 +8,9 @@ from base64 import urlsafe_b64encode
 from typing import TYPE_CHECKING
 
 from click_auth.testing.endpoints.authorize import check_resource
-from click_auth.testing.grants import Grant, Issued
-from click_auth.testing.messages import Answer, OAuthError, Request, split_scope
+from click_auth.testing.grants import Grant
+from click_auth.testing.messages import Answer, OAuthError, Request
+from click_auth.testing.parties import authenticate
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,101 +18,71 @@ if TYPE_CHECKING:
     from click_auth.testing.parties import Client
     from click_auth.testing.service import Service
 
-DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"
-
 
 def token(service: Service, request: Request) -> Answer:
     """Issue tokens; raises `OAuthError` (RFC 6749 5.2)."""
     if request.repeated:
         raise OAuthError("invalid_request", f"repeated: {', '.join(request.repeated)}")
-    grant_type = request.form.get("grant_type", "")
-    if not grant_type:
-        raise OAuthError("invalid_request", "grant_type is missing")
-    story = _GRANT_TYPES.get(grant_type)
+    story = _GRANT_TYPES.get(request.required("grant_type"))
     if story is None:
         raise OAuthError("unsupported_grant_type", "no such grant type is offered")
-    client = service.directory.authenticate(request)
+    client = authenticate(request, service.registered)
     check_resource(request.form.get("resource"))
-    issued = story(service, client, request)
-    return Answer.json(describe(service, issued))
+    return Answer.json(with_id_token(service, story(service, client, request)))
 
 
-def describe(service: Service, issued: Issued) -> dict[str, object]:
-    """Return the fields of a token response (RFC 6749 5.1)."""
-    seconds = issued.expires_in
-    document: dict[str, object] = {
-        "access_token": issued.access_token,
-        "token_type": "Bearer",
-        "expires_in": int(seconds) if seconds == int(seconds) else seconds,
-        "scope": " ".join(issued.scopes),
-    }
-    if issued.refresh_token is not None:
-        document["refresh_token"] = issued.refresh_token
-    if "openid" in issued.scopes and issued.grant.user is not None:
-        document["id_token"] = _id_token(service, issued.grant)
-    return document
-
-
-def _code(service: Service, client: Client, request: Request) -> Issued:
-    form = request.form
-    if "code" not in form or "redirect_uri" not in form:
-        raise OAuthError("invalid_request", "code and redirect_uri are required")
-    return service.grants.redeem(
-        form["code"], client.client_id, form["redirect_uri"], form.get("code_verifier")
-    )
-
-
-def _refresh(service: Service, client: Client, request: Request) -> Issued:
-    form = request.form
-    if "refresh_token" not in form:
-        raise OAuthError("invalid_request", "refresh_token is missing")
-    scopes = split_scope(form.get("scope", ""))
-    return service.grants.refresh(form["refresh_token"], client.client_id, scopes)
-
-
-def _client_credentials(service: Service, client: Client, request: Request) -> Issued:
-    if client.secret is None:
-        raise OAuthError("unauthorized_client", "a public client has no credentials")
-    scopes = split_scope(request.form.get("scope", ""))
-    resource = tuple(filter(None, [request.form.get("resource")]))
-    grant = Grant(client.client_id, None, scopes, resource)
-    return service.grants.issue(grant, refreshable=False)
-
-
-def _device(service: Service, client: Client, request: Request) -> Issued:
-    error = service.faults.next_device_error()
-    if error is not None:
-        raise OAuthError(error)
-    if "device_code" not in request.form:
-        raise OAuthError("invalid_request", "device_code is missing")
-    grant = service.devices.poll(request.form["device_code"], client.client_id)
-    return service.grants.issue(grant)
-
-
-def _id_token(service: Service, grant: Grant) -> str:
-    now = int(time.time())
+def with_id_token(service: Service, document: dict[str, object]) -> dict[str, object]:
+    """Return a token response, with an ID token if its scope has `openid`."""
+    issued = service.grants.find(document["access_token"])
+    if issued is None or issued.grant.user is None or "openid" not in issued.scopes:
+        return document
+    now, grant = int(time.time()), issued.grant
     claims: dict[str, object] = {
         "iss": service.issuer,
         "sub": grant.user,
         "aud": grant.client_id,
         "iat": now,
         "exp": now + 3600,
+        **({} if grant.nonce is None else {"nonce": grant.nonce}),
+        **service.faults.id_token,
     }
-    if grant.nonce is not None:
-        claims["nonce"] = grant.nonce
-    claims.update(service.faults.id_token)
     # Unsigned: the code flow's TLS vouches for it (OIDC Core 3.1.3.7, 6).
-    return f"{_segment({'alg': 'none'})}.{_segment(claims)}."
+    return {**document, "id_token": f"{_segment({'alg': 'none'})}.{_segment(claims)}."}
+
+
+def _code(service: Service, client: Client, request: Request) -> dict[str, object]:
+    code, redirect_uri = request.required("code"), request.required("redirect_uri")
+    verifier = request.form.get("code_verifier")
+    grant = service.grants.redeem(code, client.client_id, redirect_uri, verifier)
+    return service.grants.issue(grant)
+
+
+def _refresh(service: Service, client: Client, request: Request) -> dict[str, object]:
+    value = request.required("refresh_token")
+    return service.grants.refresh(value, client.client_id, request.scopes)
+
+
+def _client_credentials(service: Service, client: Client, request: Request) -> dict[str, object]:
+    if client.secret is None:
+        raise OAuthError("unauthorized_client", "a public client has no credentials")
+    return service.grants.issue(Grant(client.client_id, None, request.scopes))
+
+
+def _device(service: Service, client: Client, request: Request) -> dict[str, object]:
+    if service.faults.device_errors:
+        raise OAuthError(service.faults.device_errors.pop(0))
+    grant = service.devices.poll(request.required("device_code"), client.client_id)
+    return service.grants.issue(grant)
 
 
 def _segment(document: dict[str, object]) -> str:
     return urlsafe_b64encode(json.dumps(document).encode()).rstrip(b"=").decode()
 
 
-_GRANT_TYPES: dict[str, Callable[[Service, Client, Request], Issued]] = {
+_GRANT_TYPES: dict[str, Callable[[Service, Client, Request], dict[str, object]]] = {
     "authorization_code": _code,
     "refresh_token": _refresh,
     "client_credentials": _client_credentials,
-    DEVICE_CODE: _device,
+    "urn:ietf:params:oauth:grant-type:device_code": _device,
 }
 GRANT_TYPES = tuple(_GRANT_TYPES)
