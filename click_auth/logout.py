@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from click_auth import voice
 from click_auth.binding import check_binding
 from click_auth.credentials import stored_record
-from click_auth.errors import AuthError, Unreachable
+from click_auth.errors import AuthError, StorageUnavailable, Unreachable
 from click_auth.lock import LockBusy, patience
 from click_auth.results import LogoutResult
 
@@ -24,7 +24,12 @@ def log_out(
     core: Core, user: str | None = None, instance: str | None = None, *, revoke: bool = True
 ) -> LogoutResult:
     """Log one account out. Harmless where nobody is logged in."""
-    record = stored_record(core, user, instance)
+    try:
+        record = stored_record(core, user, instance)
+    except StorageUnavailable as error:
+        if user is None:
+            raise
+        return _forgotten_unread(core, user, error)
     return LogoutResult() if record is None else _forgotten(core, record, revoke=revoke)
 
 
@@ -50,6 +55,14 @@ def _forgotten(core: Core, record: Record, *, revoke: bool) -> LogoutResult:
         voice.current().warn(left_behind)
     revoked = None if bundle is None else _revoked(core, record, bundle)
     return LogoutResult((record.key,), revoked)
+
+
+def _forgotten_unread(core: Core, key: str, error: StorageUnavailable) -> LogoutResult:
+    """Remove what can be removed of an account whose record cannot be read."""
+    left_behind = core.store.forget(key)
+    if left_behind is not None:
+        raise StorageUnavailable(left_behind, code=error.code, hints=error.hints)
+    return LogoutResult((key,))
 
 
 def _readable_bundle(core: Core, record: Record) -> TokenBundle | None:

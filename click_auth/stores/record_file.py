@@ -15,7 +15,7 @@ from click_auth.errors import (
 from click_auth.stores.document import Damaged, Document, TooNew, parse
 from click_auth.stores.files import read_private, reason_of, unwritable
 from click_auth.stores.layout import find_record, find_resembling
-from click_auth.stores.records import Records
+from click_auth.stores.records import DamagedRecords, Records
 from click_auth.stores.writing import (
     check_room,
     make_private_folder,
@@ -168,10 +168,6 @@ class RecordFile(Records):
         except OSError as error:
             raise unwritable(aside, reason_of(error)) from None
         return aside
-
-
-class DamagedRecords(StorageUnavailable):
-    """The file is not what a record file is: a login may keep it aside and start anew."""
 
 
 def _announce(path: Path, aside: Path) -> None:

@@ -226,6 +226,20 @@ class RecordedTokenStore(TokenStore):
         """Remove an account and its secrets; return what could not be removed, as a sentence."""
         return self._removals.forget(key)
 
+    def migration(self, name: str) -> str | None:
+        """Return the durable marker of a migration, None where it was not begun."""
+        state = self.records.document().migrations.get(name)
+        return state if isinstance(state, str) else None
+
+    def mark_migration(self, name: str, state: str) -> None:
+        """Set the marker of a migration."""
+        with self.records.transaction() as draft:
+            draft.migrations[name] = state
+
+    def insert_migrated(self, record: Record, name: str, state: str) -> bool:
+        """Insert a record where its account has none, with the marker of its migration."""
+        return self.records.insert_if_absent(record, promote_default=True, migration=(name, state))
+
     def registrations(self) -> StoredRegistrations:
         """Return where dynamically registered clients are kept."""
         from click_auth.stores.registrations import StoredRegistrations  # noqa: PLC0415 - rare

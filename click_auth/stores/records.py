@@ -5,14 +5,19 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
+from click_auth.errors import StorageUnavailable
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from contextlib import AbstractContextManager
     from pathlib import Path
 
-    from click_auth.errors import StorageUnavailable
     from click_auth.records import Record
     from click_auth.stores.document import Document
+
+
+class DamagedRecords(StorageUnavailable):
+    """The place does not hold what records are: a login may keep it aside and start anew."""
 
 
 class Records(ABC):
@@ -59,15 +64,27 @@ class Records(ABC):
     def damage(self, key: str, reason: str) -> StorageUnavailable:
         """Return the error of a record that cannot be used."""
 
-    def insert_if_absent(self, record: Record, *, promote_default: bool = False) -> bool:
-        """Insert *record* unless its account has one, be it damaged; return whether it did."""
+    def insert_if_absent(
+        self,
+        record: Record,
+        *,
+        promote_default: bool = False,
+        migration: tuple[str, str] | None = None,
+    ) -> bool:
+        """Insert *record* unless its account has one, be it damaged; return whether it did.
+
+        With *promote_default* it becomes the default account where there is none. *migration* is
+        the name and the new state of a marker, written along with it.
+        """
         with self.transaction() as draft:
             key = record.key
             if key in draft.records or draft.records.reason(key) is not None:
                 return False
             draft.records[key] = record
-            if promote_default:
+            if promote_default and draft.default is None:
                 draft.default = key
+            if migration is not None:
+                draft.migrations.update([migration])
             return True
 
     def compare_and_set(self, expected: Record, new: Record) -> bool:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from click_auth.errors import StorageUnavailable, Unreachable
 from click_auth.keys import refresh_slot_name, slot_name
 from click_auth.records import PLAINTEXT
+from click_auth.stores.records import DamagedRecords
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -33,7 +34,11 @@ class Removals:
 
     def forget(self, key: str) -> str | None:
         """Remove an account and its secrets; return what could not be removed, as a sentence."""
-        if self._take_out(key):
+        try:
+            is_in_slots = self._take_out(key)
+        except DamagedRecords as damage:
+            return self._forgotten_by_name(key, damage)
+        if is_in_slots:
             try:
                 self.empty(key)
             except StorageUnavailable as trouble:
@@ -43,6 +48,17 @@ class Removals:
                 )
         self.sweep(self._records.document().removed)
         return None
+
+    def _forgotten_by_name(self, key: str, damage: DamagedRecords) -> str:
+        """Empty the slots of *key*, which no record can be asked about, and say what is left."""
+        try:
+            for slot in (refresh_slot_name(key), slot_name(key)):
+                self._vault.delete(slot)
+        except StorageUnavailable as trouble:
+            return (
+                f"{damage.message} The tokens of {key} are still in the keyring: {trouble.message}"
+            )
+        return f"{damage.message} No token of {key} is left in the keyring; the file may hold some."
 
     def empty(self, key: str) -> None:
         """Delete what the slots of *key* hold that no record owns, and strike it off `removed`.

@@ -287,6 +287,55 @@ def test_an_account_whose_record_is_bad_can_be_removed(
     assert not store.records.document().bad
 
 
+def test_lo_04_a_logout_from_a_file_that_does_not_parse(
+    store: KeyringTokenStore, cellar: Cellar, folder: Path
+) -> None:
+    """The key names the slots: they are emptied, and what is left is said. The file stays."""
+    store.log_in(ADA, OLD)
+    (folder / "auth.json").write_bytes(b"{")
+    left = store.forget("ada")
+    assert left is not None
+    assert "auth.json is damaged" in left
+    assert "No token of ada is left in the keyring" in left
+    assert cellar.secrets == {}
+    assert (folder / "auth.json").read_bytes() == b"{"
+
+
+def test_lo_04_a_damaged_file_and_a_locked_keyring(
+    store: KeyringTokenStore, use: Use, folder: Path
+) -> None:
+    """Where both fail, both are named."""
+    store.log_in(ADA, OLD)
+    (folder / "auth.json").write_bytes(b"{")
+    use(Failing())
+    left = store.forget("ada")
+    assert left is not None
+    assert "auth.json is damaged" in left
+    assert "still in the keyring" in left
+
+
+def test_a_migration_is_marked_with_its_record(any_store: RecordedTokenStore) -> None:
+    """Marker and record come in one transaction, never over a record, and outlive the record."""
+    assert any_store.migration("old") is None
+    legacy = Record(ADA.identity, storage=PLAINTEXT, fallback_token="access-0")
+    assert any_store.insert_migrated(legacy, "old", "moving ada")
+    assert any_store.migration("old") == "moving ada"
+    assert any_store.listing()[1] == "ada"
+    assert not any_store.insert_migrated(legacy, "other", "moving ada")
+    assert any_store.migration("other") is None
+    any_store.mark_migration("old", "done")
+    any_store.forget("ada")
+    assert any_store.migration("old") == "done"
+
+
+def test_a_migrated_account_leaves_the_default_alone(any_store: RecordedTokenStore) -> None:
+    """It becomes the default only where there is none."""
+    any_store.log_in(BOB, OTHER)
+    legacy = Record(ADA.identity, storage=PLAINTEXT, fallback_token="access-0")
+    assert any_store.insert_migrated(legacy, "old", "moving ada")
+    assert any_store.listing()[1] == "bob"
+
+
 def test_a_clear_that_leaves_something_says_so(
     store: KeyringTokenStore, use: Use, heard: Heard
 ) -> None:
