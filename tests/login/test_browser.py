@@ -336,3 +336,17 @@ def test_df_01_what_no_browser_is_sent_to(url: str) -> None:
 def test_where_a_browser_may_be_sent(url: str) -> None:
     """Anywhere over https, and to this machine over http."""
     assert checked_url(url) == url
+
+
+def test_doctor_can_say_which_browser_it_is() -> None:
+    """Each kind describes itself in a few words."""
+    kinds = (
+        Browser([["/usr/bin/xdg-open"]], {}),
+        CallableBrowser(bool),
+        NoBrowser("this is a CI job"),
+    )
+    assert [kind.describe() for kind in kinds] == [
+        "/usr/bin/xdg-open",
+        "the application's own",
+        "none: this is a CI job",
+    ]

@@ -32,12 +32,14 @@ def free_port() -> int:
 class OneFamily:
     """Stands in for a host that has one IP version only: binding in the other one fails."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, absent: int, code: int) -> None:
-        real = socket.socket
+    def __init__(
+        self, monkeypatch: pytest.MonkeyPatch, absent: int, code: int, times: int = 1000
+    ) -> None:
+        real, failures = socket.socket, iter(range(times))
 
         class Socket(real):  # type: ignore[misc, valid-type]
             def bind(self, address: tuple[str, int]) -> None:
-                if self.family == absent:
+                if self.family == absent and next(failures, None) is not None:
                     raise OSError(code, "stands for a missing IP version")
                 super().bind(address)
 
@@ -164,6 +166,28 @@ def test_lb_15_a_host_with_one_ip_version(
         (one,) = listener.sockets
         assert one.family != absent
         assert listener.redirect_uri == expected.format(listener.port)
+
+
+def test_lb_15_a_host_with_no_loopback_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It gets an error that names both, not a listener on something else."""
+    OneFamily(monkeypatch, socket.AF_INET, errno.EADDRNOTAVAIL)
+    OneFamily(monkeypatch, socket.AF_INET6, errno.EADDRNOTAVAIL)
+    with pytest.raises(LoginFailed, match="localhost port any .not on this machine"):
+        listen(["http://localhost/callback"])
+    with pytest.raises(LoginFailed, match=r"127\.0\.0\.1 port any .*, ::1 port any"):
+        listen(["http://127.0.0.1/callback"])
+
+
+def test_lb_16_a_port_that_is_taken_on_one_stack_is_not_the_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Any free port will do, so another one is tried; not for ever."""
+    OneFamily(monkeypatch, socket.AF_INET6, errno.EADDRINUSE, times=3)
+    with closing(listen(["http://localhost/callback"])) as listener:
+        assert len(listener.sockets) == 2
+    OneFamily(monkeypatch, socket.AF_INET6, errno.EADDRINUSE)
+    with pytest.raises(LoginFailed, match="localhost port any .in use"):
+        listen(["http://localhost/callback"])
 
 
 def test_lb_15_a_registered_port_stays_on_its_address(monkeypatch: pytest.MonkeyPatch) -> None:
