@@ -56,54 +56,35 @@ if TYPE_CHECKING:
     from click_auth.tokens import TokenBundle as TokenBundle
 
 _HOMES = {
-    "auth": ("Auth",),
-    "commands.accounts": ("attach_accounts",),
-    "commands.all": ("attach_all",),
-    "commands.doctor": ("attach_doctor",),
-    "commands.login": ("attach_login",),
-    "commands.logout": ("attach_logout",),
-    "commands.refresh": ("attach_refresh",),
-    "commands.status": ("attach_status",),
-    "commands.token": ("attach_token",),
-    "errors": (
-        "AuthError",
-        "LoginFailed",
-        "NotLoggedIn",
-        "StorageUnavailable",
-        "Unreachable",
-        "UsageError",
-    ),
-    "login.pages": ("PageContext",),
-    "migrate": ("LegacyCredential", "migrate_legacy_auth"),
-    "models": ("Account", "UserRecord"),
-    "providers.apikey": ("ApiKeyProvider",),
-    "providers.authorization": ("AuthorizationRequest", "AuthorizationResponse"),
-    "providers.base": ("Provider",),
-    "providers.oauth": ("OAuthProvider",),
-    "providers.request": ("LoginRequest", "LoginUI"),
-    "refresh": ("refresh_access_token",),
-    "results": (
-        "Check",
-        "LoginContext",
-        "LoginResult",
-        "LogoutContext",
-        "LogoutResult",
-        "MigrationResult",
-        "Report",
-        "Status",
-        "StatusContext",
-        "StoredAccount",
-    ),
-    "stores.base": ("TokenStore",),
-    "stores.keyring_store": ("KeyringTokenStore",),
-    "stores.memory": ("MemoryTokenStore",),
-    "tokens": ("TokenBundle",),
+    "auth": "Auth",
+    "commands.accounts": "attach_accounts",
+    "commands.all": "attach_all",
+    "commands.doctor": "attach_doctor",
+    "commands.login": "attach_login",
+    "commands.logout": "attach_logout",
+    "commands.refresh": "attach_refresh",
+    "commands.status": "attach_status",
+    "commands.token": "attach_token",
+    "errors": "AuthError LoginFailed NotLoggedIn StorageUnavailable Unreachable UsageError",
+    "login.pages": "PageContext",
+    "migrate": "LegacyCredential migrate_legacy_auth",
+    "models": "Account UserRecord",
+    "providers.apikey": "ApiKeyProvider",
+    "providers.authorization": "AuthorizationRequest AuthorizationResponse",
+    "providers.base": "Provider",
+    "providers.oauth": "OAuthProvider",
+    "providers.request": "LoginRequest LoginUI",
+    "refresh": "refresh_access_token",
+    "results": "Check LoginContext LoginResult LogoutContext LogoutResult MigrationResult Report "
+    "Status StatusContext StoredAccount",
+    "stores.base": "TokenStore",
+    "stores.keyring_store": "KeyringTokenStore",
+    "stores.memory": "MemoryTokenStore",
+    "tokens": "TokenBundle",
 }
-_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
 
-__all__ = [  # noqa: PLE0604 - the names above, sorted; a test holds the two lists together
-    *sorted(_HOME_OF),
-]
+__all__ = sorted(_HOME_OF)  # noqa: PLE0605 - a test holds it and the names above together
 
 
 def __getattr__(name: str) -> Any:

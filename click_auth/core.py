@@ -112,9 +112,14 @@ class Core:
         return self._providers[instance]
 
     def migrate_once(self) -> None:
-        """Take over the application's older credential, where nothing is stored yet."""
+        """Take over the application's older credential, where nothing is stored yet.
+
+        One that was begun, and ended by a crash, goes on.
+        """
         legacy = self.settings.legacy
-        if legacy is None or self._is_migrated or self.store.listing()[0]:
+        if legacy is None or self._is_migrated:
+            return
+        if self.store.listing()[0] and self.store.migration(legacy.name) in (None, MIGRATED):
             return
         from click_auth.migrate import migrate  # noqa: PLC0415 - an edge
 

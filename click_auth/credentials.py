@@ -123,16 +123,18 @@ class StoredCredential(Credential):
 
     def _obtained(self, min_ttl: float, rejected: str | None) -> TokenBundle:
         stamp = self._core.store.stamp()
-        record = self._record()
-        fresh = is_fresh(record, now=self._core.clock(), min_ttl=min_ttl)
-        held = self._held
-        if fresh and (held is None or held.record.generation != record.generation):
-            held = read_held(self._core.store, record)
-        if held is None or not fresh or held.bundle.access_token == rejected:
+        record, held = self._record(), self._held
+        if held is None or held.record.generation != record.generation:
+            fresh = is_fresh(record, now=self._core.clock(), min_ttl=min_ttl)
+            held = read_held(self._core.store, record) if fresh else None
+        if held is None or not self._serves(held, min_ttl, rejected):
             held = self._renewed(record, min_ttl, rejected)
-            stamp = self._core.store.stamp()
         self.record, self._held, self._stamp = held.record, held, stamp
         return held.bundle
+
+    def _serves(self, held: Held, min_ttl: float, rejected: str | None) -> bool:
+        fresh = is_fresh(held.record, now=self._core.clock(), min_ttl=min_ttl)
+        return fresh and held.bundle.access_token != rejected
 
     def _record(self) -> Record:
         record, self._first_read = self._first_read, None

@@ -9,7 +9,7 @@ from click_auth.identity import AccountField, light
 from click_auth.tokens import rfc3339, to_posix
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
     from datetime import datetime
 
     from click_auth.models import Account
@@ -176,7 +176,6 @@ class LogoutContext:
     """What `on_logout` and the renderers of `logout` receive, after the fact."""
 
     result: LogoutResult
-    accounts: Sequence[Account] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return what `logout --json` prints."""

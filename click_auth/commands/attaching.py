@@ -47,7 +47,7 @@ def attach(
     def callback(*, as_json: bool, as_ndjson: bool, **options: Any) -> Any:
         from click_auth.commands.output import speaking_as  # noqa: PLC0415 - the edge
 
-        with auth.hinting(), speaking_as(as_json=as_json, as_ndjson=as_ndjson) as output:
+        with auth.hinting(), speaking_as(auth, as_json=as_json, as_ndjson=as_ndjson) as output:
             return body(output, **options)
 
     made_as = {} if cls is None else {"cls": cls}

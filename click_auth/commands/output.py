@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import sys
+import traceback
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -16,7 +18,12 @@ from click_auth.voice import Machine, Spoken, Voice, speaking
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from click_auth.auth import Auth
+
     Rows = Sequence[Mapping[str, Any]]
+
+
+_CLICKS_OWN = (click.ClickException, click.exceptions.Exit, OSError)  # Click knows a broken pipe
 
 
 class Human:
@@ -85,9 +92,11 @@ class Ndjson(Json):
 
 
 @contextlib.contextmanager
-def speaking_as(*, as_json: bool, as_ndjson: bool) -> Iterator[Human | Json]:
+def speaking_as(auth: Auth, *, as_json: bool, as_ndjson: bool) -> Iterator[Human | Json]:
     """Give the body of a command its output, its voice, and the exit codes of signals."""
     output = Ndjson() if as_ndjson else Json() if as_json else Human()
+    if os.environ.get("NO_COLOR"):  # Click has no say of its own in this
+        click.get_current_context().color = False
     with speaking(output.voice), signals.ending_cleanly():
         try:
             yield output
@@ -97,6 +106,21 @@ def speaking_as(*, as_json: bool, as_ndjson: bool) -> Iterator[Human | Json]:
         except (KeyboardInterrupt, click.Abort):
             click.echo(err=True)
             raise click.exceptions.Exit(signals.INTERRUPTED) from None
+        except Exception as error:
+            if auth.core.environment.debug or isinstance(error, _CLICKS_OWN):
+                raise
+            raise _unexpected(auth, error, output.voice) from None
+
+
+def _unexpected(auth: Auth, error: Exception, voice: Voice) -> AuthError:
+    """Return one line for what nobody foresaw: its kind and its place, and none of its words."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    place = f"{os.path.basename(last.filename)}:{last.lineno}"  # noqa: PTH119
+    message = f"Something unexpected went wrong: {type(error).__name__} in {place}."
+    hint = f"{auth.core.environment.name('AUTH_DEBUG')}=1 shows how it came to that."
+    failed = AuthError(message, code="AUTH_UNEXPECTED", hints=[hint])
+    failed.voice = voice
+    return failed
 
 
 def printed(text: str) -> None:

@@ -343,3 +343,20 @@ def test_contexts_show_no_secret(todo: Todo) -> None:
     assert isinstance(contexts[1], StatusContext)
     for context in contexts:
         assert token not in repr(context) + str(context) + json.dumps(context.to_json())
+
+
+def test_sx_08_what_nobody_foresaw_is_one_line(todo: Todo) -> None:
+    """A bug in a hook is one line without its words; with debugging on it is a traceback."""
+
+    def broken(_context: StatusContext) -> dict[str, Any]:
+        raise KeyError("a-secret")
+
+    group = click.Group("auth")
+    attach_status(todo.auth, fetch_live=broken)(group)
+    logged_in(todo.auth, server=todo.server)
+    with todo.auth.override(environ=todo.environ):
+        result = CliRunner().invoke(group, ["status"])
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "KeyError in test_attaching.py:" in result.stderr
+    assert "a-secret" not in result.stderr
+    assert len(result.stderr.splitlines()) == 1
