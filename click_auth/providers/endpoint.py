@@ -43,7 +43,7 @@ class EndpointFailed(Exception):
 
     `error` is the code that the server named, for comparing only; `status` is None where none
     came; `lost` says that the server may have done what it was asked. `retry_after` is in
-    seconds.
+    seconds, `headers` are those of the answer. Never leaves this package.
     """
 
     def __init__(
@@ -54,6 +54,7 @@ class EndpointFailed(Exception):
         status: int | None = None,
         lost: bool = False,
         retry_after: float | None = None,
+        headers: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         super().__init__(reason)
         self.reason = reason
@@ -61,6 +62,7 @@ class EndpointFailed(Exception):
         self.status = status
         self.lost = lost
         self.retry_after = retry_after
+        self.headers = headers
 
     def as_login_error(self, code: str = TOKEN_EXCHANGE_FAILED) -> LoginFailed:
         """Return the error of a login that ends here."""
@@ -140,6 +142,7 @@ def granted(answer: Answer, host: str, secrets: Iterable[str] = ()) -> dict[str,
             error=_text(document, "error") or None,
             status=answer.status,
             retry_after=retry_after,
+            headers=answer.headers,
         )
     raise failed
 

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from click_auth.providers.oauth import OAuthProvider
     from click_auth.tokens import TokenBundle
 
-_REFUSALS = (401, 403)
+UNAUTHORIZED = 401
+_REFUSALS = (UNAUTHORIZED, 403)
 _BUSY = (408, 425, 429)
 _SERVER_ERRORS = 500
 _LABELS = ("preferred_username", "email", "name")
@@ -77,9 +78,15 @@ def _userinfo_endpoint(server: Server, bundle: TokenBundle) -> str | None:
 
 
 def _userinfo(server: Server, url: str, bundle: TokenBundle) -> dict[str, Any]:
-    headers = {"Authorization": f"Bearer {bundle.access_token}"}
-    answer = ask(server.surroundings.http, Call(url, headers=headers), server.timeout)
-    return granted(answer, host_of(url), [bundle.access_token])
+    http, token = server.surroundings.http, bundle.access_token
+    if not server.provider.binds_tokens:
+        call = Call(url, headers={"Authorization": f"Bearer {token}"})
+        return granted(ask(http, call, server.timeout), host_of(url), [token])
+    prover = server.provider.prover()
+    answer = ask(http, Call(url, headers=prover.with_token("GET", url, token)), server.timeout)
+    if prover.learn(url, answer.headers) and answer.status == UNAUTHORIZED:
+        answer = ask(http, Call(url, headers=prover.with_token("GET", url, token)), server.timeout)
+    return granted(answer, host_of(url), [token])
 
 
 def named(claims: Mapping[str, Any]) -> dict[str, str]:

@@ -89,6 +89,7 @@ def authorize(provider: OAuthProvider, request: LoginRequest) -> AuthorizationRe
             "scope": provider.scope_separator.join(scopes) or None,
             "nonce": nonce,
             "resource": provider.resource,
+            "dpop_jkt": provider.prover().thumbprint if provider.binds_tokens else None,
         }
         parameters |= {name: value for name, value in optional.items() if value is not None}
         url = _url(server.endpoint("authorization_endpoint"), _pushed(server, parameters))

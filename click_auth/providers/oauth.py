@@ -16,9 +16,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     import httpx
+    from typing_extensions import Self
 
     from click_auth.providers.authorization import AuthorizationRequest, AuthorizationResponse
+    from click_auth.providers.dpop import Prover
     from click_auth.providers.request import LoginRequest, LoginUI
+    from click_auth.providers.surroundings import Surroundings
     from click_auth.tokens import TokenBundle
 
 
@@ -86,6 +89,7 @@ class OAuthProvider(Provider):
         self.http_timeout = http_timeout
         settings.check(self)
         self.options = settings.offered(self)
+        self._prover: Prover | None = None
 
     @property
     def discovers(self) -> bool:
@@ -111,6 +115,25 @@ class OAuthProvider(Provider):
     def secret(self) -> str | None:
         """Return the client secret, from the application's function if it is one."""
         return self.client_secret() if callable(self.client_secret) else self.client_secret
+
+    @property
+    def binds_tokens(self) -> bool:
+        """Whether tokens are to be bound to a key of ours: RFC 9449's own client metadata."""
+        return self.client_metadata.get("dpop_bound_access_tokens") is True
+
+    def bound(self, surroundings: Surroundings) -> Self:
+        """Return a copy of this provider that speaks through *surroundings*, with its own key."""
+        clone = super().bound(surroundings)
+        clone._prover = None  # noqa: SLF001 - our own copy
+        return clone
+
+    def prover(self) -> Prover:
+        """Return what proves that the key of bound tokens is ours. Reads the key, once."""
+        if self._prover is None:
+            from click_auth.providers.dpop import Prover  # noqa: PLC0415
+
+            self._prover = Prover(self)
+        return self._prover
 
     def requested_scopes(self, request: LoginRequest) -> tuple[str, ...]:
         """Return the scopes of a login: the provider's, those granted before, those asked for."""
@@ -169,6 +192,15 @@ class OAuthProvider(Provider):
         from click_auth.providers import grant  # noqa: PLC0415
 
         return grant.revoke(self, bundle)
+
+    def apply(self, request: httpx.Request, bundle: TokenBundle) -> None:
+        """Put the token on *request*, with a proof where tokens are bound to a key."""
+        if not self.binds_tokens:
+            super().apply(request, bundle)
+            return
+        from click_auth.providers import dpop  # noqa: PLC0415
+
+        dpop.apply(self, request, bundle)
 
     def client_credentials(self, client_id: str, client_secret: str) -> TokenBundle:
         """Return a token for the client itself (RFC 6749 section 4.4). Blocks."""

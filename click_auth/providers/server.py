@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from functools import cached_property
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from click_auth.providers.client_auth import Client, method_for
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
 
     from click_auth.providers.oauth import OAuthProvider
     from click_auth.tokens import TokenBundle
+
+# Where a proof goes along (RFC 9449 sections 5 and 10.1).
+_PROVEN = ("token_endpoint", "pushed_authorization_request_endpoint")
 
 
 class Server:
@@ -96,12 +100,29 @@ class Server:
 
     def post(self, endpoint: str, form: Mapping[str, str], client: Client) -> Granted:
         """Return what an *endpoint* grants *client*."""
+        if not (self.provider.binds_tokens and endpoint in _PROVEN):
+            return self._post(endpoint, form, client)
+        prover, url = self.provider.prover(), self.endpoint(endpoint)
+        try:
+            return self._post(endpoint, form, client, {"DPoP": prover.proof("POST", url)})
+        except EndpointFailed as error:
+            if not prover.learn(url, error.headers) or error.error != "use_dpop_nonce":
+                raise
+        return self._post(endpoint, form, client, {"DPoP": prover.proof("POST", url)})
+
+    def _post(
+        self,
+        endpoint: str,
+        form: Mapping[str, str],
+        client: Client,
+        more: Mapping[str, str] = MappingProxyType({}),
+    ) -> Granted:
         authenticated, headers = client.authenticated(form)
         return post_form(
             self.surroundings.http,
             self.endpoint(endpoint),
             authenticated,
-            headers=headers,
+            headers={**headers, **more},
             secrets=filter(None, [client.secret]),
             timeout=self.timeout,
         )
@@ -122,4 +143,5 @@ class Server:
             sent_at=sent_at,
             requested_scopes=requested_scopes,
             separator=provider.scope_separator,
+            token_type="DPoP" if provider.binds_tokens else "Bearer",
         )

@@ -28,8 +28,8 @@ AUTH_METHODS = (
 )
 # What the library itself says in a request, and nobody else may.
 OURS = {
-    *("client_id", "code_challenge", "code_challenge_method", "nonce", "redirect_uri", "request"),
-    *("request_uri", "resource", "response_mode", "response_type", "scope", "state"),
+    *("client_id", "code_challenge", "code_challenge_method", "dpop_jkt", "nonce", "redirect_uri"),
+    *("request", "request_uri", "resource", "response_mode", "response_type", "scope", "state"),
 }
 OURS_AT_THE_TOKEN_ENDPOINT = {
     *("client_assertion", "client_assertion_type", "client_id", "client_secret", "code"),
