@@ -32,24 +32,21 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Answer": "messages",
-    "AuthorizationServer": "server",
-    "Client": "parties",
-    "Endpoint": "messages",
-    "FakeBrowser": "browser",
-    "Faults": "faults",
-    "Journal": "journal",
-    "JournalEntry": "journal",
-    "Request": "messages",
-    "User": "parties",
-    "logged_in": "logins",
+    "browser": ("FakeBrowser",),
+    "faults": ("Faults",),
+    "journal": ("Journal", "JournalEntry"),
+    "logins": ("logged_in",),
+    "messages": ("Answer", "Endpoint", "Request"),
+    "parties": ("Client", "User"),
+    "server": ("AuthorizationServer",),
 }
 
 
 def __getattr__(name: str) -> object:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    for home, names in _HOMES.items():
+        if name in names:
+            return getattr(import_module(f"{__name__}.{home}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

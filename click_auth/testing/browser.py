@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import dataclass, field
 from http.client import HTTPException
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlencode, urljoin, urlsplit
@@ -36,6 +37,7 @@ _HANDLERS = (HTTPHandler, HTTPSHandler, HTTPCookieProcessor, UnknownHandler)
 _FAILURES = (OSError, HTTPException, ValueError)
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class FakeBrowser:
     """Opens a URL as `Auth.override(browser=...)` wants it: in a daemon thread, without waiting.
 
@@ -48,31 +50,24 @@ class FakeBrowser:
     `pages`, what went wrong in `errors`.
     """
 
-    def __init__(
-        self,
-        *,
-        deny: bool = False,
-        delay: float = 0.0,
-        never: bool = False,
-        opens: bool = True,
-        before: Sequence[str] = (),
-        fields: Mapping[str, str] | None = None,
-        timeout: float = 10.0,
-        route: Callable[[str], str] | None = None,
-    ) -> None:
-        self.visited: list[str] = []
-        self.pages: list[str] = []
-        self.errors: list[Exception] = []
-        self._deny, self._delay, self._never, self._opens = deny, delay, never, opens
-        self._before, self._fields, self._timeout = tuple(before), dict(fields or {}), timeout
-        self.route = route
-        self._threads: list[threading.Thread] = []
+    deny: bool = False
+    delay: float = 0.0
+    never: bool = False
+    opens: bool = True
+    before: Sequence[str] = ()
+    fields: Mapping[str, str] = field(default_factory=dict)
+    timeout: float = 10.0
+    route: Callable[[str], str] | None = None
+    visited: list[str] = field(default_factory=list, init=False)
+    pages: list[str] = field(default_factory=list, init=False)
+    errors: list[Exception] = field(default_factory=list, init=False)
+    _threads: list[threading.Thread] = field(default_factory=list, init=False)
 
     def __call__(self, url: str) -> bool:
         """Start to visit `url`; return whether it was opened."""
-        if not self._opens:
+        if not self.opens:
             return False
-        if self._never:
+        if self.never:
             self.visited.append(url)
             return True
         thread = threading.Thread(target=self._visit, args=(url,), name="fake-browser", daemon=True)
@@ -100,7 +95,7 @@ class FakeBrowser:
         for handler in _HANDLERS:
             opener.add_handler(handler())
         callback = parse_qs(urlsplit(url).query).get("redirect_uri", [""])[0]
-        for path in self._before:
+        for path in self.before:
             self._load(opener, urljoin(callback, path))
         step: Step | None = (url, None)
         for _ in range(_STEP_LIMIT):
@@ -114,7 +109,7 @@ class FakeBrowser:
 
     def _visit(self, url: str) -> None:
         try:
-            time.sleep(self._delay)
+            time.sleep(self.delay)
             self.visit(url)
         except _FAILURES as error:
             self.errors.append(error)
@@ -125,7 +120,7 @@ class FakeBrowser:
         """Return a page and where it redirects to."""
         self.visited.append(url)
         request = Request(url if self.route is None else self.route(url), form)  # noqa: S310
-        with opener.open(request, timeout=self._timeout) as response:
+        with opener.open(request, timeout=self.timeout) as response:
             page = response.read().decode(errors="replace")
             status, location = response.status, response.headers.get("Location", "")
         if status in _REDIRECTS:
@@ -134,8 +129,8 @@ class FakeBrowser:
         return page, None
 
     def _press(self, here: str, form: Form) -> Step:
-        known = {name: value for name, value in self._fields.items() if name in form.fields}
-        sent = urlencode({**form.fields, **known, **form.press(deny=self._deny)})
+        known = {name: value for name, value in self.fields.items() if name in form.fields}
+        sent = urlencode({**form.fields, **known, **form.press(deny=self.deny)})
         target = urljoin(here, form.action)
         if form.method == "get":
             return f"{target.partition('?')[0]}?{sent}", None

@@ -23,46 +23,46 @@ class Faults:
     befalls; everything else lasts until it is taken back.
     """
 
+    #: Seconds before a request is looked at.
     delay: dict[Endpoint, float] = field(default_factory=dict)
-    """Seconds before a request is looked at."""
+    #: Seconds between the deed and its answer.
     delay_answer: dict[Endpoint, float] = field(default_factory=dict)
-    """Seconds between the deed and its answer."""
+    #: The request is read, then nothing happens.
     never_answer: set[Endpoint] = field(default_factory=set)
-    """The request is read, then nothing happens."""
+    #: The connection is cut before anything is done.
     drop_request: dict[Endpoint, int] = field(default_factory=dict)
-    """The connection is cut before anything is done."""
+    #: It is done, then the connection is cut without a status: rotated, and lost.
     drop_answer: dict[Endpoint, int] = field(default_factory=dict)
-    """It is done, then the connection is cut without a status: rotated, and lost."""
+    #: A function that sees the request first; what it returns is the answer, unless None.
     hooks: dict[Endpoint, Hook] = field(default_factory=dict)
-    """A function that sees the request first; what it returns is the answer, unless None."""
+    #: Given instead of doing anything, one for each request in turn.
     answers: dict[Endpoint, list[Answer]] = field(default_factory=dict)
-    """Given instead of doing anything, one for each request in turn."""
+    #: A status and body (JSON if it begins so), given instead of doing anything.
     status: dict[Endpoint, tuple[int, str]] = field(default_factory=dict)
-    """A status and body (JSON if it begins so), given instead of doing anything."""
+    #: A URL to which a 307 points, instead of doing anything.
     redirect: dict[Endpoint, str] = field(default_factory=dict)
-    """A URL to which a 307 points, instead of doing anything."""
+    #: The very bytes of the answer, instead of doing anything; then the connection is cut.
     raw: dict[Endpoint, bytes] = field(default_factory=dict)
-    """The very bytes of the answer, instead of doing anything; then the connection is cut."""
+    #: It is done, and the answer is a 200 with an HTML page.
     not_json: set[Endpoint] = field(default_factory=set)
-    """It is done, and the answer is a 200 with an HTML page."""
+    #: Fields laid over the JSON object of a successful answer.
     overlay: dict[Endpoint, dict[str, object]] = field(default_factory=dict)
-    """Fields laid over the JSON object of a successful answer."""
+    #: Fields left out of the JSON object of a successful answer.
     omit: dict[Endpoint, set[str]] = field(default_factory=dict)
-    """Fields left out of the JSON object of a successful answer."""
+    #: Headers added to every answer, those of other faults included.
     headers: dict[Endpoint, dict[str, str]] = field(default_factory=dict)
-    """Headers added to every answer, those of other faults included."""
+    #: Seconds between two bytes of the answer.
     drip: dict[Endpoint, float] = field(default_factory=dict)
-    """Seconds between two bytes of the answer."""
+    #: The answer is cut half way through its body.
     truncate: dict[Endpoint, int] = field(default_factory=dict)
-    """The answer is cut half way through its body."""
+    #: Parameters laid over the redirect back to the client; None leaves one out.
     callback: dict[str, str | None] = field(default_factory=dict)
-    """Parameters laid over the redirect back to the client; None leaves one out."""
+    #: Errors with which polls for a device code are answered, in turn.
     device_errors: list[str] = field(default_factory=list)
-    """Errors with which polls for a device code are answered, in turn."""
+    #: Claims laid over those of an ID token.
     id_token: dict[str, object] = field(default_factory=dict)
-    """Claims laid over those of an ID token."""
+    #: Seconds by which the `Date` header is ahead.
     date_skew: float = 0.0
-    """Seconds by which the `Date` header is ahead."""
 
     def __post_init__(self) -> None:
         self._lock = threading.Lock()

@@ -12,8 +12,8 @@ class Form(HTMLParser):
 
     def __init__(self, page: str) -> None:
         super().__init__()
+        #: Where it goes; None if the page has no form.
         self.action: str | None = None
-        """Where it goes; None if the page has no form."""
         self.method = "get"
         self.fields: dict[str, str] = {}
         self.buttons: list[tuple[str, str]] = []

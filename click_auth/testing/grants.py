@@ -52,7 +52,7 @@ class Token:
     kind: Literal["access", "refresh"]
     grant: Grant
     scopes: tuple[str, ...]
-    expires_at: float
+    expires_at: float = math.inf
     rotated_at: float | None = None
     revoked: bool = False
 
@@ -127,9 +127,10 @@ class Grants:
         lifetime = policy.access_token_lifetime if lifetime is None else lifetime
         wanted = policy.always_refresh or "offline_access" in grant.scopes
         if refresh_token is None and wanted and grant.user is not None:
-            refresh_token = self._add("refresh", grant, grant.scopes, policy.refresh_token_lifetime)
+            token = Token("refresh", grant, grant.scopes)
+            refresh_token = self._add(token, policy.refresh_token_lifetime)
         document = {
-            "access_token": self._add("access", grant, granted, lifetime),
+            "access_token": self._add(Token("access", grant, granted), lifetime),
             "token_type": "Bearer",
             "expires_in": whole(lifetime),
             "scope": " ".join(granted),
@@ -171,16 +172,10 @@ class Grants:
         grants = (token.grant for token in self._tokens.values())
         return any(grant.alive for grant in grants if grant.user == token_or_user)
 
-    def _add(
-        self,
-        kind: Literal["access", "refresh"],
-        grant: Grant,
-        scopes: tuple[str, ...],
-        lifetime: float | None,
-    ) -> str:
+    def _add(self, token: Token, lifetime: float | None) -> str:
+        token.expires_at = math.inf if lifetime is None else monotonic() + lifetime
         value = secrets.token_urlsafe(32)
-        expires_at = math.inf if lifetime is None else monotonic() + lifetime
-        self._tokens[value] = Token(kind, grant, scopes, expires_at)
+        self._tokens[value] = token
         return value
 
 

@@ -23,21 +23,21 @@ _FIRST_TASKS = ("Write the notes on the engine", "Check the numbers", "Post the 
 class Policy:
     """How logins are decided and tokens given out; all of it may change while the server runs."""
 
+    #: Whether logins and devices are approved without a page.
     auto_approve: bool = True
-    """Whether logins and devices are approved without a page."""
+    #: Who logs in, whatever `login_hint` says; None: whom the hint means, else the first.
     login_as: str | None = None
-    """Who logs in, whatever `login_hint` says; None: whom the hint means, else the first."""
     access_token_lifetime: float = 3600.0
     refresh_token_lifetime: float | None = None
+    #: Whether each refresh brings a new refresh token, and reuse of the old one ends the grant.
     rotate: bool = True
-    """Whether each refresh brings a new refresh token, and reuse of the old one ends the grant."""
+    #: Seconds for which a rotated refresh token is still good.
     reuse_grace: float = 0.0
-    """Seconds for which a rotated refresh token is still good."""
+    #: Whether a refresh token comes without the scope `offline_access` too.
     always_refresh: bool = True
-    """Whether a refresh token comes without the scope `offline_access` too."""
     client_secret_lifetime: float | None = None
+    #: Seconds that a client is to wait between two polls for a device code.
     device_interval: float = 1.0
-    """Seconds that a client is to wait between two polls for a device code."""
     device_lifetime: float = 600.0
 
 

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from click_auth.testing import AuthorizationServer
-from click_auth.testing.standin import RoutedTransport, StandIn
+from click_auth.testing.isolation import RoutedTransport, StandIn
 
 
 @dataclass
