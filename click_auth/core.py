@@ -119,6 +119,8 @@ class Core:
         legacy = self.settings.legacy
         if legacy is None or self._is_migrated:
             return
+        from click_auth.stores.base import MIGRATED  # noqa: PLC0415 - an edge
+
         if self.store.listing()[0] and self.store.migration(legacy.name) in (None, MIGRATED):
             return
         from click_auth.migrate import migrate  # noqa: PLC0415 - an edge

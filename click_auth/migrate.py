@@ -18,7 +18,7 @@ from click_auth.identification import identified
 from click_auth.lock import LockBusy
 from click_auth.records import PLAINTEXT, Record
 from click_auth.results import MigrationResult
-from click_auth.stores.base import Superseded
+from click_auth.stores.base import MIGRATED, Superseded
 from click_auth.tokens import TokenBundle, to_posix
 
 if TYPE_CHECKING:
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger("click_auth")
 
 MOVING = "moving"
-DONE = "done"
 
 
 @dataclass(frozen=True)
@@ -78,7 +77,7 @@ class _Migration:
     def run(self) -> MigrationResult:
         try:
             state = self.core.store.migration(self.legacy.name)
-            if state == DONE:
+            if state == MIGRATED:
                 return MigrationResult("already-migrated")
             if state is not None:
                 return self._finished(state.partition(" ")[2])
@@ -127,7 +126,7 @@ class _Migration:
         store = self.core.store
         record = store.record_of(key)
         if record is None:  # logged out in between: that is done
-            store.mark_migration(self.legacy.name, DONE)
+            store.mark_migration(self.legacy.name, MIGRATED)
             return MigrationResult("skipped", "the account was logged out meanwhile")
         if record.storage == PLAINTEXT:
             self._move(key)
@@ -135,7 +134,7 @@ class _Migration:
         if store.access_token(record) is None:
             return MigrationResult("skipped", "the new record cannot be read")
         self.legacy.retire()
-        store.mark_migration(self.legacy.name, DONE)
+        store.mark_migration(self.legacy.name, MIGRATED)
         return MigrationResult("migrated")
 
     def _move(self, key: str) -> None:

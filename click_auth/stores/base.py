@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 UNBOUND = Binding()
 
+MIGRATED = "done"
+"""The marker of a migration that has ended."""
+
 
 class Superseded(Exception):
     """The record is no longer the one that was read; nothing was changed."""

@@ -128,7 +128,7 @@ class RecordedTokenStore(TokenStore):
         if record.storage == PLAINTEXT:
             token = record.fallback_token
         else:
-            token = self.vault.get(slot_name(record.key))
+            token = self.vault.get(slot_name(record.key), record.backend)
         if token is not None:
             return token
         current = self.records.find(record.key)  # it may have moved since *record* was read
@@ -151,7 +151,7 @@ class RecordedTokenStore(TokenStore):
             return record.fallback_refresh_token
         if record.has_refresh_token is False:
             return None
-        return self.vault.get(refresh_slot_name(record.key))
+        return self.vault.get(refresh_slot_name(record.key), record.backend)
 
     def stamp(self) -> object:
         """Return something cheap that differs once another process has written."""
