@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from click_auth.errors import StorageUnavailable
 from click_auth.stores.files import read_private
 from click_auth.stores.sealing import json_bytes
-from click_auth.stores.writing import make_private_folder, replace_private
+from click_auth.stores.writing import make_private_folder, replace_private, sweep_leftovers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -46,6 +46,7 @@ class FolderCache:
         entry = {"url": url, "saved_at": self._clock(), "document": dict(document)}
         with contextlib.suppress(StorageUnavailable, ValueError, RecursionError):
             make_private_folder(self._folder)
+            sweep_leftovers(self._file_of(url))  # another's unfinished one is no loss
             replace_private(self._file_of(url), json_bytes(entry))
 
     def _is_good(self, entry: Mapping[str, Any], url: str) -> bool:

@@ -112,3 +112,13 @@ def test_a_cache_that_cannot_be_written_is_no_error(tmp_path: Path) -> None:
     cache = FolderCache(tmp_path / "cache")
     cache.save(URL, {"a": 1})
     assert cache.load(URL) is None
+
+
+def test_fs_13_leftovers_of_killed_writers_of_the_cache_are_swept(tmp_path: Path) -> None:
+    """What a writer left that was killed is gone when the document is next saved."""
+    cache = FolderCache(tmp_path)
+    cache.save(URL, {"a": 1})
+    (document,) = tmp_path.iterdir()
+    document.with_name(f"{document.name}.4242-1.tmp").write_text("half of")
+    cache.save(URL, {"a": 2})
+    assert list(tmp_path.iterdir()) == [document]
