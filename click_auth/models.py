@@ -98,6 +98,7 @@ class UserRecord(BaseModel):
     client_id: str | None = None
     instance: str | None = None
     storage: Literal["system", "plaintext"] = "system"
+    backend: str | None = None
     fallback_token: SecretStr | None = None
     fallback_refresh_token: SecretStr | None = None
 

@@ -25,6 +25,7 @@ class Record:
 
     `has_refresh_token` None means unknown: look. `rejected_generation` is the generation whose
     grant the server called dead. `issuer` and `client_id` name what the credential is bound to.
+    `backend` names the keyring backend that the secrets were written with, where it is known.
     `unknown` are the fields of a later version, kept through every rewrite.
     """
 
@@ -40,6 +41,7 @@ class Record:
     client_id: str | None = None
     instance: str | None = None
     storage: str = SYSTEM
+    backend: str | None = None
     fallback_token: str | None = field(default=None, repr=False)
     fallback_refresh_token: str | None = field(default=None, repr=False)
     unknown: Mapping[str, Any] = field(default_factory=dict, repr=False)

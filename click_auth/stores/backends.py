@@ -25,6 +25,15 @@ class Backend:
     limit: int | None = None
     is_macos: bool = False
 
+    @property
+    def origin(self) -> str | None:
+        """The name by which keyring loads it again without a search; None of what is not its own.
+
+        A chain of backends has no such name: it is made of what a search finds.
+        """
+        is_own = self.name.startswith(("keyring.backends.", "keyrings."))
+        return self.name if is_own and " " not in self.name else None
+
 
 def facts_of(backend: object) -> Backend:
     """Return what is known of a backend; a chain of backends is as good as its first."""

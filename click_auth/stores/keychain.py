@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 import threading
 import time
 from contextvars import ContextVar
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from click_auth.bounded import TimedOut, bounded
 from click_auth.errors import StorageUnavailable
+from click_auth.stores import secret_service
 from click_auth.stores.backends import Backend, facts_of
 from click_auth.stores.trouble import KeyringTrouble, Kind, NoBackend, trouble_of
 
@@ -32,6 +34,7 @@ REFUSAL = "CLICK_AUTH_REFUSE_KEYRING"
 guard: Callable[[str], None] | None = None
 """Asked before each contact with the keyring; what it raises passes through."""
 
+_SETTINGS = ("PYTHON_KEYRING_BACKEND", "KEYRING_PROPERTY_")
 _DELETIONS = 3  # a keyring may hold a secret twice; delete takes one
 _MACOS_PAUSE_SECONDS = 0.05
 
@@ -51,8 +54,13 @@ class KeychainSlots:
 
     def read(self, slot: str) -> str | None:
         """Return what the slot holds. Raises where the backend is no system keyring."""
+        text = self._calls.glance(slot)
+        if text is not None:
+            return text
         try:
             text = self._get(slot)
+            if text is None and self._calls.search_anew():
+                text = self._get(slot)
         except KeyringTrouble as trouble:
             if not self._calls.backend.is_macos or trouble.kind != "failing":
                 raise
@@ -133,6 +141,8 @@ class KeychainCalls:
     def __init__(self, app_name: str) -> None:
         self.app_name = app_name
         self.backend = Backend()
+        self._remembered: str | None = None
+        self._loaded: KeyringBackend | None = None
         self._stuck: threading.Event | None = None
 
     def make(self, description: str, code: str, function: Callable[[KeyringBackend], T]) -> T:
@@ -160,6 +170,27 @@ class KeychainCalls:
             raise trouble_of(error, code, self.backend.name) from None
         return result  # type: ignore[no-any-return]
 
+    def remember(self, origin: str | None) -> None:
+        """Use the backend of this name from now on, unless somebody has chosen another one."""
+        if self._loaded is None:
+            self._remembered = Backend(origin or "").origin
+
+    def glance(self, slot: str) -> str | None:
+        """Return a secret that can be had without keyring, None where keyring is to be asked."""
+        if self._remembered != secret_service.BACKEND or _is_chosen():
+            return None
+        _ask_guard(f"read {slot}")
+        text = secret_service.glance(f"{self.app_name}/{slot}", slot)
+        if text is not None:
+            self.backend = Backend(secret_service.BACKEND)
+        return text
+
+    def search_anew(self) -> bool:
+        """Let go of the remembered backend; return whether it was in use."""
+        was_in_use = self._loaded is not None
+        self._remembered = self._loaded = None
+        return was_in_use
+
     def refuse_weak(self, code: str) -> None:
         """Raise `KeyringTrouble` where the backend in use is no system keyring."""
         if self.backend.weakness is not None:
@@ -171,14 +202,44 @@ class KeychainCalls:
 
     def _backend_in_use(self) -> KeyringBackend:
         try:
-            import keyring  # noqa: PLC0415 - 150 ms, and may fail or hang like any other call
-
-            backend = keyring.get_keyring()
+            backend = self._load_remembered() or _found_by_keyring()
         except BaseException as error:
             self.backend = Backend(os.environ.get("PYTHON_KEYRING_BACKEND", "unknown"))
             raise NoBackend from error
         self.backend = facts_of(backend)
         return backend
+
+    def _load_remembered(self) -> KeyringBackend | None:
+        if self._loaded is None and self._remembered is not None and not _is_chosen():
+            from keyring import core  # noqa: PLC0415 - spares the search, half of keyring's time
+
+            with contextlib.suppress(Exception):  # it is gone: let keyring look for another
+                self._loaded = core.load_keyring(self._remembered)
+        return self._loaded
+
+
+def _found_by_keyring() -> KeyringBackend:
+    import keyring  # noqa: PLC0415 - 150 ms, and may fail or hang like any other call
+
+    return keyring.get_keyring()
+
+
+def _is_chosen() -> bool:
+    """Whether the person or the application says which backend it is, and how it behaves."""
+    return (
+        "keyring.core" in sys.modules
+        or any(name.startswith(_SETTINGS) for name in os.environ)
+        or os.path.exists(_settings_file())  # noqa: PTH110 - pathlib costs more than the question
+    )
+
+
+def _settings_file() -> str:
+    """Return where keyring's own settings lie (`keyring.core._config_path`)."""
+    if sys.platform == "win32":
+        root = os.environ.get("LOCALAPPDATA", os.environ.get("PROGRAMDATA", "."))
+        return f"{root}/Python Keyring/keyringrc.cfg"
+    root = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")  # noqa: PTH111
+    return f"{root}/python_keyring/keyringrc.cfg"
 
 
 def _ask_guard(description: str) -> None:

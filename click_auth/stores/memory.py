@@ -38,12 +38,14 @@ class MemoryVault:
     """Secrets in memory."""
 
     backend_name = "memory"
+    origin = None
 
     def __init__(self) -> None:
         self._secrets: dict[str, str] = {}
 
-    def get(self, slot: str) -> str | None:
+    def get(self, slot: str, origin: str | None = None) -> str | None:
         """Return the secret in *slot*, None where there is none."""
+        del origin
         return self._secrets.get(slot)
 
     def set(self, slot: str, secret: str) -> str | None:

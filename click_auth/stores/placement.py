@@ -86,7 +86,7 @@ class SystemPlacement:
             if secret is not None:
                 journal.append(Written(slot, secret, self._vault.set(slot, secret)))
         cleared = replace(record, fallback_token=None, fallback_refresh_token=None)
-        return Placed(replace(cleared, storage=self._storage))
+        return Placed(replace(cleared, storage=self._storage, backend=self._vault.origin))
 
 
 class PlaintextPlacement:
@@ -105,6 +105,7 @@ class PlaintextPlacement:
         filled = replace(
             record,
             storage=PLAINTEXT,
+            backend=None,
             fallback_token=bundle.access_token,
             fallback_refresh_token=bundle.refresh_token,
         )

@@ -32,8 +32,17 @@ class SystemVault:
         """The backend's class, dotted; "unknown" until it was touched."""
         return self._calls.backend.name
 
-    def get(self, slot: str) -> str | None:
-        """Return the secret in *slot*, None where there is none."""
+    @property
+    def origin(self) -> str | None:
+        """The backend's class, where keyring finds it by its name."""
+        return self._calls.backend.origin
+
+    def get(self, slot: str, origin: str | None = None) -> str | None:
+        """Return the secret in *slot*, None where there is none.
+
+        *origin* is the backend it was written with; then no search for a backend is needed.
+        """
+        self._calls.remember(origin)
         return chunks.load(KeychainSlots(self._calls, STORE_READ_FAILED), slot).secret
 
     def set(self, slot: str, secret: str) -> str | None:

@@ -15,7 +15,11 @@ class Vault(Protocol):
     def backend_name(self) -> str:
         """What the place is called in a message; known once it was touched."""
 
-    def get(self, slot: str) -> str | None:
+    @property
+    def origin(self) -> str | None:
+        """What to give to `get` so that it need not look for the place; known after a `set`."""
+
+    def get(self, slot: str, origin: str | None = None) -> str | None:
         """Return the secret in *slot*, None where there is none."""
 
     def set(self, slot: str, secret: str) -> str | None:
