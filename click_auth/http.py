@@ -147,9 +147,15 @@ class Http:
         checked_endpoint(request.url)
         exchange = _Exchange(self, request, timeout)
         try:
-            return bounded(exchange.run, timeout)
+            answer = bounded(exchange.run, timeout)
         except TimedOut:
             failure = exchange.timed_out()
+        except TransportFailed as error:
+            failure = error
+        else:
+            logger.debug("%s: status %s", shown(request.url), answer.status)
+            return answer
+        logger.debug("%s: %s", shown(request.url), failure.reason)
         raise failure  # out here, where httpx's own exception is not in its context
 
 
@@ -171,13 +177,11 @@ class _Exchange:
                 return self._answer()
             except httpx.HTTPError as error:
                 failure = self._explained(error)
-        logger.debug("%s: %s", shown(self._request.url), failure.reason)
         raise failure
 
     def timed_out(self) -> TransportFailed:
         lost = self._sending and self.status is None
         reason = f"{host_of(self._request.url)} did not answer within {self._timeout:g} seconds"
-        logger.debug("%s: %s", shown(self._request.url), reason)
         return TransportFailed(reason, status=self.status, lost=lost)
 
     def _answer(self) -> Answer:
@@ -200,7 +204,6 @@ class _Exchange:
             self._measure(response.headers.get("date"), sent_at)
             named = {name.lower(): value for name, value in response.headers.items()}
             body = self._body(response, named.get("content-encoding", "identity"))
-        logger.debug("%s: status %s", shown(request.url), response.status_code)
         return Answer(response.status_code, named, body, sent_at)
 
     def _client(self) -> httpx.Client:
