@@ -77,6 +77,7 @@ class _Handler(BaseHTTPRequestHandler):
         """Begin with a connection, which `Listener.close()` may end."""
         super().setup()
         self._listener = cast("Listener", self.server)
+        self._service, self._closing = self._listener.service, self._listener.closing
         self._listener.connections.add(self.connection)
 
     def finish(self) -> None:
@@ -87,17 +88,14 @@ class _Handler(BaseHTTPRequestHandler):
     def serve(self) -> None:
         """Answer one request, whatever its method."""
         request = self._read()
-        service, endpoint = self._listener.service, request.endpoint
         answer = self._answer(request)
-        if self._listener.closing.is_set():
-            answer = None
-        service.journal.add(request, None if answer is None else answer.status)
+        self._service.journal.add(request, None if answer is None else answer.status)
         if answer is not None:
-            self._send(answer, endpoint)
+            self._send(answer, request.endpoint)
             return
         self.close_connection = True
-        if endpoint in service.faults.never_answer:
-            self._listener.closing.wait()
+        if request.endpoint in self._service.faults.never_answer:
+            self._closing.wait()
 
     def __getattr__(self, name: str) -> Callable[[], None]:
         """Return what answers a method: the same for all of them."""
@@ -118,7 +116,7 @@ class _Handler(BaseHTTPRequestHandler):
         return Request(
             method=self.command,
             path=path,
-            endpoint=endpoints.find_endpoint(self._listener.service, path),
+            endpoint=endpoints.find_endpoint(self._service, path),
             query=dict(fields[0]),
             form=dict(fields[1]),
             headers=headers,
@@ -129,23 +127,18 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self, request: Request) -> Answer | None:
         """Return what is to be sent; None: nothing is."""
-        service, endpoint, wait = (
-            self._listener.service,
-            request.endpoint,
-            self._listener.closing.wait,
-        )
-        faults = service.faults
-        wait(faults.delay.get(endpoint, 0.0))
-        if endpoint in faults.never_answer or faults.spend(faults.drop_request, endpoint):
+        faults, endpoint = self._service.faults, request.endpoint
+        late = self._closing.wait(faults.delay.get(endpoint, 0.0))
+        if late or endpoint in faults.never_answer or faults.spend(faults.drop_request, endpoint):
             return None
         answer = faults.instead(request)
         if answer is None:
-            answer = faults.change(endpoint, endpoints.answer(service, request))
-        wait(faults.delay_answer.get(endpoint, 0.0))
+            answer = faults.change(endpoint, endpoints.answer(self._service, request))
+        self._closing.wait(faults.delay_answer.get(endpoint, 0.0))
         return None if faults.spend(faults.drop_answer, endpoint) else answer
 
     def _send(self, answer: Answer, endpoint: Endpoint) -> None:
-        faults = self._listener.service.faults
+        faults = self._service.faults
         pause = faults.drip.get(endpoint)
         cut = faults.spend(faults.truncate, endpoint)
         if endpoint in faults.raw or pause is not None or cut:
@@ -158,11 +151,11 @@ class _Handler(BaseHTTPRequestHandler):
         for byte in content:
             self.wfile.write(bytes([byte]))
             self.wfile.flush()
-            if self._listener.closing.wait(pause):
+            if self._closing.wait(pause):
                 return
 
     def _head(self, answer: Answer, endpoint: Endpoint) -> bytes:
-        faults = self._listener.service.faults
+        faults = self._service.faults
         headers = {
             "Date": self.date_time_string(time.time() + faults.date_skew),
             "Content-Length": str(len(answer.body)),

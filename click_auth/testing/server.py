@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
+    from click_auth.testing.journal import JournalEntry
+    from click_auth.testing.messages import Endpoint
     from click_auth.testing.parties import Client
 
 
@@ -28,10 +30,6 @@ class AuthorizationServer(Service):
     """
 
     _listener: Listener | None = None
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.posts = self.journal.posts
 
     def __enter__(self) -> Self:
         self.start()
@@ -80,6 +78,12 @@ class AuthorizationServer(Service):
     def reuse_count(self) -> int:
         """How often a rotated refresh token came again and ended its family."""
         return self.grants.reuse_count
+
+    def posts(
+        self, endpoint: Endpoint | None = None, *, grant_type: str | None = None
+    ) -> list[JournalEntry]:
+        """Return the journal's POST requests to an endpoint, of one `grant_type` if it is given."""
+        return self.journal.posts(endpoint, grant_type=grant_type)
 
     def issue(
         self,

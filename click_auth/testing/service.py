@@ -58,7 +58,7 @@ class Service(Policy):
         self.faults = Faults()
         self.grants = Grants(self)
         self.devices = Devices()
-        self.registered = {client.client_id: client for client in self.clients}
+        self.registered: dict[str, Client] = {client.client_id: client for client in self.clients}
         self.tickets: dict[str, Authorization] = {}
         self.tasks: defaultdict[str, list[dict[str, object]]] = defaultdict(_first_tasks)
 
