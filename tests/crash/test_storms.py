@@ -1,0 +1,75 @@
+"""Logins, logouts and readers that all come at once."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from click_auth.testing import AuthorizationServer, User
+from crash import filed_keyring
+from crash.figures import Print
+from crash.place import CrashPlace
+from crash.rounds import STORAGES
+from refresh.crowd import outcome
+
+PEOPLE = tuple(f"person-{number:02}" for number in range(16))
+
+
+@pytest.fixture
+def auth_server() -> Iterator[AuthorizationServer]:
+    """A server that knows as many people as log in at once."""
+    users = [User(name, name.title(), f"{name}@todo.example") for name in ("ada", *PEOPLE)]
+    with AuthorizationServer(users=users) as server:
+        yield server
+
+
+@pytest.mark.parametrize("storage", STORAGES)
+def test_logins_and_readers(place: CrashPlace, storage: str, figure: Print) -> None:
+    """16 logins at once, while others read 10,000 times: 16 accounts, and nothing torn."""
+    place.storage = storage
+    place.log_in(expires_in=3600)
+    readers = [place.start("read", "5000") for _ in range(2)]
+    logins = [place.start("login", name) for name in PEOPLE]
+    assert [outcome(process).get("ok") for process in logins] == list(PEOPLE)
+    reads = [outcome(process)["ok"] for process in readers]
+    auth = place.auth()
+    assert {each.account.key for each in auth.accounts()} == {"ada", *PEOPLE}
+    assert len({auth.access_token(name) for name in PEOPLE}) == len(PEOPLE)
+    assert place.leftovers() == []
+    figure(f"{len(PEOPLE)} accounts; {sum(reads)} reads, none torn")
+
+
+@pytest.mark.parametrize("seconds", [1.0, pytest.param(7.0, marks=pytest.mark.long)])
+def test_logout_during_a_refresh(place: CrashPlace, seconds: float) -> None:
+    """A logout beside a refresh stands, whether it waited for it or went ahead; nothing is left."""
+    place.storage = "system"
+    place.log_in()
+    place.server.faults.delay_answer["token"] = seconds
+    asked = place.asked()
+    refresh = place.start("token")
+    assert asked.wait(30)
+    began = time.monotonic()
+    assert place.run("logout") == {"ok": ["ada"]}
+    waited = time.monotonic() - began
+    assert "Traceback" not in outcome(refresh)
+    assert waited < seconds + 2 if seconds < 5 else waited < 7
+    assert place.auth().current_account() is None
+    assert filed_keyring.secrets(place.keyring) == {}
+    assert not place.server.family_alive("ada")
+
+
+def test_logouts_and_logins_of_one_account(place: CrashPlace) -> None:
+    """Six logouts and six logins of one account at once: it is there whole, or not at all."""
+    place.storage = "system"
+    place.log_in(expires_in=3600)
+    processes = [place.start(*what) for _ in range(6) for what in (("logout",), ("login", "ada"))]
+    results = [outcome(process) for process in processes]
+    assert all("ok" in result for result in results), results
+    auth = place.auth()
+    if auth.current_account() is None:
+        assert filed_keyring.secrets(place.keyring) == {}
+    else:
+        assert auth.refresh().access_token == auth.access_token()
+    assert place.leftovers() == []

@@ -1,0 +1,15 @@
+"""`python -m crash.worker MODE ...`: a worker of `refresh.worker` that something befalls."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from crash import killing
+
+if __name__ == "__main__":
+    killing.befall(os.environ)
+
+    from refresh import worker
+
+    sys.exit(worker.main(*sys.argv[1:]))
