@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     C = TypeVar("C")
     F = TypeVar("F", bound=Callable[..., Any])
+    R = TypeVar("R")
 
 
 class Auth:
@@ -302,6 +303,14 @@ class Auth:
         from click_auth.commands.options import user_option  # noqa: PLC0415 - the edge
 
         return user_option(self)
+
+    @overload
+    def pass_client(self, function: Callable[..., R], /) -> Callable[..., R]: ...
+
+    @overload
+    def pass_client(
+        self, function: None = None, /, **options: Any
+    ) -> Callable[[Callable[..., R]], Callable[..., R]]: ...
 
     def pass_client(self, function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
         """Give a command `client(**options)` as its first argument, closed with its context.
