@@ -38,9 +38,19 @@ def verification(verify: Any, certificate: Any, environ: Mapping[str, str]) -> A
         verify = _trusting(environ[source], source)
     if certificate is None or verify is False:
         return verify
-    context = ssl.create_default_context() if verify is True else verify
-    context.load_cert_chain(*((certificate,) if isinstance(certificate, str) else certificate))
-    return context
+    context = _default() if verify is True else verify
+    chain = (certificate,) if isinstance(certificate, (str, os.PathLike)) else certificate
+    return _with_chain(context, chain)
+
+
+def _with_chain(context: ssl.SSLContext, chain: Any) -> ssl.SSLContext:
+    try:
+        context.load_cert_chain(*chain)
+    except OSError:
+        message = f"cert= names {inert(chain[0])}, where no certificate with its key can be read."
+    else:
+        return context
+    raise AuthError(message, code="AUTH_BAD_SETTING")
 
 
 def _trusting(path: str, source: str) -> ssl.SSLContext:
@@ -53,8 +63,18 @@ def _trusting(path: str, source: str) -> ssl.SSLContext:
     raise AuthError(message, code="AUTH_BAD_SETTING")
 
 
+def _default() -> ssl.SSLContext:
+    """Return what httpx itself would use."""
+    certifi = _extra("certifi")
+    return ssl.create_default_context(cafile=None if certifi is None else certifi.where())
+
+
 def _truststore() -> Any:
+    return _extra(SYSTEM)
+
+
+def _extra(name: str) -> Any:
     try:
-        return importlib.import_module("truststore")
+        return importlib.import_module(name)
     except ImportError:
         return None

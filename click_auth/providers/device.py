@@ -138,7 +138,10 @@ def _qr_code(url: str) -> str | None:
     except ImportError:
         return None
     picture = io.StringIO()
-    segno.make(url, micro=False).terminal(picture, compact=True, border=1)
+    try:
+        segno.make(url, micro=False).terminal(picture, compact=True, border=1)
+    except ValueError:  # too long for a picture
+        return None
     return picture.getvalue()
 
 

@@ -13,7 +13,7 @@ from click_auth.providers.oauth import OAuthProvider
 from click_auth.providers.request import LoginRequest
 from click_auth.testing import AuthorizationServer
 from providers.person import Person
-from providers.wire import Scripted, provider, say
+from providers.wire import Scripted, provider, reply, say
 
 URI = "http://127.0.0.1:49152/callback"
 BY_HAND = {
@@ -264,3 +264,27 @@ def test_te_19_a_token_brought_along_is_checked(token: str) -> None:
     with pytest.raises(LoginFailed, match="not a token"):
         made.login(LoginRequest(token=token), Person())
     assert made.login(LoginRequest(token=" tok \n"), Person()).access_token == "tok"
+
+
+def test_a_pasted_code_is_still_bound_to_the_login() -> None:
+    """Without a state to compare, by the verifier."""
+    response = authorize().answered_with("the-code")
+    assert (response.code, response.redirect_uri, response.iss) == ("the-code", URI, None)
+    assert "the-code" not in repr(response)
+
+
+def test_a_request_needs_to_know_where_it_is_answered() -> None:
+    """That is the caller's mistake."""
+    with pytest.raises(ValueError, match="redirect_uri"):
+        authorize(LoginRequest())
+
+
+def test_df_13_without_anything_the_server_is_asked_for_devices(
+    server: Scripted, module: str
+) -> None:
+    """And when it cannot be asked, the login fails as such."""
+    server.replies = [reply("", 500)]
+    made = provider(server, module, issuer=server.url)
+    with pytest.raises(LoginFailed) as failed:
+        made.login(LoginRequest(), Person(browser=False, terminal=False))
+    assert failed.value.code == "AUTH_OAUTH_FAILED"

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import socket
+import sys
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -163,6 +164,22 @@ def test_df_02_a_code_is_shown_inertly(server: Scripted, module: str) -> None:
     person = Person(browser=False)
     log_in(server, module, GOOD, person=person, user_code="AB\x1b[31m\nCD")
     assert "AB [31m CD" in person.events[0][1]
+
+
+def test_a_terminal_shows_a_picture_of_the_address(
+    server: Scripted, module: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the extra is there and the address is not too long for it, after the code."""
+    seen = []
+    for complete in (CODE["verification_uri_complete"], "https://id.todo.example/" + "x" * 3000):
+        person = Person(browser=False)
+        log_in(server, module, GOOD, person=person, verification_uri_complete=complete)
+        seen.append([name for name, _, _ in person.events])
+    monkeypatch.setitem(sys.modules, "segno", None)
+    person = Person(browser=False)
+    log_in(server, module, GOOD, person=person)
+    seen.append([name for name, _, _ in person.events])
+    assert seen == [["device_code", "qr_code"], ["device_code"], ["device_code"]]
 
 
 @pytest.mark.parametrize("request_browser, person_browser", [(False, True), (True, False)])

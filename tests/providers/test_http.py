@@ -3,6 +3,8 @@ from __future__ import annotations
 import gzip
 import logging
 import socket
+import ssl
+import sys
 import time
 from collections.abc import Callable
 from email.utils import formatdate
@@ -213,6 +215,42 @@ def test_te_16_a_trusted_certificate_must_fit(
         with pytest.raises(TransportFailed) as failed:
             call(server, module, SSL_CERT_FILE=str(pem))
         assert failed.value.certificate
+
+
+def test_te_16_a_client_may_have_a_certificate_too(
+    tmp_path: Path, module: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`cert=` is loaded whatever decides about trust, and named where it cannot be read."""
+    pem = self_signed(tmp_path)
+    context = server_context(pem)
+    context.load_verify_locations(pem)
+    context.verify_mode = ssl.CERT_REQUIRED
+    environ = {"SSL_CERT_FILE": str(pem)}
+    with Scripted([say({})], context=context) as server:
+        for cert in (str(pem), (str(pem), str(pem))):
+            http = Http(module, {"cert": cert}, environ)
+            assert http.call(Call(server.url), timeout=5).status == 200
+        with pytest.raises(TransportFailed):
+            Http(module, environ=environ).call(Call(server.url), timeout=5)
+    with pytest.raises(AuthError, match=r"cert= names .*missing.pem"):
+        Http(module, {"cert": str(tmp_path / "missing.pem")}, environ).client()
+    monkeypatch.setitem(sys.modules, "truststore", None)
+    with Http(module, {"cert": str(pem)}, {}).client() as client:
+        assert client is not None
+
+
+def test_who_decides_about_trust(
+    tmp_path: Path, module: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A variable, then the system's own store where that extra is there, then the module."""
+    folder = {"SSL_CERT_DIR": str(tmp_path), "REQUESTS_CA_BUNDLE": "x"}
+    assert Http(module, environ=folder).trust == "SSL_CERT_DIR"
+    assert isinstance(Http(module, environ=folder).options["verify"], ssl.SSLContext)
+    assert Http(module, environ={}).trust == "truststore"
+    assert type(Http(module, environ={}).options["verify"]).__module__.startswith("truststore")
+    monkeypatch.setitem(sys.modules, "truststore", None)
+    assert Http(module, environ={}).trust == module
+    assert Http(module, environ={}).options["verify"] is True
 
 
 def test_a_variable_that_names_nothing_is_named(tmp_path: Path, module: str) -> None:

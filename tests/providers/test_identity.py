@@ -6,11 +6,11 @@ from typing import Any
 import httpx
 import pytest
 
-from click_auth.errors import AuthError, LoginFailed, Unreachable
+from click_auth.errors import AuthError, LoginFailed, NotLoggedIn, Unreachable
 from click_auth.providers.apikey import ApiKeyProvider
-from click_auth.providers.base import DEFAULT_ID
+from click_auth.providers.base import DEFAULT_ID, Binding, Provider
 from click_auth.providers.oauth import OAuthProvider
-from click_auth.providers.request import LoginRequest
+from click_auth.providers.request import LoginRequest, LoginUI
 from click_auth.tokens import TokenBundle
 from providers.person import Person
 from providers.wire import Reply, Scripted, provider, reply, reset, say
@@ -18,7 +18,7 @@ from providers.wire import Reply, Scripted, provider, reply, reset, say
 BUNDLE = TokenBundle("canary-access")
 
 
-def who(made: OAuthProvider, bundle: TokenBundle = BUNDLE) -> Mapping[str, Any]:
+def who(made: Provider, bundle: TokenBundle = BUNDLE) -> Mapping[str, Any]:
     """Ask without a client: none is needed."""
     return made.identify(None, bundle)  # type: ignore[arg-type]
 
@@ -192,3 +192,29 @@ def test_what_a_person_is_told() -> None:
     assert ApiKeyProvider().options == {"--with-token"}
     assert ApiKeyProvider(create_url="https://x.example").display_name == "x.example"
     assert ApiKeyProvider().display_name == "ApiKeyProvider"
+
+
+class Bespoke(Provider):
+    """A provider with the one method that must be written."""
+
+    def login(self, request: LoginRequest, ui: LoginUI) -> TokenBundle:
+        """Return a token."""
+        return TokenBundle("x")
+
+
+def test_a_provider_of_ones_own_needs_one_method() -> None:
+    """What it does not say, it cannot."""
+    made = Bespoke()
+    assert made.login(LoginRequest(), Person()).access_token == "x"
+    assert who(made) == {"id": DEFAULT_ID}
+    assert made.revoke(BUNDLE) is None
+    assert made.same_account(BUNDLE, "7")
+    assert (made.display_name, made.binding, made.options) == ("Bespoke", Binding(), frozenset())
+    assert made.http is made.http
+    for attempt in (lambda: made.refresh(BUNDLE), lambda: made.client_credentials("a", "b")):
+        with pytest.raises(NotLoggedIn) as failed:
+            attempt()
+        assert failed.value.code == "AUTH_REFRESH_UNAVAILABLE"
+    request = httpx.Request("GET", "https://api.todo.example")
+    made.apply(request, BUNDLE)
+    assert request.headers["authorization"] == "Bearer canary-access"
