@@ -64,7 +64,7 @@ class Auth:
         token_env: str | None = "<APP>_TOKEN",  # noqa: S107 - the name of a variable
         account_env: str | None = "<APP>_ACCOUNT",
     ) -> None:
-        self.login_path = asked.LoginPath()
+        self.login_path: asked.LoginPath = asked.LoginPath()
         self._settings = Settings(
             app_name,
             provider,

@@ -49,9 +49,9 @@ class Core:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.clock = settings.clock
-        self.services = Services(settings.provider)
-        self.environment = Environment(
+        self.clock: Callable[[], float] = settings.clock
+        self.services: Services = Services(settings.provider)
+        self.environment: Environment = Environment(
             settings.app_name, settings.environ, settings.token_env, settings.account_env
         )
         if self.environment.debug:
@@ -64,9 +64,13 @@ class Core:
     @cached_property
     def folder(self) -> Path:
         """The folder of the records."""
-        from pathlib import Path  # noqa: PLC0415 - not for `--help`
+        from pathlib import Path  # noqa: PLC0415 - as dear as a read of the keyring
 
-        return Path(self.settings.folder or self.environment.folder)
+        return Path(self._folder)
+
+    @property
+    def _folder(self) -> str | Path:
+        return self.settings.folder or self.environment.folder
 
     @cached_property
     def store(self) -> TokenStore:
@@ -83,7 +87,7 @@ class Core:
         from click_auth.stores.keyring_store import KeyringTokenStore  # noqa: PLC0415 - an edge
 
         return KeyringTokenStore(
-            self.settings.app_name, folder=self.folder, storage=storage, clock=self.clock
+            self.settings.app_name, folder=self._folder, storage=storage, clock=self.clock
         )
 
     @cached_property

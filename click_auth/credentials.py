@@ -94,9 +94,9 @@ class StoredCredential(Credential):
 
     def __init__(self, core: Core, record: Record) -> None:
         super().__init__(core, record.instance)
-        self.source = record.storage
-        self.identity = record.account
-        self.record = record
+        self.source: str = record.storage
+        self.identity: Identity | None = record.account
+        self.record: Record = record
         self._lock = threading.Lock()
         self._first_read: Record | None = record  # read by whoever chose it
         self._held: Held | None = None

@@ -12,7 +12,6 @@ from click_auth.keys import folder_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
 POLICIES = ("system", "fallback", "plaintext")
 _DERIVED = "<APP>_"
@@ -31,8 +30,8 @@ class Environment:
         self.app_name = app_name
         self._prefix = app_name.upper().replace("-", "_").replace(".", "_").replace(" ", "_") + "_"
         self.environ: Mapping[str, str] = os.environ if environ is None else environ
-        self.token_env = self._named(token_env)
-        self.account_env = self._named(account_env)
+        self.token_env: str | None = self._named(token_env)
+        self.account_env: str | None = self._named(account_env)
 
     def _named(self, pattern: str | None) -> str | None:
         return None if pattern is None else pattern.replace(_DERIVED, self._prefix)
@@ -90,11 +89,9 @@ class Environment:
         return self.value("AUTH_DEBUG") not in (None, "0")
 
     @property
-    def folder(self) -> Path:
+    def folder(self) -> str:
         """The folder of the records: `<APP>_CONFIG_DIR`, else where Click keeps such things."""
-        from pathlib import Path  # noqa: PLC0415 - not for `--help`
-
         configured = self.value("CONFIG_DIR")
         if configured is not None:
-            return Path(configured).expanduser().absolute()
-        return Path(click.get_app_dir(folder_name(self.app_name))).absolute()
+            return os.path.abspath(os.path.expanduser(configured))  # noqa: PTH100, PTH111
+        return os.path.abspath(click.get_app_dir(folder_name(self.app_name)))  # noqa: PTH100

@@ -52,7 +52,7 @@ class AuthError(click.ClickException):
 
     def __init__(self, message: str, *, code: str | None = None, hints: Iterable[str] = ()) -> None:
         super().__init__(inert(message, _LONGEST_MESSAGE))
-        self.code = code or self.default_code
+        self.code: str = code or self.default_code
         self.hints: tuple[str, ...] = tuple(hints)
         self.voice: Voice | None = None
 

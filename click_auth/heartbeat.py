@@ -27,7 +27,7 @@ class LockBusy(Exception):
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.holder = _signature(path)[0]
+        self.holder: int | None = _signature(path)[0]
         super().__init__(f"{path} is held by process {self.holder or 'unknown'}")
 
 

@@ -32,10 +32,10 @@ class Identity:
         instance: str | None = None,
         extra: Mapping[str, Any] | None = None,
     ) -> None:
-        self.id = id
-        self.label = label
-        self.instance = instance
-        self.extra = dict(extra or {})
+        self.id: str = id
+        self.label: str | None = label
+        self.instance: str | None = instance
+        self.extra: dict[str, Any] = dict(extra or {})
 
     @classmethod
     def from_json(cls, fields: Mapping[str, Any]) -> Identity:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import string
-
-_KEPT = frozenset(string.ascii_letters + string.digits + "-._")
+_KEPT = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._")
 _LONGEST_PLAIN_KEY = 100
 _KEPT_OF_A_HASHED_KEY = 80
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from click_auth.core import Core
     from click_auth.identity import Identity
 
-logger = logging.getLogger("click_auth")
+logger: logging.Logger = logging.getLogger("click_auth")
 
 MOVING = "moving"
 

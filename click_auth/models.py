@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import (
     BaseModel,
@@ -47,7 +47,9 @@ class Account(BaseModel):
     `key` is made of `id` and `instance` and names the account's record, slots and lock.
     """
 
-    model_config = ConfigDict(extra="allow", frozen=True, hide_input_in_errors=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(
+        extra="allow", frozen=True, hide_input_in_errors=True
+    )
 
     id: Annotated[str, BeforeValidator(_text), Field(min_length=1)]
     label: Annotated[str | None, BeforeValidator(_text)] = None
@@ -84,7 +86,9 @@ class Account(BaseModel):
 class UserRecord(BaseModel):
     """What the record file holds for one account. Tokens in it are `SecretStr`."""
 
-    model_config = ConfigDict(extra="allow", frozen=True, hide_input_in_errors=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(
+        extra="allow", frozen=True, hide_input_in_errors=True
+    )
 
     account: Account
     generation: Annotated[int, Field(ge=0, strict=True)] = 1

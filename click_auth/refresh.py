@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     LockOf = Callable[[str], AbstractContextManager[None]]
 
-logger = logging.getLogger("click_auth")
+logger: logging.Logger = logging.getLogger("click_auth")
 
 
 @dataclass(frozen=True)

@@ -42,10 +42,10 @@ class Visitor:
     def __init__(self, connection: socket.socket) -> None:
         connection.setblocking(False)  # noqa: FBT003
         self.connection = connection
-        self.head = b""
-        self.answered = False
-        self.spilled = 0
-        self.leaves_at = time.monotonic() + _VISIT_SECONDS
+        self.head: bytes = b""
+        self.answered: bool = False
+        self.spilled: int = 0
+        self.leaves_at: float = time.monotonic() + _VISIT_SECONDS
 
     def hear(self) -> bytes | None:
         """Return what came, nothing when the visitor has left, None when there was no need."""

@@ -39,13 +39,15 @@ class ApiKeyProvider(Provider):
     ) -> None:
         if not header or not header.replace("-", "").replace("_", "").isalnum():
             raise ValueError(f"{header!r} is not the name of a header")
-        self.api_url = None if api_url is None else checked_endpoint(api_url, "api_url")
-        self.create_url = None if create_url is None else checked_url(create_url, "create_url")
+        self.api_url: str | None = None if api_url is None else checked_endpoint(api_url, "api_url")
+        self.create_url: str | None = (
+            None if create_url is None else checked_url(create_url, "create_url")
+        )
         self.header = header
         self.scheme = scheme
         self.identify_with = identify
         offered = {options.WITH_TOKEN} | ({options.NO_BROWSER} if create_url else set())
-        self.options = frozenset(offered)
+        self.options: frozenset[str] = frozenset(offered)
 
     @property
     def display_name(self) -> str:

@@ -76,8 +76,8 @@ class OAuthProvider(Provider):
         self.registration_endpoint = registration_endpoint
         self.token_endpoint_auth_method = token_endpoint_auth_method
         self.client_metadata: Mapping[str, Any] = client_metadata or {}
-        self.scopes = settings.scopes(scopes, scope_separator)
-        self.read_only_scopes = (
+        self.scopes: tuple[str, ...] = settings.scopes(scopes, scope_separator)
+        self.read_only_scopes: tuple[str, ...] | None = (
             None if read_only_scopes is None else settings.scopes(read_only_scopes, scope_separator)
         )
         self.scope_separator = scope_separator
@@ -85,10 +85,10 @@ class OAuthProvider(Provider):
         self.authorize_params: Mapping[str, str] = authorize_params or {}
         self.token_params: Mapping[str, str] = token_params or {}
         self.identify_with = identify
-        self.redirect_uris = tuple(redirect_uris)
+        self.redirect_uris: tuple[str, ...] = tuple(redirect_uris)
         self.http_timeout = http_timeout
         settings.check(self)
-        self.options = settings.offered(self)
+        self.options: frozenset[str] = settings.offered(self)
         self._prover: Prover | None = None
 
     @property

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from click_auth.providers.oauth import OAuthProvider
+    from click_auth.providers.surroundings import Surroundings
     from click_auth.tokens import TokenBundle
 
 # Where a proof goes along (RFC 9449 sections 5 and 10.1).
@@ -30,7 +31,7 @@ class Server:
 
     def __init__(self, provider: OAuthProvider, seconds: float | None = None) -> None:
         self.provider = provider
-        self.surroundings = provider.lent
+        self.surroundings: Surroundings = provider.lent
         self._deadline = None if seconds is None else time.monotonic() + seconds
 
     @property

@@ -140,7 +140,7 @@ class KeychainCalls:
 
     def __init__(self, app_name: str) -> None:
         self.app_name = app_name
-        self.backend = Backend()
+        self.backend: Backend = Backend()
         self._remembered: str | None = None
         self._loaded: KeyringBackend | None = None
         self._stuck: threading.Event | None = None

@@ -14,7 +14,7 @@ class Form(HTMLParser):
         super().__init__()
         #: Where it goes; None if the page has no form.
         self.action: str | None = None
-        self.method = "get"
+        self.method: str = "get"
         self.fields: dict[str, str] = {}
         self.buttons: list[tuple[str, str]] = []
         self._select = ""

@@ -66,7 +66,7 @@ class Grants:
 
     def __init__(self, policy: Policy) -> None:
         self._policy = policy
-        self.reuse_count = 0
+        self.reuse_count: int = 0
         self._codes: dict[str, Authorization] = {}
         self._tokens: dict[str, Token] = {}
 

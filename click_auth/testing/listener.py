@@ -33,7 +33,7 @@ class Listener(ThreadingTCPServer):
         super().__init__(("127.0.0.1", service.port), _Handler)
         self.service = service
         self.port: int = self.server_address[1]
-        self.closing = threading.Event()
+        self.closing: threading.Event = threading.Event()
         self.connections: set[socket.socket] = set()
         self._accepting = threading.Thread(target=self._accept, name="test-server", daemon=True)
         self._accepting.start()

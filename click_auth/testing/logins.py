@@ -39,8 +39,8 @@ class logged_in(ExitStack):  # noqa: N801 - it reads as what it does: `with logg
         expires_in: float | None = 3600.0,
     ) -> None:
         super().__init__()
-        self.account = account or _account(user, server)
-        self.bundle = bundle or _bundle(user, server, scopes, expires_in)
+        self.account: Account = account or _account(user, server)
+        self.bundle: TokenBundle = bundle or _bundle(user, server, scopes, expires_in)
         auth.store.set_bundle(self.account, self.bundle, promote_default=True)
         self.callback(auth.store.clear, self.account.key)
 

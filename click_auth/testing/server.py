@@ -42,7 +42,7 @@ class AuthorizationServer(Service):
         """Bind and serve, in daemon threads."""
         if self._listener is None:
             self._listener = Listener(self)
-            self.port = self._listener.port
+            self.port: int = self._listener.port
 
     def stop(self) -> None:
         """Close the port and all connections; the state stays."""

@@ -53,11 +53,11 @@ class Service(Policy):
     def __post_init__(self) -> None:
         self.path = self.path.rstrip("/")
         self.claimed_issuer: str | None = None
-        self.lock = threading.Lock()
-        self.journal = Journal()
-        self.faults = Faults()
-        self.grants = Grants(self)
-        self.devices = Devices()
+        self.lock: threading.Lock = threading.Lock()
+        self.journal: Journal = Journal()
+        self.faults: Faults = Faults()
+        self.grants: Grants = Grants(self)
+        self.devices: Devices = Devices()
         self.registered: dict[str, Client] = {client.client_id: client for client in self.clients}
         self.tickets: dict[str, Authorization] = {}
         self.tasks: defaultdict[str, list[dict[str, object]]] = defaultdict(_first_tasks)
