@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -32,13 +31,10 @@ def attach_doctor(
         """Check everything that logging in depends on; change nothing."""
         from click_auth.commands.doctor_body import rendered  # noqa: PLC0415 - the edge
 
-        context = click.get_current_context()
-        if context.color is None and os.environ.get("NO_COLOR"):
-            context.color = False
         report = auth.doctor()
         rows = [check.to_json() for check in report.checks]
         output.rows(report.to_json, rows, rendered(report))
-        context.exit(0 if report.ok else 1)
+        click.get_current_context().exit(0 if report.ok else 1)
 
     def decorate(group: G) -> G:
         return attach(group, auth, name, doctor, [], cls=cls, extra=params, attrs=attrs)

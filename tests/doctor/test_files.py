@@ -17,10 +17,10 @@ owners = pytest.mark.skipif(sys.platform == "win32", reason="Windows knows no mo
 
 
 def test_a_folder_that_is_not_there_yet_is_no_fault(patient: Patient) -> None:
-    """The first login makes it, and it comes from `Auth(folder=)`."""
+    """The first login makes it, where the application wants it."""
     check = patient.check("folder")
 
-    assert (check.verdict, check.source) == ("ok", "Auth(folder=)")
+    assert (check.verdict, check.source) == ("ok", "the application")
     assert check.value == f"{patient.folder}, made by the first login"
     assert patient.check("record file").value == "not there yet"
 
@@ -67,7 +67,7 @@ def test_a_folder_that_cannot_be_written_fails(tmp_path: Path) -> None:
         + """
 import pathlib
 from click_auth import Auth, ApiKeyProvider
-from click_auth.doctor.files import folder
+from click_auth.doctor.storage import folder
 root = pathlib.Path(sys.argv[1])
 for path in (root / "fixed", root / "fixed" / "new"):
     [check] = folder(Auth("todo", ApiKeyProvider(), folder=path).core)
@@ -78,7 +78,7 @@ for path in (root / "fixed", root / "fixed" / "new"):
     there, not_there = run(script, str(tmp_path)).splitlines()
 
     assert there.startswith("fail") and there.endswith("cannot be written")  # noqa: PT018
-    assert not_there.startswith("fail") and "cannot be made" in not_there  # noqa: PT018
+    assert not_there.startswith("fail") and "new: " in not_there  # noqa: PT018
 
 
 def test_a_damaged_file_fails_and_stays(patient: Patient) -> None:
@@ -187,11 +187,14 @@ def test_the_lock_of_a_dead_process_is_not_held(patient: Patient) -> None:
 
 
 def test_a_lock_file_that_nobody_can_take_fails(patient: Patient) -> None:
-    """Without it nothing can be renewed; a link is not followed."""
+    """Without it nothing can be renewed; a link is not followed, and the line names it."""
     (patient.folder / "locks").mkdir(parents=True, mode=0o700)
     (patient.folder / "locks" / "user-ada.lock").symlink_to("/dev/null")
 
-    assert patient.check("locks").verdict == "fail"
+    check = patient.check("locks")
+
+    assert check.verdict == "fail"
+    assert "user-ada.lock" in check.value
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root gives away")

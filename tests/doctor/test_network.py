@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ def test_a_server_that_answers_is_timed(patient: Patient) -> None:
 
     assert (server.verdict, server.source) == ("ok", patient.server.issuer)
     assert server.value.startswith("published its metadata in 0.")
-    assert (clock.verdict, clock.value) == ("ok", "as the server's")
+    assert clock.verdict == "ok"
 
 
 def test_a_server_that_is_away_fails(patient: Patient) -> None:
@@ -141,7 +140,8 @@ def test_certificates_that_are_not_there_fail(patient: Patient, name: str) -> No
 
     found = {check.name: check for check in patient.checks()}
 
-    assert (found[name].value, found[name].verdict) == ("/no/such/place; not there", "fail")
+    assert found[name].value.startswith("/no/such/place; ")
+    assert found["TLS"].value.startswith(f"{name} names /no/such/place")
     assert found["TLS"].verdict == "fail"
     assert found["proxy"].verdict == "ok"
 
@@ -150,8 +150,8 @@ def test_certificates_that_are_there_are_named(patient: Patient, tmp_path: Path)
     """The first variable wins, and the others are said to have no effect."""
     patient.environ |= {"SSL_CERT_DIR": str(tmp_path), "REQUESTS_CA_BUNDLE": str(tmp_path)}
 
-    assert patient.check("TLS").value == "certificates in SSL_CERT_DIR"
-    assert patient.check("SSL_CERT_DIR").value == f"{tmp_path}; trusted"
+    assert patient.check("TLS").value == "certificates of SSL_CERT_DIR"
+    assert patient.check("SSL_CERT_DIR").value.startswith(f"{tmp_path}; these certificates are")
     assert "no effect" in patient.check("REQUESTS_CA_BUNDLE").value
 
 
@@ -159,8 +159,8 @@ def test_certificates_that_are_there_are_named(patient: Patient, tmp_path: Path)
     "options, value, verdict",
     [
         ({"verify": False}, "certificates are NOT verified", "warn"),
-        ({"verify": httpx.create_ssl_context()}, "the application's own certificates", "ok"),
-        ({"transport": httpx.HTTPTransport()}, "the application's own transport", "ok"),
+        ({"verify": httpx.create_ssl_context()}, "as the application says", "ok"),
+        ({"transport": httpx.HTTPTransport()}, "as the application says", "ok"),
     ],
 )
 def test_what_the_application_says_about_tls_is_shown(
@@ -202,28 +202,13 @@ def proxied(patient: Patient, monkeypatch: pytest.MonkeyPatch) -> Patient:
 def test_a_proxy_is_shown_without_its_password(
     proxied: Patient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Neither is the user name; that there is one is."""
+    """Neither is the user name."""
     monkeypatch.setenv("HTTPS_PROXY", "http://me:canary@proxy.example:3128")
     monkeypatch.setenv("NO_PROXY", "localhost,.example")
 
     check = proxied.check("proxy")
 
-    assert check.value == (
-        "https through http://proxy.example:3128 (with a password); not for localhost,.example"
-    )
-
-
-def test_a_socks_proxy_without_its_library_fails(
-    proxied: Patient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Without it httpx would only raise an ImportError at the first request."""
-    monkeypatch.setenv("ALL_PROXY", "socks5://proxy.example:1080")
-    monkeypatch.setitem(sys.modules, "socksio", None)
-
-    check = proxied.check("proxy")
-
-    assert (check.verdict, check.value) == ("fail", "all through socks5://proxy.example:1080")
-    assert "httpx[socks]" in str(check.hint)
+    assert check.value == ("https: http://proxy.example:3128; no: localhost,.example")
 
 
 def test_no_proxy_is_none(proxied: Patient) -> None:
@@ -231,13 +216,16 @@ def test_no_proxy_is_none(proxied: Patient) -> None:
     assert proxied.check("proxy").value == "none"
 
 
-def test_a_proxy_that_cannot_be_read_shows_nothing_of_it(
-    proxied: Patient, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    "url", ["http://me:canary@[proxy:x", "me:canary@proxy", "socks5://a@b:can/canary@proxy"]
+)
+def test_a_password_in_an_odd_address_is_not_shown(
+    proxied: Patient, monkeypatch: pytest.MonkeyPatch, url: str
 ) -> None:
-    """Not even in an error."""
-    monkeypatch.setenv("HTTPS_PROXY", "http://me:canary@[proxy:x")
+    """However the address is broken, and not in an error either."""
+    monkeypatch.setenv("HTTPS_PROXY", url)
 
-    assert proxied.check("proxy").value == "https through an address that cannot be read"
+    assert "proxy" in proxied.check("proxy").value
     assert "canary" not in repr(proxied.checks())
 
 

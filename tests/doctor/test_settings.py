@@ -11,25 +11,18 @@ from doctor.patient import Patient
     "variables, value, verdict",
     [
         ({"TODO_TOKEN": "t"}, "set; used instead of every stored account, never renewed", "ok"),
-        ({"TODO_TOKEN": "t\x01"}, "set; cannot be sent", "fail"),
         ({"TODO_ACCOUNT": "ada"}, "ada; the account where no --user is given", "ok"),
-        ({"TODO_ACCOUNT": "zoe"}, "zoe; There is no account 'zoe' here.", "fail"),
-        ({"TODO_ACCOUNT": "x", "TODO_TOKEN": "t"}, "x; no effect while TODO_TOKEN is set", "ok"),
-        ({"TODO_INSTANCE": "eu"}, "eu; no effect: this application knows one service", "warn"),
-        ({"TODO_CLIENT_ID": "ci"}, "ci; no effect alone", "warn"),
+        ({"TODO_ACCOUNT": "x", "TODO_TOKEN": "t"}, "x; no effect", "ok"),
+        ({"TODO_INSTANCE": "eu"}, "eu; no effect", "ok"),
+        ({"TODO_CLIENT_ID": "ci"}, "ci; no effect", "ok"),
         (
             {"TODO_CLIENT_SECRET": "s", "TODO_CLIENT_ID": "ci"},
             "set; client credentials, used instead of every stored account",
             "ok",
         ),
-        (
-            {"TODO_CLIENT_SECRET": "s", "TODO_TOKEN": "t"},
-            "set; no effect while TODO_TOKEN is set",
-            "ok",
-        ),
+        ({"TODO_CLIENT_SECRET": "s", "TODO_TOKEN": "t"}, "set; no effect", "ok"),
         ({"TODO_AUTH_STORAGE": "plaintext"}, "plaintext; where new tokens go", "ok"),
-        ({"TODO_AUTH_STORAGE": "cellar"}, "cellar; no such policy", "fail"),
-        ({"TODO_CONFIG_DIR": "/x"}, "/x; no effect: Auth(folder=) was given", "ok"),
+        ({"TODO_CONFIG_DIR": "/x"}, "/x; no effect", "ok"),
         (
             {"TODO_AUTH_DEBUG": "1"},
             "1; what happens is logged on stderr, secrets never",
@@ -37,10 +30,9 @@ from doctor.patient import Patient
         ),
         ({"TODO_NO_BROWSER": "1"}, "1; pages are printed, not opened", "ok"),
         ({"TODO_NO_BROWSER": "0"}, "0; no effect", "ok"),
-        ({"BROWSER": "true"}, "true; opens the pages of a login", "ok"),
         (
-            {"BROWSER": "no-such-browser"},
-            "no-such-browser; no effect: not here, or a text browser",
+            {"BROWSER": "true"},
+            "true; opens the pages of a login, if it is here and no text browser",
             "ok",
         ),
     ],
@@ -75,14 +67,25 @@ def test_an_application_may_name_its_variables(patient: Patient) -> None:
     assert names.isdisjoint({"TODO_TOKEN", "TODO_ACCOUNT"})
 
 
-def test_an_instance_that_is_none_of_the_choices_fails(patient: Patient) -> None:
-    """The hint lists them."""
+@pytest.mark.parametrize(
+    "variables, words",
+    [
+        ({"TODO_TOKEN": "t\x01"}, "TODO_TOKEN holds characters that no token has."),
+        ({"TODO_ACCOUNT": "zoe"}, "There is no account 'zoe' here."),
+        ({"TODO_INSTANCE": "mars"}, "'mars' is not one of eu, us."),
+    ],
+)
+def test_a_value_that_cannot_be_used_fails(
+    patient: Patient, variables: dict[str, str], words: str
+) -> None:
+    """In the words of the command that it would stop."""
+    logged_in(patient.auth)
     patient.settings["provider"] = {"eu": ApiKeyProvider(), "us": ApiKeyProvider()}
-    patient.environ = {"TODO_INSTANCE": "mars"}
+    patient.environ = variables
 
-    check = patient.check("TODO_INSTANCE")
+    check = patient.check("environment")
 
-    assert (check.verdict, check.hint) == ("fail", "Use one of eu, us.")
+    assert (check.value, check.verdict) == (words, "fail")
 
 
 def test_an_instance_that_is_known_has_its_effect(patient: Patient) -> None:
@@ -96,7 +99,7 @@ def test_an_instance_that_is_known_has_its_effect(patient: Patient) -> None:
 @pytest.mark.parametrize(
     "variables, value, source, verdict",
     [
-        ({"BROWSER": "true"}, "/true", "$BROWSER", "ok"),
+        ({"BROWSER": "true"}, "/true", "detected", "ok"),
         ({"TODO_NO_BROWSER": "1"}, "none: it is forbidden", "TODO_NO_BROWSER", "ok"),
         ({"CI": "1"}, "none: this is a CI job", "detected", "warn"),
     ],

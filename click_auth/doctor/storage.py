@@ -1,0 +1,216 @@
+"""Where credentials live: the folder and its files, the keyring, and the accounts in them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+import time
+from typing import TYPE_CHECKING
+
+from click_auth.binding import check_binding
+from click_auth.doctor.examination import refused, worth_a_look
+from click_auth.errors import AuthError, StorageUnavailable
+from click_auth.records import CUSTOM, PLAINTEXT, SYSTEM, Record
+from click_auth.results import Check
+from click_auth.stores.files import HAS_OWNERS, OTHERS, is_ours
+from click_auth.stores.keyring_store import KeyringTokenStore
+from click_auth.stores.record_file import FILE_NAME
+from click_auth.stores.recorded import RecordedTokenStore
+from click_auth.text import inert
+from click_auth.tokens import is_fresh, rfc3339
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from click_auth.core import Core
+    from click_auth.stores.base import TokenStore
+
+_MOST_LISTED = 50
+_SLOW_SECONDS = 1.0
+_EMPTY_SLOT = "doctor"
+
+
+def store_of(core: Core) -> TokenStore:
+    """Return the application's store, also where the environment asks for a policy that is none."""
+    try:
+        return core.store
+    except AuthError:
+        return core.store_with(core.settings.storage)
+
+
+def records_of(core: Core) -> tuple[list[Record], str | None]:
+    """Return what is known of each account, and the key of the default one.
+
+    Raises `StorageUnavailable`.
+    """
+    store = store_of(core)
+    if isinstance(store, RecordedTokenStore):
+        document = store.records.document()
+        return list(document.records.values()), document.default
+    identities, default = store.listing()
+    return [Record(each, instance=each.instance, storage=CUSTOM) for each in identities], default
+
+
+def folder(core: Core) -> Iterator[Check]:
+    """Yield who may use the folder of the records, or whether it can be made."""
+    path, source = _folder_of(core), "default"
+    if core.settings.folder is not None or path != core.folder:
+        source = "the application"
+    elif core.environment.value("CONFIG_DIR"):
+        source = core.environment.name("CONFIG_DIR")
+    there = next(each for each in (path, *path.parents) if each.exists())
+    fault = _fault(there, is_shared=there != path)
+    if fault is not None:
+        hint = "Make it a folder that you own and can write, or choose another one."
+        yield Check("folder", f"{path}: {fault}", source, "fail", hint)
+    elif there == path:
+        yield _private("folder", str(path), source, path)
+    else:
+        yield Check("folder", f"{path}, made by the first login", source)
+
+
+def record_file(core: Core) -> Iterator[Check]:
+    """Yield the state of the record file, of each bad record, and of what was kept aside."""
+    store = store_of(core)
+    path = store.records.path if isinstance(store, RecordedTokenStore) else None
+    if not isinstance(store, RecordedTokenStore) or path is None:
+        yield Check("record file", "none: not this store's way", type(store).__name__)
+        return
+    document, source = store.records.document(), str(path.resolve())
+    if path.exists():
+        yield _private("record file", f"accounts: {len(document.records)}", source, path)
+    else:
+        yield Check("record file", "not there yet", source)
+    for key, reason in list(document.bad.items())[:_MOST_LISTED]:
+        hint = "Log in to that account again to replace it."
+        yield Check("bad record", f"{inert(key, 80)}: {reason}", source, "fail", hint)
+    for aside in sorted(path.parent.glob(f"{FILE_NAME}.broken-*"))[-_MOST_LISTED:]:
+        hint = "It was damaged and may hold tokens: delete it when nobody misses it."
+        yield worth_a_look("kept aside", aside.name, str(path.parent), hint)
+
+
+def locks(core: Core) -> Iterator[Check]:
+    """Yield each lock that is held, by which process, and for how long."""
+    from click_auth.lock import holder_of  # noqa: PLC0415 - portalocker, for this check alone
+
+    root = _folder_of(core)
+    fault = _fault(root / "locks") if (root / "locks").exists() else None
+    if fault is not None:
+        hint = "Remove it, or make it yours: without locks nothing can be renewed."
+        yield Check("locks", fault, "", "fail", hint)
+        return
+    none_held = True
+    for path in sorted((*root.glob("locks/*.lock"), *root.glob(f"{FILE_NAME}.lock"))):
+        with contextlib.suppress(FileNotFoundError):  # released just now
+            busy, age = holder_of(path), time.time() - path.stat().st_mtime
+            if busy is not None:
+                none_held = False
+                who = f"process {busy.holder or 'unknown'}"
+                hint = f"No renewal takes that long: see what {who} waits for, or end it."
+                value = f"{path.stem} held by {who} for {age:.0f} s"
+                is_stuck = age > core.lock_patience
+                yield worth_a_look("locks", value, str(path), hint if is_stuck else None)
+    if none_held:
+        yield Check("locks", "none held", "")
+
+
+def removals(core: Core) -> Iterator[Check]:
+    """Yield the accounts that were logged out while their secrets could not be deleted."""
+    store = store_of(core)
+    pending = store.pending_removals() if isinstance(store, RecordedTokenStore) else ()
+    keys = ", ".join(inert(key, 80) for key in pending[:_MOST_LISTED])
+    hint = "The next login, logout or refresh deletes their secrets, once the keyring can be used."
+    value = f"pending for {keys}" if pending else "none pending"
+    yield worth_a_look("removals", value, "record file", hint if pending else None)
+
+
+def policy(core: Core) -> Iterator[Check]:
+    """Yield the storage policy and where it comes from."""
+    if core.settings.store is not None:
+        yield Check("storage", type(core.settings.store).__name__, "Auth(store=)")
+        return
+    configured = core.environment.storage  # raises where it is none
+    source = core.environment.name("AUTH_STORAGE") if configured else "Auth(storage=)"
+    yield Check("storage", configured or core.settings.storage, source)
+
+
+def keyring(core: Core) -> Iterator[Check]:
+    """Yield which keyring is in use, and how fast it reads a slot that does not exist."""
+    store, holds_accounts = store_of(core), False
+    with contextlib.suppress(StorageUnavailable):  # the record file has a line of its own
+        holds_accounts = any(record.storage == SYSTEM for record in records_of(core)[0])
+    is_needed = holds_accounts or getattr(store, "storage", PLAINTEXT) != PLAINTEXT
+    if not (isinstance(store, KeyringTokenStore) and is_needed):
+        yield Check("keyring backend", "not used", "storage")
+        return
+    name = "keyring backend"
+    try:
+        store.vault.check()
+        yield Check(name, store.vault.backend_name, "keyring")
+        name, started = "keyring read", time.monotonic()
+        store.vault.get(_EMPTY_SLOT)
+    except StorageUnavailable as error:
+        has_other_place = store.storage == "fallback" and not holds_accounts
+        yield refused(name, error, "warn" if has_other_place else "fail")
+        return
+    seconds = time.monotonic() - started
+    slow = "Each command waits that long." if seconds > _SLOW_SECONDS else None
+    yield worth_a_look(name, f"an empty slot in {seconds * 1000:.0f} ms", "measured", slow)
+
+
+def accounts(core: Core) -> Iterator[Check]:
+    """Yield a check for each account, from the records alone."""
+    records, default = records_of(core)
+    for record in records[:_MOST_LISTED]:
+        yield _account(core, record, is_default=record.key == default)
+    left = len(records) - _MOST_LISTED
+    if left > 0 or not records:
+        yield Check("accounts", f"and {left} more" if records else "nobody is logged in", "")
+
+
+def _account(core: Core, record: Record, *, is_default: bool) -> Check:
+    fault, hint = _fault_of_grant(core, record), None
+    if fault is not None:
+        hint = "Log in to it again."
+    elif record.storage == PLAINTEXT != getattr(store_of(core), "storage", PLAINTEXT):
+        hint = "It moves into the keyring when it is next renewed and a keyring can be used."
+    expiry = rfc3339(record.access_token_expires_at) or "unknown"
+    renewal = "not renewable, " if record.has_refresh_token is False else ""
+    value = f"{record.account.title}: {fault or 'ok'}, expiry {expiry}, {renewal}"
+    value += f"{record.storage}, default" if is_default else record.storage
+    return worth_a_look("account", value, "record file", hint)
+
+
+def _fault_of_grant(core: Core, record: Record) -> str | None:
+    if record.is_rejected:
+        return "ended by the server"
+    try:
+        check_binding(core.services.provider(record.instance), record)
+    except AuthError as error:
+        return error.message
+    now, ends_at = core.clock(), record.refresh_token_expires_at
+    is_over = record.has_refresh_token is False or (ends_at is not None and ends_at <= now)
+    return "expired" if is_over and not is_fresh(record, now=now, min_ttl=0.0) else None
+
+
+def _folder_of(core: Core) -> Path:
+    return store_of(core).folder or core.folder
+
+
+def _fault(path: Path, *, is_shared: bool = False) -> str | None:
+    """Return what keeps us from using the folder *path*."""
+    facts = path.stat()
+    if not stat.S_ISDIR(facts.st_mode):
+        return f"{path} is not a folder"
+    if not is_shared and not is_ours(facts):
+        return f"{path} belongs to another user ({facts.st_uid})"
+    return None if os.access(path, os.W_OK | os.X_OK) else f"{path} cannot be written"
+
+
+def _private(name: str, value: str, source: str, path: Path) -> Check:
+    mode = stat.S_IMODE(path.stat().st_mode)
+    is_open = HAS_OWNERS and mode & OTHERS
+    hint = "Others may read it. The next write makes it private." if is_open else None
+    return worth_a_look(name, f"{value}, mode {mode:04o}", source, hint)
