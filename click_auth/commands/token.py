@@ -26,21 +26,13 @@ _SECONDS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION = r"(\d+(?:\.\d+)?)([smhd]?)"
 
 
-class Duration(click.ParamType):  # type: ignore[type-arg]  # no generic in older clicks
-    """Seconds, or a number with a unit: `90`, `30m`, `2h`."""
-
-    name = "duration"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> float:
-        """Return seconds."""
-        if isinstance(value, float):
-            return value
-        matched = re.fullmatch(_DURATION, str(value).strip())
-        if matched is None:
-            self.fail(f"{value!r} is no duration; 90, 30m and 2h are.", param, ctx)
-        return float(matched[1]) * _SECONDS[matched[2]]
+def duration(text: str) -> float:
+    """Return the seconds in `90`, `30m` or `2h`. Raises ValueError."""
+    matched = re.fullmatch(_DURATION, str(text).strip())
+    if matched is None:
+        message = f"{text!r} is no duration; 90, 30m and 2h are."
+        raise ValueError(message)
+    return float(matched[1]) * _SECONDS[matched[2]]
 
 
 def attach_token(
@@ -67,7 +59,7 @@ def attach_token(
             *account_options(auth),
             click.Option(
                 ["--min-ttl", "min_ttl"],
-                type=Duration(),
+                type=duration,
                 default=DEFAULT_MIN_TTL,
                 help="Renew it if less than this is left: 90, 30m.",
             ),
