@@ -1,8 +1,6 @@
 from __future__ import annotations
 
-import socket
 import sys
-import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -17,7 +15,7 @@ from click_auth.providers.request import LoginRequest
 from click_auth.testing import AuthorizationServer
 from click_auth.tokens import TokenBundle
 from providers.person import Person
-from providers.wire import Reply, Scripted, provider, reply, reset, say
+from providers.wire import Reply, Scripted, hang, provider, reply, reset, say
 
 CODE = {
     "device_code": "canary-device-code",
@@ -130,7 +128,7 @@ def test_what_the_application_adds_goes_along(server: Scripted, module: str) -> 
     ],
 )
 def test_df_01_a_page_that_must_not_be_opened(
-    server: Scripted, module: str, name: str, uri: object
+    server: Scripted, module: str, name: str, uri: Any
 ) -> None:
     """The login is refused, nothing is opened, and nothing of it is printed."""
     person = Person()
@@ -386,14 +384,8 @@ def test_a_whole_login_by_device(module: str, how: str) -> None:
 
 def test_df_06_a_server_that_stops_answering(server: Scripted, module: str) -> None:
     """Each poll is bounded, so the whole is."""
-    waiting = threading.Event()
-
-    def hang(connection: socket.socket) -> None:
-        waiting.wait(5)
-
     server.on["/device"] = say({**CODE, "interval": 1, "expires_in": 3})
     server.replies = [hang]
     made = by_device(server, module, http_timeout=0.3)
     with pytest.raises(LoginFailed, match="not entered in time"):
         made.login(LoginRequest(device=True), Person(browser=False))
-    waiting.set()

@@ -16,7 +16,7 @@ import pytest
 from click_auth.errors import AuthError
 from click_auth.http import MOST_BYTES, Call, Http, TransportFailed
 from providers.certificates import self_signed, server_context
-from providers.wire import Scripted, reply, reset, say
+from providers.wire import Scripted, hang, reply, reset, say
 
 SECRET = "canary-secret"
 
@@ -43,15 +43,7 @@ def drip_headers(connection: socket.socket) -> None:
         time.sleep(0.1)
 
 
-def say_nothing(connection: socket.socket) -> None:
-    """Accept, and never answer."""
-    connection.settimeout(10)
-    connection.recv(1)
-
-
-@pytest.mark.parametrize(
-    "behaviour, status", [(say_nothing, None), (drip, 200), (drip_headers, None)]
-)
+@pytest.mark.parametrize("behaviour, status", [(hang, None), (drip, 200), (drip_headers, None)])
 def test_te_13_one_deadline_holds_for_the_whole_call(
     server: Scripted, module: str, behaviour: Callable[[socket.socket], None], status: int | None
 ) -> None:

@@ -12,7 +12,7 @@ from click_auth.providers.oauth import OAuthProvider
 from click_auth.providers.request import LoginRequest
 from click_auth.providers.server import Server
 from click_auth.tokens import TokenBundle
-from providers.wire import Reply, Scripted, provider, reply, reset, say
+from providers.wire import Reply, Scripted, hang, provider, reply, reset, say
 
 URI = "http://127.0.0.1:49152/callback"
 OAUTH = "/.well-known/oauth-authorization-server"
@@ -110,7 +110,7 @@ def test_md_04_what_is_no_metadata(server: Scripted, module: str, answer: Reply)
     "url", ["http://id.todo.example/x", "javascript:alert(1)", "https://u@id.example/", 5, "/x"]
 )
 def test_md_04_endpoints_that_no_secret_may_go_to(
-    server: Scripted, module: str, name: str, url: object
+    server: Scripted, module: str, name: str, url: Any
 ) -> None:
     """One of them spoils the whole document, which is not cached either."""
     server.replies = [say(document(server, **{name: url}))]
@@ -123,7 +123,7 @@ def test_md_04_endpoints_that_no_secret_may_go_to(
 
 def test_md_04_discovery_has_one_deadline(server: Scripted, module: str) -> None:
     """However many places are tried."""
-    server.replies = [lambda connection: connection.settimeout(9) or connection.recv(1)]  # type: ignore[func-returns-value,list-item]
+    server.replies = [hang]
     started = time.monotonic()
     with pytest.raises(LoginFailed, match="did not answer"):
         authorize(server, module, http_timeout=0.5)
@@ -211,7 +211,7 @@ def test_what_is_given_by_hand_wins(server: Scripted, module: str) -> None:
 
 def test_ar_07_a_server_that_promises_iss_must_keep_it(server: Scripted, module: str) -> None:
     """The promise travels from the metadata to the request."""
-    promised = {"authorization_response_iss_parameter_supported": True}
+    promised: dict[str, Any] = {"authorization_response_iss_parameter_supported": True}
     server.replies = [say(document(server, **promised))]
     made = provider(server, module, issuer=server.url)
     request = made.authorize(LoginRequest(redirect_uri=URI))

@@ -11,7 +11,7 @@ from click_auth.providers.base import Binding
 from click_auth.providers.oauth import OAuthProvider
 
 ISSUER = "https://id.todo.example"
-BY_HAND = {
+BY_HAND: dict[str, Any] = {
     "authorization_endpoint": "https://id.todo.example/authorize",
     "token_endpoint": "https://id.todo.example/token",
 }
@@ -73,7 +73,10 @@ def test_ar_05_what_the_library_says_is_its_own(name: str) -> None:
     """Neither the extra parameters nor the endpoint's query may say it."""
     with pytest.raises(ValueError, match=f"authorize_params sets {name}"):
         OAuthProvider(issuer=ISSUER, authorize_params={name: "x"})
-    endpoints = {**BY_HAND, "authorization_endpoint": f"https://id.todo.example/a?x=1&{name}=x"}
+    endpoints: dict[str, Any] = {
+        **BY_HAND,
+        "authorization_endpoint": f"https://id.todo.example/a?x=1&{name}=x",
+    }
     with pytest.raises(ValueError, match=f"authorization_endpoint sets {name}"):
         OAuthProvider(client_id="x", **endpoints)
 

@@ -136,6 +136,12 @@ def reset(connection: socket.socket) -> None:
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
 
 
+def hang(connection: socket.socket) -> None:
+    """Say nothing until the other side goes away."""
+    connection.settimeout(10)
+    connection.recv(1)
+
+
 def provider(server: Scripted, module: str = "httpx", **facts: Any) -> OAuthProvider:
     """Return a provider whose endpoints are all *server*, each at a path of its own."""
     known: dict[str, Any] = {"client_id": "todo-cli", "http_timeout": 5.0}
