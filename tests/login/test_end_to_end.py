@@ -22,7 +22,7 @@ import pytest
 
 from click_auth.testing import AuthorizationServer, FakeBrowser
 from login.terminal import Terminal
-from login.waiting import refuses
+from login.waiting import at_once, refuses
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -243,9 +243,11 @@ def test_lb_14_two_logins_at_once(environ: dict[str, str]) -> None:
         _visit(crossed)
         assert bob.process.poll() is None
         visit(urls["bob"])
-        assert bob.end()[0] == 0
+        ended = bob.end()
+        assert ended[0] == 0, ended
         visit(urls["ada"])
-        assert ada.end()[0] == 0
+        ended = ada.end()
+        assert ended[0] == 0, ended
     assert sorted(stored(environ)) == ["ada", "bob"]
 
 
@@ -258,7 +260,8 @@ def test_lb_21_a_signal_while_waiting(
     with Piped(unmeasured(environ), "auth", "login", "--json") as login:
         place = callback_of(login.url())
         seconds, ended, err = login.signalled(number)
-    assert (ended, seconds < 1) == (status, True), (seconds, err)
+    assert ended == status, err
+    assert seconds < at_once()
     assert "Traceback" not in err
     assert refuses(place)
     assert stored(environ) == {}
@@ -275,7 +278,8 @@ def test_lb_21_a_signal_during_the_exchange(
         visit(login.url())
         time.sleep(1)
         seconds, ended, err = login.signalled(number)
-    assert (ended, seconds < 1) == (status, True), (seconds, err)
+    assert ended == status, err
+    assert seconds < at_once()
     assert "Traceback" not in err
     assert stored(environ) == {}
 
@@ -287,7 +291,7 @@ def test_lb_21_a_signal_at_a_terminal(
     """The terminal echoes again afterwards."""
     with person_at(unmeasured(environ), "--no-browser") as person:
         url_on(person)
-        assert person.interrupt(number) < 1
+        assert person.interrupt(number) < at_once()
         assert person.process.returncode == status
         assert person.echoes
         assert "Traceback" not in person.shown
@@ -300,7 +304,7 @@ def test_lb_20_nobody_comes(environ: dict[str, str]) -> None:
         place = callback_of(login.url())
         began = time.monotonic()
         status, out, err = login.end()
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 2 + at_once()
     assert (status, out) == (1, "")
     error = json.loads(err.splitlines()[-1])["error"]
     assert (error["code"], bool(error["hints"])) == ("AUTH_CALLBACK_TIMEOUT", True)
@@ -381,7 +385,7 @@ def test_ti_05_a_browser_that_is_missing(environ: dict[str, str]) -> None:
     with person_at(environ) as person:
         address = sent_to(url_on(person))
         person.type(f"{address}\n")
-        assert person.end() == 0
+        assert person.end() == 0, person.shown
     assert "No browser was started" in person.shown
 
 

@@ -172,7 +172,7 @@ def test_lb_15_a_host_with_no_loopback_address(monkeypatch: pytest.MonkeyPatch) 
     """It gets an error that names both, not a listener on something else."""
     OneFamily(monkeypatch, socket.AF_INET, errno.EADDRNOTAVAIL)
     OneFamily(monkeypatch, socket.AF_INET6, errno.EADDRNOTAVAIL)
-    with pytest.raises(LoginFailed, match="localhost port any .not on this machine"):
+    with pytest.raises(LoginFailed, match=r"localhost port any .not on this machine"):
         listen(["http://localhost/callback"])
     with pytest.raises(LoginFailed, match=r"127\.0\.0\.1 port any .*, ::1 port any"):
         listen(["http://127.0.0.1/callback"])
@@ -186,7 +186,7 @@ def test_lb_16_a_port_that_is_taken_on_one_stack_is_not_the_end(
     with closing(listen(["http://localhost/callback"])) as listener:
         assert len(listener.sockets) == 2
     OneFamily(monkeypatch, socket.AF_INET6, errno.EADDRINUSE)
-    with pytest.raises(LoginFailed, match="localhost port any .in use"):
+    with pytest.raises(LoginFailed, match=r"localhost port any .in use"):
         listen(["http://localhost/callback"])
 
 

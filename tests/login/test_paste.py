@@ -21,7 +21,7 @@ from click_auth.login.listener import listen
 from click_auth.login.paste import Console, Keyboard, WrongPaste, answer_in, open_keyboard
 from click_auth.login.redirect import Doors
 from login.terminal import Terminal
-from login.waiting import CODE, STATE, Recorder, refuses, request_for
+from login.waiting import CODE, STATE, Recorder, at_once, refuses, request_for
 
 PROGRAM = str(Path(__file__).parent / "waiting_program.py")
 URI = "http://127.0.0.1:8123/callback"
@@ -219,7 +219,7 @@ def test_the_terminal_is_given_back_as_it_was(person: Terminal) -> None:
 def test_lb_21_ctrl_c_ends_the_wait_at_once(person: Terminal) -> None:
     """Within a second, with the port closed and the terminal as it was."""
     port = port_of(person)
-    assert person.interrupt() < 1
+    assert person.interrupt() < at_once()
     assert person.process.returncode == 130
     assert refuses(("127.0.0.1", port))
     assert person.echoes
@@ -263,5 +263,5 @@ def test_sigterm_is_left_to_the_program() -> None:
     with program() as terminal:
         terminal.read_until("Ctrl-C stops")
         port = port_of(terminal)
-        assert terminal.interrupt(signal.SIGTERM) < 1
+        assert terminal.interrupt(signal.SIGTERM) < at_once()
         assert refuses(("127.0.0.1", port))
