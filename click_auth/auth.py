@@ -255,7 +255,7 @@ class Auth:
         self, user: str | None = None, *, instance: str | None = None
     ) -> Account | None:
         """Return the account that applies, None where nobody is logged in. Reads no secret."""
-        from click_auth.credentials import stored_record  # noqa: PLC0415 - the edge
+        from click_auth.chosen import stored_record  # noqa: PLC0415 - the edge
         from click_auth.models import Account  # noqa: PLC0415
 
         with self.hinting():

@@ -9,6 +9,7 @@ import threading
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
+from click_auth.chosen import chosen_record
 from click_auth.defaults import DEFAULT_MIN_TTL
 from click_auth.errors import NOT_AUTHENTICATED, NotLoggedIn
 from click_auth.identity import Identity
@@ -207,25 +208,3 @@ def chosen_stored(
 ) -> StoredCredential:
     """Return the stored credential that applies, whatever token the environment holds."""
     return StoredCredential(core, chosen_record(core, user, instance))
-
-
-def chosen_record(core: Core, user: str | None = None, instance: str | None = None) -> Record:
-    """Return the record of the account that applies. Raises as `choose` does."""
-    record = stored_record(core, user, instance)
-    if record is None:
-        message = "Not logged in."
-        raise NotLoggedIn(message, code=NOT_AUTHENTICATED)
-    return record
-
-
-def stored_record(
-    core: Core, user: str | None = None, instance: str | None = None
-) -> Record | None:
-    """Return the record of the account that applies, or None where nobody is logged in.
-
-    *user* beats `<APP>_ACCOUNT`, which beats the default account, which beats the only one.
-    """
-    ref = user or core.environment.account
-    if core.settings.legacy is not None:
-        core.migrate_once()
-    return core.store.record(ref, instance=core.instance_filter(instance))

@@ -1,8 +1,6 @@
 """Who an account is, in the light form that the core and the hot path use.
 
-`Account` (models.py) is the same in pydantic's form: what applications are given. `AccountField`
-turns the one into the other when somebody first looks, so that a command which only prints a
-label never loads pydantic.
+`Account` (models.py) is the same in pydantic's form: what applications are given.
 """
 
 from __future__ import annotations
@@ -74,32 +72,6 @@ class Identity:
         return f"Identity(key={self.key!r}, label={self.label!r})"
 
 
-class AccountField:
-    """A dataclass field that may be set to an `Identity` and always reads as an `Account`."""
-
-    def __set_name__(self, owner: type, name: str) -> None:
-        self._name = name
-
-    def __get__(self, instance: object, owner: type | None = None) -> Account | None:
-        if instance is None:  # dataclasses ask the class for a default: there is none
-            raise AttributeError(self._name)
-        value = instance.__dict__[self._name]
-        if isinstance(value, Identity):
-            from click_auth.models import Account  # noqa: PLC0415 - the point of this class
-
-            value = instance.__dict__[self._name] = Account.of(value)
-        return value  # type: ignore[no-any-return]
-
-    def __set__(self, instance: object, value: Identity | Account | None) -> None:
-        instance.__dict__[self._name] = value
-
-
 def identity_of(account: Account | Identity) -> Identity:
     """Return the light form of *account*."""
     return account if isinstance(account, Identity) else account.identity
-
-
-def light(owner: object, name: str) -> Identity | None:
-    """Return the `AccountField` *name* of *owner* in its light form; loads nothing."""
-    account = owner.__dict__[name]
-    return None if account is None else identity_of(account)

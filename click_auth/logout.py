@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from click_auth import voice
 from click_auth.binding import check_binding
-from click_auth.credentials import stored_record
+from click_auth.chosen import stored_record
 from click_auth.errors import AuthError, StorageUnavailable, Unreachable
 from click_auth.lock import LockBusy, patience
 from click_auth.results import LogoutResult

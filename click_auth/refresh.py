@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from click_auth import signals, voice
 from click_auth.binding import check_binding
-from click_auth.credentials import chosen_record
+from click_auth.chosen import chosen_record
 from click_auth.defaults import DEFAULT_MIN_TTL
 from click_auth.errors import (
     REFRESH_EXPIRED,

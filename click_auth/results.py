@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from click_auth.identity import AccountField, light
+from click_auth.identity import Identity, identity_of
 from click_auth.tokens import rfc3339, to_posix
 
 if TYPE_CHECKING:
@@ -26,6 +26,32 @@ EXIT_CODES: Mapping[State, int] = {
     "unreachable": 5,
     "locked": 6,
 }
+
+
+class AccountField:
+    """A dataclass field that may be set to an `Identity` and always reads as an `Account`."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, instance: object, owner: type | None = None) -> Account | None:
+        if instance is None:  # dataclasses ask the class for a default: there is none
+            raise AttributeError(self._name)
+        value = instance.__dict__[self._name]
+        if isinstance(value, Identity):
+            from click_auth.models import Account  # noqa: PLC0415 - the point of this class
+
+            value = instance.__dict__[self._name] = Account.of(value)
+        return value  # type: ignore[no-any-return]
+
+    def __set__(self, instance: object, value: Identity | Account | None) -> None:
+        instance.__dict__[self._name] = value
+
+
+def light(owner: object, name: str) -> Identity | None:
+    """Return the `AccountField` *name* of *owner* in its light form; loads nothing."""
+    account = owner.__dict__[name]
+    return None if account is None else identity_of(account)
 
 
 def account_json(owner: object) -> dict[str, Any] | None:

@@ -64,7 +64,7 @@ def _fill(auth: Auth, group: click.Group) -> None:
 
     def current(output: Human | Json, **_: Any) -> None:
         """Show which account applies."""
-        from click_auth.credentials import chosen_record  # noqa: PLC0415 - the edge
+        from click_auth.chosen import chosen_record  # noqa: PLC0415 - the edge
 
         account = chosen_record(auth.core, *in_effect(auth, None, None)).account
         output.result(lambda: {"account": account.to_json()}, account.title)

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import sys
-import traceback
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -59,6 +57,8 @@ class Json:
 
     def result(self, as_json: Callable[[], Mapping[str, Any]], text: str | None) -> None:
         """Print the object."""
+        import json  # noqa: PLC0415 - only where it is asked for
+
         del text
         is_terminal = sys.stdout.isatty()
         click.echo(json.dumps(as_json(), indent=2 if is_terminal else None))
@@ -81,6 +81,8 @@ class Ndjson(Json):
 
     def result(self, as_json: Callable[[], Mapping[str, Any]], text: str | None) -> None:
         """Print the object on one line."""
+        import json  # noqa: PLC0415
+
         del text
         click.echo(json.dumps(as_json()))
 
@@ -114,6 +116,8 @@ def speaking_as(auth: Auth, *, as_json: bool, as_ndjson: bool) -> Iterator[Human
 
 def _unexpected(auth: Auth, error: Exception, voice: Voice) -> AuthError:
     """Return one line for what nobody foresaw: its kind and its place, and none of its words."""
+    import traceback  # noqa: PLC0415 - for a bug only
+
     last = traceback.extract_tb(error.__traceback__)[-1]
     place = f"{os.path.basename(last.filename)}:{last.lineno}"  # noqa: PTH119
     message = f"Something unexpected went wrong: {type(error).__name__} in {place}."

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from click_auth.identity import light
+from click_auth.results import light
 from click_auth.status import look, look_at_all
 from click_auth.text import inert
 from click_auth.tokens import to_posix

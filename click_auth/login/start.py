@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from click_auth.credentials import stored_record
+from click_auth.chosen import stored_record
 from click_auth.errors import AuthError
 from click_auth.login.flow import Login
 from click_auth.providers.request import LoginRequest
