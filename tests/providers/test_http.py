@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import logging
 import socket
 import ssl
@@ -319,7 +320,7 @@ def test_a_transport_for_tests_may_stand_in(module: str) -> None:
     http = Http(module)
     answers = http.module.MockTransport(lambda _: http.module.Response(201, json={"a": 1}))
     answer = Http(module, {"transport": answers}).call(Call("https://id.todo.example"), timeout=5)
-    assert (answer.status, answer.body) == (201, b'{"a":1}')
+    assert (answer.status, json.loads(answer.body)) == (201, {"a": 1})
 
 
 def test_nothing_is_sent_in_the_clear(module: str) -> None:

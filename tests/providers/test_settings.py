@@ -148,7 +148,7 @@ print(json.dumps(sorted(set(sys.modules) - before)))
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     ).stdout
     loaded = {name for name in json.loads(printed) if not name.startswith("click_auth")}
-    assert loaded <= {"typing_extensions", "_contextvars", "contextvars"}
+    assert loaded <= {"__future__", "typing_extensions", "_contextvars", "contextvars"}
     own = {name for name in json.loads(printed) if name.startswith("click_auth.providers.")}
     assert own == {
         f"click_auth.providers.{name}" for name in ("base", "oauth", "options", "settings")
