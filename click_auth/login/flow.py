@@ -50,7 +50,8 @@ class Login:
                 account = self._account_of(bundle)
                 self._refuse_strangers(account, bundle)
                 stored_in = self._stored(account, bundle)
-                ui.finish(success=True)
+                name = self.core.settings.app_name
+                ui.finish(success=True, message=f"{name} is logged in as {account.identity.title}.")
         return LoginResult(account, stored_in, missing_scopes=self._missing(bundle))
 
     def _ui(self) -> TerminalUI:
