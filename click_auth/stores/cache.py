@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from click_auth.errors import StorageUnavailable
 from click_auth.stores.files import read_private
-from click_auth.stores.sealing import json_bytes
+from click_auth.stores.layout import json_bytes
 from click_auth.stores.writing import make_private_folder, replace_private, sweep_leftovers
 
 if TYPE_CHECKING:

@@ -5,11 +5,22 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from click_auth.records import Record
-from click_auth.stores.layout import VERSION, Parts, joined, split
-from click_auth.stores.sealing import SEAL, is_sealed, json_bytes, opened, opened_account, sealed
+from click_auth.stores.layout import (
+    SEAL,
+    VERSION,
+    Parts,
+    is_sealed,
+    joined,
+    json_bytes,
+    opened,
+    opened_account,
+    sealed,
+    split,
+)
 
 if TYPE_CHECKING:
     from click_auth.identity import Identity
@@ -29,11 +40,11 @@ class Entries(MutableMapping[str, Record]):
     A bad record is not among them: `bad` says why, and its text is kept until it is replaced.
     """
 
-    def __init__(self, texts: Mapping[str, bytes] | None = None) -> None:
-        self._texts = dict(texts or {})
+    def __init__(self, texts: Mapping[str, bytes] = MappingProxyType({})) -> None:
+        self._texts = dict(texts)
         self._records: dict[str, Record] = {}
         self._bad: dict[str, str] = {}
-        self.changed: bool = False
+        self.changed = False
 
     @property
     def bad(self) -> Mapping[str, str]:
@@ -58,12 +69,6 @@ class Entries(MutableMapping[str, Record]):
             for key, text in self._texts.items()
         }
 
-    def copy(self) -> Entries:
-        """Return entries that change apart from these."""
-        clone = Entries(self._texts)
-        clone._records, clone._bad = dict(self._records), dict(self._bad)
-        return clone
-
     def discard(self, key: str) -> None:
         """Drop the record of *key*, be it good, bad or absent."""
         self.changed |= self._texts.pop(key, None) is not None
@@ -72,9 +77,14 @@ class Entries(MutableMapping[str, Record]):
 
     def __getitem__(self, key: str) -> Record:
         if key not in self._records:
+            text = self._texts[key]
             if key in self._bad:
                 raise KeyError(key)
-            self._look_at(key, self._texts[key])
+            try:
+                self._records[key] = opened(key, text) or _trusted(key, text)
+            except (ValueError, RecursionError) as error:
+                self._bad[key] = str(error) if isinstance(error, _BadRecord) else "it is not JSON"
+                raise KeyError(key) from None
         return self._records[key]
 
     def __setitem__(self, key: str, record: Record) -> None:
@@ -96,20 +106,10 @@ class Entries(MutableMapping[str, Record]):
         return sum(1 for _ in self)
 
     def _identity(self, key: str, text: bytes) -> Identity | None:
-        if key not in self._records:
-            identity = opened_account(key, text)
-            if identity is not None:
-                return identity
-        record = self.get(key)
-        return None if record is None else record.account
-
-    def _look_at(self, key: str, text: bytes) -> None:
-        record = opened(key, text)
-        try:
-            self._records[key] = record or _trusted(key, text)
-        except (ValueError, RecursionError) as error:
-            self._bad[key] = str(error) if isinstance(error, _BadRecord) else "it is not JSON"
-            raise KeyError(key) from None
+        identity = None if key in self._records else opened_account(key, text)
+        if identity is None and (record := self.get(key)) is not None:
+            identity = record.account
+        return identity
 
 
 class _BadRecord(ValueError):
@@ -125,15 +125,13 @@ def _trusted(key: str, text: bytes) -> Record:
     try:
         record = trusted_record(stored)
     except ValueError as error:
-        message = f"wrong: {error}"
-        raise _BadRecord(message) from None
+        raise _BadRecord(f"wrong: {error}") from None
     if record.key != key:
-        message = "it belongs to another account"
-        raise _BadRecord(message)
+        raise _BadRecord("it belongs to another account")
     return record
 
 
-@dataclass
+@dataclass(eq=False, repr=False)  # it is loaded by each command: no method that nobody calls
 class Document:
     """The whole of the record file. Change it within a transaction.
 
@@ -165,21 +163,15 @@ class Document:
 
     def facts(self) -> bytes:
         """Return what tells two states of everything but the records apart."""
-        return json_bytes({"default": self.default, **self.rest()})
-
-    def rest(self) -> dict[str, Any]:
-        """Return the fields beside the records, those that are needed."""
-        own = {"removed": self.removed, "migrations": self.migrations, "clients": self.clients}
-        return {**{name: value for name, value in own.items() if value}, **self.unknown}
+        return json_bytes({"default": self.default, **self._rest()})
 
     def to_bytes(self) -> bytes:
         """Return the content of the record file."""
-        return joined(Parts(self.default, self.records.texts(), self.rest()))
+        return joined(Parts(self.default, self.records.texts(), self._rest()))
 
-    def copy(self) -> Document:
-        """Return a document that changes apart from this one."""
-        rest = json.loads(json_bytes(self.rest()))
-        return _document(Parts(self.default, {}, rest), self.records.copy())
+    def _rest(self) -> dict[str, Any]:
+        own = {"removed": self.removed, "migrations": self.migrations, "clients": self.clients}
+        return {**{name: value for name, value in own.items() if value}, **self.unknown}
 
 
 def parse(content: bytes) -> Document:
@@ -196,37 +188,30 @@ def parse(content: bytes) -> Document:
         return _document(_parts(json.loads(content.decode("utf-8-sig"))))
     except (ValueError, RecursionError):
         if parts is None:
-            message = "it is not JSON"
-            raise Damaged(message) from None
+            raise Damaged("it is not JSON") from None
     return _document(parts)  # one line is damaged: the others hold
 
 
 def _parts(root: object) -> Parts:
     if not isinstance(root, dict):
-        message = "it holds no JSON object"
-        raise Damaged(message)
+        raise Damaged("it holds no JSON object")
     version, accounts = root.pop("version", None), root.pop("accounts", {})
     if not isinstance(version, int) or isinstance(version, bool) or version < VERSION:
-        message = "it has no version"
-        raise Damaged(message)
+        raise Damaged("it has no version")
     if version > VERSION:
         raise TooNew(str(version))
     default = root.pop("default", None)
-    if not isinstance(accounts, dict) or not (default is None or isinstance(default, str)):
-        message = "its accounts are not those of a record file"
-        raise Damaged(message)
+    if not isinstance(accounts, dict) or not isinstance(default, str | None):
+        raise Damaged("its accounts are not those of a record file")
     return Parts(default, {key: json_bytes(stored) for key, stored in accounts.items()}, root)
 
 
-def _document(parts: Parts, records: Entries | None = None) -> Document:
+def _document(parts: Parts) -> Document:
     rest = dict(parts.rest)
     removed, migrations = rest.pop("removed", []), rest.pop("migrations", {})
     clients = rest.pop("clients", {})
     if not isinstance(removed, list) or not all(isinstance(key, str) for key in removed):
-        message = "its list of removed accounts is none"
-        raise Damaged(message)
+        raise Damaged("its list of removed accounts is none")
     if not isinstance(migrations, dict) or not isinstance(clients, dict):
-        message = "its migrations or clients are none"
-        raise Damaged(message)
-    entries = Entries(parts.texts) if records is None else records
-    return Document(parts.default, entries, removed, migrations, clients, rest)
+        raise Damaged("its migrations or clients are none")
+    return Document(parts.default, Entries(parts.texts), removed, migrations, clients, rest)

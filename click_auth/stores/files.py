@@ -31,10 +31,10 @@ _READ_FLAGS = (
     | getattr(os, "O_CLOEXEC", 0)
     | getattr(os, "O_BINARY", 0)
 )
-_warned: set[Path] = set()
+_warned: set[str] = set()
 
 
-def read_private(path: Path) -> bytes | None:
+def read_private(path: str | Path) -> bytes | None:
     """Return the content of *path*, or None where there is no such file.
 
     Raises `StorageUnavailable` naming the path when it is no regular file, is somebody else's, is
@@ -77,7 +77,7 @@ def resolved(path: Path) -> Path:
     return target
 
 
-def unreadable(path: Path, reason: str) -> StorageUnavailable:
+def unreadable(path: str | Path, reason: str) -> StorageUnavailable:
     """Return the error of a file that cannot be read."""
     return StorageUnavailable(f"{path} cannot be read: {reason}.", code=STORE_READ_FAILED)
 
@@ -87,7 +87,7 @@ def unwritable(path: Path, reason: str) -> StorageUnavailable:
     return StorageUnavailable(f"{path} cannot be written: {reason}.", code=STORE_WRITE_FAILED)
 
 
-def foreign(path: Path) -> StorageUnavailable:
+def foreign(path: str | Path) -> StorageUnavailable:
     """Return the error of a file, folder or link that is somebody else's."""
     return StorageUnavailable(
         f"{path} belongs to another user and is not touched.",
@@ -106,7 +106,7 @@ def reason_of(error: Exception) -> str:
     return str(getattr(error, "strerror", None) or type(error).__name__).lower()
 
 
-def _content(path: Path, descriptor: int) -> bytes:
+def _content(path: str | Path, descriptor: int) -> bytes:
     facts = os.fstat(descriptor)
     if not stat.S_ISREG(facts.st_mode):
         raise unreadable(path, "it is not a regular file")
@@ -121,17 +121,17 @@ def _content(path: Path, descriptor: int) -> bytes:
     return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
-def _refuse_foreign_link(path: Path) -> None:
-    facts = path.lstat()
+def _refuse_foreign_link(path: str | Path) -> None:
+    facts = os.lstat(path)
     if stat.S_ISLNK(facts.st_mode) and not is_ours(facts):
         raise foreign(path)
 
 
-def _warn_if_wide(path: Path, facts: os.stat_result) -> None:
+def _warn_if_wide(path: str | Path, facts: os.stat_result) -> None:
     mode = stat.S_IMODE(facts.st_mode)
-    if not HAS_OWNERS or not mode & OTHERS or path in _warned:
+    if not HAS_OWNERS or not mode & OTHERS or str(path) in _warned:
         return
-    _warned.add(path)
+    _warned.add(str(path))
     voice.current().warn(
         f"{path} is open to other users (mode {mode:04o}); the next write makes it 0600."
     )

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from click_auth.environment import POLICIES, Environment
-from click_auth.stores.placement import FallbackPlacement, PlaintextPlacement, SystemPlacement
 from click_auth.stores.record_file import RecordFile
 from click_auth.stores.recorded import RecordedTokenStore
 from click_auth.stores.system_vault import SystemVault
@@ -15,9 +13,7 @@ from click_auth.stores.system_vault import SystemVault
 if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
-
-    from click_auth.stores.placement import Placement
-    from click_auth.stores.vault import Vault
+    from pathlib import Path
 
 
 class KeyringTokenStore(RecordedTokenStore):
@@ -36,21 +32,22 @@ class KeyringTokenStore(RecordedTokenStore):
         storage: str = "fallback",
         clock: Callable[[], float] = time.time,
     ) -> None:
+        if storage not in POLICIES:
+            raise ValueError(f"storage is one of {', '.join(POLICIES)}, not {storage!r}")
         self.service = service
         self.storage = storage
-        self._folder = None if folder is None else Path(folder)
-        self._file = RecordFile(self._folder or Environment(service).folder)
-        vault = SystemVault(service)
-        super().__init__(self._file, vault, placement_of(storage, vault), clock)
+        self._file = RecordFile(folder or Environment(service).folder)
+        self._has_own_folder = folder is not None
+        super().__init__(self._file, SystemVault(service), storage, clock)
 
     @property
     def folder(self) -> Path | None:
         """The folder that was chosen for this store, None where nobody chose one."""
-        return self._folder
+        return self._file.folder if self._has_own_folder else None
 
     @folder.setter
     def folder(self, folder: Path | None) -> None:
-        self._folder = folder
+        self._has_own_folder = folder is not None
         if folder is not None:
             self._file.folder = folder
 
@@ -59,18 +56,3 @@ class KeyringTokenStore(RecordedTokenStore):
         from click_auth.lock import account_lock  # noqa: PLC0415 - portalocker, when needed
 
         return account_lock(self._file.folder, ref)
-
-
-def placement_of(policy: str, vault: Vault) -> Placement:
-    """Return the placement of a storage policy. Raises `ValueError` on an unknown one."""
-    system, plaintext = SystemPlacement(vault), PlaintextPlacement()
-    placements: tuple[Placement, ...] = (
-        system,
-        FallbackPlacement(vault, system, plaintext),
-        plaintext,
-    )
-    for placement in placements:
-        if placement.policy == policy:
-            return placement
-    message = f"storage is one of {', '.join(POLICIES)}, not {policy!r}"
-    raise ValueError(message)

@@ -1,38 +1,80 @@
-"""How the record file is laid out, so that one record can be found without parsing the others.
+"""The text of the record file: one line a record, each sealed, so that one is found by its key.
 
 The first line ends with the opening of `accounts`, each record has a line of its own, and the last
 line closes `accounts` and holds the rest. There is no newline at the end: a file that was cut
 off, wherever, is not JSON any more, and its last line shows it.
+
+The seal says that this version wrote a record and nobody has touched it since: it needs no
+validation, which costs more than everything else that reading it does. It guards against hand
+edits and other versions, not against attackers: whoever can write the file can write a seal.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from binascii import crc32  # zlib's, without loading zlib
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from click_auth.stores.sealing import json_bytes, opened
+from click_auth._version import __version__
+from click_auth.identity import Identity
+from click_auth.records import FIELDS, Record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from click_auth.records import Record
-
 VERSION = 1
+SEAL = "seal"
 
+_WRITER = crc32("|".join((__version__, *FIELDS)).encode())
+_SEAL_LENGTH = len(', "seal": "89abcdef"}')
+_ACCOUNT = b'{"account": '
 _OPENING = b'{"version": %d, "default": ' % VERSION
 _BRIDGE = b', "accounts": {'
-_ONE_RECORD = 2  # newlines
 _MOST_RESEMBLING = 300  # beyond it the whole is parsed as fast
+_decoder = json.JSONDecoder()
 
 
-@dataclass(frozen=True)
-class Parts:
+def json_bytes(fields: Mapping[str, Any]) -> bytes:
+    """Return *fields* as JSON on one line; what JSON does not know becomes text."""
+    return json.dumps(fields, default=str).encode()
+
+
+def sealed(key: str, record: Record) -> bytes:
+    """Return the JSON of *record*, sealed, on one line."""
+    text = json_bytes(record.to_json())
+    return text[:-1] + _seal(key, text)
+
+
+def is_sealed(key: str, text: bytes) -> bool:
+    """Return whether *text* is what `sealed` returned for this key, in this version."""
+    return text.endswith(_seal(key, text[:-_SEAL_LENGTH] + b"}"))
+
+
+def opened(key: str, text: bytes) -> Record | None:
+    """Return the record in *text*, or None where its seal is missing or broken."""
+    if not is_sealed(key, text):
+        return None
+    return Record.from_json(json.loads(text[:-_SEAL_LENGTH] + b"}"))
+
+
+def opened_account(key: str, text: bytes) -> Identity | None:
+    """Return whose record *text* is, without parsing the rest; None where the seal is broken."""
+    if not (text.startswith(_ACCOUNT) and is_sealed(key, text)):
+        return None
+    return Identity.from_json(_decoder.raw_decode(text.decode(), len(_ACCOUNT))[0])
+
+
+def _seal(key: str, text: bytes) -> bytes:
+    checksum = crc32(text, crc32(key.encode("utf-8", "surrogatepass"), _WRITER))
+    return b', "seal": "%08x"}' % checksum
+
+
+class Parts(NamedTuple):
     """A record file taken apart: each record is the JSON text on its line."""
 
-    default: str | None = None
-    texts: Mapping[str, bytes] = field(default_factory=dict)
-    rest: Mapping[str, Any] = field(default_factory=dict)
+    default: str | None
+    texts: Mapping[str, bytes]
+    rest: Mapping[str, Any]
 
 
 def joined(parts: Parts) -> bytes:
@@ -46,23 +88,19 @@ def joined(parts: Parts) -> bytes:
 
 def split(content: bytes) -> Parts | None:
     """Return the parts of a record file, or None where it is not laid out as `joined` does."""
-    end, start = content.find(b"\n"), content.rfind(b"\n")
-    default, rest = _default(content, end), _rest(content, start)
-    if rest is None or isinstance(default, _Doubt):
+    frame = _framed(content)
+    if frame is None:
         return None
-    lines = content[end + 1 : start].split(b"\n") if start > end else []
-    if lines and lines[-1].endswith(b","):
-        return None
-    if lines:
-        lines[-1] += b","
+    lines = [line for line in content[frame.end + 1 : frame.start].split(b"\n") if line]
     texts: dict[str, bytes] = {}
-    for line in lines:
+    for number, line in enumerate(lines, start=1):
         quoted, separator, text = line.partition(b": ")
         key = _key(quoted)
-        if key is None or key in texts or not separator or not text.endswith(b","):
+        is_followed = text.endswith(b",")
+        if key is None or key in texts or not separator or is_followed == (number == len(lines)):
             return None
-        texts[key] = text[:-1]
-    return Parts(default, texts, rest)
+        texts[key] = text[:-1] if is_followed else text
+    return Parts(frame.default, texts, frame.rest)
 
 
 def find_record(content: bytes, key: str | None) -> Record | None:
@@ -70,43 +108,65 @@ def find_record(content: bytes, key: str | None) -> Record | None:
 
     Returns None in every doubt: the caller then parses the whole.
     """
-    end, start = content.find(b"\n"), content.rfind(b"\n")
-    default = _default(content, end)
-    if isinstance(default, _Doubt) or _rest(content, start) is None:
+    frame = _framed(content)
+    if frame is None:
         return None
     if key is None:
-        key = default or _only_key(content, end, start)
+        key = frame.default or _only_key(content, frame)
     if key is None:
         return None
-    begin = content.rfind(b"\n" + json.dumps(key).encode() + b": ", end, start)
-    return None if begin < 0 else _on_line(content, begin + 1, start, key)
+    begin = content.rfind(b"\n" + json.dumps(key).encode() + b": ", frame.end, frame.start)
+    return None if begin < 0 else _on_line(content, begin + 1, frame.start, key)
 
 
 def find_resembling(content: bytes, ref: str) -> list[Record] | None:
     """Return every record whose id or label can be *ref*, and perhaps others; None in doubt."""
-    end, start = content.find(b"\n"), content.rfind(b"\n")
-    folded = ref.casefold()
-    if isinstance(_default(content, end), _Doubt) or _rest(content, start) is None:
-        return None
-    if not (folded.isascii() and content.isascii()):
+    frame, folded = _framed(content), ref.casefold()
+    if frame is None or not (folded.isascii() and content.isascii()):
         return None
     needles = (json.dumps(folded)[1:-1].encode(), b"\\u")  # what is not ASCII may fold to it
     lowered = content.lower()
-    begins = {begin for needle in needles for begin in _line_begins(lowered, needle, end, start)}
+    begins = {begin for needle in needles for begin in _line_begins(lowered, needle, frame)}
     if len(begins) > _MOST_RESEMBLING:
         return None
     keys = {begin: _key(content[begin : content.index(b'": ', begin) + 1]) for begin in begins}
-    records = [_on_line(content, begin, start, key) for begin, key in keys.items() if key]
-    found = [record for record in records if record is not None]
-    return found if len(found) == len(begins) else None
+    found = [_on_line(content, begin, frame.start, key) for begin, key in keys.items() if key]
+    records = [record for record in found if record is not None]
+    return records if len(records) == len(begins) else None
 
 
-def _line_begins(lowered: bytes, needle: bytes, end: int, start: int) -> Iterator[int]:
-    position, count = lowered.find(needle, end, start), 0
+class _Frame(NamedTuple):
+    """What stands around the records, and where their lines begin and end."""
+
+    default: str | None
+    rest: dict[str, Any]
+    end: int
+    start: int
+
+
+def _framed(content: bytes) -> _Frame | None:
+    """Return the frame of a record file, or None where `joined` has not written it."""
+    end, start = content.find(b"\n"), content.rfind(b"\n")
+    head = content[: max(end, 0)]
+    if not (head.startswith(_OPENING) and head.endswith(_BRIDGE)):
+        return None
+    try:
+        root = json.loads(head + content[start + 1 :])  # first and last line: a file of no record
+    except (ValueError, RecursionError):
+        return None
+    version, default, accounts = (
+        root.pop(name, None) for name in ("version", "default", "accounts")
+    )
+    is_ours = version == VERSION and accounts == {} and isinstance(default, str | None)
+    return _Frame(default, root, end, start) if is_ours else None
+
+
+def _line_begins(lowered: bytes, needle: bytes, frame: _Frame) -> Iterator[int]:
+    position, count = lowered.find(needle, frame.end, frame.start), 0
     while position >= 0 and count <= _MOST_RESEMBLING:
         yield lowered.rfind(b"\n", 0, position) + 1
         count += 1
-        position = lowered.find(needle, lowered.index(b"\n", position), start)
+        position = lowered.find(needle, lowered.index(b"\n", position), frame.start)
 
 
 def _on_line(content: bytes, begin: int, start: int, key: str) -> Record | None:
@@ -117,34 +177,9 @@ def _on_line(content: bytes, begin: int, start: int, key: str) -> Record | None:
     return opened(key, line.removesuffix(b",").partition(b": ")[2])
 
 
-class _Doubt:
-    """The first line is not one that `joined` writes."""
-
-
-def _default(content: bytes, end: int) -> str | _Doubt | None:
-    head = content[: max(end, 0)]
-    if not (head.startswith(_OPENING) and head.endswith(_BRIDGE)):
-        return _Doubt()
-    try:
-        default = json.loads(head[len(_OPENING) : -len(_BRIDGE)])
-    except (ValueError, RecursionError):
-        return _Doubt()
-    return default if default is None or isinstance(default, str) else _Doubt()
-
-
-def _rest(content: bytes, start: int) -> dict[str, Any] | None:
-    try:
-        rest = json.loads(b'{"accounts": {' + content[start + 1 :])
-    except (ValueError, RecursionError):
-        return None
-    is_tail = isinstance(rest, dict) and rest.pop("accounts", None) == {}
-    return rest if is_tail and not rest.keys() & {"version", "default"} else None
-
-
-def _only_key(content: bytes, end: int, start: int) -> str | None:
-    if content.count(b"\n") != _ONE_RECORD:
-        return None
-    return _key(content[end + 1 : start].partition(b": ")[0])
+def _only_key(content: bytes, frame: _Frame) -> str | None:
+    lines = content[frame.end + 1 : frame.start]
+    return None if b"\n" in lines else _key(lines.partition(b": ")[0])
 
 
 def _key(quoted: bytes) -> str | None:

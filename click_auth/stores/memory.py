@@ -7,10 +7,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from click_auth.errors import StorageUnavailable
 from click_auth.records import CUSTOM
-from click_auth.stores.document import Document
-from click_auth.stores.placement import SystemPlacement
 from click_auth.stores.recorded import RecordedTokenStore
 from click_auth.stores.records import Records
 
@@ -18,15 +15,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
-    from click_auth.records import Record
-
 
 class MemoryTokenStore(RecordedTokenStore):
     """Tokens and records in memory; neither a disk nor a keyring is touched. Thread-safe."""
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
-        vault = MemoryVault()
-        super().__init__(MemoryRecords(), vault, SystemPlacement(vault, CUSTOM), clock)
+        super().__init__(MemoryRecords(), MemoryVault(), CUSTOM, clock)
         self._locks: dict[str, threading.Lock] = {}
 
     def lock(self, ref: str) -> AbstractContextManager[None]:
@@ -73,27 +67,23 @@ class MemoryRecords(Records):
     """Records in memory, with the transactions of a record file."""
 
     def __init__(self) -> None:
-        self._document = Document()
+        self._content = b""
         self._writes = 0
         self._lock = threading.Lock()
 
-    def find(self, key: str | None) -> Record | None:
-        """Return one record: that of *key*, else the default account's, else the only one."""
-        return self._chosen(self._document, key)
+    def content(self) -> bytes:
+        """Return the text of the records."""
+        return self._content
 
-    def document(self) -> Document:
-        """Return a copy of everything."""
-        return self._document.copy()
+    def replace(self, content: bytes, damaged: bytes | None) -> None:
+        """Keep *content*."""
+        del damaged
+        self._content = content
+        self._writes += 1
 
-    @contextlib.contextmanager
-    def transaction(self, *, repair: bool = False) -> Iterator[Document]:
-        """Change the document that this yields; it is kept when the block ends normally."""
-        del repair
-        with self._lock:
-            draft = self._document.copy()
-            yield draft
-            self._document = draft
-            self._writes += 1
+    def alone(self) -> AbstractContextManager[None]:
+        """Hold this process's lock."""
+        return _held(self._lock)
 
     def check_writable(self) -> None:
         """Memory is always writable."""
@@ -101,10 +91,6 @@ class MemoryRecords(Records):
     def stamp(self) -> object:
         """Return how often something was written."""
         return self._writes
-
-    def damage(self, key: str, reason: str) -> StorageUnavailable:
-        """Return the error of a record that cannot be used."""
-        return StorageUnavailable(f"The record of {key} is damaged: {reason}.")
 
 
 @contextlib.contextmanager

@@ -11,7 +11,6 @@ from click_auth.errors import ACCOUNT_NOT_FOUND, NOT_AUTHENTICATED, NotLoggedIn,
 from click_auth.identity import identity_of
 from click_auth.keys import refresh_slot_name, slot_name
 from click_auth.records import PLAINTEXT
-from click_auth.results import StoredAccount
 from click_auth.stores.base import UNBOUND, TokenStore
 from click_auth.stores.records import is_same_credential
 from click_auth.stores.removal import Removals
@@ -27,28 +26,28 @@ if TYPE_CHECKING:
     from click_auth.models import Account
     from click_auth.providers.base import Binding
     from click_auth.records import Record
-    from click_auth.stores.placement import Placement
+    from click_auth.results import StoredAccount
     from click_auth.stores.records import Records
     from click_auth.stores.registrations import StoredRegistrations
     from click_auth.stores.vault import Vault
 
 
 class RecordedTokenStore(TokenStore):
-    """Tokens where *placement* puts them, told of by *records*. *clock* tells POSIX seconds."""
+    """Tokens in *vault* or, as *policy* says, in *records*. *clock* tells POSIX seconds."""
 
     def __init__(
         self,
         records: Records,
         vault: Vault,
-        placement: Placement,
+        policy: str,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.records = records
         self.vault = vault
-        self.placement = placement
+        self.policy = policy
         self._said: set[str] = set()
         self._removals = Removals(records, vault, self.lock)
-        self._writes = Writes(records, vault, placement, self._removals, clock)
+        self._writes = Writes(records, vault, self._removals, policy, clock)
 
     # Reading
 
@@ -102,13 +101,17 @@ class RecordedTokenStore(TokenStore):
 
     def accounts(self) -> Sequence[StoredAccount]:
         """Return the accounts that are stored."""
+        from click_auth.results import StoredAccount  # noqa: PLC0415 - for applications only
+
         identities, default = self.listing()
         return [StoredAccount(each, default=each.key == default) for each in identities]  # type: ignore[arg-type]
 
     def active_account(self, ref: str | None = None) -> Account | None:
         """Return the account that *ref* means, or None where nothing is stored."""
+        from click_auth.models import Account  # noqa: PLC0415 - pydantic, for those who keep it
+
         record = self.record(ref)
-        return None if record is None else StoredAccount(record.account).account  # type: ignore[arg-type]
+        return None if record is None else Account.of(record.account)
 
     def active(self, ref: str | None = None) -> str | None:
         """Return the access token of an account, or None where nothing is stored."""
@@ -170,7 +173,7 @@ class RecordedTokenStore(TokenStore):
     def check_writable(self, key: str | None = None) -> None:
         """Find out before a grant is spent whether its result can be stored."""
         self.records.check_writable()
-        self.placement.check(for_login=key is None)
+        self._writes.check(for_login=key is None)
 
     def log_in(self, account: Account, bundle: TokenBundle, binding: Binding = UNBOUND) -> Record:
         """Store a new grant, make its account the default one, and return its record."""
@@ -244,12 +247,12 @@ class RecordedTokenStore(TokenStore):
         """Return where dynamically registered clients are kept."""
         from click_auth.stores.registrations import StoredRegistrations  # noqa: PLC0415 - rare
 
-        return StoredRegistrations(self.records, self.vault, self.placement.policy)
+        return StoredRegistrations(self.records, self.vault, self.policy)
 
     def describe(self) -> dict[str, str]:
         """Return what `doctor` shows: `policy`, `records` and, once it was touched, `backend`."""
         return {
-            "policy": self.placement.policy,
+            "policy": self.policy,
             "records": str(self.records.path or "memory"),
             "backend": self.vault.backend_name,
         }

@@ -1,19 +1,21 @@
-"""Where records are kept, whatever the place: the protocol of `RecordFile` and `MemoryRecords`."""
+"""Records of accounts, read one at a time or whole, and changed in transactions."""
 
 from __future__ import annotations
 
+import contextlib
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 from click_auth.errors import StorageUnavailable
+from click_auth.stores.document import Damaged, Document, TooNew, parse
+from click_auth.stores.layout import find_record, find_resembling
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from contextlib import AbstractContextManager
     from pathlib import Path
 
     from click_auth.records import Record
-    from click_auth.stores.document import Document
 
 
 class DamagedRecords(StorageUnavailable):
@@ -21,36 +23,27 @@ class DamagedRecords(StorageUnavailable):
 
 
 class Records(ABC):
-    """Records of accounts, read one at a time or whole, and changed in transactions."""
+    """The records of one application, wherever their text lies.
 
-    @property
-    def path(self) -> Path | None:
-        """The file that holds them, None where they live in memory."""
-        return None
+    Every method raises `StorageUnavailable` naming the place when it cannot be read or written,
+    is damaged, or was written by a later version; none of them changes such a place, except a
+    transaction with *repair*.
+    """
 
-    @abstractmethod
-    def find(self, key: str | None) -> Record | None:
-        """Return one record: that of *key*, else the default account's, else the only one.
-
-        Raises `StorageUnavailable` when that very record is damaged.
-        """
-
-    def glance(self, key: str) -> Record | None:
-        """Return the record of *key* where that is cheap; None says nothing."""
-        return self.find(key)
-
-    def resembling(self, ref: str) -> Sequence[Record]:
-        """Return all that *ref* may mean, and others, where that is cheap; none says nothing."""
-        del ref
-        return ()
+    path: Path | None = None
+    """The file that holds them, None where they live in memory."""
 
     @abstractmethod
-    def document(self) -> Document:
-        """Return everything. Changes to it go nowhere."""
+    def content(self) -> bytes:
+        """Return the text of the records."""
 
     @abstractmethod
-    def transaction(self, *, repair: bool = False) -> AbstractContextManager[Document]:
-        """Return a context whose document is kept when its block ends normally."""
+    def replace(self, content: bytes, damaged: bytes | None) -> None:
+        """Put *content* in place of what is there. *damaged* is what a repair must not lose."""
+
+    @abstractmethod
+    def alone(self) -> AbstractContextManager[None]:
+        """Return a block within which nobody else writes. Blocks while somebody does."""
 
     @abstractmethod
     def check_writable(self) -> None:
@@ -60,9 +53,55 @@ class Records(ABC):
     def stamp(self) -> object:
         """Return something cheap that differs once somebody has written."""
 
-    @abstractmethod
-    def damage(self, key: str, reason: str) -> StorageUnavailable:
-        """Return the error of a record that cannot be used."""
+    def find(self, key: str | None) -> Record | None:
+        """Return one record: that of *key*, else the default account's, else the only one.
+
+        Raises `StorageUnavailable` when that very record is damaged.
+        """
+        content = self.content()
+        found = find_record(content, key)
+        if found is not None:
+            return found
+        document = self._parsed(content)
+        key = key or document.default or _only(document)
+        if key is None:
+            return None
+        reason = document.records.reason(key)
+        if reason is not None:
+            raise self.damage(key, reason)
+        return document.records.get(key)
+
+    def glance(self, key: str) -> Record | None:
+        """Return the record of *key* if it can be found without parsing the others."""
+        return find_record(self.content(), key)
+
+    def resembling(self, ref: str) -> Sequence[Record]:
+        """Return all records that *ref* may mean, if they are few and can be told by their text."""
+        return find_resembling(self.content(), ref) or ()
+
+    def document(self) -> Document:
+        """Return everything. Changes to it go nowhere."""
+        return self._parsed(self.content())
+
+    @contextlib.contextmanager
+    def transaction(self, *, repair: bool = False) -> Iterator[Document]:
+        """Change the document that this yields; it is kept when the block ends normally.
+
+        With *repair* a damaged place does not raise: it is kept aside, loudly, once the new
+        document is to be written.
+        """
+        with self.alone():
+            content, damaged = self.content(), None
+            try:
+                draft = self._parsed(content)
+            except DamagedRecords:
+                if not repair:
+                    raise
+                draft, damaged = Document(), content
+            before = draft.facts()
+            yield draft
+            if draft.records.changed or draft.facts() != before:
+                self.replace(draft.to_bytes(), damaged)
 
     def insert_if_absent(
         self,
@@ -95,15 +134,26 @@ class Records(ABC):
             draft.records[expected.key] = new
             return True
 
-    def _chosen(self, document: Document, key: str | None) -> Record | None:
-        if key is None:
-            key = document.default or _only(document)
-        if key is None:
-            return None
-        reason = document.records.reason(key)
-        if reason is not None:
-            raise self.damage(key, reason)
-        return document.records.get(key)
+    def damage(self, key: str, reason: str) -> StorageUnavailable:
+        """Return the error of a record that cannot be used."""
+        return StorageUnavailable(
+            f"The record of {key} in {self.path or 'memory'} is damaged: {reason}.",
+            hints=["Log in to that account again to replace it."],
+        )
+
+    def _parsed(self, content: bytes) -> Document:
+        try:
+            return parse(content)
+        except Damaged as finding:
+            raise DamagedRecords(
+                f"{self.path} is damaged: {finding}.",
+                hints=["It is left as it is. The next login keeps it aside and starts anew."],
+            ) from None
+        except TooNew as finding:
+            raise StorageUnavailable(
+                f"{self.path} was written by a newer version of this program (format {finding}).",
+                hints=["Upgrade this program to use it; it is left as it is."],
+            ) from None
 
 
 def _only(document: Document) -> str | None:

@@ -9,15 +9,14 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from click_auth import voice
 from click_auth.errors import StorageUnavailable
 from click_auth.identity import Identity
-from click_auth.keys import refresh_slot_name
-from click_auth.records import PLAINTEXT, Record
+from click_auth.keys import refresh_slot_name, slot_name
+from click_auth.records import CUSTOM, PLAINTEXT, SYSTEM, Record
 from click_auth.stores.base import Superseded
-from click_auth.stores.placement import restore, withdraw
 from click_auth.stores.records import is_same_credential
 from click_auth.tokens import to_posix
 
@@ -26,29 +25,48 @@ if TYPE_CHECKING:
 
     from click_auth.providers.base import Binding
     from click_auth.stores.document import Document
-    from click_auth.stores.placement import Placed, Placement, Written
     from click_auth.stores.records import Records
     from click_auth.stores.removal import Removals
     from click_auth.stores.vault import Vault
     from click_auth.tokens import TokenBundle
 
 
+class _Written(NamedTuple):
+    """One slot that was written, and what it held before."""
+
+    slot: str
+    secret: str
+    before: str | None
+
+
+class _Placed(NamedTuple):
+    """Tokens in their place: the record that says where, and the trouble with a better one."""
+
+    record: Record
+    trouble: StorageUnavailable | None = None
+
+
 class Writes:
-    """The writes of credentials over one set of records and its vault."""
+    """The writes of credentials, under one storage *policy*."""
 
     def __init__(
         self,
         records: Records,
         vault: Vault,
-        placement: Placement,
         removals: Removals,
+        policy: str,
         clock: Callable[[], float],
     ) -> None:
         self._records = records
         self._vault = vault
-        self._placement = placement
         self._removals = removals
+        self._policy = policy
         self._clock = clock
+
+    def check(self, *, for_login: bool) -> None:
+        """Raise where the vault must take tokens and certainly cannot. Before a login, try it."""
+        if self._policy == SYSTEM:
+            (self._vault.probe if for_login else self._vault.check)()
 
     def log_in(
         self, identity: Identity, bundle: TokenBundle, binding: Binding, *, promote_default: bool
@@ -60,22 +78,25 @@ class Writes:
             client_id=binding.client_id,
             instance=identity.instance,
         )
-        journal: list[Written] = []
+        journal: list[_Written] = []
         try:
-            placed = self._placement.place(self._dated(new, bundle), bundle, None, journal)
+            placed = self._place(self._dated(new, bundle), bundle, None, journal)
             with self._records.transaction(repair=True) as draft:
-                record = _succeeding(draft.records.get(new.key), placed.record)
-                old = _committed(draft, placed, record)
+                record, before = placed.record, draft.records.get(new.key)
+                if before is not None:
+                    generation = before.generation + 1
+                    record = replace(record, generation=generation, unknown=before.unknown)
+                old = _committed(draft, record, placed.trouble)
                 pending = tuple(draft.removed)
                 if promote_default:
                     draft.default = record.key
         except BaseException:
-            restore(self._vault, journal)
+            self._restore(journal)
             raise
         if record.storage != PLAINTEXT and bundle.refresh_token is None:
             with contextlib.suppress(StorageUnavailable):  # a later logout deletes it
                 self._vault.delete(refresh_slot_name(record.key))
-        self._settle(record, old, placed, pending)
+        self._settle(record, old, placed.trouble, pending)
         return record
 
     def rotate(self, expected: Record, bundle: TokenBundle, label: str | None) -> Record:
@@ -85,23 +106,24 @@ class Writes:
         """
         _refuse_superseded(self._records.find(expected.key), expected)
         new = replace(_relabelled(expected, label), generation=expected.generation + 1)
-        new = self._dated(new, bundle, expected)
-        journal: list[Written] = []
+        if bundle.scopes is None:
+            bundle = replace(bundle, scopes=expected.scopes)
+        journal: list[_Written] = []
         try:
-            placed = self._placement.place(new, bundle, expected, journal)
+            record, trouble = self._place(self._dated(new, bundle), bundle, expected, journal)
             with self._records.transaction() as draft:
                 _refuse_superseded(draft.records.get(expected.key), expected)
-                old = _committed(draft, placed, placed.record)
+                old = _committed(draft, record, trouble)
                 pending = tuple(draft.removed)
         except Superseded:
             self._withdraw(journal, expected.key)
             raise
         except BaseException:
             if expected.storage == PLAINTEXT:
-                restore(self._vault, journal)
+                self._restore(journal)
             raise
-        self._settle(placed.record, old, placed, pending)
-        return placed.record
+        self._settle(record, old, trouble, pending)
+        return record
 
     def reject(self, record: Record) -> None:
         """Remember that the server called the grant of *record* dead, if it still is stored."""
@@ -111,58 +133,124 @@ class Writes:
                 dead = replace(current, rejected_generation=current.generation)
                 draft.records[record.key] = dead
 
-    def _dated(self, new: Record, bundle: TokenBundle, old: Record | None = None) -> Record:
-        refresh_expiry, scopes = to_posix(bundle.refresh_expires_at), bundle.scopes
-        if old is not None:
-            scopes = old.scopes if scopes is None else scopes
+    def _dated(self, new: Record, bundle: TokenBundle) -> Record:
         return replace(
             new,
             access_token_expires_at=to_posix(bundle.expires_at),
-            refresh_token_expires_at=refresh_expiry,
+            refresh_token_expires_at=to_posix(bundle.refresh_expires_at),
             access_token_obtained_at=self._clock(),
             has_refresh_token=bundle.refresh_token is not None,
             rejected_generation=None,
-            scopes=scopes,
+            scopes=bundle.scopes,
         )
 
-    def _withdraw(self, journal: list[Written], key: str) -> None:
+    def _place(
+        self, record: Record, bundle: TokenBundle, old: Record | None, journal: list[_Written]
+    ) -> _Placed:
+        """Put the tokens in their place: of a login, or of the refresh of *old*.
+
+        Until the record is committed everything in *journal* can be taken back.
+        """
+        trouble = None
+        if self._policy != PLAINTEXT:
+            try:
+                return _Placed(self._in_vault(record, bundle, journal))
+            except StorageUnavailable as error:
+                if self._policy != "fallback":
+                    raise
+                trouble = error
+            if old is None or old.storage == PLAINTEXT:
+                self._restore(journal)
+                journal.clear()
+        in_record = replace(
+            record,
+            storage=PLAINTEXT,
+            backend=None,
+            fallback_token=bundle.access_token,
+            fallback_refresh_token=bundle.refresh_token,
+        )
+        return _Placed(in_record, trouble)
+
+    def _in_vault(self, record: Record, bundle: TokenBundle, journal: list[_Written]) -> Record:
+        slots = (refresh_slot_name(record.key), slot_name(record.key))
+        for slot, secret in zip(slots, (bundle.refresh_token, bundle.access_token), strict=True):
+            if secret is not None:
+                journal.append(_Written(slot, secret, self._vault.set(slot, secret)))
+        return replace(
+            record,
+            storage=CUSTOM if self._policy == CUSTOM else SYSTEM,
+            backend=self._vault.origin,
+            fallback_token=None,
+            fallback_refresh_token=None,
+        )
+
+    def _restore(self, journal: list[_Written]) -> None:
+        """Put back what slots held, where they still hold what we wrote. Never raises."""
+        for written in reversed(journal):
+            self._take_back(written, written.before)
+
+    def _withdraw(self, journal: list[_Written], key: str) -> None:
+        """Take back what a logout or a login has overtaken. Never raises.
+
+        Where the record that stands now owns a slot, the slot gets back what it held, which is
+        the newer login's token; else it is emptied.
+        """
         with contextlib.suppress(StorageUnavailable):
-            withdraw(self._vault, journal, self._records.find(key))
+            current = self._records.find(key)
+            for written in reversed(journal):
+                is_owned = _owns(current, written.slot)
+                self._take_back(written, written.before if is_owned else None)
+
+    def _take_back(self, written: _Written, before: str | None) -> None:
+        with contextlib.suppress(StorageUnavailable):
+            if self._vault.get(written.slot) != written.secret:
+                return
+            if before is None:
+                self._vault.delete(written.slot)
+            else:
+                self._vault.set(written.slot, before)
 
     def _settle(
-        self, record: Record, old: Record | None, placed: Placed, pending: tuple[str, ...]
+        self,
+        record: Record,
+        old: Record | None,
+        trouble: StorageUnavailable | None,
+        pending: tuple[str, ...],
     ) -> None:
         """Say what must be said, and delete what must not stay, now that the record stands."""
-        is_downgrade = old is None or old.storage != PLAINTEXT
-        if placed.vault_failed is not None and is_downgrade:
-            voice.current().warn(
-                f"The tokens of {record.account.name} are stored in plain text in "
-                f"{self._records.path}, not in the keyring: {placed.vault_failed}"
-            )
-        if placed.vault_failed is None:
+        if trouble is None:
             with contextlib.suppress(StorageUnavailable):
                 if record.key in pending:
                     self._removals.empty(record.key)
+        elif old is None or old.storage != PLAINTEXT:
+            voice.current().warn(
+                f"The tokens of {record.account.name} are stored in plain text in "
+                f"{self._records.path}, not in the keyring: {trouble.message}"
+            )
         self._removals.sweep(key for key in pending if key != record.key)
 
 
-def _succeeding(old: Record | None, new: Record) -> Record:
-    if old is None:
-        return new
-    return replace(new, generation=old.generation + 1, unknown=old.unknown)
-
-
-def _committed(draft: Document, placed: Placed, record: Record) -> Record | None:
+def _committed(
+    draft: Document, record: Record, trouble: StorageUnavailable | None
+) -> Record | None:
     """Put *record* into *draft*, note whether its slots are to be emptied, and return the old."""
     key = record.key
     old, is_bad = draft.records.get(key), draft.records.reason(key) is not None
     was_in_slots = is_bad or (old is not None and old.storage != PLAINTEXT)
+    # A call that was still running when its time was up may yet fill a slot.
+    may_be_in_slots = was_in_slots or getattr(trouble, "kind", None) == "hanging"
     draft.records[key] = record
     if record.storage != PLAINTEXT:
         draft.unmark_removed(key)
-    elif was_in_slots or placed.stale:
+    elif may_be_in_slots:
         draft.mark_removed(key)
     return old
+
+
+def _owns(record: Record | None, slot: str) -> bool:
+    if record is None or record.storage == PLAINTEXT:
+        return False
+    return record.has_refresh_token is not False or slot != refresh_slot_name(record.key)
 
 
 def _refuse_superseded(current: Record | None, expected: Record) -> None:
