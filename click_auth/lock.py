@@ -11,11 +11,18 @@ import errno
 import os
 import random
 import sys
+import tempfile
 import time
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, BinaryIO
 
-import portalocker
+try:
+    import portalocker
+except FileNotFoundError:  # on a full disk it finds no place for temporary files, and we make none
+    tempfile.tempdir = os.curdir
+    import portalocker
+
+    tempfile.tempdir = None
 
 from click_auth.errors import Unreachable
 from click_auth.heartbeat import LockBusy, beating_lock, sign

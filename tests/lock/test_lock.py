@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -200,3 +202,20 @@ def test_lk_10_held_file_is_left_alone_where_locks_are_refused(
             pytest.fail("two holders")
         assert path.exists()
     assert not path.exists()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows limits no file sizes")
+def test_lk_09_no_place_for_temporary_files(tmp_path: Path) -> None:
+    """On a full disk the lock can still be taken: its file needs no room."""
+    script = """
+import resource, sys
+from pathlib import Path
+resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+from click_auth.lock import exclusive
+with exclusive(Path(sys.argv[1]), 0.0):
+    print("held")
+"""
+    command = [sys.executable, "-c", script, str(tmp_path / "a.lock")]
+    answer = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert answer.stdout == "held\n", answer.stderr
+    assert list(tmp_path.iterdir()) == []
