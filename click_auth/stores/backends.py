@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 STORES_NOTHING = "it stores nothing"
 STORES_PLAINTEXT = "it stores secrets in plain text"
@@ -12,8 +12,7 @@ _WINDOWS_CHARACTERS = 1200  # 2,560 bytes of UTF-16, and room for what the backe
 _STORE_NOTHING = ("keyring.backends.null", "keyring.backends.fail")
 
 
-@dataclass(frozen=True)
-class Backend:
+class Backend(NamedTuple):
     """What matters about a keyring backend.
 
     `weakness` says why it is no system keyring, None where it is one. `limit` is how many
@@ -23,7 +22,11 @@ class Backend:
     name: str = "unknown"
     weakness: str | None = None
     limit: int | None = None
-    is_macos: bool = False
+
+    @property
+    def is_macos(self) -> bool:
+        """Whether it is the Keychain of macOS."""
+        return "keyring.backends.macOS" in self.name
 
     @property
     def origin(self) -> str | None:
@@ -37,21 +40,15 @@ class Backend:
 
 def facts_of(backend: object) -> Backend:
     """Return what is known of a backend; a chain of backends is as good as its first."""
-    chained = getattr(backend, "backends", None)
     name = _path_of(type(backend))
     if name.startswith("keyring.backends.chainer."):
-        first = next(iter(chained or ()), None)
+        first = next(iter(getattr(backend, "backends", None) or ()), None)
         if first is None:
             return Backend(name, STORES_NOTHING)
         facts = facts_of(first)
-        return Backend(f"{name} of {facts.name}", facts.weakness, facts.limit, facts.is_macos)
-    is_windows = "WinVaultKeyring" in name
-    return Backend(
-        name,
-        _weakness(type(backend)),
-        _WINDOWS_CHARACTERS if is_windows else None,
-        name.startswith("keyring.backends.macOS"),
-    )
+        return facts._replace(name=f"{name} of {facts.name}")
+    limit = _WINDOWS_CHARACTERS if "WinVaultKeyring" in name else None
+    return Backend(name, _weakness(type(backend)), limit)
 
 
 def _weakness(kind: type) -> str | None:

@@ -8,9 +8,8 @@ leaves the old secret readable, or the new one.
 from __future__ import annotations
 
 import contextlib
-import zlib
-from dataclasses import dataclass
-from typing import Protocol
+from binascii import crc32
+from typing import NamedTuple, Protocol
 
 from click_auth.errors import StorageUnavailable
 
@@ -32,26 +31,21 @@ class Slots(Protocol):
         """Empty the slot."""
 
 
-@dataclass(frozen=True)
-class Loaded:
+class Loaded(NamedTuple):
     """What a slot holds: the text of its head, and the secret that it stands for."""
 
     head: str | None
     secret: str | None
 
 
-@dataclass(frozen=True)
-class _Manifest:
+class _Manifest(NamedTuple):
     first: int
-    count: int
+    amount: int
     checksum: int
 
     @property
     def numbers(self) -> range:
-        return range(self.first, self.first + self.count)
-
-    def text(self) -> str:
-        return f"{_MARK}{self.first}:{self.count}:{self.checksum:08x}"
+        return range(self.first, self.first + self.amount)
 
 
 def load(slots: Slots, slot: str) -> Loaded:
@@ -61,8 +55,9 @@ def load(slots: Slots, slot: str) -> Loaded:
         manifest = _manifest(head)
         if manifest is None:
             return Loaded(head, head)
-        secret = _joined(slots, slot, manifest)
-        if secret is not None:
+        pieces = [slots.read(f"{slot}#{number}") for number in manifest.numbers]
+        secret = "".join(filter(None, pieces))
+        if _checksum(secret) == manifest.checksum:
             return Loaded(head, secret)
         again = slots.read(slot)  # a writer may have switched to new pieces meanwhile
         if again == head:
@@ -79,9 +74,9 @@ def store(slots: Slots, slot: str, secret: str, *, head: str | None, limit: int 
     else:
         is_room_below = old is None or old.first > len(pieces)
         first = 1 if old is None or is_room_below else old.numbers.stop
-        for number, piece in enumerate(pieces, first):
+        for number, piece in enumerate(pieces, start=first):
             slots.write(f"{slot}#{number}", piece, None)
-        slots.write(slot, _Manifest(first, len(pieces), _checksum(secret)).text(), head)
+        slots.write(slot, f"{_MARK}{first}:{len(pieces)}:{_checksum(secret):08x}", head)
     with contextlib.suppress(StorageUnavailable):  # the new secret is in place; `drop` sweeps
         for number in old.numbers if old else ():
             slots.erase(f"{slot}#{number}")
@@ -102,12 +97,6 @@ def drop(slots: Slots, slot: str, *, head: str | None, may_be_split: bool) -> No
         slots.erase(slot)
 
 
-def _joined(slots: Slots, slot: str, manifest: _Manifest) -> str | None:
-    pieces = [slots.read(f"{slot}#{number}") for number in manifest.numbers]
-    secret = "".join(piece for piece in pieces if piece is not None)
-    return secret if _checksum(secret) == manifest.checksum else None
-
-
 def _pieces(secret: str, limit: int | None) -> list[str]:
     if limit is None or not secret:
         return [secret]
@@ -123,9 +112,9 @@ def _manifest(head: str | None) -> _Manifest | None:
         manifest = _Manifest(int(first), int(count), int(checksum, 16))
     except ValueError:
         return None
-    is_sane = manifest.first >= 1 and 1 <= manifest.count <= _MOST_PIECES
+    is_sane = manifest.first >= 1 and 1 <= manifest.amount <= _MOST_PIECES
     return manifest if is_sane else None
 
 
 def _checksum(secret: str) -> int:
-    return zlib.crc32(secret.encode("utf-8", "surrogatepass"))
+    return crc32(secret.encode("utf-8", "surrogatepass"))

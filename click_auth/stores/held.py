@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from click_auth.errors import NOT_AUTHENTICATED, NotLoggedIn
 from click_auth.tokens import TokenBundle, from_posix
@@ -13,8 +12,7 @@ if TYPE_CHECKING:
     from click_auth.stores.base import TokenStore
 
 
-@dataclass(frozen=True)
-class Held:
+class Held(NamedTuple):
     """One account's credential in this process."""
 
     record: Record

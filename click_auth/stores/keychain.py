@@ -45,34 +45,51 @@ class KeyringRefused(AssertionError):
     """The environment forbids any contact with the keyring: a test's child process."""
 
 
-class KeychainSlots:
-    """Slots as the backend has them, for one operation, whose failures carry *code*."""
+class Keychain:
+    """The slots of one application, as the backend has them, and what is known of the backend.
 
-    def __init__(self, calls: KeychainCalls, code: str) -> None:
-        self._calls = calls
-        self._code = code
+    Every method raises `KeyringTrouble`.
+    """
+
+    def __init__(self, app_name: str) -> None:
+        self.backend = Backend()
+        self._app_name = app_name
+        self._remembered: str | None = None
+        self._loaded: KeyringBackend | None = None
+        self._stuck: threading.Event | None = None
+
+    def remember(self, origin: str | None) -> None:
+        """Use the backend of this name from now on, unless somebody has chosen another one."""
+        if self._loaded is None:
+            self._remembered = Backend(origin or "").origin
+
+    def check(self) -> None:
+        """Raise unless there is a backend, and a system keyring it is."""
+        self._call("look for a backend", lambda _: None)
+        self._refuse_weak()
 
     def read(self, slot: str) -> str | None:
         """Return what the slot holds. Raises where the backend is no system keyring."""
-        text = self._calls.glance(slot)
+        text = self._glance(slot)
         if text is not None:
             return text
         try:
             text = self._get(slot)
-            if text is None and self._calls.search_anew():
-                text = self._get(slot)
         except KeyringTrouble as trouble:
-            if not self._calls.backend.is_macos or trouble.kind != "failing":
+            if not self.backend.is_macos or trouble.kind != "failing":
                 raise
             time.sleep(_MACOS_PAUSE_SECONDS)  # two readers at once: one of them fails
             text = self._get(slot)
+        if text is None and self._loaded is not None:  # a search may find another backend
+            self._remembered = self._loaded = None
+            text = self._get(slot)
         if text is None:
-            self._calls.refuse_weak(self._code)
+            self._refuse_weak()
         return text
 
     def write(self, slot: str, text: str, before: str | None) -> None:
         """Put *text* into the slot, read it back, and put *before* back where that fails."""
-        self._calls.refuse_weak(self._code)
+        self._refuse_weak()
         try:
             self._set(slot, text)
             kept = self.read(slot)
@@ -82,7 +99,7 @@ class KeychainSlots:
         if kept != text:
             self._put_back(slot, before)
             is_cut = bool(kept) and text.startswith(kept or "")
-            raise self._calls.trouble("truncating" if is_cut else "lying", self._code)
+            raise self._trouble("truncating" if is_cut else "lying")
 
     def erase(self, slot: str) -> None:
         """Empty the slot and make sure that it is empty."""
@@ -91,8 +108,8 @@ class KeychainSlots:
             if self.read(slot) is None:
                 return
             if refusal is not None:
-                raise trouble_of(refusal, self._code, self._calls.backend.name)
-        raise self._calls.trouble("failing", self._code, "it does not delete")
+                raise trouble_of(refusal, self.backend.name)
+        raise self._trouble("failing", "it does not delete")
 
     def _put_back(self, slot: str, before: str | None) -> None:
         with contextlib.suppress(StorageUnavailable):
@@ -103,53 +120,44 @@ class KeychainSlots:
             else:
                 self._set(slot, before)
 
+    def _glance(self, slot: str) -> str | None:
+        """Return a secret that can be had without keyring, None where keyring is to be asked."""
+        if self._remembered != secret_service.BACKEND or _is_chosen():
+            return None
+        _ask_guard(f"read {slot}")
+        text = secret_service.glance(*self._place(slot))
+        if text is not None:
+            self.backend = Backend(secret_service.BACKEND)
+        return text
+
     def _get(self, slot: str) -> str | None:
-        def get(backend: KeyringBackend, service: str, user: str) -> str | None:
-            text = backend.get_password(service, user)
+        def get(backend: KeyringBackend) -> str | None:
+            text = backend.get_password(*self._place(slot))
             return None if text is None else str(text)
 
-        return self._make("read", slot, get)
+        return self._call(f"read {slot}", get)
 
     def _set(self, slot: str, text: str) -> None:
-        def put(backend: KeyringBackend, service: str, user: str) -> None:
-            backend.set_password(service, user, text)
-
-        self._make("write", slot, put)
+        self._call(f"write {slot}", lambda backend: backend.set_password(*self._place(slot), text))
 
     def _delete(self, slot: str) -> Exception | None:
-        def delete(backend: KeyringBackend, service: str, user: str) -> Exception | None:
+        def delete(backend: KeyringBackend) -> Exception | None:
             try:
-                backend.delete_password(service, user)
+                backend.delete_password(*self._place(slot))
             except Exception as error:  # noqa: BLE001 - perhaps nothing was there: a read will tell
                 return error
             return None
 
-        return self._make("delete", slot, delete)
+        return self._call(f"delete {slot}", delete)
 
-    def _make(self, verb: str, slot: str, function: Callable[[KeyringBackend, str, str], T]) -> T:
-        service = f"{self._calls.app_name}/{slot}"
+    def _place(self, slot: str) -> tuple[str, str]:
+        return f"{self._app_name}/{slot}", slot
 
-        def call(backend: KeyringBackend) -> T:
-            return function(backend, service, slot)
-
-        return self._calls.make(f"{verb} {slot}", self._code, call)
-
-
-class KeychainCalls:
-    """Bounded calls into the keyring library, and what they taught us of its backend."""
-
-    def __init__(self, app_name: str) -> None:
-        self.app_name = app_name
-        self.backend: Backend = Backend()
-        self._remembered: str | None = None
-        self._loaded: KeyringBackend | None = None
-        self._stuck: threading.Event | None = None
-
-    def make(self, description: str, code: str, function: Callable[[KeyringBackend], T]) -> T:
-        """Return what *function* returns for the backend in use. Raises `KeyringTrouble`."""
+    def _call(self, description: str, function: Callable[[KeyringBackend], T]) -> T:
+        """Return what *function* returns for the backend in use."""
         _ask_guard(description)
         if self._stuck is not None and not self._stuck.is_set():
-            raise self.trouble("hanging", code, "an earlier call still waits")
+            raise self._trouble("hanging", "an earlier call still waits")
         finished = threading.Event()
 
         def run() -> tuple[Any, BaseException | None]:
@@ -165,40 +173,17 @@ class KeychainCalls:
             result, error = bounded(run, seconds)
         except TimedOut:
             self._stuck = finished
-            raise self.trouble("hanging", code, f"after {seconds:g} s") from None
+            raise self._trouble("hanging", f"after {seconds:g} s") from None
         if error is not None:
-            raise trouble_of(error, code, self.backend.name) from None
+            raise trouble_of(error, self.backend.name) from None
         return result  # type: ignore[no-any-return]
 
-    def remember(self, origin: str | None) -> None:
-        """Use the backend of this name from now on, unless somebody has chosen another one."""
-        if self._loaded is None:
-            self._remembered = Backend(origin or "").origin
-
-    def glance(self, slot: str) -> str | None:
-        """Return a secret that can be had without keyring, None where keyring is to be asked."""
-        if self._remembered != secret_service.BACKEND or _is_chosen():
-            return None
-        _ask_guard(f"read {slot}")
-        text = secret_service.glance(f"{self.app_name}/{slot}", slot)
-        if text is not None:
-            self.backend = Backend(secret_service.BACKEND)
-        return text
-
-    def search_anew(self) -> bool:
-        """Let go of the remembered backend; return whether it was in use."""
-        was_in_use = self._loaded is not None
-        self._remembered = self._loaded = None
-        return was_in_use
-
-    def refuse_weak(self, code: str) -> None:
-        """Raise `KeyringTrouble` where the backend in use is no system keyring."""
+    def _refuse_weak(self) -> None:
         if self.backend.weakness is not None:
-            raise self.trouble("absent", code, self.backend.weakness)
+            raise self._trouble("absent", self.backend.weakness)
 
-    def trouble(self, kind: Kind, code: str, detail: str = "") -> KeyringTrouble:
-        """Return an error that names the backend in use."""
-        return KeyringTrouble(kind, code, self.backend.name, detail)
+    def _trouble(self, kind: Kind, detail: str = "") -> KeyringTrouble:
+        return KeyringTrouble(kind, self.backend.name, detail)
 
     def _backend_in_use(self) -> KeyringBackend:
         try:

@@ -40,12 +40,10 @@ _MACOS_HINT = "Over SSH, run `security unlock-keychain` first."
 class KeyringTrouble(StorageUnavailable):
     """The keyring did not do what it was asked; `kind` says what it did instead."""
 
-    def __init__(
-        self, kind: Kind, code: str, backend: str, detail: str = "", hint: str | None = None
-    ) -> None:
+    def __init__(self, kind: Kind, backend: str, detail: str = "", hint: str | None = None) -> None:
         hints = [each for each in (hint or _HINTS.get(kind),) if each]
         about = f"backend {backend}: {detail}" if detail else f"backend {backend}"
-        super().__init__(f"{_MESSAGES[kind]} ({about}).", code=code, hints=hints)
+        super().__init__(f"{_MESSAGES[kind]} ({about}).", hints=hints)
         self.kind = kind
 
 
@@ -53,22 +51,22 @@ class NoBackend(Exception):
     """Keyring could not even say which backend to use."""
 
 
-def trouble_of(error: BaseException, code: str, backend: str) -> KeyringTrouble:
+def trouble_of(error: BaseException, backend: str) -> KeyringTrouble:
     """Return what *error*, raised by a keyring backend, comes down to."""
     chain = list(_chain(error))
     names = {type(each).__name__ for each in chain}
     words = " ".join(map(_text, chain))
     if isinstance(error, NoBackend):
-        return KeyringTrouble("absent", code, backend, type(chain[-1]).__name__)
+        return KeyringTrouble("absent", backend, type(chain[-1]).__name__)
     if "NoKeyringError" in names:
-        return KeyringTrouble("absent", code, backend)
+        return KeyringTrouble("absent", backend)
     if _INTERACTION_NOT_ALLOWED in words:
-        return KeyringTrouble("locked", code, backend, hint=_MACOS_HINT)
+        return KeyringTrouble("locked", backend, hint=_MACOS_HINT)
     if _DENIED_BY_PERSON.search(words) or _any("Denied", names):
-        return KeyringTrouble("denied", code, backend)
+        return KeyringTrouble("denied", backend)
     if _any("Locked", names) or _any("Dismissed", names):  # a prompt that nobody could see, too
-        return KeyringTrouble("locked", code, backend)
-    return KeyringTrouble("failing", code, backend, type(error).__name__)
+        return KeyringTrouble("locked", backend)
+    return KeyringTrouble("failing", backend, type(error).__name__)
 
 
 def _any(part: str, names: set[str]) -> bool:
