@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import time
 from email.utils import parsedate_to_datetime
@@ -20,6 +19,7 @@ from click_auth.errors import (
     Unreachable,
 )
 from click_auth.http import Answer, Call, Http, TransportFailed
+from click_auth.providers.strict_json import parsed
 from click_auth.text import inert
 from click_auth.tokens import TokenBundle, from_posix
 from click_auth.urls import host_of
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 SUCCESS = (200, 201)
 LONGEST_LIFE = 100 * 365.25 * 86400  # seconds; what is said to live longer has no known expiry
 LONGEST_RETRY_AFTER = 3600.0  # seconds
-_LONGEST_INTEGER = 400  # digits: more is an attack on the parser, and no number that we use
 _SECRETS = ("client_secret", "code", "code_verifier", "device_code", "refresh_token", "token")
 _TOKEN = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")  # RFC 6749 appendix A.12
 _NUMBER = re.compile(r"[0-9]{1,20}(?:\.[0-9]+)?")
@@ -173,46 +172,6 @@ def without(text: str, secrets: Iterable[str]) -> str:
         for form in (secret, quote(secret, safe=""), quote_plus(secret)):
             text = text.replace(form, "[hidden]")
     return text
-
-
-def parsed(body: bytes) -> dict[str, Any]:
-    """Return the JSON object in *body*.
-
-    Raises `ValueError`, which holds nothing of the body, for anything that is not exactly one:
-    duplicate names (RFC 7493 section 2.3), too deep, numbers too long, another encoding.
-    """
-    try:
-        document = json.loads(
-            body.decode("utf-8-sig"), object_pairs_hook=_without_duplicates, parse_int=_integer
-        )
-    except RecursionError:
-        problem = "JSON that is nested too deep"
-    except _RefusedError as refused:
-        problem = str(refused)
-    except ValueError:
-        problem = "what is not JSON" if body.strip() else "nothing"
-    else:
-        if isinstance(document, dict):
-            return document
-        problem = "JSON that is not an object"
-    raise ValueError(problem)
-
-
-class _RefusedError(ValueError):
-    pass
-
-
-def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    document = dict(pairs)
-    if len(document) != len(pairs):
-        raise _RefusedError("JSON that says things twice")
-    return document
-
-
-def _integer(digits: str) -> int:
-    if len(digits) > _LONGEST_INTEGER:
-        raise _RefusedError("JSON with a number that is too long")
-    return int(digits)
 
 
 def bundle_from(

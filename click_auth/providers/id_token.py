@@ -10,7 +10,8 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from click_auth.http import Call
-from click_auth.providers.endpoint import SUCCESS, EndpointFailed, ask, granted, parsed
+from click_auth.providers.endpoint import SUCCESS, EndpointFailed, ask, granted
+from click_auth.providers.strict_json import parsed
 from click_auth.urls import host_of
 
 if TYPE_CHECKING:

@@ -20,9 +20,9 @@ from click_auth.providers.endpoint import (
     bundle_from,
     expiry,
     granted,
-    parsed,
     retry_after_seconds,
 )
+from click_auth.providers.strict_json import parsed
 from click_auth.text import inert
 from click_auth.tokens import TokenBundle
 
