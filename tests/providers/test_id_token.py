@@ -47,7 +47,10 @@ def issuer(server: Scripted) -> Scripted:
 
 
 def claims(server: Scripted, **changes: Any) -> dict[str, Any]:
-    """Return good claims, with *changes*; a claim that is `...` is left out."""
+    """Return good claims, with *changes*.
+
+    A claim that is `...` is left out, one that is a function is asked with the present moment.
+    """
     now = int(time.time())
     good = {
         "iss": server.url,
@@ -58,7 +61,8 @@ def claims(server: Scripted, **changes: Any) -> dict[str, Any]:
         "nonce": "the-nonce",
         **changes,
     }
-    return {name: value for name, value in good.items() if value is not ...}
+    present = {name: value for name, value in good.items() if value is not ...}
+    return {name: value(now) if callable(value) else value for name, value in present.items()}
 
 
 def signed(content: dict[str, Any], key: Any = KEY, alg: str = "RS256") -> str:
@@ -112,12 +116,12 @@ def test_the_keys_are_asked_for_once(issuer: Scripted) -> None:
         pytest.param({"azp": "other"}, id="id_02_azp"),
         pytest.param({"exp": ...}, id="id_03_no_exp"),
         pytest.param({"exp": 1}, id="id_03_past"),
-        pytest.param({"exp": int(time.time()) - 301}, id="id_03_just_past"),
+        pytest.param({"exp": lambda now: now - 301}, id="id_03_just_past"),
         pytest.param({"exp": "soon"}, id="id_03_text"),
         pytest.param({"exp": True}, id="id_03_bool"),
         pytest.param({"iat": ...}, id="id_03_no_iat"),
-        pytest.param({"iat": int(time.time()) - 7 * 86400}, id="id_03_week"),
-        pytest.param({"iat": int(time.time()) + 86400}, id="id_03_future"),
+        pytest.param({"iat": lambda now: now - 7 * 86400}, id="id_03_week"),
+        pytest.param({"iat": lambda now: now + 86400}, id="id_03_future"),
         pytest.param({"sub": ...}, id="id_03_no_sub"),
         pytest.param({"sub": ""}, id="id_03_empty_sub"),
         pytest.param({"sub": 5}, id="id_03_sub_number"),
@@ -139,8 +143,8 @@ def test_id_claims_that_are_wrong(issuer: Scripted, changes: dict[str, Any]) -> 
         {"aud": ["todo-cli"]},
         {"aud": ["other", "todo-cli"], "azp": "todo-cli"},
         {"azp": "todo-cli"},
-        {"exp": int(time.time()) - 200, "iat": int(time.time()) - 200},
-        {"iat": time.time() + 200.5},
+        {"exp": lambda now: now - 200, "iat": lambda now: now - 200},
+        {"iat": lambda now: now + 200.5},
     ],
 )
 def test_id_02_03_claims_that_are_right(issuer: Scripted, changes: dict[str, Any]) -> None:
