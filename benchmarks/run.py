@@ -26,7 +26,7 @@ from measure import HEADER, Program, Row, Sample
 from peers import peers
 
 HERE = Path(__file__).parent
-TODO = HERE / "todo.py"
+PROGRAM = HERE / "todo.py"
 SLOT = "user-ada"
 LOGIN_GOAL_SECONDS = 1.0
 MANY_ACCOUNTS = 10_000
@@ -47,7 +47,7 @@ class World:
 
     def auth(self, *arguments: str) -> Program:
         """Return an auth command of ours."""
-        return self.program(TODO, "auth", *arguments)
+        return self.program(PROGRAM, "auth", *arguments)
 
 
 @contextlib.contextmanager
@@ -64,7 +64,7 @@ def logged_in_world(folder: Path, server: AuthorizationServer) -> Iterator[World
                 "SLOT": SLOT,
             },
             folder,
-            TODO,
+            PROGRAM,
         )
         log_in(todo)
         yield World(todo, records)
@@ -109,14 +109,21 @@ def rows(world: World, crowded: World) -> list[Row]:
     """Return the table's rows."""
     token, plain = world.auth("token"), world.program("plain_cli.py", "--help")
     by_hand, reader = world.program("token_by_hand.py"), world.program("read_json.py")
-    tasks, tasks_by_hand = world.program(TODO, "tasks"), world.program("tasks_by_hand.py")
+    tasks, tasks_by_hand = world.program(PROGRAM, "tasks"), world.program("tasks_by_hand.py")
     requests = [
         world.program(HERE / "many_requests.py", way, whose, reports=True)
         for way in ("sync", "async")
         for whose in ("ours", "fixed")
     ]
     return [
-        Row("`todo --help`", "without click-auth", world.program(TODO, "--help"), plain, 1.05, cpu),
+        Row(
+            "`todo --help`",
+            "without click-auth",
+            world.program(PROGRAM, "--help"),
+            plain,
+            1.05,
+            cpu,
+        ),
         Row("`auth token`", "click + keyring by hand", token, by_hand, 0.40, cpu),
         Row("`auth token`", "five imports", token, world.program("token_eager.py"), 0.20, cpu),
         Row("`auth token`, memory", "click + keyring by hand", token, by_hand, 0.70, memory),
