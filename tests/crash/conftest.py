@@ -18,12 +18,19 @@ def place(
     auth_server: AuthorizationServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> CrashPlace:
     """A server, a folder with nobody logged in, and a keyring that is a folder."""
-    place = CrashPlace(auth_server, tmp_path / "todo", log=tmp_path / "writes.log")
+    place = CrashPlace(
+        auth_server,
+        tmp_path / "todo",
+        keyring=tmp_path / "keyring",
+        legacy=tmp_path / "legacy" / "old.json",
+        log=tmp_path / "writes.log",
+    )
     place.keyring.mkdir(0o700)
     place.legacy.parent.mkdir()
     for name, value in place.keyring_variables.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(keyring.core, "_keyring_backend", FiledKeyring())
+    backend = FiledKeyring()  # type: ignore[no-untyped-call]
+    monkeypatch.setattr(keyring.core, "_keyring_backend", backend)
     return place
 
 

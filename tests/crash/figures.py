@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from crash.place import Victim
 
-Print = Callable[[str], None]
+Print = Callable[[object], None]
 
 
 @dataclass

@@ -22,7 +22,7 @@ class FiledKeyring(KeyringBackend):
     While there is a file `refuse` in that folder nothing is taken.
     """
 
-    priority = 1  # type: ignore[assignment]
+    priority = 1
 
     def get_password(self, service: str, username: str) -> str | None:
         with contextlib.suppress(FileNotFoundError):

@@ -12,7 +12,6 @@ import signal
 import stat
 import sys
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
@@ -92,7 +91,7 @@ def _refuse_locks(_: str, environ: Mapping[str, str]) -> None:
     def refuse(*_: object) -> None:
         raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
 
-    fcntl.flock = fcntl.lockf = refuse  # type: ignore[assignment]
+    fcntl.flock = fcntl.lockf = refuse
 
 
 def _limit_files(size: str, environ: Mapping[str, str]) -> None:
@@ -126,8 +125,3 @@ _FATES: Mapping[str, Callable[[str, Mapping[str, str]], None]] = {
     "CRASH_UNPRIVILEGED": _lose_privileges,
     "CRASH_LOG": _count_writes,
 }
-
-
-def last_line(log: Path) -> str:
-    """Return the last write that a process was about to make."""
-    return (log.read_text("utf-8").splitlines() or ["nothing"])[-1]

@@ -9,7 +9,7 @@ import os
 import sys
 from typing import Any
 
-import mfusepy
+import mfusepy  # type: ignore[import-untyped]
 
 _UTIME_NOW = (1 << 30) - 1
 
@@ -50,8 +50,10 @@ class Lockless(mfusepy.Operations):  # type: ignore[misc]
         os.chmod(self._at(path), mode)
 
     def utimens(self, path: str, times: tuple[int, int] | None = None) -> None:
-        is_now = times is None or _UTIME_NOW in times
-        os.utime(self._at(path), ns=None if is_now else times)
+        if times is None or _UTIME_NOW in times:
+            os.utime(self._at(path))
+        else:
+            os.utime(self._at(path), ns=times)
 
     def truncate(self, path: str, length: int, fh: int | None = None) -> None:
         os.truncate(self._at(path) if fh is None else fh, length)

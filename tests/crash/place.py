@@ -43,18 +43,11 @@ class Victim:
 
 @dataclass
 class CrashPlace(Place):
-    """The folder `todo` of one test, with `keyring` beside it."""
+    """The folder of one test's records; `legacy` is where an older program kept a credential."""
 
+    keyring: Path = field(kw_only=True)
+    legacy: Path = field(kw_only=True)
     log: Path = field(kw_only=True)
-
-    @property
-    def keyring(self) -> Path:
-        return self.folder.with_name("keyring")
-
-    @property
-    def legacy(self) -> Path:
-        """Where an older program kept its credential."""
-        return self.folder.with_name("legacy") / "old.json"
 
     @property
     def keyring_variables(self) -> dict[str, str]:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 
-from crash.place import CrashPlace, Victim
+from crash.place import CrashPlace
 
 STORAGES = ("plaintext", "system")
-Die = Callable[..., Victim]
 
 
 def short_and_long(short: int, long: int) -> list[object]:

@@ -29,7 +29,7 @@ def migrate(place: CrashPlace) -> tuple[str, str]:
 
 
 @pytest.mark.parametrize("storage", STORAGES)
-@pytest.mark.parametrize("most", short_and_long(4, 999))
+@pytest.mark.parametrize("most", short_and_long(3, 999))
 def test_migration_killed_at_a_write(
     place: CrashPlace, storage: str, most: int, figure: Print
 ) -> None:
@@ -73,7 +73,7 @@ def test_killed_migration_overwrites_nothing(place: CrashPlace, most: int, figur
     figure(f"{len(writes)} writes; {kills}")
 
 
-@pytest.mark.parametrize("most", short_and_long(3, 999))
+@pytest.mark.parametrize("most", short_and_long(2, 999))
 def test_lo_03_logout_killed_at_a_write(place: CrashPlace, most: int, figure: Print) -> None:
     """A logout that dies leaves the session whole, or none; the next write sweeps its secrets."""
     place.storage, kills = "system", Kills()

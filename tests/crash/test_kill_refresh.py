@@ -19,7 +19,7 @@ def after_a_crash(place: CrashPlace, victim: Victim, kills: Kills) -> None:
 
 
 @pytest.mark.parametrize("storage", STORAGES)
-@pytest.mark.parametrize("most", short_and_long(6, 999))
+@pytest.mark.parametrize("most", short_and_long(5, 999))
 def test_fs_13_rf_04_killed_at_a_write(
     place: CrashPlace, storage: str, most: int, figure: Print
 ) -> None:

@@ -11,7 +11,7 @@ from click_auth.testing import AuthorizationServer, User
 from crash import filed_keyring
 from crash.figures import Print
 from crash.place import CrashPlace
-from crash.rounds import STORAGES
+from crash.rounds import short_and_long
 from refresh.crowd import outcome
 
 PEOPLE = tuple(f"person-{number:02}" for number in range(16))
@@ -25,7 +25,7 @@ def auth_server() -> Iterator[AuthorizationServer]:
         yield server
 
 
-@pytest.mark.parametrize("storage", STORAGES)
+@pytest.mark.parametrize("storage", ["system", pytest.param("plaintext", marks=pytest.mark.long)])
 def test_logins_and_readers(place: CrashPlace, storage: str, figure: Print) -> None:
     """16 logins at once, while others read 10,000 times: 16 accounts, and nothing torn."""
     place.storage = storage
@@ -60,11 +60,14 @@ def test_logout_during_a_refresh(place: CrashPlace, seconds: float) -> None:
     assert not place.server.family_alive("ada")
 
 
-def test_logouts_and_logins_of_one_account(place: CrashPlace) -> None:
-    """Six logouts and six logins of one account at once: it is there whole, or not at all."""
+@pytest.mark.parametrize("pairs", short_and_long(3, 12))
+def test_logouts_and_logins_of_one_account(place: CrashPlace, pairs: int) -> None:
+    """Logouts and logins of one account, all at once: it is there whole, or not at all."""
     place.storage = "system"
     place.log_in(expires_in=3600)
-    processes = [place.start(*what) for _ in range(6) for what in (("logout",), ("login", "ada"))]
+    processes = [
+        place.start(*what) for _ in range(pairs) for what in (("logout",), ("login", "ada"))
+    ]
     results = [outcome(process) for process in processes]
     assert all("ok" in result for result in results), results
     auth = place.auth()

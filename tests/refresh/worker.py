@@ -94,6 +94,18 @@ def api(times: str) -> list[str]:
     return answers
 
 
+def jumping(seconds: str) -> list[str]:
+    """Ask the service who we are while the clock jumps by so many seconds, and back."""
+    import time_machine
+
+    answers = []
+    with auth.client() as client:
+        for shift in (0.0, float(seconds), 0.0):
+            with time_machine.travel(time.time() + shift, tick=True):
+                answers += [client.get("/me").raise_for_status().json()["id"] for _ in range(3)]
+    return answers
+
+
 def tokens(times: str) -> list[str]:
     """Return the token that each of several new commands gets."""
     found = []
