@@ -1,0 +1,26 @@
+"""The pages say what the code does."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import click_auth
+from click_auth import errors
+
+DOCS = Path(__file__).parent.parent / "docs"
+
+
+def test_every_code_is_documented() -> None:
+    """The table of codes has each one that the library raises, with its class and exit code."""
+    row = re.compile(r"^\| `(\w+)` \| `(\w+)` \| (\d) \|", re.MULTILINE)
+    documented = {
+        code: (getattr(click_auth, name), int(exit_code))
+        for code, name, exit_code in row.findall((DOCS / "errors.md").read_text("utf-8"))
+    }
+    constants = {value for name, value in vars(errors).items() if name.isupper()}
+    sources = [path.read_text("utf-8") for path in Path(click_auth.__file__).parent.rglob("*.py")]
+    quoted = {code for text in sources for code in re.findall(r'code="([A-Z_]+)"', text)}
+    codes = {each for each in constants if isinstance(each, str)} | quoted
+    assert codes == set(documented)
+    assert all(kind.exit_code == exit_code for kind, exit_code in documented.values())
