@@ -252,3 +252,27 @@ def test_held_token_is_read_once(place: Place) -> None:
         for _ in range(1000):
             api.get("/me")
     assert len(reads) == 1
+
+
+@pytest.mark.anyio
+async def test_a_thousand_requests_while_the_token_expires_twice(
+    place: Place, anyio_backend: str
+) -> None:
+    """1,000 requests, 50 at a time, with two expiries among them: two POSTs, 1,000 successes."""
+    auth = place.log_in(expires_in=3600)
+    statuses: list[int] = []
+    limiter = anyio.CapacityLimiter(50)
+    async with httpx.AsyncClient(auth=auth.bearer(), base_url=place.server.api_url) as api:
+
+        async def one() -> None:
+            async with limiter:
+                statuses.append((await api.get("/me")).status_code)
+                if len(statuses) in (300, 600):
+                    place.server.expire_access_tokens()
+
+        async with anyio.create_task_group() as group:
+            for _ in range(1000):
+                group.start_soon(one)
+    assert statuses == [200] * 1000
+    assert place.server.refresh_count == 2
+    assert place.server.family_alive("ada")
