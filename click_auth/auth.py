@@ -66,8 +66,8 @@ class Auth:
     ) -> None:
         self.login_path: asked.LoginPath = asked.LoginPath()
         self._settings = Settings(
-            app_name,
-            provider,
+            app_name=app_name,
+            provider=provider,
             store=store,
             storage=storage,
             folder=folder,
@@ -351,7 +351,7 @@ class Auth:
         }
         before = self._settings, self._core
         changes = {name: value for name, value in given.items() if value is not None}
-        self._settings = self._settings._replace(**changes)
+        self._settings = self._settings.replaced(**changes)
         self._core = Core(self._settings)
         try:
             yield self

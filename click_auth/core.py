@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from click_auth.environment import Environment
 from click_auth.services import Services
@@ -24,7 +24,7 @@ LONGEST_CALLS = 2  # an exchange and its one replay
 LOCK_MARGIN_SECONDS = 15.0
 
 
-class Settings(NamedTuple):
+class Settings:  # no NamedTuple: it compiles its annotations at each start
     """The arguments of `Auth`, and what `Auth.override` put in their place."""
 
     app_name: str
@@ -42,6 +42,13 @@ class Settings(NamedTuple):
     environ: Mapping[str, str] | None = None
     browser: Callable[[str], bool] | None = None
     clock: Callable[[], float] = time.time
+
+    def __init__(self, **given: Any) -> None:
+        vars(self).update(given)
+
+    def replaced(self, **changes: Any) -> Settings:
+        """Return these settings with others in place of some."""
+        return Settings(**{**vars(self), **changes})
 
 
 class Core:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import click
 
 from click_auth.errors import AuthError
-from click_auth.keys import folder_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -91,6 +90,8 @@ class Environment:
     @property
     def folder(self) -> str:
         """The folder of the records: `<APP>_CONFIG_DIR`, else where Click keeps such things."""
+        from click_auth.keys import folder_name  # noqa: PLC0415 - not for `--help`
+
         configured = self.value("CONFIG_DIR")
         if configured is not None:
             return os.path.abspath(os.path.expanduser(configured))  # noqa: PTH100, PTH111

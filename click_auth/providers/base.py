@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -66,6 +65,8 @@ class Provider(ABC):
 
     def bound(self, surroundings: Surroundings) -> Self:
         """Return a copy of this provider that speaks through *surroundings*."""
+        import copy  # noqa: PLC0415 - not for `--help`
+
         clone = copy.copy(self)
         clone.surroundings = surroundings
         return clone
