@@ -159,7 +159,7 @@ def integration(session: nox.Session) -> None:
 @nox.session
 def crash(session: nox.Session) -> None:
     """Kill, starve and race real processes, for long; `nox -s crash -- -k name` picks some."""
-    install(session, "tests")
+    install(session, "crash")
     run_pytest(session, "tests/crash", *session.posargs)
 
 
