@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Protocol
 from click_auth.credentials import FixedToken
 from click_auth.errors import AuthError, LoginFailed, StorageUnavailable, Unreachable
 from click_auth.identification import identified
-from click_auth.lock import LockBusy
 from click_auth.records import PLAINTEXT, Record
 from click_auth.results import MigrationResult
 from click_auth.stores.base import MIGRATED, Superseded
@@ -76,20 +75,25 @@ class _Migration:
 
     def run(self) -> MigrationResult:
         try:
-            state = self.core.store.migration(self.legacy.name)
-            if state == MIGRATED:
-                return MigrationResult("already-migrated")
-            if state is not None:
-                return self._finished(state.partition(" ")[2])
-            bundle = _as_bundle(self.legacy.read())
-            if bundle is None:
-                return MigrationResult("no-legacy-state")
-            key = self._inserted(bundle)
-            if key is None:
-                return MigrationResult("skipped", "the account is logged in already")
-            return self._finished(key)
-        except (AuthError, LockBusy, Superseded, OSError) as error:
-            return MigrationResult("skipped", str(error))
+            return self._taken_over()
+        except AuthError as error:
+            return MigrationResult("skipped", error.message)
+        except Exception as error:  # noqa: BLE001 - the old place is the application's own
+            return MigrationResult("skipped", f"it failed with {type(error).__name__}")
+
+    def _taken_over(self) -> MigrationResult:
+        state = self.core.store.migration(self.legacy.name)
+        if state == MIGRATED:
+            return MigrationResult("already-migrated")
+        if state is not None:
+            return self._finished(state.partition(" ")[2])
+        bundle = _as_bundle(self.legacy.read())
+        if bundle is None:
+            return MigrationResult("no-legacy-state")
+        key = self._inserted(bundle)
+        if key is None:
+            return MigrationResult("skipped", "the account is logged in already")
+        return self._finished(key)
 
     def _inserted(self, bundle: TokenBundle) -> str | None:
         """Insert the old credential where no record is, together with the marker."""
