@@ -47,9 +47,9 @@ if TYPE_CHECKING:
     from click_auth.results import LogoutResult as LogoutResult
     from click_auth.results import MigrationResult as MigrationResult
     from click_auth.results import Report as Report
-    from click_auth.results import Status as Status
-    from click_auth.results import StatusContext as StatusContext
     from click_auth.results import StoredAccount as StoredAccount
+    from click_auth.standing import Status as Status
+    from click_auth.standing import StatusContext as StatusContext
     from click_auth.stores.base import TokenStore as TokenStore
     from click_auth.stores.keyring_store import KeyringTokenStore as KeyringTokenStore
     from click_auth.stores.memory import MemoryTokenStore as MemoryTokenStore
@@ -76,7 +76,8 @@ _HOMES = {
     "providers.request": "LoginRequest LoginUI",
     "refresh": "refresh_access_token",
     "results": "Check LoginContext LoginResult LogoutContext LogoutResult MigrationResult Report "
-    "Status StatusContext StoredAccount",
+    "StoredAccount",
+    "standing": "Status StatusContext",
     "stores.base": "TokenStore",
     "stores.keyring_store": "KeyringTokenStore",
     "stores.memory": "MemoryTokenStore",

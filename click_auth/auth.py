@@ -26,10 +26,10 @@ if TYPE_CHECKING:
         LoginResult,
         LogoutResult,
         Report,
-        Status,
         StoredAccount,
     )
     from click_auth.services import ProviderSource
+    from click_auth.standing import Status
     from click_auth.stores.base import TokenStore
     from click_auth.tokens import TokenBundle
 

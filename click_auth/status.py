@@ -15,7 +15,7 @@ from click_auth.errors import (
     StorageUnavailable,
     Unreachable,
 )
-from click_auth.results import State, Status, StatusContext
+from click_auth.standing import State, Status, StatusContext
 from click_auth.tokens import from_posix, is_fresh
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def _recorded(core: Core, credential: Credential) -> Status:
     return Status(
         "ok" if valid or refreshable else "expired",
         cast("Account", record.account),  # the field makes one of it
-        default=core.store.listing()[1] == record.key,
+        default=core.store.default() == record.key,
         source=record.storage,
         expires_at=from_posix(record.access_token_expires_at),
         refreshable=refreshable,

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from click_auth.auth import Auth
     from click_auth.commands.output import Human, Json
-    from click_auth.results import StatusContext
+    from click_auth.standing import StatusContext
 
 G = TypeVar("G", bound=click.Group)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from click_auth.results import light
+from click_auth.standing import light
 from click_auth.status import look, look_at_all
 from click_auth.text import inert
 from click_auth.tokens import to_posix
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from click_auth.auth import Auth
     from click_auth.commands.output import Human, Json
-    from click_auth.results import Status, StatusContext
+    from click_auth.standing import Status, StatusContext
 
 _COLORS = {"ok": "green", "none": "yellow", "unreachable": "yellow"}
 _SOURCES = {

@@ -108,6 +108,10 @@ class TokenStore(ABC):
         default = next((each.account.key for each in stored if each.default), None)
         return [identity_of(each.account) for each in stored], default
 
+    def default(self) -> str | None:
+        """Return the key of the default account."""
+        return self.listing()[1]
+
     def record(self, ref: str | None = None, *, instance: str | None = None) -> Record | None:
         """Return what is known of an account without touching a secret, or None.
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import time
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from click_auth.environment import POLICIES, Environment
 from click_auth.stores.record_file import RecordFile
 from click_auth.stores.recorded import RecordedTokenStore
-from click_auth.stores.system_vault import SystemVault
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
     from pathlib import Path
+
+    from click_auth.stores.system_vault import SystemVault
 
 
 class KeyringTokenStore(RecordedTokenStore):
@@ -38,7 +40,14 @@ class KeyringTokenStore(RecordedTokenStore):
         self.storage = storage
         self._file = RecordFile(folder or Environment(service).folder)
         self._has_own_folder = folder is not None
-        super().__init__(self._file, SystemVault(service), storage, clock)
+        super().__init__(self._file, storage, clock)
+
+    @cached_property
+    def vault(self) -> SystemVault:
+        """The keyring, as far as this application knows it."""
+        from click_auth.stores.system_vault import SystemVault  # noqa: PLC0415 - for tokens only
+
+        return SystemVault(self.service)
 
     @property
     def folder(self) -> Path | None:

@@ -88,7 +88,7 @@ def joined(parts: Parts) -> bytes:
 
 def split(content: bytes) -> Parts | None:
     """Return the parts of a record file, or None where it is not laid out as `joined` does."""
-    frame = _framed(content)
+    frame = framed(content)
     if frame is None:
         return None
     lines = [line for line in content[frame.end + 1 : frame.start].split(b"\n") if line]
@@ -108,7 +108,7 @@ def find_record(content: bytes, key: str | None) -> Record | None:
 
     Returns None in every doubt: the caller then parses the whole.
     """
-    frame = _framed(content)
+    frame = framed(content)
     if frame is None:
         return None
     if key is None:
@@ -121,7 +121,7 @@ def find_record(content: bytes, key: str | None) -> Record | None:
 
 def find_resembling(content: bytes, ref: str) -> list[Record] | None:
     """Return every record whose id or label can be *ref*, and perhaps others; None in doubt."""
-    frame, folded = _framed(content), ref.casefold()
+    frame, folded = framed(content), ref.casefold()
     if frame is None or not (folded.isascii() and content.isascii()):
         return None
     needles = (json.dumps(folded)[1:-1].encode(), b"\\u")  # what is not ASCII may fold to it
@@ -135,7 +135,7 @@ def find_resembling(content: bytes, ref: str) -> list[Record] | None:
     return records if len(records) == len(begins) else None
 
 
-class _Frame(NamedTuple):
+class Frame(NamedTuple):
     """What stands around the records, and where their lines begin and end."""
 
     default: str | None
@@ -144,7 +144,7 @@ class _Frame(NamedTuple):
     start: int
 
 
-def _framed(content: bytes) -> _Frame | None:
+def framed(content: bytes) -> Frame | None:
     """Return the frame of a record file, or None where `joined` has not written it."""
     end, start = content.find(b"\n"), content.rfind(b"\n")
     head = content[: max(end, 0)]
@@ -158,10 +158,10 @@ def _framed(content: bytes) -> _Frame | None:
         root.pop(name, None) for name in ("version", "default", "accounts")
     )
     is_ours = version == VERSION and accounts == {} and isinstance(default, str | None)
-    return _Frame(default, root, end, start) if is_ours else None
+    return Frame(default, root, end, start) if is_ours else None
 
 
-def _line_begins(lowered: bytes, needle: bytes, frame: _Frame) -> Iterator[int]:
+def _line_begins(lowered: bytes, needle: bytes, frame: Frame) -> Iterator[int]:
     position, count = lowered.find(needle, frame.end, frame.start), 0
     while position >= 0 and count <= _MOST_RESEMBLING:
         yield lowered.rfind(b"\n", 0, position) + 1
@@ -177,7 +177,7 @@ def _on_line(content: bytes, begin: int, start: int, key: str) -> Record | None:
     return opened(key, line.removesuffix(b",").partition(b": ")[2])
 
 
-def _only_key(content: bytes, frame: _Frame) -> str | None:
+def _only_key(content: bytes, frame: Frame) -> str | None:
     lines = content[frame.end + 1 : frame.start]
     return None if b"\n" in lines else _key(lines.partition(b": ")[0])
 

@@ -20,8 +20,14 @@ class MemoryTokenStore(RecordedTokenStore):
     """Tokens and records in memory; neither a disk nor a keyring is touched. Thread-safe."""
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
-        super().__init__(MemoryRecords(), MemoryVault(), CUSTOM, clock)
+        super().__init__(MemoryRecords(), CUSTOM, clock)
+        self._vault = MemoryVault()
         self._locks: dict[str, threading.Lock] = {}
+
+    @property
+    def vault(self) -> MemoryVault:
+        """The tokens."""
+        return self._vault
 
     def lock(self, ref: str) -> AbstractContextManager[None]:
         """Return this process's lock of one account."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from abc import abstractmethod
 from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from click_auth import voice
@@ -13,9 +15,7 @@ from click_auth.keys import refresh_slot_name, slot_name
 from click_auth.records import PLAINTEXT
 from click_auth.stores.base import UNBOUND, TokenStore
 from click_auth.stores.records import is_same_credential
-from click_auth.stores.removal import Removals
 from click_auth.stores.selection import select
-from click_auth.stores.writes import Writes
 from click_auth.tokens import TokenBundle, from_posix
 
 if TYPE_CHECKING:
@@ -29,25 +29,38 @@ if TYPE_CHECKING:
     from click_auth.results import StoredAccount
     from click_auth.stores.records import Records
     from click_auth.stores.registrations import StoredRegistrations
+    from click_auth.stores.removal import Removals
     from click_auth.stores.vault import Vault
+    from click_auth.stores.writes import Writes
 
 
 class RecordedTokenStore(TokenStore):
-    """Tokens in *vault* or, as *policy* says, in *records*. *clock* tells POSIX seconds."""
+    """Tokens in a vault or, as *policy* says, in *records*. *clock* tells POSIX seconds."""
 
     def __init__(
-        self,
-        records: Records,
-        vault: Vault,
-        policy: str,
-        clock: Callable[[], float] = time.time,
+        self, records: Records, policy: str, clock: Callable[[], float] = time.time
     ) -> None:
         self.records = records
-        self.vault = vault
         self.policy = policy
+        self._clock = clock
         self._said: set[str] = set()
-        self._removals = Removals(records, vault, self.lock)
-        self._writes = Writes(records, vault, self._removals, policy, clock)
+
+    @property
+    @abstractmethod
+    def vault(self) -> Vault:
+        """Where the tokens lie that are not in the records."""
+
+    @cached_property
+    def _removals(self) -> Removals:
+        from click_auth.stores.removal import Removals  # noqa: PLC0415 - most commands only read
+
+        return Removals(self.records, self.vault, self.lock)
+
+    @cached_property
+    def _writes(self) -> Writes:
+        from click_auth.stores.writes import Writes  # noqa: PLC0415 - as above
+
+        return Writes(self.records, self.vault, self._removals, self.policy, self._clock)
 
     # Reading
 
@@ -93,6 +106,10 @@ class RecordedTokenStore(TokenStore):
             self._warn_once(self.records.damage(key, reason).message)
         default = document.default if document.default in document.records else None
         return document.records.identities(), default
+
+    def default(self) -> str | None:
+        """Return the key of the default account, without a look at any."""
+        return self.records.default()
 
     def _warn_once(self, text: str) -> None:
         if text not in self._said:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from click_auth.errors import StorageUnavailable
 from click_auth.stores.document import Damaged, Document, TooNew, parse
-from click_auth.stores.layout import find_record, find_resembling
+from click_auth.stores.layout import find_record, find_resembling, framed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -70,6 +70,12 @@ class Records(ABC):
         if reason is not None:
             raise self.damage(key, reason)
         return document.records.get(key)
+
+    def default(self) -> str | None:
+        """Return the key of the default account, which need not be there."""
+        content = self.content()
+        frame = framed(content)
+        return self._parsed(content).default if frame is None else frame.default
 
     def glance(self, key: str) -> Record | None:
         """Return the record of *key* if it can be found without parsing the others."""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 Kind = Literal["locked", "denied", "absent", "hanging", "lying", "truncating", "failing"]
 
 _INTERACTION_NOT_ALLOWED = "-25308"
-_DENIED_BY_PERSON = re.compile(r"-128\b")
+_DENIED_BY_PERSON = r"-128\b"
 
 _MESSAGES: dict[Kind, str] = {
     "locked": "The keyring is locked",
@@ -62,7 +62,7 @@ def trouble_of(error: BaseException, backend: str) -> KeyringTrouble:
         return KeyringTrouble("absent", backend)
     if _INTERACTION_NOT_ALLOWED in words:
         return KeyringTrouble("locked", backend, hint=_MACOS_HINT)
-    if _DENIED_BY_PERSON.search(words) or _any("Denied", names):
+    if re.search(_DENIED_BY_PERSON, words) or _any("Denied", names):
         return KeyringTrouble("denied", backend)
     if _any("Locked", names) or _any("Dismissed", names):  # a prompt that nobody could see, too
         return KeyringTrouble("locked", backend)

@@ -1,0 +1,115 @@
+"""Who is logged in, and how well: what `status` returns, and what its hooks receive. Frozen.
+
+Apart from the other results because this much is loaded by each `status`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from click_auth.identity import Identity, identity_of
+from click_auth.tokens import rfc3339, to_posix
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from click_auth.models import Account
+    from click_auth.tokens import TokenBundle
+
+State = Literal["ok", "none", "expired", "invalid", "unreachable", "locked"]
+
+EXIT_CODES: Mapping[State, int] = {
+    "ok": 0,
+    "none": 4,
+    "expired": 4,
+    "invalid": 4,
+    "unreachable": 5,
+    "locked": 6,
+}
+
+
+class AccountField:
+    """A dataclass field that may be set to an `Identity` and always reads as an `Account`."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, instance: object, owner: type | None = None) -> Account | None:
+        if instance is None:  # dataclasses ask the class for a default: there is none
+            raise AttributeError(self._name)
+        value = instance.__dict__[self._name]
+        if isinstance(value, Identity):
+            from click_auth.models import Account  # noqa: PLC0415 - the point of this class
+
+            value = instance.__dict__[self._name] = Account.of(value)
+        return value  # type: ignore[no-any-return]
+
+    def __set__(self, instance: object, value: Identity | Account | None) -> None:
+        instance.__dict__[self._name] = value
+
+
+def light(owner: object, name: str) -> Identity | None:
+    """Return the `AccountField` *name* of *owner* in its light form; loads nothing."""
+    account = owner.__dict__[name]
+    return None if account is None else identity_of(account)
+
+
+def account_json(owner: object) -> dict[str, Any] | None:
+    """Return the `account` of a result as JSON, without loading pydantic for it."""
+    identity = light(owner, "account")
+    return None if identity is None else identity.to_json()
+
+
+@dataclass(frozen=True)
+class Status:
+    """Who is logged in and how well. `reason` is a sentence for a person, or None.
+
+    `source` is where the token comes from: "env", "system", "plaintext", "client_credentials",
+    "custom", or None. `refreshable` says whether there is a refresh token that may still work.
+    """
+
+    state: State
+    account: Account | None = AccountField()  # type: ignore[assignment]
+    default: bool = False
+    source: str | None = None
+    expires_at: datetime | None = None
+    refreshable: bool = False
+    scopes: tuple[str, ...] | None = None
+    reason: str | None = None
+
+    @property
+    def exit_code(self) -> int:
+        """What the `status` command exits with."""
+        return EXIT_CODES[self.state]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the object of `status --json`."""
+        return {
+            "state": self.state,
+            "account": account_json(self),
+            "default": self.default,
+            "source": self.source,
+            "expires_at": rfc3339(to_posix(self.expires_at)),
+            "refreshable": self.refreshable,
+            "scopes": None if self.scopes is None else list(self.scopes),
+        }
+
+
+@dataclass(frozen=True)
+class StatusContext:
+    """What `fetch_live` and the renderers of `status` receive.
+
+    `bundle` holds the token in effect (None offline or logged out); `live` is what `fetch_live`
+    returned.
+    """
+
+    status: Status
+    bundle: TokenBundle | None = field(default=None, repr=False)
+    live: Mapping[str, Any] | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what `status --json` prints: the status and, where there is one, `live`."""
+        live = {} if self.live is None else {"live": dict(self.live)}
+        return {**self.status.to_json(), **live}
