@@ -167,6 +167,8 @@ def crash(session: nox.Session) -> None:
 def bench(session: nox.Session) -> None:
     """Measure what the library costs; `nox -s bench -- peers` measures its peers beside it."""
     install(session)
+    if "growth" in session.posargs:
+        session.install("matplotlib")  # draws the curves, and has no other business here
     # The Secret Service of the integration tests is the one to measure with.
     environment = {
         "PYTHONPATH": str(ROOT / "tests"),

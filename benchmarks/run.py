@@ -1,98 +1,26 @@
-"""Measure what click-auth costs: `nox -s bench`, or `nox -s bench -- peers` for others beside it.
+"""Measure what click-auth costs: `nox -s bench`.
 
+`nox -s bench -- peers` measures others beside it, `-- growth` how the cost grows with the work.
 `--rounds N` (default 15) sets how often each pair runs. benchmarks/README.md explains the method.
 """
 
 from __future__ import annotations
 
 import argparse
-import contextlib
-import json
 import os
 import statistics
-import sys
 import tempfile
-import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
-import httpx
-
 from click_auth.testing import AuthorizationServer
-from integration.secret_service import secret_service
+from growth import crowds, curves, draw
 from integration.todo import Todo
-from measure import HEADER, Program, Row, Sample
+from measure import HEADER, Row, Sample
 from peers import peers
+from world import HERE, PROGRAM, SLOT, World, crowd, log_in, logged_in_world
 
-HERE = Path(__file__).parent
-PROGRAM = HERE / "todo.py"
-SLOT = "user-ada"
 LOGIN_GOAL_SECONDS = 1.0
-MANY_ACCOUNTS = 10_000
-
-
-@dataclass(frozen=True)
-class World:
-    """A person who is logged in: their environment, and where their CLI keeps its records."""
-
-    todo: Todo
-    records: Path
-
-    def program(self, script: Path | str, *arguments: str, reports: bool = False) -> Program:
-        """Return a Python program to be measured in this world."""
-        path = script if isinstance(script, Path) else HERE / "baselines" / script
-        command = [sys.executable, str(path), *arguments]
-        return Program(command, self.todo.environment, self.todo.folder, reports=reports)
-
-    def auth(self, *arguments: str) -> Program:
-        """Return an auth command of ours."""
-        return self.program(PROGRAM, "auth", *arguments)
-
-
-@contextlib.contextmanager
-def logged_in_world(folder: Path, server: AuthorizationServer) -> Iterator[World]:
-    """Give a person with an unlocked keyring who has just logged in."""
-    with secret_service(folder) as environment:
-        records = Path(environment["XDG_CONFIG_HOME"]) / "todo" / "auth.json"
-        todo = Todo(
-            {
-                **environment,
-                "ISSUER": server.issuer,
-                "API_URL": server.api_url,
-                "RECORDS": str(records),
-                "SLOT": SLOT,
-            },
-            folder,
-            PROGRAM,
-        )
-        log_in(todo)
-        yield World(todo, records)
-
-
-def log_in(todo: Todo) -> float:
-    """Log in and return the seconds from the browser's redirect to the end of the process."""
-    with todo.login() as login:
-        approved = httpx.get(login.url)
-        started = time.perf_counter()
-        httpx.get(approved.headers["location"])
-        code, _, stderr = login.finish()
-        seconds = time.perf_counter() - started
-    if code:
-        raise RuntimeError(f"the login failed: {stderr}")
-    return seconds
-
-
-def crowd(world: World) -> None:
-    """Put thousands of other accounts into the record file."""
-    content = json.loads(world.records.read_text(encoding="utf-8"))
-    key = content["default"]
-    record = content["accounts"][key]
-    for number in range(MANY_ACCOUNTS - 1):
-        other = f"{key}-{number}"
-        account = {**record["account"], "id": other, "key": other, "label": other}
-        content["accounts"][other] = {**record, "account": account}
-    world.records.write_text(json.dumps(content), encoding="utf-8")
 
 
 def cpu(sample: Sample) -> float:
@@ -188,15 +116,28 @@ def measure_peers(folder: Path, rounds: int) -> None:
         print_table(table, rounds)
 
 
+def measure_growth(folder: Path, rounds: int) -> None:
+    """Print, and draw, how the cost of `auth token` grows with the work; then how a crowd fares."""
+    (folder / "one").mkdir()
+    with AuthorizationServer() as server, logged_in_world(folder / "one", server) as world:
+        found = curves(world, rounds)
+        crowds(world, server, max(rounds // 3, 1))
+    draw(found, HERE / "growth.svg")
+
+
 def main() -> None:
     """Parse the arguments and measure."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", nargs="?", choices=["library", "peers"], default="library")
+    parser.add_argument(
+        "what", nargs="?", choices=["library", "peers", "growth"], default="library"
+    )
     parser.add_argument("--rounds", type=int, default=15)
     arguments = parser.parse_args()
     # Bytecode of the scripts' own folder is written once, in the first run, which does not count.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-    measure = {"library": measure_library, "peers": measure_peers}[arguments.what]
+    measure = {"library": measure_library, "peers": measure_peers, "growth": measure_growth}[
+        arguments.what
+    ]
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         measure(Path(folder), arguments.rounds)
 

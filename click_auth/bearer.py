@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from click_auth.credentials import Credential
     from click_auth.tokens import TokenBundle
 
-    Origin = tuple[str, str, int | None]
+    Origin = tuple[bytes, bytes, int | None]
 
 UNAUTHORIZED = 401
-_PORTS = {"https": 443, "http": 80}
+_PORTS = {b"https": 443, b"http": 80}
 _STRIPPED_BY_HTTPX = {"authorization"}
 _PUT_HERE = "click_auth.credential_headers"
 
@@ -49,7 +49,7 @@ class BearerFlow:
         bundle = self._credential.at_hand() or self._credential.bundle()
         self._apply(request, bundle)
         response = yield request
-        if response.status_code != UNAUTHORIZED:
+        if not _refuses_it(response):
             return
         other = self._credential.after_401(bundle.access_token)
         if other is not None and _can_be_sent_again(request):
@@ -68,7 +68,7 @@ class BearerFlow:
         bundle = self._credential.at_hand() or await in_flight.first(self._credential)
         self._apply(request, bundle)
         response = yield request
-        if response.status_code != UNAUTHORIZED:
+        if not _refuses_it(response):
             return
         other = await in_flight.another(self._credential, bundle.access_token)
         if other is not None and _can_be_sent_again(request):
@@ -77,8 +77,9 @@ class BearerFlow:
 
     def strip_elsewhere(self, request: httpx.Request) -> None:
         """Take the credential off a request that a redirect leads away from home."""
-        if not self._is_home(request.url):
-            for name in request.extensions.get(_PUT_HERE, ()):
+        home, put = request.extensions.get(_PUT_HERE, (request.url, ()))
+        if home is not request.url and not self._is_home(request.url):
+            for name in put:
                 request.headers.pop(name, None)
 
     async def strip_elsewhere_async(self, request: httpx.Request) -> None:
@@ -89,16 +90,18 @@ class BearerFlow:
         return _origin_of(url) in self._origins
 
     def _apply(self, request: httpx.Request, bundle: TokenBundle) -> None:
-        before = dict(request.headers)
+        before = request.headers.raw  # as bytes: this runs for each request
         self._credential.provider.apply(request, bundle)
-        put = [name for name, value in request.headers.items() if before.get(name) != value]
+        added = [name for name, value in request.headers.raw if (name, value) not in before]
+        put = [name.decode("ascii").lower() for name in added]
+        put += _put_on(request)  # by an earlier attempt
         if not self._guarded and set(put) - _STRIPPED_BY_HTTPX - {"dpop"}:
             message = (
                 f"this credential travels in {', '.join(put)}, which httpx carries along "
                 "redirects to other hosts: use auth.client()"
             )
             raise ValueError(message)
-        request.extensions[_PUT_HERE] = put
+        request.extensions[_PUT_HERE] = request.url, put
 
     def __reduce__(self) -> NoReturn:
         message = "a bearer holds a secret and is not pickled"
@@ -129,7 +132,8 @@ def client_for(
     origins = _origins(core, credential, [*hosts, *([str(base_url)] if base_url else [])])
     flow = _bearer_type(_module_of(cls, core))(credential, origins, guarded=True)
     is_async = hasattr(cls, "aclose")
-    hooks = {name: list(functions) for name, functions in options.pop("event_hooks", {}).items()}
+    own, common = options.pop("event_hooks", {}), core.http.options.get("event_hooks", {})
+    hooks = {name: [*common.get(name, ()), *own.get(name, ())] for name in {**common, **own}}
     strip = flow.strip_elsewhere_async if is_async else flow.strip_elsewhere
     hooks["request"] = [strip, *hooks.get("request", [])]
     if base_url is not None:
@@ -163,7 +167,21 @@ def _checked_origin(core: Core, name: str) -> Origin:
 
 
 def _origin_of(url: httpx.URL) -> Origin:
-    return url.scheme, url.host, url.port or _PORTS.get(url.scheme)
+    return url.raw_scheme, url.raw_host, url.port or _PORTS.get(url.raw_scheme)
+
+
+def _refuses_it(response: httpx.Response) -> bool:
+    """Whether this is a 401 to a request with the credential: a redirect may have taken it off."""
+    answered = response.request
+    if response.status_code != UNAUTHORIZED:
+        return False
+    return all(name in answered.headers for name in _put_on(answered))
+
+
+def _put_on(request: httpx.Request) -> Iterable[str]:
+    """Return the names of the headers in which the credential was put on *request*."""
+    names: Iterable[str] = request.extensions.get(_PUT_HERE, (None, ()))[1]
+    return names
 
 
 def _can_be_sent_again(request: httpx.Request) -> bool:

@@ -32,18 +32,18 @@ class RecordFile(Records):
     """The records of one application, in `auth.json` in *folder*."""
 
     def __init__(self, folder: str | Path) -> None:
-        self._folder = folder
+        self.folder = folder
 
     @property
     def folder(self) -> Path:
         """The folder of the file."""
         from pathlib import Path  # noqa: PLC0415 - a read does without: it costs as much as one
 
-        return Path(self._folder)
+        return Path(self._name).parent
 
     @folder.setter
     def folder(self, folder: str | Path) -> None:
-        self._folder = folder
+        self._name = os.path.join(folder, FILE_NAME)  # noqa: PTH118 - as above
 
     @property
     def path(self) -> Path:  # type: ignore[override]  # only the base can be without one
@@ -95,10 +95,6 @@ class RecordFile(Records):
         except OSError:
             return None
         return facts.st_mtime_ns, facts.st_size, facts.st_ino
-
-    @property
-    def _name(self) -> str:
-        return os.path.join(self._folder, FILE_NAME)  # noqa: PTH118
 
     def _kept_aside(self, content: bytes) -> Path:
         from datetime import datetime, timezone  # noqa: PLC0415 - for a damaged file only
