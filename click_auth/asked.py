@@ -25,8 +25,8 @@ def in_effect(auth: Auth, user: str | None, instance: str | None) -> tuple[str |
     if context is None:
         return user, instance
     return (
-        user or context.meta.get(_slot(auth, USER)),
-        instance or context.meta.get(_slot(auth, INSTANCE)),
+        context.meta.get(_slot(auth, USER)) if user is None else user,
+        context.meta.get(_slot(auth, INSTANCE)) if instance is None else instance,
     )
 
 

@@ -27,7 +27,7 @@ def stored_record(
 
     *user* beats `<APP>_ACCOUNT`, which beats the default account, which beats the only one.
     """
-    ref = user or core.environment.account
+    ref = core.environment.account if user is None else user
     if core.settings.legacy is not None:
         core.migrate_once()
     return core.store.record(ref, instance=core.instance_filter(instance))

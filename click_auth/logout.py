@@ -43,13 +43,13 @@ def log_out_everybody(core: Core, *, revoke: bool = True) -> LogoutResult:
 
 
 def _forgotten(core: Core, record: Record, *, revoke: bool) -> LogoutResult:
-    bundle = _readable_bundle(core, record) if revoke else None
     with ExitStack() as stack:
         try:
             stack.enter_context(patience(LOCK_PATIENCE_SECONDS))
             stack.enter_context(core.store.lock(record.key))
         except (LockBusy, Unreachable):
             voice.current().say("A refresh is under way; logging out all the same.")
+        bundle = _readable_bundle(core, record) if revoke else None
         left_behind = core.store.forget(record.key)
     if left_behind is not None:
         voice.current().warn(left_behind)
@@ -66,8 +66,9 @@ def _forgotten_unread(core: Core, key: str, error: StorageUnavailable) -> Logout
 
 
 def _readable_bundle(core: Core, record: Record) -> TokenBundle | None:
+    """Return what is to be revoked: what a refresh has left, if one ended just now."""
     try:
-        return core.store.credential(record)
+        return core.store.credential(core.store.record_of(record.key) or record)
     except AuthError as error:
         voice.current().warn(f"The grant is not revoked at the server: {error.message}")
         return None

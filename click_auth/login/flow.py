@@ -75,7 +75,7 @@ class Login:
         """Compare who logged in with who was asked for; let the application refuse, too."""
         asked = self.request.user
         if asked is not None and account.id != DEFAULT_ID and not _is_meant(account, asked):
-            self._withdraw(bundle)
+            self._withdraw(account, bundle)
             message = f"{account.identity.name} logged in, not {asked}. Nothing was stored."
             hint = "Log out in the browser, or use a private window, and try again."
             raise LoginFailed(message, hints=[hint])
@@ -84,13 +84,15 @@ class Login:
         try:
             self.on_login(LoginContext(account, bundle=bundle))
         except BaseException:
-            if self.store.record_of(account.key) is None:
-                self._withdraw(bundle)
+            self._withdraw(account, bundle)
             raise
 
-    def _withdraw(self, bundle: TokenBundle) -> None:
-        """Revoke a grant that is not wanted, but no token that the person brought along."""
-        if self.request.token is None:
+    def _withdraw(self, account: Account, bundle: TokenBundle) -> None:
+        """Revoke a grant that is not wanted, but no token that the person brought along.
+
+        Nor one of an account that is stored: some servers end all its grants along with it.
+        """
+        if self.request.token is None and self.store.record_of(account.key) is None:
             self.provider.revoke(bundle)
 
     def _stored(self, account: Account, bundle: TokenBundle) -> str:
