@@ -1,4 +1,4 @@
-"""How the cost of `auth token` grows: with accounts, with processes at once, with the token's size."""
+"""How the cost of `auth token` grows: with accounts, processes at once, and the token's size."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def wall_of(world: World, count: int) -> float:
 
 
 def keep_token(world: World, token: str) -> None:
-    """Put another access token into the keyring, past ours: a process of its own has the keyring."""
+    """Put another access token into the keyring, from a process that has the keyring library."""
     program = "import keyring, os, sys; s = os.environ['SLOT']; "
     program += "keyring.set_password('todo/' + s, s, sys.stdin.read())"
     command = [world.auth().command[0], "-c", program]

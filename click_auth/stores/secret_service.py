@@ -18,7 +18,7 @@ from typing import Any
 BACKEND = "keyring.backends.SecretService.Keyring"
 """The backend whose secrets this module finds."""
 
-SECONDS = 1.0  # for the whole conversation, of the three that a call to the keyring may take
+SECONDS = 3.0  # for the whole conversation: no more and no less than any call to the keyring
 
 _NAME = "org.freedesktop.secrets"
 _INTERFACE = "org.freedesktop.Secret"
