@@ -1,7 +1,8 @@
 """A lock for file systems that lock no files: the file itself, and a sign of life in it.
 
 Whoever creates the file holds it. It is taken from a holder only on proof: on this machine, that
-the process is gone; on another one, that its heart has not beaten for longer than any hold lasts.
+the process is gone; on another one, that its heart has not beaten for longer than any hold lasts,
+by the clock of the file system. A file that nobody signs was left by somebody who died before.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from typing import TYPE_CHECKING, BinaryIO
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-BEAT_SECONDS = 2.0
+BEAT_SECONDS = 1.0
+QUIET_SECONDS = 3 * BEAT_SECONDS
 DEAD_AFTER_SECONDS = 60.0
 _POLL_SECONDS = 0.01
 
@@ -43,8 +45,7 @@ def sign(file: BinaryIO) -> None:
 @contextlib.contextmanager
 def beating_lock(path: Path, deadline: float) -> Iterator[None]:
     """Hold *path* by having created it. Raises `LockBusy` at *deadline* (monotonic seconds)."""
-    file = _created(path, deadline)
-    sign(file)
+    file, owner = _created(path, deadline), os.getpid()
     stopped = threading.Event()
     threading.Thread(target=_beat, args=(file, stopped), daemon=True).start()
     try:
@@ -52,9 +53,16 @@ def beating_lock(path: Path, deadline: float) -> Iterator[None]:
     finally:
         stopped.set()
         with contextlib.suppress(OSError):
-            if os.path.samestat(path.lstat(), os.fstat(file.fileno())):
+            if os.getpid() == owner and is_at(path, file):
                 path.unlink()
         file.close()
+
+
+def is_at(path: Path, file: BinaryIO) -> bool:
+    """Return whether *path* still names this very *file*."""
+    with contextlib.suppress(FileNotFoundError):
+        return os.path.samestat(path.lstat(), os.fstat(file.fileno()))
+    return False
 
 
 def _beat(file: BinaryIO, stopped: threading.Event) -> None:
@@ -67,13 +75,16 @@ def _created(path: Path, deadline: float) -> BinaryIO:
     watch = _Watch(path)
     while True:
         with contextlib.suppress(FileExistsError):
-            return os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600), "r+b", 0)
-        if watch.proves_death():
-            _take_away(path, watch)
-        elif time.monotonic() >= deadline:
+            file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600), "r+b", 0)
+            sign(file)
+            if is_at(path, file):
+                return file
+            file.close()  # we were stopped before we could sign, and taken for dead
+        if watch.proves_death() and _is_taken_away(path, watch):
+            continue
+        if time.monotonic() >= deadline:
             raise LockBusy(path)
-        else:
-            time.sleep(_POLL_SECONDS)
+        time.sleep(_POLL_SECONDS)
 
 
 class _Watch:
@@ -93,24 +104,41 @@ class _Watch:
         pid, host, start = _signature(self._path)
         if pid is not None and host == socket.gethostname():
             return _is_gone(pid, start)
-        return time.monotonic() - self._since > DEAD_AFTER_SECONDS
+        is_quiet = time.monotonic() - self._since > QUIET_SECONDS
+        return is_quiet and (pid is None or _age(self._path) > DEAD_AFTER_SECONDS)
 
 
-def _take_away(path: Path, watch: _Watch) -> None:
+def _is_taken_away(path: Path, watch: _Watch) -> bool:
     """Remove a dead holder's file, one waiter at a time, if it still is the one that was seen."""
     guard = path.with_name(path.name + ".takeover")
     try:
-        os.close(os.open(guard, os.O_CREAT | os.O_EXCL, 0o600))
+        _create(guard)
     except FileExistsError:
-        with contextlib.suppress(FileNotFoundError):
-            if time.time() - guard.stat().st_mtime > DEAD_AFTER_SECONDS:
-                guard.unlink()
-        return
+        if _age(guard) > DEAD_AFTER_SECONDS:  # whoever made it was killed
+            guard.unlink(missing_ok=True)
+        return False
     try:
         if _identity(path) == watch.seen:
             path.unlink(missing_ok=True)
     finally:
         guard.unlink(missing_ok=True)
+    return True
+
+
+def _age(path: Path) -> float:
+    """Return how many seconds ago *path* was touched, by the clock of its file system."""
+    probe = path.with_name(f"{path.name}.{os.getpid()}.now")
+    with contextlib.suppress(FileNotFoundError, FileExistsError):
+        _create(probe)
+        try:
+            return probe.stat().st_mtime - path.stat().st_mtime
+        finally:
+            probe.unlink(missing_ok=True)
+    return 0.0
+
+
+def _create(path: Path) -> None:
+    os.close(os.open(path, os.O_CREAT | os.O_EXCL, 0o600))
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

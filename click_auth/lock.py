@@ -25,7 +25,7 @@ except FileNotFoundError:  # on a full disk it finds no place for temporary file
     tempfile.tempdir = None
 
 from click_auth.errors import Unreachable
-from click_auth.heartbeat import LockBusy, beating_lock, sign
+from click_auth.heartbeat import LockBusy, beating_lock, is_at, sign
 from click_auth.keys import slot_name
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ def _acquired(path: Path, deadline: float) -> BinaryIO:
         file, is_new = _opened(path)
         try:
             _wait_for(file, path, deadline)
-            if _is_at(path, file):
+            if is_at(path, file):
                 sign(file)
                 return file
         except _NoLocksHere:
@@ -190,14 +190,8 @@ def _unlink(path: Path, file: BinaryIO) -> None:
     Windows cannot while it is open: there the next one takes it over in place.
     """
     with contextlib.suppress(OSError):
-        if _is_at(path, file):
+        if is_at(path, file):
             path.unlink()
-
-
-def _is_at(path: Path, file: BinaryIO) -> bool:
-    with contextlib.suppress(FileNotFoundError):
-        return os.path.samestat(path.lstat(), os.fstat(file.fileno()))
-    return False
 
 
 def _cannot_lock(path: Path, error: OSError) -> Unreachable:

@@ -71,3 +71,52 @@ def test_heart_beats_while_it_is_held(tmp_path: Path) -> None:
         while path.stat().st_mtime == 1 and time.monotonic() < deadline:
             time.sleep(heartbeat.BEAT_SECONDS / 10)
         assert path.stat().st_mtime > 1
+
+
+def test_lk_01_file_that_nobody_signed_is_proof(tmp_path: Path) -> None:
+    """Whoever was killed before they could sign keeps others out for some seconds only."""
+    path = tmp_path / "a.lock"
+    path.touch()
+    with beating_lock(path, soon(heartbeat.QUIET_SECONDS + 5.0)):
+        assert path.read_text().split()[0] == str(os.getpid())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_lk_04_heart_that_has_not_beaten_for_a_minute_is_proof(tmp_path: Path) -> None:
+    """What another machine has left is taken over, by the clock of the file system."""
+    path = tmp_path / "a.lock"
+    path.write_text("1 another-host 1")
+    moment = time.time() - 2 * heartbeat.DEAD_AFTER_SECONDS
+    os.utime(path, (moment, moment))
+    with beating_lock(path, soon(heartbeat.QUIET_SECONDS + 5.0)):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_takeover_that_was_killed_is_waited_for_in_bounds(tmp_path: Path) -> None:
+    """A waiter that was killed while it took a lock over delays others no longer than they wait."""
+    path = tmp_path / "a.lock"
+    path.write_text("999999999 " + socket.gethostname() + " -")
+    guard = tmp_path / "a.lock.takeover"
+    guard.touch()
+    with pytest.raises(LockBusy), beating_lock(path, soon(0.2)):
+        pytest.fail("robbed")
+    os.utime(guard, (1, 1))
+    with beating_lock(path, soon(5.0)):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="nothing forks here")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_rf_18_forked_child_does_not_release_it(tmp_path: Path) -> None:
+    """A child that leaves the block of its parent leaves the parent's hold alone."""
+    path = tmp_path / "a.lock"
+    with beating_lock(path, soon()):
+        child = os.fork()
+        if child:
+            os.waitpid(child, 0)
+            assert path.exists()
+    if not child:
+        os._exit(0)
+    assert list(tmp_path.iterdir()) == []
