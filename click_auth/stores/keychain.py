@@ -63,6 +63,12 @@ class Keychain:
         if self._loaded is None:
             self._remembered = Backend(origin or "").origin
 
+    def search_anew(self) -> bool:
+        """Let go of the remembered backend; return whether it was in use."""
+        was_in_use = self._loaded is not None
+        self._remembered = self._loaded = None
+        return was_in_use
+
     def check(self) -> None:
         """Raise unless there is a backend, and a system keyring it is."""
         self._call("look for a backend", lambda _: None)
@@ -79,9 +85,6 @@ class Keychain:
             if not self.backend.is_macos or trouble.kind != "failing":
                 raise
             time.sleep(_MACOS_PAUSE_SECONDS)  # two readers at once: one of them fails
-            text = self._get(slot)
-        if text is None and self._loaded is not None:  # a search may find another backend
-            self._remembered = self._loaded = None
             text = self._get(slot)
         if text is None:
             self._refuse_weak()

@@ -50,10 +50,14 @@ class SystemVault:
     def get(self, slot: str, origin: str | None = None) -> str | None:
         """Return the secret in *slot*, None where there is none.
 
-        *origin* is the backend it was written with; then no search for a backend is needed.
+        *origin* is the backend it was written with; then no search for a backend is needed,
+        unless the secret is not there: it may have moved.
         """
         self._keychain.remember(origin)
-        return chunks.load(self._keychain, slot).secret
+        secret = chunks.load(self._keychain, slot).secret
+        if secret is None and self._keychain.search_anew():
+            secret = chunks.load(self._keychain, slot).secret
+        return secret
 
     @_writing()
     def set(self, slot: str, secret: str) -> str | None:

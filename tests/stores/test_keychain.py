@@ -1,9 +1,12 @@
 from __future__ import annotations
 
 import contextlib
+import socket
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import keyring
 import pytest
@@ -13,7 +16,7 @@ from keyring.backend import KeyringBackend
 from keyring.errors import InitError, KeyringLocked, PasswordSetError
 
 from click_auth.errors import STORE_READ_FAILED, STORE_WRITE_FAILED, StorageUnavailable
-from click_auth.stores import keychain
+from click_auth.stores import keychain, secret_service
 from click_auth.stores.backends import STORES_NOTHING, STORES_PLAINTEXT, facts_of
 from click_auth.stores.system_vault import SystemVault
 from click_auth.stores.trouble import KeyringTrouble
@@ -250,7 +253,7 @@ import time
 from stores.keyrings import Hanging
 import keyring
 keyring.set_keyring(Hanging())
-from click_auth.stores import keychain
+from click_auth.stores import keychain, secret_service
 from click_auth.stores.system_vault import SystemVault
 keychain.seconds_per_call.set(0.1)
 try:
@@ -463,3 +466,103 @@ except AssertionError:
     print("keyring" in sys.modules)
 """
     assert run(script, CLICK_AUTH_REFUSE_KEYRING="1") == "False\n"
+
+
+LOADED_BY_NAME = """
+import sys, types
+import keyring.backend
+module = types.ModuleType("keyring.backends.remembered")
+class Keyring(keyring.backend.KeyringBackend):
+    priority = 1
+    def get_password(self, service, username): return SECRETS.get(service)
+    def set_password(self, service, username, password): SECRETS[service] = password
+    def delete_password(self, service, username): del SECRETS[service]
+SECRETS = {"todo/user-ada": "access-1"}
+Keyring.__module__, module.Keyring = module.__name__, Keyring
+sys.modules[module.__name__] = module
+for name in [name for name in sys.modules if name == "keyring.core" or name == "keyring"]:
+    del sys.modules[name]
+def scan(*_):
+    print("searched")
+    return "nothing"
+import keyring.backends
+from click_auth.stores import keychain, secret_service
+keychain._found_by_keyring = lambda: scan() and Other()
+class Other(Keyring):
+    def get_password(self, service, username): return "elsewhere"
+sys.modules.pop("keyring.core", None)
+from click_auth.stores.system_vault import SystemVault
+vault = SystemVault("todo")
+"""
+
+
+def backend_asked(script: str, **environ: str) -> list[str]:
+    """Run a script that knows a backend by name, where a search says that it happens."""
+    return run(LOADED_BY_NAME + script, XDG_CONFIG_HOME="/nonexistent", **environ).splitlines()
+
+
+def test_a_remembered_backend_is_loaded_by_its_name() -> None:
+    """No search: keyring loads the class, and what follows in this process uses it as well."""
+    script = """
+print(vault.get("user-ada", "keyring.backends.remembered.Keyring"), vault.origin)
+vault.set("user-bob", "access-2")
+print(sorted(SECRETS))
+"""
+    assert backend_asked(script) == [
+        "access-1 keyring.backends.remembered.Keyring",
+        "['todo/user-ada', 'todo/user-bob']",
+    ]
+
+
+@pytest.mark.parametrize(
+    "name", ["keyring.backends.gone.Keyring", "stores.keyrings.Cellar", "os.path", "", None]
+)
+def test_a_backend_that_is_gone_is_searched_for(name: str | None) -> None:
+    """Neither what is gone nor what is none of keyring's own is loaded by its name."""
+    assert backend_asked(f"print(vault.get('user-ada', {name!r}))") == ["searched", "elsewhere"]
+
+
+def test_a_remembered_backend_without_the_secret_is_let_go() -> None:
+    """The secret may have moved: keyring searches, and what it finds is used from then on."""
+    script = "print(vault.get('user-eve', 'keyring.backends.remembered.Keyring'))"
+    assert backend_asked(script) == ["searched", "elsewhere"]
+
+
+def test_what_the_person_chose_beats_what_is_remembered(tmp_path: Path) -> None:
+    """The variables of keyring and its settings file win, as does an application's own choice."""
+    ask = "print(vault.get('user-ada', 'keyring.backends.remembered.Keyring'))"
+    chosen = ["searched", "elsewhere"]
+    assert backend_asked(ask, PYTHON_KEYRING_BACKEND="keyring.backends.null.Keyring") == chosen
+    assert backend_asked(ask, KEYRING_PROPERTY_SCHEME="KeePassXC") == chosen
+    assert backend_asked("import keyring.core\n" + ask) == chosen
+    settings = tmp_path / "python_keyring" / "keyringrc.cfg"
+    settings.parent.mkdir()
+    settings.write_text("[backend]\n")
+    script = f"import os; os.environ['XDG_CONFIG_HOME'] = {str(tmp_path)!r}\n{ask}"
+    assert backend_asked(script) == chosen
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the Secret Service is Linux's")
+@pytest.mark.parametrize("address", [None, "unix:path=/nonexistent", "tcp:host=localhost", "x"])
+def test_in_every_doubt_the_secret_service_is_not_asked_directly(
+    monkeypatch: pytest.MonkeyPatch, address: str | None
+) -> None:
+    """No bus, a dead one, one of another kind: "do not know", and nothing is raised."""
+    if address is None:
+        monkeypatch.delenv("DBUS_SESSION_BUS_ADDRESS", raising=False)
+    else:
+        monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", address)
+    assert secret_service.glance("todo/user-ada", "user-ada") is None
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the Secret Service is Linux's")
+def test_a_bus_that_never_answers_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The whole conversation is bounded, whatever it waits for."""
+    with socket.socket(socket.AF_UNIX) as bus:
+        bus.bind(str(tmp_path / "bus"))
+        bus.listen()
+        monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", f"unix:path={tmp_path / 'bus'}")
+        monkeypatch.setattr(secret_service, "SECONDS", 0.2)
+        started = time.monotonic()
+        assert secret_service.glance("todo/user-ada", "user-ada") is None
+    assert 0.1 < time.monotonic() - started < 2
