@@ -93,15 +93,15 @@ class EnvironmentToken(FixedToken):
 class StoredCredential(Credential):
     """The credential of one account in the store."""
 
-    def __init__(self, core: Core, record: Record) -> None:
+    def __init__(self, core: Core, record: Record, stamp: object) -> None:
         super().__init__(core, record.instance)
         self.source: str = record.storage
         self.identity: Identity | None = record.account
         self.record: Record = record
         self._lock = threading.Lock()
-        self._first_read: Record | None = record  # read by whoever chose it
+        self._first_read: Record | None = record  # read by whoever chose it, after that stamp
         self._held: Held | None = None
-        self._stamp: object = None
+        self._stamp: object = stamp
 
     def at_hand(self) -> TokenBundle | None:
         """Return the held token while it is fresh and nobody has written the record file."""
@@ -124,7 +124,7 @@ class StoredCredential(Credential):
 
     def _obtained(self, min_ttl: float, rejected: str | None) -> TokenBundle:
         stamp = self._core.store.stamp()
-        record, held = self._record(), self._held
+        record, held = self._record(stamp), self._held
         if held is None or held.record.generation != record.generation:
             fresh = is_fresh(record, now=self._core.clock(), min_ttl=min_ttl)
             held = read_held(self._core.store, record) if fresh else None
@@ -137,8 +137,9 @@ class StoredCredential(Credential):
         fresh = is_fresh(held.record, now=self._core.clock(), min_ttl=min_ttl)
         return fresh and held.bundle.access_token != rejected
 
-    def _record(self) -> Record:
-        record, self._first_read = self._first_read, None
+    def _record(self, stamp: object) -> Record:
+        first_read, self._first_read = self._first_read, None
+        record = first_read if stamp == self._stamp else None
         record = record or self._core.store.record_of(self.record.key)
         if record is None:
             self._held = None
@@ -207,4 +208,5 @@ def chosen_stored(
     core: Core, user: str | None = None, instance: str | None = None
 ) -> StoredCredential:
     """Return the stored credential that applies, whatever token the environment holds."""
-    return StoredCredential(core, chosen_record(core, user, instance))
+    stamp = core.store.stamp()
+    return StoredCredential(core, chosen_record(core, user, instance), stamp)
