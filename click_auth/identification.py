@@ -9,6 +9,7 @@ from click_auth.bearer import client_for
 from click_auth.errors import LoginFailed
 from click_auth.models import account_from
 from click_auth.providers.identity import nobody
+from click_auth.quiet import silenced
 
 if TYPE_CHECKING:
     from click_auth.core import Core
@@ -23,7 +24,7 @@ def identified(core: Core, credential: Credential, instance: str | None) -> Acco
     `LoginFailed` where it does not say who it is.
     """
     errors = core.http.module
-    with _api_client(core, credential) as client:
+    with silenced(errors.__name__), _api_client(core, credential) as client:
         try:
             fields = credential.provider.identify(client, credential.bundle())
         except errors.HTTPStatusError as error:

@@ -119,12 +119,13 @@ class Server:
         more: Mapping[str, str] = MappingProxyType({}),
     ) -> Granted:
         authenticated, headers = client.authenticated(form)
+        credentials = headers.get("Authorization", "").partition(" ")[2]
         return post_form(
             self.surroundings.http,
             self.endpoint(endpoint),
             authenticated,
             headers={**headers, **more},
-            secrets=filter(None, [client.secret]),
+            secrets=filter(None, [client.secret, credentials]),
             timeout=self.timeout,
         )
 
