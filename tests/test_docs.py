@@ -8,7 +8,8 @@ from pathlib import Path
 import click_auth
 from click_auth import errors
 
-DOCS = Path(__file__).parent.parent / "docs"
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
 
 
 def test_every_code_is_documented() -> None:
@@ -24,3 +25,12 @@ def test_every_code_is_documented() -> None:
     codes = {each for each in constants if isinstance(each, str)} | quoted
     assert codes == set(documented)
     assert all(kind.exit_code == exit_code for kind, exit_code in documented.values())
+
+
+def test_readme_begins_with_the_examples_first_block() -> None:
+    """What people copy from the README is the first block of a program that runs."""
+    fenced = re.search(r"```python\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
+    example = (ROOT / "examples" / "todo.py").read_text("utf-8")
+    block = example.partition("[start:readme]\n")[2].partition("\n# --8<-- [end:readme]")[0]
+    assert fenced is not None
+    assert fenced[1].strip() == block.strip()

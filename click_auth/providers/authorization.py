@@ -89,7 +89,8 @@ def refusal(values: dict[str, str]) -> LoginFailed:
     """Return the error for an authorization error response (RFC 6749 section 4.1.2.1)."""
     error = inert(values["error"], 60)
     if error == "access_denied":
-        return LoginFailed("The login was refused in the browser.")
+        hint = "Nothing was stored. Start the login again to agree after all."
+        return LoginFailed("The login was refused in the browser.", hints=[hint])
     details = inert(values.get("error_description", ""))
     return LoginFailed(
         f"The server refused the login: {error}" + (f" ({details})" if details else "") + "."
