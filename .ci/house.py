@@ -21,7 +21,8 @@ BEYOND_CORE = (
     "providers/par.py",
     "providers/registration.py",
 )
-# The budget is an evening's reading. The house has outgrown it: until it is smaller, it grows no more.
+# The budget is an evening's reading. The house has outgrown it; until it is smaller it grows
+# no more.
 CORE_BUDGET, PACKAGE_BUDGET = 2_500, 5_500
 CORE_LINES, PACKAGE_LINES, MODULE_LINES, FUNCTION_LINES = 7_700, 10_500, 300, 60
 SILENT = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT}
