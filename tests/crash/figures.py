@@ -29,7 +29,7 @@ class Kills:
             self.in_window[victim.where] += 1
 
     def __str__(self) -> str:
-        lines = [f"{self.outcomes.total()} kills, then {_listed(self.outcomes)}"]
+        lines = [f"{self.outcomes.total()} kills, then {_listed(self.outcomes) or 'nothing'}"]
         if self.survived:
             lines.append(f"{self.survived} had ended by then")
         if self.in_window:

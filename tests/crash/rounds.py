@@ -30,4 +30,4 @@ def random_moments(place: CrashPlace, rounds: int, mode: str, *arguments: str) -
     began = time.monotonic()
     place.run(mode, *arguments)
     whole = time.monotonic() - began
-    return (random.uniform(0.3, 1.1) * whole for _ in range(rounds))
+    return (random.uniform(0.2, 1.0) * whole for _ in range(rounds))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-import threading
+import signal
+import time
+from collections import Counter
 
 import pytest
 
@@ -56,7 +58,30 @@ def test_killed_around_the_answer(place: CrashPlace, rounds: int, figure: Print)
         asked = place.asked()
         process = place.start("refresh", "1", **place.counting)
         assert asked.wait(30)
-        threading.Event().wait(number * 0.04 / rounds)
+        time.sleep(number * 0.04 / rounds)
         process.kill()
         after_a_crash(place, place.ended(process), kills)
     figure(kills)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
+@pytest.mark.parametrize("rounds", short_and_long(3, 40))
+def test_lk_12_interrupted_around_the_answer(
+    place: CrashPlace, number: signal.Signals, rounds: int, figure: Print
+) -> None:
+    """A signal that a process may handle never costs the session: it waits for the write."""
+    place.storage = "system"
+    place.log_in()
+    codes: Counter[int] = Counter()
+    for each in range(rounds):
+        asked = place.asked()
+        process = place.start("refresh", "1")
+        assert asked.wait(30)
+        time.sleep(each * 0.04 / rounds)
+        process.send_signal(number)
+        process.communicate(timeout=30)
+        codes[process.returncode] += 1
+        assert place.next_command(sent=None) == "ok"
+        assert place.leftovers() == []
+    assert place.server.reuse_count == 0
+    figure(f"{rounds} of {rounds} sessions live; exit codes {dict(codes)}")
