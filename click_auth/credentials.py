@@ -7,17 +7,20 @@ from __future__ import annotations
 
 import threading
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from click_auth.chosen import chosen_record
 from click_auth.defaults import DEFAULT_MIN_TTL
 from click_auth.errors import NOT_AUTHENTICATED, NotLoggedIn
 from click_auth.identity import Identity
+from click_auth.keys import account_key
 from click_auth.records import Record
 from click_auth.stores.held import Held, read_held
-from click_auth.tokens import TokenBundle, is_fresh, to_posix
+from click_auth.tokens import TokenBundle, from_posix, is_fresh, to_posix
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from click_auth.core import Core
     from click_auth.providers.base import Provider
 
@@ -180,14 +183,36 @@ class ClientCredentials(Credential):
         with self._lock:
             bundle = self._at_hand(min_ttl)
             if bundle is None or bundle.access_token == rejected:
+                self._take(self._core.store.kept_grant(self._name))
+                bundle = self._at_hand(min_ttl)
+            if bundle is None or bundle.access_token == rejected:
                 bundle = self.provider.client_credentials(*self._client)
+                grant = {
+                    "access_token": bundle.access_token,
+                    "expires_at": to_posix(bundle.expires_at),
+                    "obtained_at": self._core.clock(),
+                    "issuer": self.provider.binding.issuer,
+                }
+                self._core.store.keep_grant(self._name, grant)
+                self._take(grant)
                 self._bundle = bundle
-                self._grant = Record(
-                    Identity(self._client[0]),
-                    access_token_expires_at=to_posix(bundle.expires_at),
-                    access_token_obtained_at=self._core.clock(),
-                )
             return bundle
+
+    @property
+    def _name(self) -> str:
+        return account_key(self._client[0], self.instance)
+
+    def _take(self, grant: Mapping[str, Any] | None) -> None:
+        """Hold *grant*, from the store or the server, if it is this server's."""
+        if grant is None or grant.get("issuer") != self.provider.binding.issuer:
+            return
+        expires_at, obtained_at = grant.get("expires_at"), grant.get("obtained_at")
+        self._bundle = TokenBundle(str(grant["access_token"]), expires_at=from_posix(expires_at))
+        self._grant = Record(
+            Identity(self._client[0]),
+            access_token_expires_at=expires_at,
+            access_token_obtained_at=obtained_at,
+        )
 
 
 def choose(core: Core, user: str | None = None, instance: str | None = None) -> Credential:

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 _PORTS = {"https": 443, "http": 80}
 _NAME = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-._")
 _IPV6 = frozenset("0123456789abcdef:.")
 
 
-class Parts(NamedTuple):
+class Parts:  # no NamedTuple: it compiles its annotations at each start
     """A URL taken apart: *scheme* and *host* in lower case, an IPv6 *host* without brackets."""
 
-    scheme: str
-    host: str
-    port: int
-    path: str
-    query: str | None
-    fragment: str | None
+    def __init__(  # noqa: PLR0917 - the parts of a URL, in their order
+        self, scheme: str, host: str, port: int, path: str, query: str | None, fragment: str | None
+    ) -> None:
+        self.scheme = scheme
+        self.host = host
+        self.port = port
+        self.path = path
+        self.query = query
+        self.fragment = fragment
 
 
 def split(url: str) -> Parts:

@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import time
 from abc import abstractmethod
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from click_auth import voice
-from click_auth.errors import ACCOUNT_NOT_FOUND, NOT_AUTHENTICATED, NotLoggedIn, UsageError
+from click_auth.errors import (
+    ACCOUNT_NOT_FOUND,
+    NOT_AUTHENTICATED,
+    NotLoggedIn,
+    StorageUnavailable,
+    UsageError,
+)
 from click_auth.identity import identity_of
-from click_auth.keys import refresh_slot_name, slot_name
-from click_auth.records import PLAINTEXT
+from click_auth.keys import refresh_slot_name, safe_name, slot_name
+from click_auth.records import PLAINTEXT, SYSTEM
 from click_auth.stores.base import UNBOUND, TokenStore
 from click_auth.stores.records import is_same_credential
 from click_auth.stores.selection import select
 from click_auth.tokens import TokenBundle, from_posix
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from click_auth.identity import Identity
@@ -32,6 +40,8 @@ if TYPE_CHECKING:
     from click_auth.stores.removal import Removals
     from click_auth.stores.vault import Vault
     from click_auth.stores.writes import Writes
+
+_GRANT = "client-credentials-"
 
 
 class RecordedTokenStore(TokenStore):
@@ -245,6 +255,22 @@ class RecordedTokenStore(TokenStore):
     def forget(self, key: str) -> str | None:
         """Remove an account and its secrets; return what could not be removed, as a sentence."""
         return self._removals.forget(key)
+
+    def kept_grant(self, name: str) -> Mapping[str, Any] | None:
+        """Return the client's grant that is kept in the keyring. Never raises."""
+        if self.policy != SYSTEM:
+            return None
+        with contextlib.suppress(StorageUnavailable, ValueError):
+            grant = json.loads(self.vault.get(_GRANT + safe_name(name)) or "null")
+            if isinstance(grant, dict) and "access_token" in grant:
+                return grant
+        return None
+
+    def keep_grant(self, name: str, grant: Mapping[str, Any]) -> None:
+        """Keep a client's grant in the keyring, under the policy "system". Never raises."""
+        if self.policy == SYSTEM:
+            with contextlib.suppress(StorageUnavailable):
+                self.vault.set(_GRANT + safe_name(name), json.dumps(dict(grant)))
 
     def migration(self, name: str) -> str | None:
         """Return the durable marker of a migration, None where it was not begun."""
