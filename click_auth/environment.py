@@ -94,5 +94,10 @@ class Environment:
 
         configured = self.value("CONFIG_DIR")
         if configured is not None:
-            return os.path.abspath(os.path.expanduser(configured))  # noqa: PTH100, PTH111
-        return os.path.abspath(click.get_app_dir(folder_name(self.app_name)))  # noqa: PTH100
+            folder = os.path.expanduser(configured)  # noqa: PTH111
+        else:
+            folder = click.get_app_dir(folder_name(self.app_name))
+        if folder.startswith("~"):  # else credentials would lie wherever a command is run
+            hint = f"Set {self.name('CONFIG_DIR')} to the folder where credentials are to lie."
+            raise AuthError("There is no home folder.", code="AUTH_BAD_SETTING", hints=[hint])
+        return os.path.abspath(folder)  # noqa: PTH100
