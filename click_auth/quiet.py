@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _PARTS = ("connection", "http11", "http2", "proxy", "socks")
+_OF_HTTP2 = ("hpack.hpack", "hpack.table")
 
 _calling: ContextVar[bool] = ContextVar("click_auth_calling", default=False)
 
@@ -30,7 +31,7 @@ _MUTE = _Mute()
 def silenced(name: str) -> Iterator[None]:
     """Keep the loggers of httpx or httpx2, *name*, and of its transport silent in this thread."""
     transport = name.replace("httpx", "httpcore")
-    for each in (name, *(f"{transport}.{part}" for part in _PARTS)):
+    for each in (name, *(f"{transport}.{part}" for part in _PARTS), *_OF_HTTP2):
         logging.getLogger(each).addFilter(_MUTE)
     token = _calling.set(True)
     try:

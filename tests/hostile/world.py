@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import click
+from click.testing import CliRunner
+
 from click_auth import Auth, OAuthProvider
 from click_auth.testing import AuthorizationServer, FakeBrowser
 from crash.filed_keyring import FOLDER
@@ -85,6 +88,26 @@ class World:
         done = self.run("auth", "login", "--user", user, **environ)
         assert done.status == 0, done.err
 
+    def invoke(self, *arguments: str, **settings: Any) -> Ended:
+        """Run `todo ARGUMENTS` in this process, over the keyring that it has; faster."""
+        auth = self.auth(**{"storage": "system", **settings})
+
+        @click.group()
+        def cli() -> None:
+            """Keep track."""
+
+        @cli.command()
+        def me() -> None:
+            """Ask the service who it is."""
+            with auth.client() as api:
+                click.echo(api.get("/me").status_code)
+
+        cli.add_command(auth.group())
+        with auth.override(environ={}, browser=FakeBrowser()):
+            result = CliRunner().invoke(cli, arguments, prog_name="todo")
+        assert result.exception is None or isinstance(result.exception, SystemExit)
+        return Ended(result.exit_code, result.stdout, result.stderr)
+
     def lock_keyring(self) -> None:
         """Let every call of the keyring fail from now on."""
         (self.keyring / LOCK).touch()
@@ -111,7 +134,7 @@ class World:
 
     def auth(self, **settings: Any) -> Auth:
         """Return an `Auth` of this process, with its tokens in the record file of the same home."""
-        facts = {"issuer": self.server.issuer, "client_id": "todo-cli"}
+        facts = {"issuer": self.server.issuer, "client_id": "todo-cli", "http_timeout": 10.0}
         provider = OAuthProvider(
             **{**facts, **settings.pop("facts", {})},
             api_url=self.server.api_url,
