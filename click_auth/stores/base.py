@@ -143,9 +143,9 @@ class TokenStore(ABC):
 
     def registrations(self) -> Registrations:
         """Return where dynamically registered clients are kept; by default this process alone."""
-        from click_auth.stores.registrations import MemoryRegistrations  # noqa: PLC0415
+        from click_auth.providers.surroundings import InMemory  # noqa: PLC0415 - HTTP's modules
 
-        return MemoryRegistrations()
+        return InMemory()
 
     def check_writable(self, key: str | None = None) -> None:
         """Find out before a grant is spent whether its result can be stored.

@@ -83,10 +83,10 @@ class RecordFile(Records):
 
     def check_writable(self) -> None:
         """Raise `StorageUnavailable` when the next login could not be written."""
-        make_private_folder(self.folder)
         with contextlib.suppress(DamagedRecords):  # a login repairs it
             self.document()
-        check_room(self.path, len(self.content()) + _ROOM_TO_GROW)
+        with self.alone():  # another writer would sweep what is written on trial
+            check_room(self.path, len(self.content()) + _ROOM_TO_GROW)
 
     def stamp(self) -> object:
         """Return what differs once the file was written, None where there is none."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
 import time
 from abc import abstractmethod
 from dataclasses import replace
@@ -15,11 +13,10 @@ from click_auth.errors import (
     ACCOUNT_NOT_FOUND,
     NOT_AUTHENTICATED,
     NotLoggedIn,
-    StorageUnavailable,
     UsageError,
 )
 from click_auth.identity import identity_of
-from click_auth.keys import refresh_slot_name, safe_name, slot_name
+from click_auth.keys import refresh_slot_name, slot_name
 from click_auth.records import PLAINTEXT, SYSTEM
 from click_auth.stores.base import UNBOUND, TokenStore
 from click_auth.stores.records import is_same_credential
@@ -36,12 +33,10 @@ if TYPE_CHECKING:
     from click_auth.records import Record
     from click_auth.results import StoredAccount
     from click_auth.stores.records import Records
-    from click_auth.stores.registrations import StoredRegistrations
+    from click_auth.stores.registrations import KeptGrants, StoredRegistrations
     from click_auth.stores.removal import Removals
     from click_auth.stores.vault import Vault
     from click_auth.stores.writes import Writes
-
-_GRANT = "client-credentials-"
 
 
 class RecordedTokenStore(TokenStore):
@@ -258,19 +253,18 @@ class RecordedTokenStore(TokenStore):
 
     def kept_grant(self, name: str) -> Mapping[str, Any] | None:
         """Return the client's grant that is kept in the keyring. Never raises."""
-        if self.policy != SYSTEM:
-            return None
-        with contextlib.suppress(StorageUnavailable, ValueError):
-            grant = json.loads(self.vault.get(_GRANT + safe_name(name)) or "null")
-            if isinstance(grant, dict) and "access_token" in grant:
-                return grant
-        return None
+        return self._grants.load(name) if self.policy == SYSTEM else None
 
     def keep_grant(self, name: str, grant: Mapping[str, Any]) -> None:
         """Keep a client's grant in the keyring, under the policy "system". Never raises."""
         if self.policy == SYSTEM:
-            with contextlib.suppress(StorageUnavailable):
-                self.vault.set(_GRANT + safe_name(name), json.dumps(dict(grant)))
+            self._grants.save(name, grant)
+
+    @property
+    def _grants(self) -> KeptGrants:
+        from click_auth.stores.registrations import KeptGrants  # noqa: PLC0415 - in CI only
+
+        return KeptGrants(self.vault)
 
     def migration(self, name: str) -> str | None:
         """Return the durable marker of a migration, None where it was not begun."""
@@ -291,14 +285,6 @@ class RecordedTokenStore(TokenStore):
         from click_auth.stores.registrations import StoredRegistrations  # noqa: PLC0415 - rare
 
         return StoredRegistrations(self.records, self.vault, self.policy)
-
-    def describe(self) -> dict[str, str]:
-        """Return what `doctor` shows: `policy`, `records` and, once it was touched, `backend`."""
-        return {
-            "policy": self.policy,
-            "records": str(self.records.path or "memory"),
-            "backend": self.vault.backend_name,
-        }
 
 
 def _missing(record: Record) -> NotLoggedIn:

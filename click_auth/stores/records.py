@@ -7,7 +7,6 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 from click_auth.errors import StorageUnavailable
-from click_auth.stores.document import Damaged, Document, TooNew, parse
 from click_auth.stores.layout import find_record, find_resembling, framed
 
 if TYPE_CHECKING:
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from click_auth.records import Record
+    from click_auth.stores.document import Document
 
 
 class DamagedRecords(StorageUnavailable):
@@ -103,7 +103,7 @@ class Records(ABC):
             except DamagedRecords:
                 if not repair:
                     raise
-                draft, damaged = Document(), content
+                draft, damaged = self._parsed(b""), content
             before = draft.facts()
             yield draft
             if draft.records.changed or draft.facts() != before:
@@ -148,6 +148,8 @@ class Records(ABC):
         )
 
     def _parsed(self, content: bytes) -> Document:
+        from click_auth.stores.document import Damaged, TooNew, parse  # noqa: PLC0415 - in doubt
+
         try:
             return parse(content)
         except Damaged as finding:

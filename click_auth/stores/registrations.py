@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -18,25 +19,6 @@ if TYPE_CHECKING:
 
 _SECRETS = ("client_secret", "registration_access_token")
 _PLACE = "storage"
-
-
-class MemoryRegistrations:
-    """Registered clients that this process alone knows."""
-
-    def __init__(self) -> None:
-        self._registrations: dict[str, Mapping[str, Any]] = {}
-
-    def load(self, name: str) -> Mapping[str, Any] | None:
-        """Return the registration saved under *name*."""
-        return self._registrations.get(name)
-
-    def save(self, name: str, registration: Mapping[str, Any]) -> None:
-        """Keep *registration* under *name*."""
-        self._registrations[name] = dict(registration)
-
-    def forget(self, name: str) -> None:
-        """Drop the registration *name*."""
-        self._registrations.pop(name, None)
 
 
 class StoredRegistrations:
@@ -94,6 +76,30 @@ class StoredRegistrations:
             )
             return False
         return True
+
+
+class KeptGrants:
+    """Tokens of the client-credentials grant in the vault, for the next process. Never raises."""
+
+    def __init__(self, vault: Vault) -> None:
+        self._vault = vault
+
+    def load(self, name: str) -> Mapping[str, Any] | None:
+        """Return what was kept under *name*."""
+        with contextlib.suppress(StorageUnavailable, ValueError):
+            grant = json.loads(self._vault.get(_grant_slot(name)) or "null")
+            if isinstance(grant, dict) and "access_token" in grant:
+                return grant
+        return None
+
+    def save(self, name: str, grant: Mapping[str, Any]) -> None:
+        """Keep *grant*, unless the vault does not."""
+        with contextlib.suppress(StorageUnavailable):
+            self._vault.set(_grant_slot(name), json.dumps(dict(grant)))
+
+
+def _grant_slot(name: str) -> str:
+    return f"client-credentials-{safe_name(name)}"
 
 
 def _slot(name: str) -> str:

@@ -400,11 +400,8 @@ def test_the_folder_that_auth_gives_is_used(tmp_path: Path, cellar: Cellar) -> N
     with store.lock("ada"):
         names = {entry.name for entry in store.folder.iterdir()}
     assert names == {"auth.json", "locks"}
-    assert store.describe() == {
-        "policy": "fallback",
-        "records": str(store.folder / "auth.json"),
-        "backend": "stores.keyrings.Cellar",
-    }
+    assert (store.policy, store.records.path) == ("fallback", store.folder / "auth.json")
+    assert store.vault.backend_name == "stores.keyrings.Cellar"
 
 
 def test_the_hot_path_loads_nothing_heavy(store: KeyringTokenStore, folder: Path) -> None:

@@ -8,10 +8,10 @@ import pytest
 from keyring.backend import KeyringBackend
 
 from click_auth.errors import StorageUnavailable
+from click_auth.providers.surroundings import InMemory
 from click_auth.stores.cache import FolderCache
 from click_auth.stores.keyring_store import KeyringTokenStore
 from click_auth.stores.memory import MemoryTokenStore
-from click_auth.stores.registrations import MemoryRegistrations
 from stores.conftest import Heard
 from stores.keyrings import Cellar, Failing
 
@@ -71,7 +71,7 @@ def test_a_client_whose_secret_is_gone_is_not_registered(
 
 def test_registrations_in_memory() -> None:
     """A store that keeps no records keeps clients for the process; the memory store as well."""
-    for registrations in (MemoryRegistrations(), MemoryTokenStore().registrations()):
+    for registrations in (InMemory(), MemoryTokenStore().registrations()):
         assert registrations.load("x") is None
         registrations.save("x", CLIENT)
         assert registrations.load("x") == CLIENT

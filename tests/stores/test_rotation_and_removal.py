@@ -8,7 +8,7 @@ from keyring.backend import KeyringBackend
 
 from click_auth.errors import STORE_WRITE_FAILED, StorageUnavailable
 from click_auth.models import Account
-from click_auth.records import PLAINTEXT, SYSTEM, Record
+from click_auth.records import PLAINTEXT, Record
 from click_auth.stores.base import Superseded
 from click_auth.stores.keyring_store import KeyringTokenStore
 from click_auth.stores.memory import MemoryTokenStore
@@ -358,7 +358,7 @@ def test_memory_keeps_nothing_anywhere(folder: Path, cellar: Cellar) -> None:
     assert store.stamp() != before
     assert MemoryTokenStore().record() is None
     assert store.pending_removals() == ()
-    assert store.describe()["records"] == "memory"
+    assert store.records.path is None
     assert cellar.journal == []
     assert not folder.exists()
-    assert SYSTEM not in store.describe().values()
+    assert (store.policy, store.vault.backend_name) == ("custom", "memory")
