@@ -22,16 +22,18 @@ _CHANGES = {
 
 
 class Reaper:
-    """Counts this process's writes in some folders, and ends it when it is about to make one.
+    """Counts this process's writes in some folders, and strikes when it is about to make one.
 
     A write of bytes counts twice: before it, and when half of them are written. Each write is
     noted in *log* first, so that the log's last line says where the process died.
     """
 
-    def __init__(self, folders: tuple[str, ...], log: str, at: int | None) -> None:
+    def __init__(
+        self, folders: tuple[str, ...], log: str, at: int | None, strike: signal.Signals
+    ) -> None:
         self._folders = folders
         self._log = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        self._at = at
+        self._at, self._strike = at, strike
         self._count = 0
         self._write, self._fsync = os.write, os.fsync
 
@@ -44,7 +46,7 @@ class Reaper:
         self._count += 1
         self._write(self._log, f"{what}\n".encode())
         if self._count == self._at:
-            os.kill(os.getpid(), signal.SIGKILL)
+            os.kill(os.getpid(), self._strike)
 
     def _audited(self, event: str, details: tuple[Any, ...]) -> None:
         if event == "open":
@@ -82,7 +84,8 @@ def befall(environ: Mapping[str, str]) -> None:
 def _count_writes(log: str, environ: Mapping[str, str]) -> None:
     at = environ.get("CRASH_AT")
     folders = tuple(environ["CRASH_FOLDERS"].split(os.pathsep))
-    Reaper(folders, log, None if at is None else int(at)).arm()
+    strike = signal.Signals[environ.get("CRASH_WITH", "SIGKILL")]
+    Reaper(folders, log, None if at is None else int(at), strike).arm()
 
 
 def _refuse_locks(_: str, environ: Mapping[str, str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 
@@ -72,3 +73,20 @@ def test_stopped_holder_is_waited_for(place: CrashPlace, seconds: int, figure: P
     assert (len(tokens), None in tokens, place.server.refresh_count) == (1, False, 1)
     assert place.server.family_alive("ada")
     figure(f"stopped for {seconds} s: {place.server.refresh_count} request, one token for four")
+
+
+@pytest.mark.long
+def test_stopped_writer_of_another_account_costs_nothing(place: CrashPlace) -> None:
+    """While nothing can be written, since a writer is stopped, no refresh token is spent."""
+    place.log_in(user="bob")
+    place.log_in()
+    writes = place.writes("login", "bob")
+    place.auth().use("ada")
+    at = next(at for at, what in enumerate(writes, 1) if what.startswith("rename auth.json"))
+    stopped = place.start("login", "bob", **place.counting, CRASH_AT=str(at), CRASH_WITH="SIGSTOP")
+    os.waitid(os.P_PID, stopped.pid, os.WSTOPPED | os.WNOWAIT)
+    assert place.run("token") == {"error": "AUTH_STORE_WRITE_FAILED"}
+    assert place.server.refresh_count == 0
+    stopped.send_signal(signal.SIGCONT)
+    assert outcome(stopped) == {"ok": "bob"}
+    assert place.auth().refresh("ada")

@@ -8,6 +8,7 @@ import os
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -24,7 +25,7 @@ from click_auth.testing import FakeBrowser
 
 def provider(issuer: str) -> OAuthProvider:
     """Return the provider at *issuer*, discovered where WORKER_DISCOVERS says so."""
-    endpoints = {
+    endpoints: dict[str, Any] = {
         "authorization_endpoint": f"{issuer}/authorize",
         "token_endpoint": f"{issuer}/token",
         "revocation_endpoint": f"{issuer}/revoke",
@@ -120,7 +121,9 @@ def read(times: str) -> int:
     for _ in range(int(times)):
         with auth.override() as anew:
             first = anew.accounts()[0]
-            anew.store.access_token(anew.store.record_of(first.account.key))
+            record = anew.store.record_of(first.account.key)
+            assert record is not None
+            anew.store.access_token(record)
     return int(times)
 
 
