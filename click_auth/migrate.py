@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from click_auth.credentials import FixedToken
-from click_auth.errors import AuthError, LoginFailed, StorageUnavailable, Unreachable
+from click_auth.errors import AuthError, LoginFailed, Unreachable
 from click_auth.identification import identified
 from click_auth.records import PLAINTEXT, Record
 from click_auth.results import MigrationResult
@@ -90,6 +90,7 @@ class _Migration:
         bundle = _as_bundle(self.legacy.read())
         if bundle is None:
             return MigrationResult("no-legacy-state")
+        self.core.store.check_writable()
         key = self._inserted(bundle)
         if key is None:
             return MigrationResult("skipped", "the account is logged in already")
@@ -144,7 +145,7 @@ class _Migration:
     def _move(self, key: str) -> None:
         """Write the credential once more, under the account's lock, as any write would."""
         store = self.core.store
-        with suppress(StorageUnavailable, Superseded), store.lock(key):
+        with suppress(Superseded), store.lock(key):
             record = store.record_of(key)
             bundle = None if record is None else store.credential(record)
             if record is not None and bundle is not None:

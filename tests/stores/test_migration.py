@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from keyring.backend import KeyringBackend
 
 from click_auth import Auth, LegacyCredential, OAuthProvider, TokenBundle, migrate_legacy_auth
 from click_auth.testing import AuthorizationServer, logged_in
+from stores.keyrings import Cellar, Failing
 
 
 class Killed(BaseException):
@@ -43,7 +46,10 @@ def old(auth_server: AuthorizationServer) -> OldPlace:
 
 
 def auth_of(
-    server: AuthorizationServer, folder: Path, legacy: LegacyCredential | None = None
+    server: AuthorizationServer,
+    folder: Path,
+    legacy: LegacyCredential | None = None,
+    storage: str = "plaintext",
 ) -> Auth:
     """Return a new `Auth` on *folder*."""
     provider = OAuthProvider(
@@ -52,7 +58,7 @@ def auth_of(
         api_url=server.api_url,
         identify=lambda api: api.get("/me").raise_for_status().json(),
     )
-    return Auth("todo", provider, storage="plaintext", folder=folder, legacy=legacy)
+    return Auth("todo", provider, storage=storage, folder=folder, legacy=legacy)
 
 
 def markers(folder: Path) -> object:
@@ -113,3 +119,21 @@ def test_default_account_stays(
         "bob": True,
         "ada": False,
     }
+
+
+def test_policy_system_is_kept(
+    auth_server: AuthorizationServer,
+    tmp_path: Path,
+    old: OldPlace,
+    use: Callable[[KeyringBackend], None],
+) -> None:
+    """Where the keyring refuses, nothing is taken over, and the next command tries again."""
+    use(Failing())
+    auth = auth_of(auth_server, tmp_path, storage="system")
+    assert migrate_legacy_auth(auth, old.legacy).state == "skipped"
+    assert (auth.accounts(), old.retired) == ([], False)
+    use(Cellar())
+    assert migrate_legacy_auth(auth, old.legacy).state == "migrated"
+    record = auth.store.record_of("ada")
+    assert record is not None
+    assert (record.storage, record.fallback_token) == ("system", None)
