@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -32,13 +32,18 @@ _SOURCES = {
 _UNITS = ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
 
 
-@dataclass(frozen=True)
 class Renderers:
     """The hooks of `attach_status`."""
 
-    fetch_live: Callable[[StatusContext], Mapping[str, Any]] | None = None
-    render_text: Callable[[StatusContext], str | None] | None = None
-    render_json: Callable[[StatusContext], Mapping[str, Any]] | None = None
+    def __init__(
+        self,
+        fetch_live: Callable[[StatusContext], Mapping[str, Any]] | None,
+        render_text: Callable[[StatusContext], str | None] | None,
+        render_json: Callable[[StatusContext], Mapping[str, Any]] | None,
+    ) -> None:
+        self.fetch_live = fetch_live
+        self.render_text = render_text
+        self.render_json = render_json
 
     def live(self, context: StatusContext) -> StatusContext:
         """Return *context* with what the service says, where it can be asked."""
