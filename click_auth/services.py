@@ -70,12 +70,23 @@ class Services:
         if isinstance(self._source, Provider):
             return self._source
         if not isinstance(self._source, Mapping):
-            return self._source(instance)
+            return _made(self._source, instance)
         try:
             return self._source[self.choices[0] if instance is None else instance]  # type: ignore[index]
         except KeyError:
             message = f"This account belongs to {inert(instance, 60)!r}, which is not known here."
             raise AuthError(message, code=NOT_AUTHENTICATED) from None
+
+
+def _made(make: Callable[[str | None], Provider], instance: str | None) -> Provider:
+    """Return the provider of an *instance*, which a person may have mistyped."""
+    try:
+        return make(instance)
+    except ValueError as error:
+        if instance is None:
+            raise  # the application's own mistake
+        problem = f"The instance {inert(instance, 60)!r} cannot be used: {error}"
+    raise AuthError(problem, code="AUTH_BAD_SETTING", hints=["Check what --instance says."])
 
 
 def normalised(instance: str) -> str:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 G = TypeVar("G", bound=click.Group)
 
+_LONGEST_WAIT = 24 * 60 * 60.0  # seconds
+
 
 def attach_login(
     auth: Auth,
@@ -86,7 +88,7 @@ def _options(auth: Auth) -> list[click.Parameter]:
         ),
         offered.TIMEOUT: click.Option(
             ["--timeout"],
-            type=click.FloatRange(min=0, min_open=True),
+            type=click.FloatRange(min=0, max=_LONGEST_WAIT, min_open=True),
             default=LOGIN_TIMEOUT,
             metavar="SECONDS",
             help="Wait this long for the browser's answer.",

@@ -70,7 +70,11 @@ def _say_what_is_left(auth: Auth, output: Human | Json, result: LoginResult) -> 
 def _token_from_stdin() -> str:
     """Return the one line on standard input; on a terminal, what is typed unseen."""
     stdin = sys.stdin
-    text = click.prompt("Token", hide_input=True, err=True) if stdin.isatty() else stdin.read(65537)
+    try:
+        is_typed = stdin.isatty()
+        text = click.prompt("Token", hide_input=True, err=True) if is_typed else stdin.read(65537)
+    except UnicodeDecodeError:
+        text = ""
     lines = text.strip().splitlines()
     if len(lines) != 1 or len(text) > 65536:  # noqa: PLR2004
         message = "Standard input holds no token, or more than one line."

@@ -238,6 +238,8 @@ def _timeout(seconds: float, strays: Sequence[str]) -> LoginFailed:
 
 
 def _spoken(seconds: float) -> str:
+    if not math.isfinite(seconds):
+        return "any time"
     if seconds < 2 * 60:
         return f"{math.ceil(seconds)} s"
     return f"{math.ceil(seconds / 60)} min"
