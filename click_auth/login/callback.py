@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-_LONGEST_LINE = 16 * 1024
+_LONGEST_LINE = 32 * 1024  # a code of 8 KiB, each byte of it percent-encoded, and the rest
 _LONGEST_HEAD = 80 * 1024  # cookies of every other program on this host name come along
 _MOST_HEADERS = 100
 _PARTS_OF_LINE = 3

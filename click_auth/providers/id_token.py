@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from click_auth.providers.server import Server
 
 TOLERANCE = 300.0  # seconds between the server's clock and ours
+_LATEST = 1e12  # POSIX seconds; beyond it a number is no moment
 ALGORITHMS = [
     *("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"),
     *("ES256", "ES384", "ES512", "Ed25519", "EdDSA"),
@@ -118,7 +119,8 @@ def _published(server: Server, *, fresh: bool) -> list[Any]:
 
 def _seconds(claims: Mapping[str, Any], name: str) -> float:
     value = claims.get(name)
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not is_number or not abs(value) < _LATEST:
         raise _refused(f"it has no proper {name}")
     return float(value)
 

@@ -119,6 +119,7 @@ def test_the_keys_are_asked_for_once(issuer: Scripted) -> None:
         pytest.param({"exp": lambda now: now - 301}, id="id_03_just_past"),
         pytest.param({"exp": "soon"}, id="id_03_text"),
         pytest.param({"exp": True}, id="id_03_bool"),
+        pytest.param({"exp": 10**400}, id="id_03_huge"),
         pytest.param({"iat": ...}, id="id_03_no_iat"),
         pytest.param({"iat": lambda now: now - 7 * 86400}, id="id_03_week"),
         pytest.param({"iat": lambda now: now + 86400}, id="id_03_future"),
