@@ -1,8 +1,9 @@
-"""A keyring in a folder that can be locked, and that can lose single slots."""
+"""A keyring in a folder that can be locked, and in the middle of which a process can die."""
 
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 from keyring.errors import KeyringLocked
@@ -10,10 +11,14 @@ from keyring.errors import KeyringLocked
 from crash.filed_keyring import FOLDER, FiledKeyring
 
 LOCK = "locked"
+DEATH = "deadly"
 
 
 class LockingKeyring(FiledKeyring):
-    """Raises `KeyringLocked`, whatever is asked, while there is a file `locked` in the folder."""
+    """Raises `KeyringLocked`, whatever is asked, while there is a file `locked` in the folder.
+
+    While there is a file `deadly`, whoever writes an access token dies before it is written.
+    """
 
     def get_password(self, service: str, username: str) -> str | None:
         _refuse_if_locked()
@@ -21,6 +26,8 @@ class LockingKeyring(FiledKeyring):
 
     def set_password(self, service: str, username: str, password: str) -> None:
         _refuse_if_locked()
+        if (Path(os.environ[FOLDER]) / DEATH).exists() and not username.endswith("/refresh"):
+            os.kill(os.getpid(), signal.SIGKILL)
         super().set_password(service, username, password)
 
     def delete_password(self, service: str, username: str) -> None:
