@@ -165,13 +165,16 @@ def crash(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Measure what the library costs; `nox -s bench -- peers` measures its peers beside it."""
+    """Measure what the library costs; `-- peers` its peers beside it, `-- growth` as work grows."""
     install(session)
     if "growth" in session.posargs:
         session.install("matplotlib")  # draws the curves, and has no other business here
+    if "peers" in session.posargs:
+        session.install("huggingface-hub")
     # The Secret Service of the integration tests is the one to measure with.
     environment = {
         "PYTHONPATH": str(ROOT / "tests"),
         "CLICK_AUTH_NODE": str(ROOT / ".nox" / "node"),
+        "CLICK_AUTH_PEERS": str(ROOT / ".nox" / "peers"),
     }
     session.run("python", "benchmarks/run.py", *session.posargs, env=environment)
