@@ -28,6 +28,8 @@ _ENDPOINTS = (
     "pushed_authorization_request_endpoint",
     "jwks_uri",
 )
+# What only OpenID's document may say; a server may put one of them into the other document too.
+_OPENIDS_OWN = {"jwks_uri", "userinfo_endpoint"}
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,7 @@ def _fetched(
     found: dict[str, Any] = {}
     other = None
     for kind, url in well_known(issuer):
-        if found and (kind == OAUTH or not openid or "jwks_uri" in found):
+        if found and (kind == OAUTH or not openid or found.keys() >= _OPENIDS_OWN):
             continue
         try:
             answer = ask(surroundings.http, Call(url), max(deadline - time.monotonic(), 0.1))

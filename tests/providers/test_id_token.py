@@ -15,7 +15,7 @@ from click_auth.errors import AuthError, LoginFailed, Unreachable
 from click_auth.providers.authorization import AuthorizationRequest, AuthorizationResponse
 from click_auth.providers.oauth import OAuthProvider
 from click_auth.tokens import TokenBundle
-from providers.wire import Scripted, provider, say
+from providers.wire import Scripted, provider, reply, say
 
 URI = "http://127.0.0.1:49152/callback"
 KEY = RSAKey.generate_key(2048, {"kid": "one"})
@@ -41,6 +41,7 @@ def issuer(server: Scripted) -> Scripted:
                 "jwks_uri": f"{server.url}/keys",
             }
         ),
+        "/.well-known/openid-configuration": reply("", 404),
         "/keys": published(KEY, CURVE),
     }
     return server

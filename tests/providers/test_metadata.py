@@ -162,10 +162,14 @@ def test_a_refresh_survives_a_failed_discovery(
     assert failed.value.code == "AUTH_REFRESH_TRANSIENT"
 
 
-def test_openid_completes_what_the_other_document_lacks(server: Scripted, module: str) -> None:
+@pytest.mark.parametrize("keys_in_both", [False, True])
+def test_openid_completes_what_the_other_document_lacks(
+    server: Scripted, module: str, keys_in_both: bool
+) -> None:
     """Some servers say half in each of the two; where they differ, RFC 8414's holds."""
+    keys = {"jwks_uri": f"{server.url}/keys"} if keys_in_both else {}
     server.on = {
-        OAUTH: say(document(server, revocation_endpoint=f"{server.url}/revoke")),
+        OAUTH: say(document(server, revocation_endpoint=f"{server.url}/revoke", **keys)),
         OPENID: say(
             document(
                 server,
