@@ -82,6 +82,8 @@ class AuthorizationRequest:
         if iss == self.issuer or (self.issuer is None and iss is not None):
             return
         message = "The answer names another authorization server than the one that was asked."
+        if iss is None:
+            message = "The answer does not name its authorization server, as that one promised."
         raise LoginFailed(message, hints=["Nothing was stored. Start the login again."])
 
 
