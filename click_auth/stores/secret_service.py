@@ -25,6 +25,7 @@ _INTERFACE = "org.freedesktop.Secret"
 _SERVICE = "/org/freedesktop/secrets"
 _DEFAULT_COLLECTION = "/org/freedesktop/secrets/aliases/default"
 _PIECE_BYTES = 1 << 16
+_PAUSE_SECONDS = 0.005
 
 
 def glance(service: str, user: str) -> str | None:
@@ -71,8 +72,7 @@ class _Conversation:
 
     def introduce_ourselves(self) -> None:
         """Connect, prove whose process this is, and say hello, as the bus demands."""
-        self._socket.settimeout(self._left())
-        self._socket.connect(self._jeepney.find_session_bus())
+        self._connect()
         authenticator = self._jeepney.auth.Authenticator()
         for line in authenticator:
             self._send(line)
@@ -90,6 +90,17 @@ class _Conversation:
         """Return the results of a method of the Secret Service."""
         address = self._jeepney.DBusAddress(path, _NAME, f"{_INTERFACE}.{interface}")
         return self._answer(self._jeepney.new_method_call(address, method, signature, args))
+
+    def _connect(self) -> None:
+        address = self._jeepney.find_session_bus()
+        while True:
+            self._socket.settimeout(self._left())
+            try:
+                self._socket.connect(address)
+            except BlockingIOError:  # the bus has more callers than its queue takes
+                time.sleep(_PAUSE_SECONDS)
+            else:
+                return
 
     def _answer(self, message: Any) -> Any:
         serial = next(self._serials)

@@ -566,3 +566,33 @@ def test_a_bus_that_never_answers_is_left(tmp_path: Path, monkeypatch: pytest.Mo
         started = time.monotonic()
         assert secret_service.glance("todo/user-ada", "user-ada") is None
     assert 0.1 < time.monotonic() - started < 2
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the Secret Service is Linux's")
+def test_a_bus_with_a_full_queue_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fifty commands at once are more than a bus greets at once: that is no doubt, only a wait."""
+    address = str(tmp_path / "bus")
+    monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", f"unix:path={address}")
+    monkeypatch.setattr(secret_service, "SECONDS", 5.0)
+    greeted: list[bytes] = []
+    with socket.socket(socket.AF_UNIX) as bus, socket.socket(socket.AF_UNIX) as other:
+        bus.bind(address)
+        bus.listen(0)
+        other.connect(address)
+
+        def greet() -> None:
+            time.sleep(0.1)
+            for _ in range(2):
+                caller, _address = bus.accept()
+                with caller:
+                    caller.settimeout(0.5)
+                    with contextlib.suppress(TimeoutError):
+                        greeted.append(caller.recv(64))
+
+        thread = threading.Thread(target=greet)
+        thread.start()
+        assert secret_service.glance("todo/user-ada", "user-ada") is None
+        thread.join()
+    assert any(b"AUTH EXTERNAL" in line for line in greeted)
