@@ -119,10 +119,9 @@ def _published(server: Server, *, fresh: bool) -> list[Any]:
 
 def _seconds(claims: Mapping[str, Any], name: str) -> float:
     value = claims.get(name)
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not is_number or not abs(value) < _LATEST:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not value < _LATEST:
         raise _refused(f"it has no proper {name}")
-    return float(value)
+    return max(float(value), 0.0)
 
 
 def _same(claimed: object, expected: str) -> bool:
