@@ -17,7 +17,7 @@ def test_lo_05_only_the_account_that_was_named(world: World) -> None:
     """`logout --user ada` leaves bob logged in, the default, and with a grant that is alive."""
     for user in ("ada", "bob"):
         logged_in(world.auth(), user, server=world.server)
-    done = world.run("auth", "logout", "--user", "ada", HOSTILE_STORAGE="plaintext")
+    done = world.invoke("auth", "logout", "--user", "ada", storage="plaintext")
     assert (done.status, done.out) == (0, ""), done.err
     left = world.auth()
     assert [(each.account.id, each.default) for each in left.accounts()] == [("bob", True)]
@@ -44,7 +44,7 @@ def test_lo_05_an_account_that_is_not_clear_is_not_removed(
     for user in ("ada", "bob"):
         logged_in(world.auth(), account=Account(id=user, label=SAME))
     before = world.record_bytes()
-    done = world.run("auth", "logout", "--json", "--user", ref, HOSTILE_STORAGE="plaintext")
+    done = world.invoke("auth", "logout", "--json", "--user", ref, storage="plaintext")
     assert (done.status, done.out) == (2, "")
     assert code in done.err
     assert world.record_bytes() == before
@@ -74,7 +74,7 @@ def test_lo_01_a_logout_that_waits_for_a_refresh_revokes_what_it_brought(world: 
     """The successor of the token that was there at first is revoked, not its spent ancestor."""
     auth = world.auth()
     logged_in(auth, server=world.server, expires_in=-5)
-    world.server.faults.delay_answer["token"] = 1.0
+    world.server.faults.delay_answer["token"] = 0.5
     thread = threading.Thread(target=auth.access_token)
     asked = threading.Event()
     world.server.faults.hooks["token"] = lambda _request: asked.set()

@@ -37,7 +37,7 @@ def test_rf_04_killed_between_the_two_slots(world: World) -> None:
 
 def in_flight(auth: Auth, world: World, found: list[str]) -> threading.Thread:
     """Start a refresh, and return while the server has it and thinks."""
-    world.server.faults.delay_answer["token"] = 1.0
+    world.server.faults.delay_answer["token"] = 0.5
     asked = threading.Event()
     world.server.faults.hooks["token"] = lambda _request: asked.set()
     thread = threading.Thread(target=lambda: found.append(auth.access_token()))

@@ -79,7 +79,7 @@ def test_sx_02_nothing_is_shown_when_a_login_fails(canaries: Canaries) -> None:
     assert canaries.run("auth", "login").status == 1
     server.faults.clear()
     server.faults.callback["state"] = "of-somebody-else"
-    assert canaries.run("auth", "login", "--timeout", "2").status == 1
+    assert canaries.run("auth", "login", "--timeout", "1").status == 1
     assert not (canaries.world.config / "auth.json").exists()
     assert canaries.world.slots() == {}
     assert canaries.sightings() == []
@@ -132,31 +132,31 @@ def test_sx_12_what_lies_about_is_private(world: World, storage: str) -> None:
         assert bool(seen) == (path in holders), (path, seen)
 
 
-def test_sx_07_a_status_has_no_token(world: World) -> None:
+def test_sx_07_a_status_has_no_token(here: World) -> None:
     """Neither of the two, neither whole nor in part, for people and for programs."""
-    world.log_in()
-    secrets = Canaries(world).secrets()
-    for arguments in ((), ("--all", "--ndjson")):
-        done = world.run("auth", "status", *arguments)
+    assert here.invoke("auth", "login").status == 0
+    secrets = Canaries(here).secrets()
+    for arguments in ((), ("--json",), ("--all", "--ndjson")):
+        done = here.invoke("auth", "status", *arguments)
         assert done.status == 0
         assert not [value for value in secrets if value[:8] in done.out + done.err]
 
 
-def test_sx_06_an_error_leaves_stdout_empty(world: World) -> None:
+def test_sx_06_an_error_leaves_stdout_empty(here: World) -> None:
     """A script that takes what `token` prints never takes half of something."""
-    world.log_in()
-    world.lock_keyring()
-    for arguments in (("token", "--json"), ("token", "--min-ttl", "99h")):
-        done = world.run("auth", *arguments)
+    assert here.invoke("auth", "login").status == 0
+    here.lock_keyring()
+    for arguments in (("token",), ("token", "--json"), ("token", "--min-ttl", "99h")):
+        done = here.invoke("auth", *arguments)
         assert (done.status, done.out) == (6, ""), done.err
 
 
-def test_sx_10_no_option_takes_a_token(world: World) -> None:
+def test_sx_10_no_option_takes_a_token(here: World) -> None:
     """`--with-token` is a flag: what follows it on the command line is refused."""
     for arguments in (("--with-token", "secret"), ("--with-token=secret",)):
-        done = world.run("auth", "login", *arguments)
+        done = here.invoke("auth", "login", *arguments)
         assert (done.status, done.out) == (2, "")
-    assert "--with-token" in world.run("auth", "login", "--help").out
+    assert "--with-token" in here.invoke("auth", "login", "--help").out
 
 
 def test_ar_13_nothing_of_a_login_is_on_disk_while_it_waits(world: World) -> None:

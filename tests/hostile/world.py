@@ -75,6 +75,7 @@ class World:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            errors="replace",
             cwd=self.home,
             env={**self.environ, **environ},
         )
