@@ -1,0 +1,98 @@
+"""Keyrings that are not there, or that hang, as whole commands meet them."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Iterator
+
+import keyring.core
+import pytest
+
+from click_auth.stores.keychain import seconds_per_call
+from click_auth.testing import logged_in
+from hostile.locking_keyring import LockingKeyring
+from hostile.world import World
+
+
+class HangingKeyring(LockingKeyring):
+    """Waits for a prompt that nobody sees."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.let_go = threading.Event()
+        self.hangs = False
+
+    def set_password(self, service: str, username: str, password: str) -> None:
+        if self.hangs:
+            self.let_go.wait(30)
+        super().set_password(service, username, password)
+
+
+@pytest.fixture
+def hanging(here: World) -> Iterator[HangingKeyring]:
+    """A keyring that may begin to hang, each call of which is given up after half a second."""
+    backend = HangingKeyring()
+    keyring.set_keyring(backend)
+    token = seconds_per_call.set(0.5)
+    yield backend
+    backend.let_go.set()
+    seconds_per_call.reset(token)
+
+
+def test_kr_03_a_keyring_that_hangs_downgrades_nobody_in_silence(
+    here: World, hanging: HangingKeyring
+) -> None:
+    """A refresh whose tokens it does not take keeps them in the file, and says so, in time."""
+    auth = here.auth(storage="fallback")
+    logged_in(auth, server=here.server, expires_in=-5)
+    assert here.record()["storage"] == "system"
+    hanging.hangs = True
+    began = time.monotonic()
+    done = here.invoke("auth", "refresh", storage="fallback")
+    assert time.monotonic() - began < 5
+    assert done.status == 0
+    assert "did not answer in time" in done.err
+    assert "plain text" in done.err
+    assert here.record()["storage"] == "plaintext"
+
+
+def test_kr_03_a_keyring_that_hangs_is_an_error_under_system(
+    here: World, hanging: HangingKeyring
+) -> None:
+    """Nothing is put into the file where only the keyring will do; this command goes on."""
+    auth = here.auth(storage="system")
+    logged_in(auth, server=here.server, expires_in=-5)
+    hanging.hangs = True
+    done = here.invoke("auth", "token")
+    assert "could not be stored" in done.err
+    assert done.out
+    assert here.record()["fallback_token"] is None
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere there always is a keyring")
+def test_kr_10_no_bus_and_no_backend(world: World) -> None:
+    """A login falls back to the file with one warning, and what follows works."""
+    nothing = {
+        "DBUS_SESSION_BUS_ADDRESS": f"unix:path={world.folder}/nobody",
+        "PYTHON_KEYRING_BACKEND": "",
+        "XDG_RUNTIME_DIR": str(world.folder),
+        "HOSTILE_STORAGE": "fallback",
+    }
+    login = world.run("auth", "login", **nothing)
+    assert login.status == 0, login.err
+    assert "Traceback" not in login.err
+    assert login.err.count("plain text in") == 1
+    assert str(world.config / "auth.json") in login.err
+    assert world.run("me", **nothing).out == "200\n"
+    refused = world.run("auth", "login", **{**nothing, "HOSTILE_STORAGE": "system"})
+    assert (refused.status, "no usable keyring" in refused.err) == (6, True)
+
+
+def test_kr_10_help_needs_no_keyring(world: World) -> None:
+    """A backend that cannot even be imported does not matter to `--help` and `--version`."""
+    broken = {"PYTHON_KEYRING_BACKEND": "no.such.Backend", "CLICK_AUTH_REFUSE_KEYRING": "1"}
+    for arguments in (("--help",), ("auth", "--help"), ("auth", "login", "--help")):
+        done = world.run(*arguments, **broken)
+        assert (done.status, done.err) == (0, "")
