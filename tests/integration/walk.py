@@ -1,4 +1,4 @@
-"""A browser without a window, for oidc-provider's pages: it fills in form after form."""
+"""A browser without a window, for a server's own pages: it fills in form after form."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ MOST_PAGES = 6
 
 @dataclass
 class Form(HTMLParser):
-    """The first form of a page: where it goes, and what its fields hold."""
+    """The first form of a page: where it goes, what its fields hold, which buttons have names."""
 
     action: str | None = None
     fields: dict[str, str] = field(default_factory=dict)
+    buttons: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         super().__init__()
@@ -25,13 +26,18 @@ class Form(HTMLParser):
         """Note the form and its fields."""
         found = dict(attrs)
         if tag == "form" and self.action is None:
-            self.action = found["action"]
+            self.action = found.get("action") or ""
         if tag == "input" and found.get("name"):
             self.fields[str(found["name"])] = found.get("value") or ""
+        if tag == "button" and found.get("name"):
+            self.buttons.add(str(found["name"]))
 
 
 def walk(url: str, **answers: str) -> httpx.Response:
-    """Visit *url*, answer every form with *answers* by name, and return the page that has none."""
+    """Visit *url*, answer every form with *answers* by name, and return the page that has none.
+
+    A button with a name is pressed where *answers* says with which value.
+    """
     answers = {"login": "ada", "password": "any", **answers}
     with httpx.Client(follow_redirects=True) as browser:
         page = browser.get(url)
@@ -40,6 +46,7 @@ def walk(url: str, **answers: str) -> httpx.Response:
             form.feed(page.text)
             if form.action is None:
                 return page
-            fields = form.fields | {n: v for n, v in answers.items() if n in form.fields}
+            asked = {*form.fields, *form.buttons}
+            fields = form.fields | {name: answers[name] for name in asked & answers.keys()}
             page = browser.post(page.url.join(form.action), data=fields)
     raise RuntimeError(f"still a form after {MOST_PAGES} pages, at {page.url}")
