@@ -123,7 +123,8 @@ class Renewal:
 
     def _after_waiting_in_vain(self, busy: LockBusy) -> Held:
         record = self._current()
-        if self._is_served_by(record):
+        # While the access token is valid, a failure to renew it is no error at all.
+        if self._is_served_by(record) or (self.rejected is None and self._is_valid(record)):
             return read_held(self.core.store, record)
         message = f"Another process is renewing the credential and does not finish: {busy}."
         raise Unreachable(message, hints=["Try again later."])

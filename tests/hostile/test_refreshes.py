@@ -6,11 +6,13 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import time_machine
 
-from click_auth import Auth, StorageUnavailable
+from click_auth import Auth, StorageUnavailable, Unreachable, refresh_access_token
+from click_auth.lock import LockBusy
 from click_auth.testing import logged_in
 from crash.filed_keyring import REFUSAL
 from hostile.locking_keyring import DEATH
@@ -115,6 +117,38 @@ def test_rf_08_a_locked_keyring_spends_no_token(here: World) -> None:
     assert here.server.refresh_count == 0
     here.unlock_keyring()
     assert here.auth(storage="system").refresh().access_token
+
+
+class Taken:
+    """A lock that somebody else holds for longer than anybody waits."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __enter__(self) -> None:
+        raise LockBusy(self.path)
+
+    def __exit__(self, *_: object) -> None: ...
+
+
+@pytest.mark.parametrize("left, is_good", [(600.0, True), (-5.0, False)])
+def test_rf_08_waiting_in_vain_is_no_error_while_the_token_is_valid(
+    world: World, left: float, is_good: bool
+) -> None:
+    """Whoever wants more than is left, and never gets the lock, has what is left; nobody POSTs."""
+    auth = world.auth()
+    token = logged_in(auth, server=world.server, expires_in=left).bundle.access_token
+
+    def ask() -> str:
+        taken = Taken(world.config / "locks" / "user-ada.lock")
+        return refresh_access_token(auth, min_ttl=1800, lock=lambda _key: taken).access_token
+
+    if is_good:
+        assert ask() == token
+    else:
+        with pytest.raises(Unreachable, match="does not finish"):
+            ask()
+    assert world.server.refresh_count == 0
 
 
 def test_df_11_a_clock_that_jumps_does_not_end_a_device_login(world: World) -> None:
