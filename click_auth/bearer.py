@@ -49,6 +49,9 @@ class BearerFlow:
         bundle = self._credential.at_hand() or self._credential.bundle()
         self._apply(request, bundle)
         response = yield request
+        if _refuses_it(response) and self._is_challenged(request, response):
+            self._apply(request, bundle)
+            response = yield request
         if not _refuses_it(response):
             return
         other = self._credential.after_401(bundle.access_token)
@@ -68,6 +71,9 @@ class BearerFlow:
         bundle = self._credential.at_hand() or await in_flight.first(self._credential)
         self._apply(request, bundle)
         response = yield request
+        if _refuses_it(response) and self._is_challenged(request, response):
+            self._apply(request, bundle)
+            response = yield request
         if not _refuses_it(response):
             return
         other = await in_flight.another(self._credential, bundle.access_token)
@@ -85,6 +91,10 @@ class BearerFlow:
     async def strip_elsewhere_async(self, request: httpx.Request) -> None:
         """Do the same for an async client."""
         self.strip_elsewhere(request)
+
+    def _is_challenged(self, request: httpx.Request, response: httpx.Response) -> bool:
+        """Whether the same credential, put on anew, may do."""
+        return _can_be_sent_again(request) and self._credential.provider.challenged(response)
 
     def _is_home(self, url: httpx.URL) -> bool:
         return _origin_of(url) in self._origins

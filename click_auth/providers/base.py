@@ -112,6 +112,14 @@ class Provider(ABC):
         message = f"{self.display_name} does not take client credentials."
         raise NotLoggedIn(message, code=REFRESH_UNAVAILABLE)
 
+    def challenged(self, response: httpx.Response) -> bool:
+        """Return whether a 401 asks for the same credential, put on a request anew. No I/O.
+
+        The default is no; DPoP's nonces are such a challenge (RFC 9449 section 9).
+        """
+        del response
+        return False
+
     def apply(self, request: httpx.Request, bundle: TokenBundle) -> None:
         """Put the credential on *request*. No I/O."""
         request.headers["Authorization"] = f"Bearer {bundle.access_token}"

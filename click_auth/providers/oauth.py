@@ -193,6 +193,12 @@ class OAuthProvider(Provider):
 
         return grant.revoke(self, bundle)
 
+    def challenged(self, response: httpx.Response) -> bool:
+        """Return whether the API asks for a proof with the nonce that it has just given."""
+        if not self.binds_tokens:
+            return False
+        return self.prover().learn(str(response.request.url), response.headers)
+
     def apply(self, request: httpx.Request, bundle: TokenBundle) -> None:
         """Put the token on *request*, with a proof where tokens are bound to a key."""
         if not self.binds_tokens:

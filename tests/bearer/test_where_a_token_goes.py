@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import anyio
 import httpx
 import pytest
 
@@ -183,3 +184,44 @@ def test_nobody_logged_in_is_an_error_at_once(place: Place) -> None:
     with pytest.raises(NotLoggedIn) as caught:
         place.auth().client()
     assert caught.value.format_message() == "Not logged in. Run `todo login`."
+
+
+def test_challenge_is_answered_with_the_same_credential() -> None:
+    """A 401 that only asks for the credential to be put on anew costs no refresh."""
+    sent: list[str] = []
+
+    class Nonced(Provider):
+        api_url = "https://api.example"
+        nonce = "none"
+
+        def login(self, request: object, ui: object) -> object:
+            raise NotImplementedError
+
+        def challenged(self, response: httpx.Response) -> bool:
+            known, type(self).nonce = self.nonce, response.headers["nonce"]
+            return known != self.nonce
+
+        def apply(self, request: httpx.Request, bundle: object) -> None:
+            request.headers["Authorization"] = f"Nonced {self.nonce}"
+
+    def api(request: httpx.Request) -> httpx.Response:
+        sent.append(request.headers["authorization"])
+        status = 200 if sent[-1] == "Nonced fresh" else 401
+        return httpx.Response(status, headers={"nonce": "fresh"})
+
+    auth = Auth("todo", Nonced(), store=MemoryTokenStore())
+    logged_in(auth)
+    with auth.client(transport=httpx.MockTransport(api)) as client:
+        assert client.get("/").status_code == 200
+        assert client.get("/").status_code == 200
+    assert sent == ["Nonced none", "Nonced fresh", "Nonced fresh"]
+
+    async def use() -> int:
+        sent.clear()
+        Nonced.nonce = "old"
+        transport = httpx.MockTransport(api)
+        async with auth.client(httpx.AsyncClient, transport=transport) as client:
+            return (await client.get("/")).status_code
+
+    assert anyio.run(use) == 200
+    assert sent == ["Nonced old", "Nonced fresh"]
