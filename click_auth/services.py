@@ -85,7 +85,7 @@ def _made(make: Callable[[str | None], Provider], instance: str | None) -> Provi
     except ValueError as error:
         if instance is None:
             raise  # the application's own mistake
-        problem = f"The instance {inert(instance, 60)!r} cannot be used: {error}"
+        problem = f"The instance cannot be used: {error}"  # it may hold a password
     raise AuthError(problem, code="AUTH_BAD_SETTING", hints=["Check what --instance says."])
 
 

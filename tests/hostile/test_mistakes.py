@@ -38,7 +38,8 @@ def of(instance: str | None) -> OAuthProvider:
 
 
 @pytest.mark.parametrize(
-    "instance", ["http://git.example", "git.example", "https://a b", "https://u:p@x", "file:///x"]
+    "instance",
+    ["http://git.example", "git.example", "https://a b", "https://ada:canary@x", "file:///x"],
 )
 def test_an_instance_that_is_no_address(tmp_path: Path, instance: str) -> None:
     """The mistake is the person's: it is named, as an error with a code, and nothing is asked."""
@@ -47,6 +48,7 @@ def test_an_instance_that_is_no_address(tmp_path: Path, instance: str) -> None:
         auth.login(instance=instance, timeout=1)
     assert caught.value.code == "AUTH_BAD_SETTING"
     assert "instance" in caught.value.message
+    assert "canary" not in caught.value.format_message()
 
 
 @pytest.mark.parametrize("timeout", ["0", "-1", "inf", "nan", "1e400", "soon"])
