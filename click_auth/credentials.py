@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,21 @@ if TYPE_CHECKING:
     from click_auth.providers.base import Provider
 
 _VISIBLE = range(0x21, 0x7F)
+
+
+class _Turn:
+    """A lock of which a forked child has its own: the thread that held it is not there."""
+
+    def __init__(self) -> None:
+        self._process, self._lock = os.getpid(), threading.Lock()
+
+    def __enter__(self) -> None:
+        if self._process != os.getpid():
+            self._process, self._lock = os.getpid(), threading.Lock()
+        self._lock.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
 
 
 class Credential(ABC):
@@ -101,7 +117,7 @@ class StoredCredential(Credential):
         self.source: str = record.storage
         self.identity: Identity | None = record.account
         self.record: Record = record
-        self._lock = threading.Lock()
+        self._lock = _Turn()
         self._first_read: Record | None = record  # read by whoever chose it, after that stamp
         self._held: Held | None = None
         self._stamp: object = stamp
@@ -164,7 +180,7 @@ class ClientCredentials(Credential):
     def __init__(self, core: Core, instance: str | None, client: tuple[str, str]) -> None:
         super().__init__(core, instance)
         self._client = client
-        self._lock = threading.Lock()
+        self._lock = _Turn()
         self._grant: Record | None = None
         self._bundle: TokenBundle | None = None
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -117,6 +120,46 @@ def test_rf_08_a_locked_keyring_spends_no_token(here: World) -> None:
     assert here.server.refresh_count == 0
     here.unlock_keyring()
     assert here.auth(storage="system").refresh().access_token
+
+
+FORKING = """
+import os, pathlib, sys, threading
+from click_auth.testing import AuthorizationServer, logged_in
+from hostile.world import World
+
+with AuthorizationServer() as server:
+    world = World(server, pathlib.Path(sys.argv[1]))
+    auth = world.auth()
+    logged_in(auth, server=server, expires_in=-5)
+    server.faults.delay_answer["token"] = 0.5
+    asked = threading.Event()
+    server.faults.hooks["token"] = lambda request: asked.set()
+    client = auth.client()
+    thread = threading.Thread(target=client.get, args=["/me"])
+    thread.start()
+    assert asked.wait(20)
+    child = os.fork()
+    if not child:
+        print(client.get("/me").status_code, flush=True)
+        os._exit(0)
+    thread.join()
+    os.waitpid(child, 0)
+    print(server.refresh_count, server.reuse_count)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_rf_18_a_child_forked_during_a_refresh_does_not_wait_for_ever(world: World) -> None:
+    """The thread that renews is the parent's: the child waits for the file's lock, and adopts."""
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", FORKING, str(world.folder)],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        env=world.environ,
+    )
+    assert done.stdout.split() == ["200", "1", "0"], done.stderr
 
 
 class Taken:
