@@ -37,6 +37,7 @@ def log_out_everybody(core: Core, *, revoke: bool = True) -> LogoutResult:
     """Log every account out."""
     records = [core.store.record_of(identity.key) for identity in core.store.listing()[0]]
     results = [_forgotten(core, record, revoke=revoke) for record in records if record is not None]
+    results += [_forgotten_damaged(core, key) for key in core.store.damaged()]
     answers = [result.revoked for result in results if result.revoked is not None]
     removed = tuple(key for result in results for key in result.removed)
     return LogoutResult(removed, all(answers) if answers else None)
@@ -63,6 +64,13 @@ def _forgotten_unread(core: Core, key: str, error: StorageUnavailable) -> Logout
     if left_behind is not None:
         raise StorageUnavailable(left_behind, code=error.code, hints=error.hints)
     return LogoutResult((key,))
+
+
+def _forgotten_damaged(core: Core, key: str) -> LogoutResult:
+    """Remove an account of which only the key can be read; its grant cannot be revoked."""
+    left_behind = core.store.forget(key)
+    voice.current().warn(left_behind or f"The grant of {key} is not revoked at the server.")
+    return LogoutResult((key,), revoked=False)
 
 
 def _readable_bundle(core: Core, record: Record) -> TokenBundle | None:

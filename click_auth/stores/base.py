@@ -112,6 +112,10 @@ class TokenStore(ABC):
         """Return the key of the default account."""
         return self.listing()[1]
 
+    def damaged(self) -> Sequence[str]:
+        """Return the keys of accounts whose records cannot be used."""
+        return ()
+
     def record(self, ref: str | None = None, *, instance: str | None = None) -> Record | None:
         """Return what is known of an account without touching a secret, or None.
 

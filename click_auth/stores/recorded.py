@@ -116,6 +116,10 @@ class RecordedTokenStore(TokenStore):
         """Return the key of the default account, without a look at any."""
         return self.records.default()
 
+    def damaged(self) -> Sequence[str]:
+        """Return the keys of accounts whose records cannot be used."""
+        return tuple(self.records.document().bad)
+
     def _warn_once(self, text: str) -> None:
         if text not in self._said:
             self._said.add(text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import time
 from collections.abc import Callable
@@ -107,6 +108,27 @@ def test_lo_04_a_damaged_record_file(there: World, damage: bytes) -> None:
         assert "damaged" in named.err
         assert there.slots() == {}
     assert there.record_bytes() == damage
+
+
+@pytest.mark.parametrize("storage", ["system", "plaintext"])
+def test_lo_04_everybody_is_everybody(here: World, storage: str) -> None:
+    """`--all` takes a damaged record out as well, with its tokens, and says what it cannot do."""
+    for user in ("ada", "bob"):
+        done = here.invoke("auth", "login", "--user", user, storage=storage)
+        assert done.status == 0, done.err
+    document = json.loads(here.record_bytes())
+    document["accounts"]["bob"]["generation"] = "damaged"
+    (here.config / "auth.json").write_text(json.dumps(document))
+    done = here.invoke("auth", "logout", "--all", "--json", storage=storage)
+    assert done.status == 0, done.err
+    assert json.loads(done.out)["removed"] == ["ada", "bob"]
+    assert json.loads(done.out)["revoked"] is False
+    assert "bob is not revoked" in done.err
+    assert here.slots() == {}
+    assert not [
+        value for value in Canaries(here).secrets() if value.encode() in here.record_bytes()
+    ]
+    assert not here.server.family_alive("ada")
 
 
 def test_kr_02_a_locked_keyring_is_not_a_logout(there: World) -> None:
