@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO, cast
 
 import click
 
@@ -69,12 +70,13 @@ def _say_what_is_left(auth: Auth, output: Human | Json, result: LoginResult) -> 
 
 def _token_from_stdin() -> str:
     """Return the one line on standard input; on a terminal, what is typed unseen."""
-    stdin = sys.stdin
-    try:
-        is_typed = stdin.isatty()
-        text = click.prompt("Token", hide_input=True, err=True) if is_typed else stdin.read(65537)
-    except UnicodeDecodeError:
-        text = ""
+    stdin = cast("TextIO | None", sys.stdin)  # None where it was closed
+    text = ""
+    with contextlib.suppress(UnicodeDecodeError):
+        if stdin is not None and stdin.isatty():
+            text = click.prompt("Token", hide_input=True, err=True)
+        elif stdin is not None:
+            text = stdin.read(65537)
     lines = text.strip().splitlines()
     if len(lines) != 1 or len(text) > 65536:  # noqa: PLR2004
         message = "Standard input holds no token, or more than one line."

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO, cast
 
 import click
 
@@ -38,7 +38,7 @@ class Human:
     def bare(self, as_json: Callable[[], Mapping[str, Any]], text: str) -> None:
         """Print *text* on stdout as it is; a newline only for a terminal."""
         del as_json
-        click.echo(text, nl=sys.stdout.isatty())
+        click.echo(text, nl=_on_terminal())
 
     def rows(self, as_json: Callable[[], Mapping[str, Any]], rows: Rows, text: str) -> None:
         """Print *text* on stdout."""
@@ -60,8 +60,7 @@ class Json:
         import json  # noqa: PLC0415 - only where it is asked for
 
         del text
-        is_terminal = sys.stdout.isatty()
-        click.echo(json.dumps(as_json(), indent=2 if is_terminal else None))
+        click.echo(json.dumps(as_json(), indent=2 if _on_terminal() else None))
 
     def bare(self, as_json: Callable[[], Mapping[str, Any]], text: str) -> None:
         """Print the object."""
@@ -125,6 +124,11 @@ def _unexpected(auth: Auth, error: Exception, voice: Voice) -> AuthError:
     failed = AuthError(message, code="AUTH_UNEXPECTED", hints=[hint])
     failed.voice = voice
     return failed
+
+
+def _on_terminal() -> bool:
+    stdout = cast("TextIO | None", sys.stdout)  # None where it was closed
+    return stdout is not None and stdout.isatty()
 
 
 def printed(text: str) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from click_auth import Auth, AuthError, OAuthProvider
+from click_auth.testing import logged_in
 from hostile.world import CLI, World
 
 
@@ -58,3 +60,21 @@ def test_a_timeout_that_is_none(world: World, timeout: str) -> None:
     assert (done.status in (1, 2), done.out) == (True, ""), done.err
     assert "Traceback" not in done.err
     assert "unexpected" not in done.err
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a shell of POSIX")
+def test_streams_that_were_closed(world: World) -> None:
+    """A service manager or a script may start a command without stdin, stdout or stderr."""
+    logged_in(world.auth(), server=world.server)
+    environ = {**world.environ, "HOSTILE_STORAGE": "plaintext"}
+    for closed, arguments, status in (
+        (">&-", ("token",), 0),
+        (">&-", ("account", "list", "--json"), 0),
+        ("<&-", ("login", "--with-token"), 1),
+        ("<&- >&- 2>&-", ("token",), 0),
+        ("<&- >&- 2>&-", ("login",), 0),
+    ):
+        shell = ["sh", "-c", f'exec "$@" {closed}', "sh", *CLI, "auth", *arguments]
+        done = subprocess.run(shell, check=False, capture_output=True, text=True, env=environ)
+        assert done.returncode == status, (closed, arguments, done.stderr)
+        assert "unexpected" not in done.stderr
