@@ -79,7 +79,7 @@ class Renewal:
             raise _ended(record)
         old = store.credential(record)
         if old is None or old.refresh_token is None:
-            message = f"The credential of {record.account.name} has expired and cannot be renewed."
+            message = f"The credential of {record.account.name} cannot be renewed."
             raise NotLoggedIn(message, code=REFRESH_UNAVAILABLE)
         provider = self.core.provider(record.instance)
         check_binding(provider, record)

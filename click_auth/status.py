@@ -92,10 +92,13 @@ def _asked(core: Core, credential: Credential) -> StatusContext:
     reason: str | None = None
     try:
         bundle = credential.bundle()
-        identified(core, credential, credential.instance)
+        if isinstance(credential, StoredCredential):  # a client is nobody whom a service knows
+            identified(core, credential, credential.instance)
     except AuthError as error:
         state, reason = _state_after(error), error.message
     status = _recorded(core, credential)
+    if bundle is not None:
+        status = replace(status, expires_at=bundle.expires_at, scopes=bundle.scopes)
     reason = reason or status.reason
     return StatusContext(replace(status, state=state, reason=reason), bundle)
 

@@ -125,7 +125,14 @@ class TokenStore(ABC):
         chosen = select(identities, ref, default=default, instance=instance)
         if chosen is None:
             return None
-        return Record(chosen, generation=0, instance=chosen.instance, storage=CUSTOM)
+        knows_of_refresh = type(self).active_bundle is not TokenStore.active_bundle
+        return Record(
+            chosen,
+            generation=0,
+            has_refresh_token=None if knows_of_refresh else False,
+            instance=chosen.instance,
+            storage=CUSTOM,
+        )
 
     def record_of(self, key: str) -> Record | None:
         """Return the record of exactly this account, None where it is not stored."""

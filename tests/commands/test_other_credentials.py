@@ -1,0 +1,70 @@
+"""Commands over a store that knows nothing of refresh, and as a client in CI."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+
+from click_auth import Account, StoredAccount, TokenStore
+from commands.conftest import Todo
+
+
+class Shelf(TokenStore):
+    """The five methods, and nothing else."""
+
+    def __init__(self) -> None:
+        self._tokens: dict[str, str] = {}
+        self._accounts: dict[str, Account] = {}
+        self._default: str | None = None
+
+    def active(self, ref: str | None = None) -> str | None:
+        account = self.active_account(ref)
+        return None if account is None else self._tokens[account.key]
+
+    def set(self, account: Account, token: str) -> None:
+        self._accounts[account.key], self._tokens[account.key] = account, token
+
+    def clear(self, ref: str | None = None) -> None:
+        account = self.active_account(ref)
+        if account is not None:
+            del self._accounts[account.key], self._tokens[account.key]
+
+    def accounts(self) -> Sequence[StoredAccount]:
+        return [
+            StoredAccount(account=account, default=key == self._default)
+            for key, account in self._accounts.items()
+        ]
+
+    def set_default(self, ref: str) -> None:
+        account = self.active_account(ref)
+        self._default = None if account is None else account.key
+
+
+def test_five_methods_are_a_store(make_todo: Callable[..., Todo], tmp_path: object) -> None:
+    """Everything works over a store of five methods, but renewing, which says that it cannot."""
+    todo = make_todo(store=Shelf(), folder=tmp_path)
+    login = json.loads(todo.run("auth", "login", "--json").stdout)
+    assert (login["stored_in"], login["account"]["id"]) == ("custom", "ada")
+    assert todo.run("auth", "token").stdout
+    status = json.loads(todo.run("auth", "status", "--json").stdout)
+    assert (status["state"], status["source"], status["refreshable"]) == ("ok", "custom", False)
+    refused = todo.run("auth", "refresh", "--json")
+    assert (refused.exit_code, refused.stdout) == (4, "")
+    assert json.loads(refused.stderr)["error"]["code"] == "AUTH_REFRESH_UNAVAILABLE"
+    assert todo.run("auth", "account", "use", "ada").exit_code == 0
+    assert json.loads(todo.run("auth", "logout", "--json").stdout)["removed"] == ["ada"]
+    assert todo.run("auth", "status").exit_code == 4
+
+
+def test_client_of_ci(todo: Todo) -> None:
+    """A client id and secret in the environment are a credential without an account."""
+    client = {"TODO_CLIENT_ID": "todo-ci", "TODO_CLIENT_SECRET": "todo-ci-secret"}
+    token = json.loads(todo.run("auth", "token", "--json", **client).stdout)
+    assert token["account"] is None
+    status = json.loads(todo.run("auth", "status", "--json", **client).stdout)
+    assert (status["state"], status["source"]) == ("ok", "client_credentials")
+    assert status["expires_at"] is not None
+    wrong = {**client, "TODO_CLIENT_SECRET": "a-canary"}
+    refused = todo.run("auth", "token", **wrong)
+    assert (refused.exit_code, refused.stdout) == (4, "")
+    assert "a-canary" not in refused.stderr
