@@ -7,10 +7,13 @@ import statistics
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+Around = Callable[[], AbstractContextManager[None]]
 
 
 @dataclass(frozen=True)
@@ -24,25 +27,35 @@ class Sample:
 
 @dataclass(frozen=True)
 class Program:
-    """A command to measure. `reports`: it prints {"cpu", "wall"} in ms for what counts."""
+    """A command to measure. `reports`: it prints {"cpu", "wall"} in ms for what counts.
+
+    What happens in the world while it runs, and what must have, is `around` it.
+    """
 
     command: Sequence[str]
     environment: Mapping[str, str]
     folder: Path
     reports: bool = False
+    around: Around = nullcontext
 
     def sample(self) -> Sample:
+        """Run it once and return what it cost."""
+        cost = self.run()
+        own = json.loads(cost["stdout"]) if self.reports else cost
+        return Sample(own["cpu"], own["wall"], cost["memory"])
+
+    def run(self) -> dict[str, Any]:
         """Run it once; raise RuntimeError when it fails: a failure is fast and proves nothing."""
         order = {
             "command": list(self.command),
             "environment": dict(self.environment),
             "folder": str(self.folder),
         }
-        cost = ask_launcher(order)
-        if cost["code"]:
-            raise RuntimeError(f"{' '.join(self.command)} failed: {cost['stderr']}")
-        own = json.loads(cost["stdout"]) if self.reports else cost
-        return Sample(own["cpu"], own["wall"], cost["memory"])
+        with self.around():
+            cost = ask_launcher(order)
+            if cost["code"]:
+                raise RuntimeError(f"{' '.join(self.command)} failed: {cost['stderr']}")
+        return cost
 
 
 @cache

@@ -6,6 +6,7 @@ import contextlib
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,11 +17,12 @@ from click_auth.stores.record_file import RecordFile
 from click_auth.testing import AuthorizationServer
 from integration.secret_service import secret_service
 from integration.todo import Todo
-from measure import Program
+from measure import Around, Program
 
 HERE = Path(__file__).parent
 PROGRAM = HERE / "todo.py"
 SLOT = "user-ada"
+REFRESH_SLOT = f"{SLOT}/refresh"
 MANY_ACCOUNTS = 10_000
 
 
@@ -31,15 +33,21 @@ class World:
     todo: Todo
     records: Path
 
-    def program(self, script: Path | str, *arguments: str, reports: bool = False) -> Program:
+    def program(
+        self,
+        script: Path | str,
+        *arguments: str,
+        reports: bool = False,
+        around: Around = nullcontext,
+    ) -> Program:
         """Return a Python program to be measured in this world."""
         path = script if isinstance(script, Path) else HERE / "baselines" / script
         command = [sys.executable, str(path), *arguments]
-        return Program(command, self.todo.environment, self.todo.folder, reports=reports)
+        return Program(command, self.todo.environment, self.todo.folder, reports, around)
 
-    def auth(self, *arguments: str) -> Program:
+    def auth(self, *arguments: str, around: Around = nullcontext) -> Program:
         """Return an auth command of ours."""
-        return self.program(PROGRAM, "auth", *arguments)
+        return self.program(PROGRAM, "auth", *arguments, around=around)
 
 
 @contextlib.contextmanager
@@ -54,6 +62,7 @@ def logged_in_world(folder: Path, server: AuthorizationServer) -> Iterator[World
                 "API_URL": server.api_url,
                 "RECORDS": str(records),
                 "SLOT": SLOT,
+                "REFRESH_SLOT": REFRESH_SLOT,
             },
             folder,
             PROGRAM,
