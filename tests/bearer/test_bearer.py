@@ -23,7 +23,7 @@ def calls(place: Place) -> list[JournalEntry]:
 def test_expired_token_is_renewed_before_the_request(place: Place) -> None:
     """Ahead of the request an expired token is renewed: no 401 is seen."""
     auth = place.log_in()
-    with auth.client() as api:
+    with auth.client(timeout=60) as api:
         assert api.get("/me").status_code == 200
     assert [entry.status for entry in calls(place)] == [200]
 
@@ -32,7 +32,7 @@ def test_rf_13_one_retry_after_a_401(place: Place) -> None:
     """After a 401 the token is renewed once and the request sent once more."""
     auth = place.log_in(expires_in=3600)
     place.server.expire_access_tokens()
-    with auth.client() as api:
+    with auth.client(timeout=60) as api:
         assert api.post("/tasks", json={"title": "x"}).status_code == 201
     assert place.server.refresh_count == 1
 
@@ -41,7 +41,7 @@ def test_rf_13_second_401_surfaces(place: Place) -> None:
     """A 401 after a fresh refresh is the application's to see: no loop."""
     auth = place.log_in(expires_in=3600)
     place.server.faults.status["api"] = (401, "{}")
-    with auth.client() as api:
+    with auth.client(timeout=60) as api:
         assert api.get("/me").status_code == 401
     assert place.server.refresh_count == 1
     assert len(calls(place)) == 2
@@ -56,7 +56,7 @@ def test_streamed_body_is_not_sent_again_empty(place: Place) -> None:
         yield b'{"title": "once"}'
 
     headers = {"Content-Type": "application/json", "Content-Length": "17"}
-    with auth.client() as api:
+    with auth.client(timeout=60) as api:
         assert api.post("/tasks", content=body(), headers=headers).status_code == 401
         assert api.post("/tasks", content=body(), headers=headers).status_code == 201
     assert place.server.refresh_count == 1
@@ -74,7 +74,7 @@ def test_environment_token_is_not_renewed_after_a_401(place: Place) -> None:
 def test_another_process_refresh_is_noticed(place: Place) -> None:
     """What another process has renewed is used at once, by the record file's stat."""
     auth = place.log_in(expires_in=3600)
-    with auth.client() as api:
+    with auth.client(timeout=60) as api:
         api.get("/me")
         token = place.auth().refresh().access_token
         api.get("/me")
@@ -86,7 +86,7 @@ def test_another_process_refresh_is_noticed(place: Place) -> None:
 def test_logout_elsewhere_is_noticed(place: Place) -> None:
     """A bearer whose account was logged out elsewhere says so, and sends nothing."""
     auth = place.log_in(expires_in=3600)
-    with auth.client() as api:
+    with auth.client(timeout=60) as api:
         api.get("/me")
         place.auth().logout()
         with pytest.raises(NotLoggedIn, match="logged out"):
@@ -109,7 +109,7 @@ def test_other_accounts_writes_cost_no_secret(place: Place) -> None:
 def test_threads_share_a_bearer(place: Place) -> None:
     """Threads with one client and an expired token: one refresh."""
     auth = place.log_in()
-    with auth.client() as api:
+    with auth.client(timeout=60) as api:
         statuses: list[int] = []
         threads = [
             threading.Thread(target=lambda: statuses.append(api.get("/me").status_code))
@@ -133,7 +133,7 @@ async def requests(auth: Auth, server: AuthorizationServer, count: int, at_once:
     """Send *count* requests through one client, *at_once* at a time."""
     statuses: list[int] = []
     limiter = anyio.CapacityLimiter(at_once)
-    async with httpx.AsyncClient(auth=auth.bearer(), base_url=server.api_url) as api:
+    async with httpx.AsyncClient(auth=auth.bearer(), base_url=server.api_url, timeout=60) as api:
 
         async def one() -> None:
             async with limiter:
@@ -178,7 +178,7 @@ async def test_loop_runs_on_while_a_token_is_renewed(place: Place, anyio_backend
             await anyio.sleep(0.01)
             ticks += 1
 
-    api = httpx.AsyncClient(auth=auth.bearer(), base_url=place.server.api_url)
+    api = httpx.AsyncClient(auth=auth.bearer(), base_url=place.server.api_url, timeout=60)
     async with api, anyio.create_task_group() as group:
         group.start_soon(tick)
         assert (await api.get("/me")).status_code == 200
@@ -192,7 +192,9 @@ async def test_cancelled_task_loses_nothing(place: Place, anyio_backend: str) ->
     auth = place.log_in()
     before = place.record()["generation"]
     place.server.faults.delay_answer["token"] = 0.5
-    async with httpx.AsyncClient(auth=auth.bearer(), base_url=place.server.api_url) as api:
+    async with httpx.AsyncClient(
+        auth=auth.bearer(), base_url=place.server.api_url, timeout=60
+    ) as api:
         with anyio.move_on_after(0.2):
             await api.get("/me")
         assert place.record()["generation"] == before + 1
@@ -209,7 +211,9 @@ async def test_half_of_the_tasks_cancelled(place: Place, anyio_backend: str) -> 
     auth = place.log_in()
     place.server.faults.delay_answer["token"] = 0.2
     chance = random.Random(7)
-    async with httpx.AsyncClient(auth=auth.bearer(), base_url=place.server.api_url) as api:
+    async with httpx.AsyncClient(
+        auth=auth.bearer(), base_url=place.server.api_url, timeout=60
+    ) as api:
 
         async def one(patience: float) -> None:
             with anyio.move_on_after(patience):
@@ -228,7 +232,7 @@ def test_asynchronous_client_of_ours(place: Place) -> None:
     auth = place.log_in()
 
     async def use() -> int:
-        async with auth.client(httpx.AsyncClient, timeout=10) as api:
+        async with auth.client(httpx.AsyncClient, timeout=60) as api:
             return (await api.get("/me")).status_code
 
     assert anyio.run(use) == 200
@@ -262,7 +266,9 @@ async def test_a_thousand_requests_while_the_token_expires_twice(
     auth = place.log_in(expires_in=3600)
     statuses: list[int] = []
     limiter = anyio.CapacityLimiter(50)
-    async with httpx.AsyncClient(auth=auth.bearer(), base_url=place.server.api_url) as api:
+    async with httpx.AsyncClient(
+        auth=auth.bearer(), base_url=place.server.api_url, timeout=60
+    ) as api:
 
         async def one() -> None:
             async with limiter:
