@@ -42,15 +42,14 @@ def test_lb_23_any_code_arrives_as_it_was_given(world: World, code: str) -> None
     assert post.form["code"] == code
 
 
-@pytest.mark.parametrize("query", ["code=%ff%fe", "code=a%00b", "code=%", "code=%zz%00"])
+@pytest.mark.parametrize("query", ["code=%ff%fe", "code=a%00b"])
 def test_lb_23_what_is_no_text_is_refused(world: World, query: str) -> None:
     """As a process: 400 and no crash, whatever the state is; then the real answer is taken."""
     process = world.start("auth", "login", "--json", BROWSER="true", HOSTILE_STORAGE="plaintext")
     assert process.stderr is not None
     url = next(line for line in process.stderr if '"open_url"' in line).split('"')[7]
     asked = parse_qs(urlsplit(url).query)
-    state = asked["state"][0] if "00" in query or "ff" in query else "other"
-    assert status_at(f"{asked['redirect_uri'][0]}?{query}&state={state}") == 400
+    assert status_at(f"{asked['redirect_uri'][0]}?{query}&state={asked['state'][0]}") == 400
     assert not world.server.posts("token")
     FakeBrowser().visit(url)
     done = ended(process)

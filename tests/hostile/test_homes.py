@@ -21,9 +21,7 @@ STATUS = ("auth", "status", "--json", "--offline")
 UNSET = ("HOME", "TODO_CONFIG_DIR", "XDG_CONFIG_HOME")
 
 PLACES = {
-    "missing": {"XDG_CONFIG_HOME": "{home}/not/there/yet"},
-    "a space": {"XDG_CONFIG_HOME": "{home}/my settings"},
-    "unicode": {"XDG_CONFIG_HOME": "{home}/дом/家"},
+    "missing, with spaces, in unicode": {"XDG_CONFIG_HOME": "{home}/not there yet/дом/家"},
     "relative": {"XDG_CONFIG_HOME": "settings"},
     "tilde": {"TODO_CONFIG_DIR": "~/of todo"},
     "empty": {"XDG_CONFIG_HOME": "", "TODO_CONFIG_DIR": ""},

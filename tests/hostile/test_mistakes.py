@@ -53,7 +53,7 @@ def test_an_instance_that_is_no_address(tmp_path: Path, instance: str) -> None:
     assert "canary" not in caught.value.format_message()
 
 
-@pytest.mark.parametrize("timeout", ["0", "-1", "inf", "nan", "1e400", "soon"])
+@pytest.mark.parametrize("timeout", ["-1", "inf", "nan"])
 def test_a_timeout_that_is_none(world: World, timeout: str) -> None:
     """Refused by Click, or over at once: never a traceback, never for ever."""
     done = world.run("auth", "login", "--timeout", timeout, BROWSER="true")
