@@ -53,11 +53,13 @@ class BearerFlow:
             self._apply(request, bundle)
             response = yield request
         if not _refuses_it(response):
+            self._credential.accepted(bundle.access_token)
             return
         other = self._credential.after_401(bundle.access_token)
         if other is not None and _can_be_sent_again(request):
             self._apply(request, other)
-            yield request
+            if not _refuses_it((yield request)):
+                self._credential.accepted(other.access_token)
 
     async def async_auth_flow(
         self, request: httpx.Request
@@ -75,11 +77,13 @@ class BearerFlow:
             self._apply(request, bundle)
             response = yield request
         if not _refuses_it(response):
+            self._credential.accepted(bundle.access_token)
             return
         other = await in_flight.another(self._credential, bundle.access_token)
         if other is not None and _can_be_sent_again(request):
             self._apply(request, other)
-            yield request
+            if not _refuses_it((yield request)):
+                self._credential.accepted(other.access_token)
 
     def strip_elsewhere(self, request: httpx.Request) -> None:
         """Take the credential off a request that a redirect leads away from home."""

@@ -70,6 +70,9 @@ class Credential(ABC):
         `StorageUnavailable`.
         """
 
+    def accepted(self, token: str) -> None:  # noqa: B027 - only a stored one remembers
+        """Hear that the service has taken *token*."""
+
     def after_401(self, rejected: str) -> TokenBundle | None:
         """Return another token than the *rejected* one, None where there cannot be one."""
         return self.bundle(rejected=rejected)
@@ -121,6 +124,7 @@ class StoredCredential(Credential):
         self._first_read: Record | None = record  # read by whoever chose it, after that stamp
         self._held: Held | None = None
         self._stamp: object = stamp
+        self._in_doubt: str | None = None  # got after a 401, and not yet seen to be taken
 
     def at_hand(self) -> TokenBundle | None:
         """Return the held token while it is fresh and nobody has written the record file."""
@@ -140,6 +144,22 @@ class StoredCredential(Credential):
             if bundle is None or bundle.access_token == rejected:
                 bundle = self._obtained(min_ttl, rejected)
             return bundle
+
+    def accepted(self, token: str) -> None:
+        """Hear that the service has taken *token*: its next 401 is worth a refresh again."""
+        if token == self._in_doubt:
+            self._in_doubt = None
+
+    def after_401(self, rejected: str) -> TokenBundle | None:
+        """Return another token, None where the *rejected* one was got for that very reason.
+
+        A service that refuses whatever it is sent costs one refresh, not one for each request.
+        """
+        if rejected == self._in_doubt:
+            return None
+        bundle = self.bundle(rejected=rejected)
+        self._in_doubt = bundle.access_token
+        return bundle
 
     def _obtained(self, min_ttl: float, rejected: str | None) -> TokenBundle:
         stamp = self._core.store.stamp()

@@ -47,6 +47,20 @@ def test_rf_13_second_401_surfaces(place: Place) -> None:
     assert len(calls(place)) == 2
 
 
+def test_rf_13_service_that_always_refuses_costs_one_refresh(place: Place) -> None:
+    """Whatever is sent to it, a service that answers 401 costs one refresh, until it relents."""
+    auth = place.log_in(expires_in=3600)
+    place.server.faults.status["api"] = (401, "{}")
+    with auth.client(timeout=60) as api:
+        assert [api.get("/me").status_code for _ in range(5)] == [401] * 5
+        assert place.server.refresh_count == 1
+        place.server.faults.clear()
+        assert api.get("/me").status_code == 200
+        place.server.expire_access_tokens()
+        assert api.get("/me").status_code == 200
+    assert place.server.refresh_count == 2
+
+
 def test_streamed_body_is_not_sent_again_empty(place: Place) -> None:
     """A body that can be sent only once is not sent a second time; the token is renewed."""
     auth = place.log_in(expires_in=3600)
