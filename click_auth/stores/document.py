@@ -44,7 +44,7 @@ class Entries(MutableMapping[str, Record]):
         self._texts = dict(texts)
         self._records: dict[str, Record] = {}
         self._bad: dict[str, str] = {}
-        self.changed = False
+        self.changed: bool = False
 
     @property
     def bad(self) -> Mapping[str, str]:

@@ -31,7 +31,8 @@ HEAVY = """
 """
 
 HELP = """
-    _version asked auth commands commands.all commands.options configured core defaults environment errors
+    _version asked auth commands commands.all commands.options configured core defaults environment
+    errors
     providers providers.base providers.oauth providers.options providers.settings services text urls
 """
 COMMAND = f"{HELP} commands.attaching commands.output keys signals voice"
