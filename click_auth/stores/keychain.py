@@ -52,7 +52,7 @@ class Keychain:
     """
 
     def __init__(self, app_name: str) -> None:
-        self.backend = Backend()
+        self.backend: Backend = Backend()
         self._app_name = app_name
         self._remembered: str | None = None
         self._loaded: KeyringBackend | None = None
@@ -125,7 +125,8 @@ class Keychain:
 
     def _glance(self, slot: str) -> str | None:
         """Return a secret that can be had without keyring, None where keyring is to be asked."""
-        if self._remembered != secret_service.BACKEND or _is_chosen():
+        is_ours = self._loaded is not None  # then it is in use, whatever was chosen since
+        if self._remembered != secret_service.BACKEND or (not is_ours and _is_chosen()):
             return None
         _ask_guard(f"read {slot}")
         text = secret_service.glance(*self._place(slot))

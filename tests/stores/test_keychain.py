@@ -514,6 +514,19 @@ print(sorted(SECRETS))
     ]
 
 
+def test_a_backend_that_we_have_loaded_is_still_read_without_it() -> None:
+    """A write loads keyring; the reads before and after it, eight in a refresh, need it no more."""
+    script = """
+secret_service.BACKEND = "keyring.backends.remembered.Keyring"
+asked = []
+secret_service.glance = lambda service, user: asked.append(user) or SECRETS.get(service)
+print(vault.get("user-ada", secret_service.BACKEND), len(asked))
+vault.set("user-ada", "access-2")
+print(vault.get("user-ada", secret_service.BACKEND), len(asked))
+"""
+    assert backend_asked(script) == ["access-1 1", "access-2 4"]
+
+
 @pytest.mark.parametrize(
     "name", ["keyring.backends.gone.Keyring", "stores.keyrings.Cellar", "os.path", "", None]
 )
