@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gzip
+import importlib
 import json
 import logging
 import socket
@@ -243,6 +244,24 @@ def test_who_decides_about_trust(
     monkeypatch.setitem(sys.modules, "truststore", None)
     assert Http(module, environ={}).trust == module
     assert Http(module, environ={}).options["verify"] is True
+
+
+def test_default_certificates_are_loaded_once(module: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It takes longer than a request: all clients of an application share them."""
+    monkeypatch.setitem(sys.modules, "truststore", None)
+    speaker, loads = importlib.import_module(module), []
+    load = speaker.create_ssl_context
+
+    def counted(**options: Any) -> ssl.SSLContext:
+        loads.append(options)
+        return cast(ssl.SSLContext, load(**options))
+
+    monkeypatch.setattr(speaker, "create_ssl_context", counted)
+    http = Http(module, environ={})
+    for _ in range(3):
+        http.client().close()
+    http.client(transport=speaker.MockTransport(lambda _: speaker.Response(200))).close()
+    assert len(loads) == 1
 
 
 def test_a_variable_that_names_nothing_is_named(tmp_path: Path, module: str) -> None:
