@@ -2,15 +2,19 @@
 
 The credential's flow is driven step by step from here. A step is all that runs between two moments
 at which the loop is free, and it begins and ends in the flow: what httpx does before, after and
-around it is in no step. That it waits for the interpreter while a worker thread computes is.
+around it is in no step. Where a step waits for the interpreter, because a worker thread of ours
+computes, the wait is in it; where it waits for a processor that another process has, as Linux
+counts it, it is not.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import os
 import time
-from collections.abc import AsyncGenerator, Awaitable, Generator
+from collections.abc import AsyncGenerator, Awaitable, Generator, Iterator
 from typing import Any, Generic, TypeVar
 
 import httpx
@@ -21,9 +25,27 @@ TICK_SECONDS = 0.002
 
 
 class Steps:
-    """The longest step so far, in seconds: by the wall, and of this thread's CPU time."""
+    """The longest step so far, in seconds: `held` for, and `computed` in this thread."""
 
-    wall = cpu = 0.0
+    held = computed = 0.0
+
+    def __init__(self) -> None:
+        self._waits = os.open("/proc/thread-self/schedstat", os.O_RDONLY)
+
+    def waited(self) -> float:
+        """Return the seconds for which this thread has waited for a processor so far."""
+        return int(os.pread(self._waits, 64, 0).split()[1]) / 1e9
+
+    @contextlib.contextmanager
+    def one(self) -> Iterator[None]:
+        """Time one step."""
+        waited, wall, cpu = self.waited(), time.perf_counter(), time.thread_time()
+        try:
+            yield
+        finally:
+            computed, held = time.thread_time() - cpu, time.perf_counter() - wall
+            self.computed = max(self.computed, computed)
+            self.held = max(self.held, held - (self.waited() - waited))
 
 
 class Stepped(Generic[T]):
@@ -35,14 +57,11 @@ class Stepped(Generic[T]):
     def __await__(self) -> Generator[Any, None, T]:
         iterator = self._awaited.__await__()
         while True:
-            wall, cpu = time.perf_counter(), time.thread_time()
             try:
-                waits_for = next(iterator)
+                with self._steps.one():
+                    waits_for = next(iterator)
             except StopIteration as done:
                 return done.value
-            finally:
-                self._steps.wall = max(self._steps.wall, time.perf_counter() - wall)
-                self._steps.cpu = max(self._steps.cpu, time.thread_time() - cpu)
             yield waits_for
 
 
@@ -78,13 +97,13 @@ class Watch:
 
     def start(self) -> None:
         """Watch from now on."""
-        self._steps.wall = self._steps.cpu = 0.0
+        self._steps.held = self._steps.computed = 0.0
         self._ticking = asyncio.get_running_loop().create_task(self._tick())
 
     def stop(self) -> None:
         """Print what was seen."""
         self._ticking.cancel()
-        seen = {"held": self._steps.wall, "computed": self._steps.cpu, "late": self._late}
+        seen = {"held": self._steps.held, "computed": self._steps.computed, "late": self._late}
         print(json.dumps({name: seconds * 1000 for name, seconds in seen.items()}))
 
     async def _tick(self) -> None:
