@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from click_auth.errors import NOT_AUTHENTICATED, AuthError
+from click_auth.errors import AuthError
 from click_auth.providers.base import Provider
 from click_auth.providers.options import ALL
 from click_auth.text import inert
@@ -75,7 +75,7 @@ class Services:
             return self._source[self.choices[0] if instance is None else instance]  # type: ignore[index]
         except KeyError:
             message = f"This account belongs to {inert(instance, 60)!r}, which is not known here."
-            raise AuthError(message, code=NOT_AUTHENTICATED) from None
+            raise AuthError(message, code="AUTH_BAD_SETTING") from None
 
 
 def _made(make: Callable[[str | None], Provider], instance: str | None) -> Provider:
