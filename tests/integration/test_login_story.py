@@ -60,6 +60,7 @@ def test_a_refusal_in_the_browser_ends_the_login_with_one_line(
 
     assert code == 1
     assert stdout == ""
-    assert stderr.endswith("Error: The login was refused in the browser.\n")
+    last = stderr.splitlines()[-1]
+    assert last.startswith("Error: The login was refused in the browser. Nothing was stored.")
     assert provider.answers("POST /token") == []
     assert todo.run("auth", "status").returncode == 4
