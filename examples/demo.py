@@ -19,7 +19,7 @@ from pathlib import Path
 import click_auth
 from click_auth.testing import AuthorizationServer, FakeBrowser
 
-TODO = Path(__file__).with_name("todo.py")
+PROGRAM = Path(__file__).with_name("todo.py")
 ROOT = Path(click_auth.__file__).parents[1]
 
 
@@ -39,7 +39,7 @@ class Day:
         print(f"\n$ todo {command}", flush=True)
         visible = self.attended and command == "auth login"
         done = subprocess.run(
-            [sys.executable, str(TODO), *command.split()],
+            [sys.executable, str(PROGRAM), *command.split()],
             env=self.environ,
             stdin=None if visible else subprocess.DEVNULL,
             stdout=subprocess.PIPE,

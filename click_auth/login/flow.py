@@ -114,11 +114,3 @@ def _is_meant(account: Account, asked: str) -> bool:
     named = {account.key, account.id}
     label = account.label
     return asked in named or (label is not None and label.casefold() == asked.casefold())
-
-
-def warn_of_environment(core: Core) -> None:
-    """Say that the environment's token still beats what is stored, where it does."""
-    if core.environment.token is not None:
-        voice.current().warn(
-            f"{core.environment.token_env} is set and still wins: commands use its token."
-        )

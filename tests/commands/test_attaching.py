@@ -216,7 +216,7 @@ def test_user_option_and_client_in_commands_of_ones_own(todo: Todo) -> None:
     assert todo.run("me", "--user", "ada").stdout == "ada\n"
     assert todo.run("me").stdout == "bob\n"
     assert todo.run("named", "x").stdout == "xbob\n"
-    assert todo.run("who", "--user", "ada@TODO.example").stdout == "ada\n"
+    assert todo.run("who", "--user", "ADA@todo.example").stdout == "ada\n"
     assert all(client.is_closed for client in clients)
     assert todo.run("me", "--user", "eve").exit_code == 2
 

@@ -27,7 +27,7 @@ from login.waiting import at_once, refuses
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-TODO = [sys.executable, str(Path(__file__).parents[2] / "examples" / "todo.py")]
+PROGRAM = [sys.executable, str(Path(__file__).parents[2] / "examples" / "todo.py")]
 PASSES = "true"  # a browser that opens nothing: the test is the one who visits
 SCREENS = ("BROWSER", "CI", "DISPLAY", "GITHUB_ACTIONS", "SSH_CONNECTION", "WAYLAND_DISPLAY")
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals and terminals of POSIX")
@@ -61,7 +61,7 @@ class Piped:
     def __init__(self, environ: Mapping[str, str], *arguments: str) -> None:
         self.lines: list[str] = []
         self.process = subprocess.Popen(
-            [*TODO, *arguments],
+            [*PROGRAM, *arguments],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -161,7 +161,7 @@ def stored(environ: Mapping[str, str]) -> dict[str, Any]:
 
 def person_at(environ: Mapping[str, str], *options: str) -> Terminal:
     """Sit down at a terminal and start a login there."""
-    return Terminal([*TODO, "auth", "login", *options], environ)
+    return Terminal([*PROGRAM, "auth", "login", *options], environ)
 
 
 def url_on(person: Terminal) -> str:
