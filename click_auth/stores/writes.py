@@ -127,11 +127,8 @@ class Writes:
 
     def reject(self, record: Record) -> None:
         """Remember that the server called the grant of *record* dead, if it still is stored."""
-        with self._records.transaction() as draft:
-            current = draft.records.get(record.key)
-            if current is not None and is_same_credential(current, record):
-                dead = replace(current, rejected_generation=current.generation)
-                draft.records[record.key] = dead
+        dead = replace(record, rejected_generation=record.generation)
+        self._records.compare_and_set(record, dead)
 
     def _dated(self, new: Record, bundle: TokenBundle) -> Record:
         return replace(
