@@ -246,10 +246,13 @@ def test_who_decides_about_trust(
     assert Http(module, environ={}).options["verify"] is True
 
 
-def test_default_certificates_are_loaded_once(module: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It takes longer than a request: all clients of an application share them."""
+def test_default_certificates_are_loaded_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It takes longer than a request: all clients of an application share them.
+
+    httpx2 brings truststore along, whose context is shared anyway.
+    """
     monkeypatch.setitem(sys.modules, "truststore", None)
-    speaker, loads = importlib.import_module(module), []
+    speaker, loads = importlib.import_module("httpx"), []
     load = speaker.create_ssl_context
 
     def counted(**options: Any) -> ssl.SSLContext:
@@ -257,7 +260,7 @@ def test_default_certificates_are_loaded_once(module: str, monkeypatch: pytest.M
         return cast(ssl.SSLContext, load(**options))
 
     monkeypatch.setattr(speaker, "create_ssl_context", counted)
-    http = Http(module, environ={})
+    http = Http("httpx", environ={})
     for _ in range(3):
         http.client().close()
     http.client(transport=speaker.MockTransport(lambda _: speaker.Response(200))).close()
