@@ -139,8 +139,9 @@ class Core:
         self._is_migrated = True
         migrate(self, legacy)
 
-    @property
-    def lock_patience(self) -> float:
-        """How long a waiter waits for an account's lock, in seconds: as long as a hold can take."""
-        timeouts = [getattr(each, "http_timeout", 30.0) for each in self._providers.values()]
-        return LONGEST_CALLS * max(timeouts, default=30.0) + LOCK_MARGIN_SECONDS
+    def lock_patience(self, instance: str | None) -> float:
+        """Return how long to wait for the lock of an account of *instance*, in seconds.
+
+        As long as a hold can take: whoever gives up earlier leaves a refresh that succeeds.
+        """
+        return LONGEST_CALLS * self.services.provider(instance).http_timeout + LOCK_MARGIN_SECONDS

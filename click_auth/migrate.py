@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from click_auth.credentials import FixedToken
 from click_auth.errors import AuthError, LoginFailed, Unreachable
@@ -23,6 +23,7 @@ from click_auth.tokens import TokenBundle, to_posix
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from click_auth.configured import Configured
     from click_auth.core import Core
     from click_auth.identity import Identity
 
@@ -44,15 +45,7 @@ class LegacyCredential:
     retire: Callable[[], None]
 
 
-class HasCore(Protocol):
-    """An `Auth`, as far as this module knows it."""
-
-    @property
-    def core(self) -> Core:
-        """Its parts."""
-
-
-def migrate_legacy_auth(auth: HasCore, legacy: LegacyCredential) -> MigrationResult:
+def migrate_legacy_auth(auth: Configured, legacy: LegacyCredential) -> MigrationResult:
     """Take over *legacy*, and return how it went. Blocks: it asks the service whose token it is.
 
     Never overwrites a record and never raises for what the old place, the service or the

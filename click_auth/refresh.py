@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from click_auth import signals, voice
 from click_auth.binding import check_binding
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
 
+    from click_auth.configured import Configured
     from click_auth.core import Core
     from click_auth.providers.base import Provider
     from click_auth.records import Record
@@ -59,8 +60,9 @@ class Renewal:
         Raises `NotLoggedIn` when only a login helps, `Unreachable` when trying later does.
         """
         store = self.core.store
+        seconds = self.core.lock_patience(self.seen.instance)
         try:
-            with patience(self.core.lock_patience), (lock_of or store.lock)(self.seen.key):
+            with patience(seconds), (lock_of or store.lock)(self.seen.key):
                 return self._under_the_lock()
         except LockBusy as busy:
             return self._after_waiting_in_vain(busy)
@@ -189,7 +191,7 @@ def _ended(record: Record, error: NotLoggedIn | None = None) -> NotLoggedIn:
 
 
 def refresh_access_token(
-    auth: HasCore,
+    auth: Configured,
     user: str | None = None,
     *,
     instance: str | None = None,
@@ -209,14 +211,6 @@ def refresh_access_token(
     if rejected is None and is_fresh(record, now=core.clock(), min_ttl=min_ttl):
         return read_held(core.store, record).bundle
     return Renewal(core, record, min_ttl, rejected).run(lock).bundle
-
-
-class HasCore(Protocol):
-    """An `Auth`, as far as this module knows it."""
-
-    @property
-    def core(self) -> Core:
-        """Its parts."""
 
 
 def rotate_now(core: Core, user: str | None, instance: str | None) -> Held:

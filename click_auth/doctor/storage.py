@@ -93,7 +93,7 @@ def record_file(core: Core) -> Iterator[Check]:
 
 def locks(core: Core) -> Iterator[Check]:
     """Yield each lock that is held, by which process, and for how long."""
-    from click_auth.lock import holder_of  # noqa: PLC0415 - portalocker, for this check alone
+    from click_auth.lock import DEFAULT_PATIENCE_SECONDS, holder_of  # noqa: PLC0415 - portalocker, for this check alone
 
     root = _folder_of(core)
     fault = _fault(root / "locks") if (root / "locks").exists() else None
@@ -110,7 +110,7 @@ def locks(core: Core) -> Iterator[Check]:
                 who = f"process {busy.holder or 'unknown'}"
                 hint = f"No renewal takes that long: see what {who} waits for, or end it."
                 value = f"{path.stem} held by {who} for {age:.0f} s"
-                is_stuck = age > core.lock_patience
+                is_stuck = age > DEFAULT_PATIENCE_SECONDS
                 yield worth_a_look("locks", value, str(path), hint if is_stuck else None)
     if none_held:
         yield Check("locks", "none held", "")

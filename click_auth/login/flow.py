@@ -98,7 +98,7 @@ class Login:
     def _stored(self, account: Account, bundle: TokenBundle) -> str:
         with ExitStack() as stack:
             try:
-                stack.enter_context(patience(self.core.lock_patience))
+                stack.enter_context(patience(self.core.lock_patience(self.request.instance)))
                 stack.enter_context(self.store.lock(account.key))
             except (LockBusy, Unreachable):
                 voice.current().say("A refresh is under way; this login replaces it.")

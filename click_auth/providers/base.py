@@ -32,11 +32,13 @@ class Provider(ABC):
     """The base class of every provider; only `login` must be written.
 
     `options` names the options of `login` that make sense for it. `api_url` is the base URL of
-    the application's API and the one origin to which the credential is sent.
+    the application's API and the one origin to which the credential is sent. `http_timeout` is
+    how long one whole call to the service may take, in seconds.
     """
 
     options: frozenset[str] = frozenset()
     api_url: str | None = None
+    http_timeout: float = 30.0
     surroundings: Surroundings | None = None
 
     @property

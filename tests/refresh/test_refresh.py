@@ -10,7 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from click_auth import NotLoggedIn, StorageUnavailable, Unreachable, refresh_access_token
+from click_auth import (
+    Auth,
+    NotLoggedIn,
+    OAuthProvider,
+    StorageUnavailable,
+    Unreachable,
+    refresh_access_token,
+)
 from click_auth.testing import logged_in
 from refresh.crowd import Place
 
@@ -217,6 +224,12 @@ def test_no_refresh_token_means_log_in(place: Place) -> None:
         auth.access_token()
     assert caught.value.code == "AUTH_REFRESH_UNAVAILABLE"
     assert place.server.refresh_count == 0
+
+
+def test_waiter_outlasts_the_slowest_hold(place: Place) -> None:
+    """A waiter waits for two calls as slow as the provider allows, and a margin, from the start."""
+    provider = OAuthProvider(client_id="todo-cli", issuer=place.server.issuer, http_timeout=60.0)
+    assert Auth("todo", provider, folder=place.folder).core.lock_patience(None) == 135.0
 
 
 def test_logout_during_a_refresh_stands(place: Place) -> None:
