@@ -1,1 +1,1 @@
-"""One module for each command: parse, make one call on `Auth`, print."""
+"""One module for each command: parse, make one call on the core, print."""

@@ -105,7 +105,7 @@ def speaking_as(auth: Auth, *, as_json: bool, as_ndjson: bool) -> Iterator[Human
             error.voice = output.voice
             raise
         except (KeyboardInterrupt, click.Abort):
-            click.echo(err=True)
+            output.done("")  # ends the line on which the terminal shows ^C
             raise click.exceptions.Exit(signals.INTERRUPTED) from None
         except Exception as error:
             if auth.core.environment.debug or isinstance(error, _CLICKS_OWN):

@@ -360,3 +360,17 @@ def test_sx_08_what_nobody_foresaw_is_one_line(todo: Todo) -> None:
     assert "KeyError in test_attaching.py:" in result.stderr
     assert "a-secret" not in result.stderr
     assert len(result.stderr.splitlines()) == 1
+
+
+def test_ctrl_c_under_json_leaves_objects_only(todo: Todo) -> None:
+    """An interrupted command exits with 130, and under `--json` every line is still an object."""
+
+    def interrupt(_context: LoginContext) -> None:
+        raise KeyboardInterrupt
+
+    group = click.Group("auth")
+    attach_login(todo.auth, on_login=interrupt)(group)
+    with todo.auth.override(environ=todo.environ, browser=todo.browser):
+        result = CliRunner().invoke(group, ["login", "--json"])
+    assert (result.exit_code, result.stdout) == (130, "")
+    assert all(json.loads(line) for line in result.stderr.splitlines())
