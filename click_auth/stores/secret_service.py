@@ -28,12 +28,12 @@ _PIECE_BYTES = 1 << 16
 _PAUSE_SECONDS = 0.005
 
 
-def glance(service: str, user: str) -> str | None:
+def glance(service: str, user: str, seconds: float = SECONDS) -> str | None:
     """Return the secret of *user* under *service*, None for "do not know". Never raises."""
     if sys.platform != "linux":
         return None
     try:
-        with closing(_Conversation(SECONDS)) as bus:
+        with closing(_Conversation(seconds)) as bus:
             bus.introduce_ourselves()
             return _secret(bus, service, user)
     except Exception:  # noqa: BLE001 - keyring is asked next, and says what is the matter
