@@ -126,7 +126,7 @@ def find_resembling(content: bytes, ref: str) -> list[Record] | None:
         return None
     needles = (json.dumps(folded)[1:-1].encode(), b"\\u")  # what is not ASCII may fold to it
     lowered = content.lower()
-    begins = {begin for needle in needles for begin in _line_begins(lowered, needle, frame)}
+    begins = sorted({at for needle in needles for at in _line_begins(lowered, needle, frame)})
     if len(begins) > _MOST_RESEMBLING:
         return None
     keys = {begin: _key(content[begin : content.index(b'": ', begin) + 1]) for begin in begins}

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import keyring.core
 import pytest
+from keyring.errors import KeyringLocked
 
 from click_auth.stores.keychain import seconds_per_call
 from click_auth.testing import logged_in
@@ -17,7 +18,7 @@ from hostile.world import World
 
 
 class HangingKeyring(LockingKeyring):
-    """Waits for a prompt that nobody sees."""
+    """Waits for a prompt that nobody sees, and that is dismissed when the test is over."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -27,6 +28,7 @@ class HangingKeyring(LockingKeyring):
     def set_password(self, service: str, username: str, password: str) -> None:
         if self.hangs:
             self.let_go.wait(30)
+            raise KeyringLocked("dismissed")
         super().set_password(service, username, password)
 
 

@@ -132,3 +132,13 @@ def test_whom_a_reference_may_mean_is_found_by_the_text(
         is_meant = ref in (record.key, record.account.id)
         if is_meant or (label is not None and label.casefold() == ref.casefold()):
             assert record in found
+
+
+def test_resembling_records_come_in_the_order_of_the_file() -> None:
+    """Who a label may mean is listed as the accounts are, wherever their lines begin."""
+    document = Document()
+    for number in range(100):
+        record = Record(Identity(str(number), "Ada"))
+        document.records[record.key] = record
+    found = find_resembling(document.to_bytes(), "ada")
+    assert found == list(document.records.values())
