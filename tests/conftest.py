@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import pytest
 
 # They need more than Python, or much longer; `nox -s integration` and `nox -s crash` name them.
 ON_REQUEST = ("integration", "crash")
+
+
+def pytest_configure() -> None:
+    """Hear Ctrl-C, here and in every child, where a shell started the run in its background."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
