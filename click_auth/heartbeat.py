@@ -9,37 +9,20 @@ from __future__ import annotations
 
 import contextlib
 import os
-import socket
 import threading
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
+
+from click_auth.lock_file import LockBusy, identity_at, is_at, sign, signature_at, unlink
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 BEAT_SECONDS = 1.0
 QUIET_SECONDS = 3 * BEAT_SECONDS
 DEAD_AFTER_SECONDS = 60.0
 _POLL_SECONDS = 0.01
-
-
-class LockBusy(Exception):
-    """Somebody else still holds the lock; `holder` is the process id that they wrote."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.holder: int | None = _signature(path)[0]
-        super().__init__(f"{path} is held by process {self.holder or 'unknown'}")
-
-
-def sign(file: BinaryIO) -> None:
-    """Write who holds the lock, for messages and for proof; a full disk is no reason to fail."""
-    with contextlib.suppress(OSError):
-        text = f"{os.getpid()} {socket.gethostname()} {_start_of(os.getpid())}\n"
-        os.ftruncate(file.fileno(), 0)
-        os.lseek(file.fileno(), 0, os.SEEK_SET)
-        os.write(file.fileno(), text.encode("utf-8", "replace"))
 
 
 @contextlib.contextmanager
@@ -52,17 +35,9 @@ def beating_lock(path: Path, deadline: float) -> Iterator[None]:
         yield
     finally:
         stopped.set()
-        with contextlib.suppress(OSError):
-            if os.getpid() == owner and is_at(path, file):
-                path.unlink()
+        if os.getpid() == owner:
+            unlink(path, file)
         file.close()
-
-
-def is_at(path: Path, file: BinaryIO) -> bool:
-    """Return whether *path* still names this very *file*."""
-    with contextlib.suppress(FileNotFoundError):
-        return os.path.samestat(path.lstat(), os.fstat(file.fileno()))
-    return False
 
 
 def _beat(file: BinaryIO, stopped: threading.Event) -> None:
@@ -96,16 +71,16 @@ class _Watch:
         self._since = time.monotonic()
 
     def proves_death(self) -> bool:
-        now = _identity(self._path)
+        now = identity_at(self._path)
         if now != self.seen:
             self.seen, self._since = now, time.monotonic()
         if now is None:
             return False
-        pid, host, start = _signature(self._path)
-        if pid is not None and host == socket.gethostname():
-            return _is_gone(pid, start)
+        signature = signature_at(self._path)
+        if signature is not None and signature.is_from_here:
+            return signature.is_gone
         is_quiet = time.monotonic() - self._since > QUIET_SECONDS
-        return is_quiet and (pid is None or _age(self._path) > DEAD_AFTER_SECONDS)
+        return is_quiet and (signature is None or _age(self._path) > DEAD_AFTER_SECONDS)
 
 
 def _is_taken_away(path: Path, watch: _Watch) -> bool:
@@ -118,7 +93,7 @@ def _is_taken_away(path: Path, watch: _Watch) -> bool:
             guard.unlink(missing_ok=True)
         return False
     try:
-        if _identity(path) == watch.seen:
+        if identity_at(path) == watch.seen:
             path.unlink(missing_ok=True)
     finally:
         guard.unlink(missing_ok=True)
@@ -139,35 +114,3 @@ def _age(path: Path) -> float:
 
 def _create(path: Path) -> None:
     os.close(os.open(path, os.O_CREAT | os.O_EXCL, 0o600))
-
-
-def _identity(path: Path) -> tuple[int, int] | None:
-    with contextlib.suppress(FileNotFoundError):
-        status = path.lstat()
-        return status.st_ino, status.st_mtime_ns
-    return None
-
-
-def _signature(path: Path) -> tuple[int | None, str, str]:
-    with contextlib.suppress(OSError, ValueError):
-        pid, host, start = path.read_text("utf-8", "replace")[:400].split()
-        return int(pid), host, start
-    return None, "", ""
-
-
-def _is_gone(pid: int, start: str) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return True
-    except OSError:
-        return False
-    return start not in ("-", _start_of(pid))  # the number went to another process
-
-
-def _start_of(pid: int) -> str:
-    """Return when a process began, as the kernel counts it; "-" where it does not say."""
-    with contextlib.suppress(OSError, IndexError):
-        status = Path(f"/proc/{pid}/stat").read_text("ascii", "replace")
-        return status.rpartition(")")[2].split()[19]
-    return "-"

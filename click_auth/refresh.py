@@ -7,6 +7,7 @@ renewed the token meanwhile, and only then asks the server (RFC 6749 section 6).
 from __future__ import annotations
 
 import logging
+import time
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -60,8 +61,12 @@ class Renewal:
         Raises `NotLoggedIn` when only a login helps, `Unreachable` when trying later does.
         """
         store = self.core.store
-        seconds = self.core.lock_patience(self.seen.instance)
+        deadline = time.monotonic() + self.core.lock_patience(self.seen.instance)
         try:
+            held = self._renewed_by_others(deadline) if lock_of is None else None
+            if held is not None:
+                return held
+            seconds = max(deadline - time.monotonic(), 0.0)
             with patience(seconds), (lock_of or store.lock)(self.seen.key):
                 return self._under_the_lock()
         except LockBusy as busy:
@@ -72,13 +77,30 @@ class Renewal:
                 return read_held(store, self.seen)
             raise
 
+    def _renewed_by_others(self, deadline: float) -> Held | None:
+        """Return what whoever is on the lock now comes to store, None where it is ours to do.
+
+        A crowd that looks on until one of it is done costs less than one that queues. What they
+        find is what a command finds that starts a moment later, and takes no lock either.
+        """
+        if not self.core.store.outlast_others(self.seen.key, deadline):
+            return None
+        return self._settled(self._current())
+
+    def _settled(self, record: Record) -> Held | None:
+        """Return what is stored if it serves, None where the server has to be asked."""
+        if self._is_served_by(record):
+            return read_held(self.core.store, record)
+        if record.is_rejected:
+            raise _ended(record)
+        return None
+
     def _under_the_lock(self) -> Held:
         store = self.core.store
         record = self._current()
-        if self._is_served_by(record):
-            return read_held(store, record)
-        if record.is_rejected:
-            raise _ended(record)
+        held = self._settled(record)
+        if held is not None:
+            return held
         old = store.credential(record)
         if old is None or old.refresh_token is None:
             message = f"The credential of {record.account.name} cannot be renewed."

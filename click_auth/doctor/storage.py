@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from click_auth.binding import check_binding
 from click_auth.doctor.examination import refused, worth_a_look
 from click_auth.errors import AuthError, StorageUnavailable
+from click_auth.lock import DEFAULT_PATIENCE_SECONDS
 from click_auth.records import CUSTOM, PLAINTEXT, SYSTEM, Record
 from click_auth.results import Check
 from click_auth.stores.files import HAS_OWNERS, OTHERS, is_ours
@@ -93,7 +94,7 @@ def record_file(core: Core) -> Iterator[Check]:
 
 def locks(core: Core) -> Iterator[Check]:
     """Yield each lock that is held, by which process, and for how long."""
-    from click_auth.lock import DEFAULT_PATIENCE_SECONDS, holder_of  # noqa: PLC0415 - portalocker, for this check alone
+    from click_auth.kernel_lock import holder_of  # noqa: PLC0415 - portalocker, for this check alone
 
     root = _folder_of(core)
     fault = _fault(root / "locks") if (root / "locks").exists() else None

@@ -94,13 +94,29 @@ class TokenStore(ABC):
 
         The default is a lock file in `folder`, shared by every process that uses it.
         """
-        if self.folder is None:
+        if self.lock_folder is None:
             return contextlib.nullcontext()
-        from click_auth.lock import account_lock  # noqa: PLC0415 - portalocker, when needed
+        from click_auth.lock import account_lock  # noqa: PLC0415 - for whoever writes
 
-        return account_lock(self.folder, ref)
+        return account_lock(self.lock_folder, ref)
 
     # What the stories of login, refresh and logout ask. A store that keeps records overrides it.
+
+    @property
+    def lock_folder(self) -> Path | None:
+        """The folder whose `locks` hold the lock files, None where there are none."""
+        return self.folder
+
+    def outlast_others(self, key: str, deadline: float) -> bool:
+        """Wait, without taking it, while another process is seen to be on an account's lock.
+
+        Returns whether there was one. *deadline* is in monotonic seconds.
+        """
+        if self.lock_folder is None:
+            return False
+        from click_auth.lock import outlast_others  # noqa: PLC0415 - for whoever writes
+
+        return outlast_others(self.lock_folder, key, deadline)
 
     def listing(self) -> tuple[Sequence[Identity], str | None]:
         """Return who is stored, in the light form, and the default account's key."""

@@ -12,7 +12,6 @@ from click_auth.stores.recorded import RecordedTokenStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from click_auth.stores.system_vault import SystemVault
@@ -60,8 +59,7 @@ class KeyringTokenStore(RecordedTokenStore):
         if folder is not None:
             self._file.folder = folder
 
-    def lock(self, ref: str) -> AbstractContextManager[None]:
-        """Return the lock file of one account, beside the records."""
-        from click_auth.lock import account_lock  # noqa: PLC0415 - portalocker, when needed
-
-        return account_lock(self._file.folder, ref)
+    @property
+    def lock_folder(self) -> Path:
+        """The folder of the records: hosts that share it share its locks."""
+        return self._file.folder

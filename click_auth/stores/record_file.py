@@ -67,7 +67,7 @@ class RecordFile(Records):
     @contextlib.contextmanager
     def alone(self) -> Iterator[None]:
         """Hold the lock beside the file. Blocks while another process writes."""
-        from click_auth.lock import LockBusy, exclusive  # noqa: PLC0415 - portalocker, for a write
+        from click_auth.lock import LockBusy, exclusive  # noqa: PLC0415 - for a write
 
         make_private_folder(self.folder)
         with contextlib.ExitStack() as stack:

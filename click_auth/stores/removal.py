@@ -77,7 +77,7 @@ class Removals:
         waiting = tuple(keys)
         if not waiting:
             return
-        from click_auth.lock import LockBusy, patience  # noqa: PLC0415 - portalocker, for a write
+        from click_auth.lock import LockBusy, patience  # noqa: PLC0415 - for a write
 
         with contextlib.suppress(StorageUnavailable), patience(0):
             for key in waiting:

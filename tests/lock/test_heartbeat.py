@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from click_auth import heartbeat
-from click_auth.heartbeat import LockBusy, beating_lock
+from click_auth.heartbeat import beating_lock
+from click_auth.lock_file import LockBusy
 
 
 def soon(seconds: float = 0.1) -> float:

@@ -432,7 +432,7 @@ from click_auth.stores.record_file import RecordFile
 file = RecordFile(Path(sys.argv[1]))
 ada = file.find("ada")
 file.document()
-import click_auth.lock
+import click_auth.kernel_lock
 STEPS = ("open", "write", "fchmod", "fsync", "close", "replace", "unlink")
 
 def die_at(count):

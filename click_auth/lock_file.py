@@ -1,0 +1,172 @@
+"""The file where the holders of a lock meet: who has signed it, and whether they are still alive.
+
+It is created and signed before anything slow is loaded, so that a crowd sees at once that
+somebody is on it. The signature is for messages and for waiters; it decides nothing by itself.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import time
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_CAREFULLY = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+_OPEN = os.O_RDWR | _CAREFULLY
+_LONGEST_SIGNATURE = 400  # bytes
+_LOOK_SECONDS = 0.008
+
+
+class LockBusy(Exception):
+    """Somebody else still holds the lock; `holder` is the process id that they wrote."""
+
+    def __init__(self, path: Path) -> None:
+        signature = signature_at(path)
+        self.path = path
+        self.holder: int | None = None if signature is None else signature.process
+        super().__init__(f"{path} is held by process {self.holder or 'unknown'}")
+
+
+class Signature(NamedTuple):
+    """Who has written the file: the process, its machine, and when it began there."""
+
+    process: int
+    host: str
+    start: str
+
+    @property
+    def is_from_here(self) -> bool:
+        """Whether the process is, or was, one of this machine."""
+        return self.host == _host()
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether the process, which is from here, certainly has ended."""
+        if sys.platform == "win32":  # there is no question that harms nobody
+            return False
+        try:
+            os.kill(self.process, 0)
+        except (ProcessLookupError, OverflowError):
+            return True
+        except OSError:
+            return False
+        return self.start not in ("-", _start_of(self.process))  # the number went to another one
+
+
+class Opened(NamedTuple):
+    """The open file, and whether we have created it."""
+
+    file: BinaryIO
+    is_new: bool
+
+    def give_up(self) -> None:
+        """Close the file; nobody waits for us any more."""
+        if self.is_new:
+            unsign(self.file)
+        self.file.close()
+
+
+def opened(path: Path) -> Opened:
+    """Create the file at *path* and sign it, or open the one that is there. Raises OSError."""
+    while True:
+        with contextlib.suppress(FileExistsError):
+            created = os.open(path, _OPEN | os.O_CREAT | os.O_EXCL, 0o600)
+            file = os.fdopen(created, "r+b", buffering=0)
+            sign(file)
+            return Opened(file, is_new=True)
+        with contextlib.suppress(FileNotFoundError):
+            return Opened(existing(path), is_new=False)
+
+
+def existing(path: Path) -> BinaryIO:
+    """Open the file that is at *path*. Raises OSError."""
+    return os.fdopen(os.open(path, _OPEN), "r+b", buffering=0)
+
+
+def sign(file: BinaryIO) -> None:
+    """Write who holds the lock; a full disk is no reason to fail."""
+    text = f"{os.getpid()} {_host()} {_start_of(os.getpid())}\n"
+    _write(file, text.encode("utf-8", "replace"))
+
+
+def unsign(file: BinaryIO) -> None:
+    """Take the signature back, so that nobody waits for us."""
+    _write(file, b"")
+
+
+def signature_at(path: Path) -> Signature | None:
+    """Return who has signed the file at *path*, None where nobody has, or it cannot be read."""
+    with contextlib.suppress(OSError, ValueError):
+        with os.fdopen(os.open(path, os.O_RDONLY | _CAREFULLY), "rb", buffering=0) as file:
+            text = file.read(_LONGEST_SIGNATURE) or b""
+        process, host, start = text.decode("utf-8", "replace").split()
+        return Signature(int(process), host, start)
+    return None
+
+
+def is_at(path: Path, file: BinaryIO) -> bool:
+    """Return whether *path* still names this very *file*."""
+    with contextlib.suppress(FileNotFoundError):
+        return os.path.samestat(path.lstat(), os.fstat(file.fileno()))
+    return False
+
+
+def unlink(path: Path, file: BinaryIO) -> None:
+    """Unlink *path* if it still is our file.
+
+    Windows cannot while it is open: there the next one takes it over in place.
+    """
+    with contextlib.suppress(OSError):
+        if is_at(path, file):
+            path.unlink()
+
+
+def identity_at(path: Path) -> tuple[int, int] | None:
+    """Return what tells one state of the file from another, None where there is no file."""
+    with contextlib.suppress(OSError):
+        facts = path.lstat()
+        return facts.st_ino, facts.st_mtime_ns
+    return None
+
+
+def outlast(path: Path, deadline: float) -> bool:
+    """Wait until no living process of this machine has signed *path*; return whether one had.
+
+    Takes no lock and loads nothing; it ends at once in every doubt, and at *deadline*, in
+    monotonic seconds.
+    """
+    has_waited = False
+    while sys.platform != "win32" and time.monotonic() < deadline:  # there the file stays
+        seen, signature = identity_at(path), signature_at(path)
+        if signature is None or not signature.is_from_here:
+            break
+        while not signature.is_gone and identity_at(path) == seen and time.monotonic() < deadline:
+            has_waited = True
+            time.sleep(_LOOK_SECONDS)
+        if signature.is_gone:
+            break
+    return has_waited
+
+
+def _write(file: BinaryIO, content: bytes) -> None:
+    with contextlib.suppress(OSError):
+        os.ftruncate(file.fileno(), 0)
+        os.lseek(file.fileno(), 0, os.SEEK_SET)
+        os.write(file.fileno(), content)
+
+
+def _host() -> str:
+    if sys.platform == "win32":
+        return os.environ.get("COMPUTERNAME", "windows")
+    return os.uname().nodename
+
+
+def _start_of(process: int) -> str:
+    """Return when a process began, as the kernel counts it; "-" where it does not say."""
+    with contextlib.suppress(OSError, IndexError), open(f"/proc/{process}/stat", "rb") as file:  # noqa: PTH123
+        return file.read().rpartition(b")")[2].split()[19].decode("ascii", "replace")
+    return "-"

@@ -1,0 +1,92 @@
+"""What a look at the lock file tells those who wait, without taking it."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from click_auth.kernel_lock import kernel_lock
+from click_auth.lock import LockBusy, exclusive
+from click_auth.lock_file import opened, outlast, signature_at
+from lock.holding import Holder
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there the file stays")
+HOST = socket.gethostname()
+
+
+def in_a_minute() -> float:
+    """Return a deadline that is never reached."""
+    return time.monotonic() + 60
+
+
+def test_who_lives_and_has_signed_is_outlasted(tmp_path: Path) -> None:
+    """A waiter looks on until the holder lets go, and is told that there was one."""
+    path = tmp_path / "a.lock"
+    with Holder(path) as holder:
+        threading.Timer(0.05, holder.let_go).start()
+        assert outlast(path, in_a_minute())
+        assert holder.process.wait(30) == 0
+    assert not path.exists()
+
+
+def test_lk_01_a_holder_that_is_killed_meanwhile_is_waited_for_no_longer(tmp_path: Path) -> None:
+    """The wait ends with the process that has signed, though its file stays."""
+    path = tmp_path / "a.lock"
+    with Holder(path) as holder:
+        threading.Timer(0.05, lambda: (holder.process.kill(), holder.process.wait(30))).start()
+        assert outlast(path, in_a_minute())
+    assert path.exists()
+
+
+@pytest.mark.parametrize(
+    "signature",
+    ["", "junk", "1 another-host 1", f"{os.getpid()} {HOST} 1", f"999999999999999999999 {HOST} -"],
+    ids=["unsigned", "unreadable", "another host", "a stranger's number", "no number"],
+)
+def test_in_doubt_nobody_is_waited_for(tmp_path: Path, signature: str) -> None:
+    """What is not known to be a living process of this machine is left to the kernel's lock."""
+    path = tmp_path / "a.lock"
+    path.write_text(signature)
+    assert not outlast(path, time.monotonic() + 1)
+    assert path.read_text() == signature
+
+
+def test_nobody_is_waited_for_where_there_is_no_file(tmp_path: Path) -> None:
+    """No file, no wait, and none is made."""
+    assert not outlast(tmp_path / "a.lock", in_a_minute())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_lk_01_a_dead_process_is_not_waited_for(tmp_path: Path) -> None:
+    """The file that a killed holder has left holds nobody up."""
+    path = tmp_path / "a.lock"
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait(30)
+    path.write_text(f"{gone.pid} {HOST} -\n")
+    assert not outlast(path, in_a_minute())
+
+
+def test_the_wait_ends_at_its_deadline(tmp_path: Path) -> None:
+    """A holder that does not finish is still there when the patience is at its end."""
+    path = tmp_path / "a.lock"
+    with Holder(path):
+        assert outlast(path, time.monotonic() + 0.05)
+        assert path.exists()
+
+
+def test_who_gives_up_leaves_no_signature(tmp_path: Path) -> None:
+    """A file whose maker has given up keeps nobody waiting, though its maker lives on."""
+    path = tmp_path / "a.lock"
+    made = opened(path)
+    assert signature_at(path) is not None
+    with exclusive(path, 0.0):  # somebody is faster than whoever made the file
+        with pytest.raises(LockBusy), kernel_lock(path, made, time.monotonic()):
+            pytest.fail("two holders")
+        assert signature_at(path) is None
