@@ -4,13 +4,14 @@ The credential's flow is driven step by step from here. A step is all that runs 
 at which the loop is free, and it begins and ends in the flow: what httpx does before, after and
 around it is in no step. Where a step waits for the interpreter, because a worker thread of ours
 computes, the wait is in it; where it waits for a processor that another process has, as Linux
-counts it, it is not.
+counts it, or for the interpreter's garbage collector, it is not.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import json
 import os
 import time
@@ -25,12 +26,24 @@ TICK_SECONDS = 0.002
 
 
 class Steps:
-    """The longest step so far, in seconds: `held` for, and `computed` in this thread."""
+    """The longest step so far, in seconds: `held` for, and `computed` in this thread.
 
-    held = computed = 0.0
+    `collected` is the longest collection that fell into a step, whoever's objects made it due.
+    """
+
+    held = computed = collected = 0.0
 
     def __init__(self) -> None:
         self._waits = os.open("/proc/thread-self/schedstat", os.O_RDONLY)
+        self._collecting_since = self._collecting = 0.0
+        gc.callbacks.append(self._note_collection)
+
+    def _note_collection(self, phase: str, _: object) -> None:
+        """Add up the time of collections, which stop every thread."""
+        if phase == "start":
+            self._collecting_since = time.perf_counter()
+        else:
+            self._collecting += time.perf_counter() - self._collecting_since
 
     def waited(self) -> float:
         """Return the seconds for which this thread has waited for a processor so far."""
@@ -39,13 +52,16 @@ class Steps:
     @contextlib.contextmanager
     def one(self) -> Iterator[None]:
         """Time one step."""
+        collecting = self._collecting
         waited, wall, cpu = self.waited(), time.perf_counter(), time.thread_time()
         try:
             yield
         finally:
             computed, held = time.thread_time() - cpu, time.perf_counter() - wall
+            collected = self._collecting - collecting
+            self.collected = max(self.collected, collected)
             self.computed = max(self.computed, computed)
-            self.held = max(self.held, held - (self.waited() - waited))
+            self.held = max(self.held, held - collected - (self.waited() - waited))
 
 
 class Stepped(Generic[T]):
@@ -97,13 +113,19 @@ class Watch:
 
     def start(self) -> None:
         """Watch from now on."""
-        self._steps.held = self._steps.computed = 0.0
+        self._steps.held = self._steps.computed = self._steps.collected = 0.0
         self._ticking = asyncio.get_running_loop().create_task(self._tick())
 
     def stop(self) -> None:
         """Print what was seen."""
         self._ticking.cancel()
-        seen = {"held": self._steps.held, "computed": self._steps.computed, "late": self._late}
+        steps = self._steps
+        seen = {
+            "held": steps.held,
+            "collected": steps.collected,
+            "computed": steps.computed,
+            "late": self._late,
+        }
         print(json.dumps({name: seconds * 1000 for name, seconds in seen.items()}))
 
     async def _tick(self) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from click_auth.testing import AuthorizationServer
+from expiries import posts
 from measure import spread
 from world import World, crowd, expire, log_in
 
@@ -60,20 +61,26 @@ def measured(
 def crowds(world: World, server: AuthorizationServer, rounds: int) -> None:
     """Print how many processes fare whose token has expired, beside as many with a fresh one."""
     log_in(world.todo)
-    fresh, expired, posts = [], [], []
+    walls: dict[tuple[str, int], list[float]] = {}
     for _ in range(rounds):
-        fresh.append(wall_of(world, CROWD))
-        expire(world)
-        before = sum(entry.path == "/token" for entry in server.journal)
-        expired.append(wall_of(world, CROWD))
-        posts.append(sum(entry.path == "/token" for entry in server.journal) - before)
-    ratio = statistics.median(expired) / statistics.median(fresh)
-    verdict = "met" if ratio <= CROWD_GOAL and set(posts) == {1} else "**missed**"
-    print(f"\n| {CROWD} processes at once | fresh, wall ms | expired, wall ms | ratio | goal | |")
-    print("|---|---|---|---|---|---|")
+        for count in (1, CROWD):
+            walls.setdefault(("fresh", count), []).append(wall_of(world, count))
+            expire(world)
+            with posts(server, 1):
+                walls.setdefault(("expired", count), []).append(wall_of(world, count))
+    fresh, expired = walls["fresh", CROWD], walls["expired", CROWD]
+    one_post = statistics.median(walls["expired", 1]) - statistics.median(walls["fresh", 1])
+    allowed = CROWD_GOAL * statistics.median(fresh) + one_post
+    verdict = "met" if statistics.median(expired) <= allowed else "**missed**"
     print(
-        f"| `auth token`, {max(posts)} POST in all | {spread(fresh)} | {spread(expired)} "
-        f"| {ratio:.2f} x | <= {CROWD_GOAL:.2f} x | {verdict} |",
+        f"\n| {CROWD} processes at once | fresh, wall ms | expired, wall ms | one POST, alone "
+        f"| ratio | at most {CROWD_GOAL:.2f} x and one POST | |"
+    )
+    print("|---|---|---|---|---|---|---|")
+    print(
+        f"| `auth token`, 1 POST in all | {spread(fresh)} | {spread(expired)} | {one_post:.0f} "
+        f"| {statistics.median(expired) / statistics.median(fresh):.2f} x | {allowed:.0f} ms "
+        f"| {verdict} |",
         flush=True,
     )
 
