@@ -22,10 +22,11 @@ if TYPE_CHECKING:
     from click_auth.tokens import TokenBundle
 
     Origin = tuple[bytes, bytes, int | None]
+    Header = tuple[bytes, bytes]
 
 UNAUTHORIZED = 401
 _PORTS = {b"https": 443, b"http": 80}
-_STRIPPED_BY_HTTPX = {"authorization"}
+_SAFE_IN_REDIRECTS = {"authorization", "dpop"}  # httpx strips it; good for one address only
 _PUT_HERE = "click_auth.credential_headers"
 
 
@@ -106,10 +107,9 @@ class BearerFlow:
     def _apply(self, request: httpx.Request, bundle: TokenBundle) -> None:
         before = request.headers.raw  # as bytes: this runs for each request
         self._credential.provider.apply(request, bundle)
-        added = [name for name, value in request.headers.raw if (name, value) not in before]
-        put = [name.decode("ascii").lower() for name in added]
+        put = [name.decode("ascii").lower() for name in _added(before, request.headers.raw)]
         put += _put_on(request)  # by an earlier attempt
-        if not self._guarded and set(put) - _STRIPPED_BY_HTTPX - {"dpop"}:
+        if not self._guarded and not _SAFE_IN_REDIRECTS.issuperset(put):
             message = (
                 f"this credential travels in {', '.join(put)}, which httpx carries along "
                 "redirects to other hosts: use auth.client()"
@@ -182,6 +182,13 @@ def _checked_origin(core: Core, name: str) -> Origin:
 
 def _origin_of(url: httpx.URL) -> Origin:
     return url.raw_scheme, url.raw_host, url.port or _PORTS.get(url.raw_scheme)
+
+
+def _added(before: list[Header], after: list[Header]) -> Iterable[bytes]:
+    """Return the names of the headers that *after* has and *before* has not, or not so."""
+    if after and after[:-1] == before:  # as almost always
+        return after[-1][:1]
+    return [header[0] for header in after if header not in before]
 
 
 def _refuses_it(response: httpx.Response) -> bool:
