@@ -32,7 +32,7 @@ class LockBusy(Exception):
 
 
 class Signature(NamedTuple):
-    """Who has written the file: the process, its machine, and when it began there."""
+    """Who has written the file: the process, where that is one, and when it began there."""
 
     process: int
     host: str
@@ -41,7 +41,7 @@ class Signature(NamedTuple):
     @property
     def is_from_here(self) -> bool:
         """Whether the process is, or was, one of this machine."""
-        return self.host == _host()
+        return self.host == here()
 
     @property
     def is_gone(self) -> bool:
@@ -89,7 +89,7 @@ def existing(path: Path) -> BinaryIO:
 
 def sign(file: BinaryIO) -> None:
     """Write who holds the lock; a full disk is no reason to fail."""
-    text = f"{os.getpid()} {_host()} {_start_of(os.getpid())}\n"
+    text = f"{os.getpid()} {here()} {_start_of(os.getpid())}\n"
     _write(file, text.encode("utf-8", "replace"))
 
 
@@ -159,10 +159,17 @@ def _write(file: BinaryIO, content: bytes) -> None:
         os.write(file.fileno(), content)
 
 
-def _host() -> str:
+def here() -> str:
+    """Return what tells this machine's process ids from those of others that share the folder.
+
+    Containers may bear the name of their host; their process ids are still their own.
+    """
     if sys.platform == "win32":
         return os.environ.get("COMPUTERNAME", "windows")
-    return os.uname().nodename
+    name = os.uname().nodename
+    with contextlib.suppress(OSError):
+        name += "/" + os.readlink("/proc/self/ns/pid")  # noqa: PTH115 - no path
+    return name
 
 
 def _start_of(process: int) -> str:

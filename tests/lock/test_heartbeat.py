@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -13,7 +12,7 @@ import pytest
 
 from click_auth import heartbeat
 from click_auth.heartbeat import beating_lock
-from click_auth.lock_file import LockBusy
+from click_auth.lock_file import LockBusy, here
 
 
 def soon(seconds: float = 0.1) -> float:
@@ -36,7 +35,7 @@ def test_lk_04_dead_process_of_this_machine_is_proof(tmp_path: Path) -> None:
     path = tmp_path / "a.lock"
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait(30)
-    path.write_text(f"{gone.pid} {socket.gethostname()} -\n")
+    path.write_text(f"{gone.pid} {here()} -\n")
     with beating_lock(path, soon(5.0)):
         pass
 
@@ -44,14 +43,14 @@ def test_lk_04_dead_process_of_this_machine_is_proof(tmp_path: Path) -> None:
 def test_lk_04_number_that_went_to_a_stranger_is_proof(tmp_path: Path) -> None:
     """A process id that another process has by now does not keep the lock."""
     path = tmp_path / "a.lock"
-    path.write_text(f"{os.getpid()} {socket.gethostname()} 1\n")
+    path.write_text(f"{os.getpid()} {here()} 1\n")
     with beating_lock(path, soon(5.0)):
         pass
 
 
 @pytest.mark.parametrize(
     "signature",
-    [f"{os.getppid()} {socket.gethostname()} -", "1 another-host 1", "junk"],
+    [f"{os.getppid()} {here()} -", "1 another-host 1", "junk"],
     ids=["alive", "another host", "unreadable"],
 )
 def test_lk_04_nothing_is_taken_without_proof(tmp_path: Path, signature: str) -> None:
@@ -97,7 +96,7 @@ def test_lk_04_heart_that_has_not_beaten_for_a_minute_is_proof(tmp_path: Path) -
 def test_takeover_that_was_killed_is_waited_for_in_bounds(tmp_path: Path) -> None:
     """A waiter that was killed while it took a lock over delays others no longer than they wait."""
     path = tmp_path / "a.lock"
-    path.write_text("999999999 " + socket.gethostname() + " -")
+    path.write_text("999999999 " + here() + " -")
     guard = tmp_path / "a.lock.takeover"
     guard.touch()
     with pytest.raises(LockBusy), beating_lock(path, soon(0.2)):

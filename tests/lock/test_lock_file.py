@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from click_auth.kernel_lock import kernel_lock
 from click_auth.lock import LockBusy, exclusive
-from click_auth.lock_file import opened, outlast, signature_at
+from click_auth.lock_file import here, opened, outlast, signature_at
 from lock.holding import Holder
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there the file stays")
-HOST = socket.gethostname()
 
 
 def in_a_minute() -> float:
@@ -26,28 +26,55 @@ def in_a_minute() -> float:
     return time.monotonic() + 60
 
 
+def outlasted(path: Path, then: Callable[[], object]) -> bool:
+    """Outlast whoever has signed *path*; *then* is done once it is certain that we wait."""
+    with ThreadPoolExecutor(1) as pool:
+        looker_on = pool.submit(threading.get_ident).result(30)
+        outcome = pool.submit(outlast, path, time.monotonic() + 60)
+        while not outcome.done() and not is_waiting(looker_on):
+            time.sleep(0.001)
+        then()
+        return outcome.result(60)
+
+
+def is_waiting(thread: int) -> bool:
+    """Whether *thread* has seen that somebody has signed, and waits."""
+    frame = sys._current_frames().get(thread)
+    while frame is not None and frame.f_code is not outlast.__code__:
+        frame = frame.f_back
+    return frame is not None and frame.f_locals.get("has_waited") is True
+
+
 def test_who_lives_and_has_signed_is_outlasted(tmp_path: Path) -> None:
     """A waiter looks on until the holder lets go, and is told that there was one."""
     path = tmp_path / "a.lock"
     with Holder(path) as holder:
-        threading.Timer(0.05, holder.let_go).start()
-        assert outlast(path, in_a_minute())
-        assert holder.process.wait(30) == 0
+        assert outlasted(path, holder.let_go)
     assert not path.exists()
 
 
 def test_lk_01_a_holder_that_is_killed_meanwhile_is_waited_for_no_longer(tmp_path: Path) -> None:
     """The wait ends with the process that has signed, though its file stays."""
     path = tmp_path / "a.lock"
+
+    def kill() -> None:
+        holder.process.kill()
+        holder.process.wait(30)
+
     with Holder(path) as holder:
-        threading.Timer(0.05, lambda: (holder.process.kill(), holder.process.wait(30))).start()
-        assert outlast(path, in_a_minute())
+        assert outlasted(path, kill)
     assert path.exists()
 
 
 @pytest.mark.parametrize(
     "signature",
-    ["", "junk", "1 another-host 1", f"{os.getpid()} {HOST} 1", f"999999999999999999999 {HOST} -"],
+    [
+        "",
+        "junk",
+        "1 another-host 1",
+        f"{os.getpid()} {here()} 1",
+        f"999999999999999999999 {here()} -",
+    ],
     ids=["unsigned", "unreadable", "another host", "a stranger's number", "no number"],
 )
 def test_in_doubt_nobody_is_waited_for(tmp_path: Path, signature: str) -> None:
@@ -69,7 +96,7 @@ def test_lk_01_a_dead_process_is_not_waited_for(tmp_path: Path) -> None:
     path = tmp_path / "a.lock"
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait(30)
-    path.write_text(f"{gone.pid} {HOST} -\n")
+    path.write_text(f"{gone.pid} {here()} -\n")
     assert not outlast(path, in_a_minute())
 
 
