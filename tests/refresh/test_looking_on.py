@@ -24,7 +24,7 @@ def is_looking_on():
     frame = sys._current_frames()[main]
     while frame is not None and frame.f_code.co_name != "outlast":
         frame = frame.f_back
-    return frame is not None
+    return frame is not None and frame.f_locals.get("has_waited", False)
 
 def tell():
     while not is_looking_on():
