@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Protocol, TextIO
 from urllib.parse import unquote
 
 from click_auth.providers.authorization import StrayCallback
+from click_auth.terminal import in_foreground
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -108,18 +109,10 @@ class Keyboard:
 
 def open_keyboard(stdin: TextIO | None) -> Keyboard | None:
     """Return the terminal behind *stdin*, None when there is none or it is somebody else's now."""
-    if stdin is None or not is_terminal(stdin):
-        return None
     with contextlib.suppress(OSError, ValueError):
-        return _opened(stdin.fileno())
+        if stdin is not None and stdin.isatty():
+            return _opened(stdin.fileno())
     return None
-
-
-def is_terminal(stream: TextIO | None) -> bool:
-    """Return whether somebody sits at the other end of *stream*."""
-    with contextlib.suppress(ValueError):
-        return stream is not None and stream.isatty()
-    return False
 
 
 class Keys(Protocol):
@@ -173,7 +166,7 @@ else:
             termios.tcsetattr(fileno, termios.TCSANOW, quiet)
 
         def _typed(self) -> str | None:
-            if not _in_foreground(self._descriptor):
+            if not in_foreground(self._descriptor):
                 time.sleep(_BACKGROUND_SECONDS)  # reading would stop the process
                 return ""
             try:
@@ -182,17 +175,10 @@ else:
                 return None
 
         def close(self) -> None:
-            if _in_foreground(self._descriptor):
+            if in_foreground(self._descriptor):
                 with contextlib.suppress(termios.error):
                     termios.tcflush(self._descriptor, termios.TCIFLUSH)
                     termios.tcsetattr(self._descriptor, termios.TCSANOW, self._before)
 
     def _opened(fileno: int) -> Keyboard | None:
-        return _Terminal(fileno) if _in_foreground(fileno) else None
-
-    def _in_foreground(fileno: int) -> bool:
-        """Return whether this process may read the terminal, and not be stopped for it."""
-        try:
-            return os.tcgetpgrp(fileno) == os.getpgrp()
-        except OSError:
-            return True  # not our controlling terminal: nobody is stopped for reading it
+        return _Terminal(fileno) if in_foreground(fileno) else None
