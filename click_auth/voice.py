@@ -85,11 +85,11 @@ def _echo_json(fields: dict[str, Any]) -> None:
     echo(json.dumps(fields))
 
 
-def echo(text: str) -> None:
-    """Print a line on stderr, whatever its encoding can hold, and flush it."""
+def echo(text: str, *, err: bool = True) -> None:
+    """Print a line on stderr, or stdout, whatever its encoding can hold, and flush it."""
     terminal.countdown.get().erase()
-    encoding = getattr(sys.stderr, "encoding", None) or "utf-8"
-    click.echo(text.encode(encoding, "replace").decode(encoding), err=True)
+    encoding = getattr(sys.stderr if err else sys.stdout, "encoding", None) or "utf-8"
+    click.echo(text.encode(encoding, "replace").decode(encoding), err=err)
 
 
 _current: ContextVar[Voice] = ContextVar("click_auth_voice", default=Spoken())  # noqa: B039

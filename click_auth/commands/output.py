@@ -12,7 +12,7 @@ import click
 from click_auth import signals
 from click_auth.errors import AuthError
 from click_auth.terminal import is_terminal
-from click_auth.voice import Machine, Spoken, Voice, speaking
+from click_auth.voice import Machine, Spoken, Voice, echo, speaking
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -34,7 +34,7 @@ class Human:
         """Print *text* on stdout, where there is any."""
         del as_json
         if text is not None:
-            printed(text)
+            echo(text, err=False)
 
     def bare(self, as_json: Callable[[], Mapping[str, Any]], text: str) -> None:
         """Print *text* on stdout as it is; a newline only for a terminal."""
@@ -125,10 +125,3 @@ def _unexpected(auth: Auth, error: Exception, voice: Voice) -> AuthError:
     failed = AuthError(message, code="AUTH_UNEXPECTED", hints=[hint])
     failed.voice = voice
     return failed
-
-
-def printed(text: str) -> None:
-    """Print text on stdout, whatever its encoding can hold."""
-    stream = sys.stdout
-    encoding = getattr(stream, "encoding", None) or "utf-8"
-    click.echo(text.encode(encoding, "replace").decode(encoding))
