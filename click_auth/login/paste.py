@@ -90,6 +90,9 @@ class Keyboard:
     def close(self) -> None:
         """Give the terminal back as it was. Unread input is thrown away, not passed on."""
 
+    def hide(self) -> None:
+        """Show nothing of what is typed: after Ctrl-Z and `fg` the shell has changed that."""
+
     def feed(self, characters: str) -> Iterator[str]:
         """Yield the lines that *characters* finish; what goes on for too long is dropped."""
         for character in characters:
@@ -161,9 +164,14 @@ else:
             super().__init__()
             self.fileno, self._descriptor = fileno, fileno
             self._before = termios.tcgetattr(fileno)
-            quiet = termios.tcgetattr(fileno)
-            quiet[3] &= ~(termios.ICANON | termios.ECHO)
-            termios.tcsetattr(fileno, termios.TCSANOW, quiet)
+            self._quiet = termios.tcgetattr(fileno)
+            self._quiet[3] &= ~(termios.ICANON | termios.ECHO)
+            self.hide()
+
+        def hide(self) -> None:
+            if in_foreground(self._descriptor):
+                with contextlib.suppress(termios.error):
+                    termios.tcsetattr(self._descriptor, termios.TCSANOW, self._quiet)
 
         def _typed(self) -> str | None:
             if not in_foreground(self._descriptor):

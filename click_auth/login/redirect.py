@@ -85,8 +85,10 @@ class Doors:
         deadline = time.monotonic() + seconds
         while (left := deadline - time.monotonic()) > 0:
             ready = [key.data for key, _ in self._selector.select(min(left, _TICK_SECONDS))]
-            if self._keyboard is not None and self._keyboard.fileno is None:
-                ready.append(self._typed)
+            if self._keyboard is not None:
+                self._keyboard.hide()
+                if self._keyboard.fileno is None:
+                    ready.append(self._typed)
             for serve in ready:
                 answer: AuthorizationResponse | None = serve()
                 if answer is not None:
