@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import click
 
+from click_auth import terminal
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -83,10 +85,11 @@ def _echo_json(fields: dict[str, Any]) -> None:
     echo(json.dumps(fields))
 
 
-def echo(text: str) -> None:
-    """Print a line on stderr, whatever its encoding can hold, and flush it."""
-    encoding = getattr(sys.stderr, "encoding", None) or "utf-8"
-    click.echo(text.encode(encoding, "replace").decode(encoding), err=True)
+def echo(text: str, *, err: bool = True) -> None:
+    """Print a line on stderr, or stdout, whatever its encoding can hold, and flush it."""
+    terminal.countdown.get().erase()
+    encoding = getattr(sys.stderr if err else sys.stdout, "encoding", None) or "utf-8"
+    click.echo(text.encode(encoding, "replace").decode(encoding), err=err)
 
 
 _current: ContextVar[Voice] = ContextVar("click_auth_voice", default=Spoken())  # noqa: B039
@@ -105,3 +108,16 @@ def speaking(voice: Voice) -> Iterator[Voice]:
         yield voice
     finally:
         _current.reset(token)
+
+
+@contextlib.contextmanager
+def counting_down(seconds: float) -> Iterator[terminal.Countdown]:
+    """Give a block a countdown, below what is said there. It is erased whatever ends the block."""
+    to_person = isinstance(current(), Spoken)
+    countdown = terminal.Countdown(seconds, shown=to_person and terminal.can_redraw(sys.stderr))
+    token = terminal.countdown.set(countdown)
+    try:
+        yield countdown
+    finally:
+        countdown.erase()
+        terminal.countdown.reset(token)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from typing import TYPE_CHECKING, Any, TextIO, cast
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from click_auth import signals
 from click_auth.errors import AuthError
-from click_auth.voice import Machine, Spoken, Voice, speaking
+from click_auth.terminal import is_terminal
+from click_auth.voice import Machine, Spoken, Voice, echo, speaking
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -33,12 +34,12 @@ class Human:
         """Print *text* on stdout, where there is any."""
         del as_json
         if text is not None:
-            printed(text)
+            echo(text, err=False)
 
     def bare(self, as_json: Callable[[], Mapping[str, Any]], text: str) -> None:
         """Print *text* on stdout as it is; a newline only for a terminal."""
         del as_json
-        click.echo(text, nl=_on_terminal())
+        click.echo(text, nl=is_terminal(sys.stdout))
 
     def rows(self, as_json: Callable[[], Mapping[str, Any]], rows: Rows, text: str) -> None:
         """Print *text* on stdout."""
@@ -60,7 +61,7 @@ class Json:
         import json  # noqa: PLC0415 - only where it is asked for
 
         del text
-        click.echo(json.dumps(as_json(), indent=2 if _on_terminal() else None))
+        click.echo(json.dumps(as_json(), indent=2 if is_terminal(sys.stdout) else None))
 
     def bare(self, as_json: Callable[[], Mapping[str, Any]], text: str) -> None:
         """Print the object."""
@@ -124,15 +125,3 @@ def _unexpected(auth: Auth, error: Exception, voice: Voice) -> AuthError:
     failed = AuthError(message, code="AUTH_UNEXPECTED", hints=[hint])
     failed.voice = voice
     return failed
-
-
-def _on_terminal() -> bool:
-    stdout = cast("TextIO | None", sys.stdout)  # None where it was closed
-    return stdout is not None and stdout.isatty()
-
-
-def printed(text: str) -> None:
-    """Print text on stdout, whatever its encoding can hold."""
-    stream = sys.stdout
-    encoding = getattr(stream, "encoding", None) or "utf-8"
-    click.echo(text.encode(encoding, "replace").decode(encoding))

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Protocol, TextIO
 from urllib.parse import unquote
 
 from click_auth.providers.authorization import StrayCallback
+from click_auth.terminal import in_foreground
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -89,6 +90,9 @@ class Keyboard:
     def close(self) -> None:
         """Give the terminal back as it was. Unread input is thrown away, not passed on."""
 
+    def hide(self) -> None:
+        """Show nothing of what is typed: after Ctrl-Z and `fg` the shell has changed that."""
+
     def feed(self, characters: str) -> Iterator[str]:
         """Yield the lines that *characters* finish; what goes on for too long is dropped."""
         for character in characters:
@@ -108,18 +112,10 @@ class Keyboard:
 
 def open_keyboard(stdin: TextIO | None) -> Keyboard | None:
     """Return the terminal behind *stdin*, None when there is none or it is somebody else's now."""
-    if stdin is None or not is_terminal(stdin):
-        return None
     with contextlib.suppress(OSError, ValueError):
-        return _opened(stdin.fileno())
+        if stdin is not None and stdin.isatty():
+            return _opened(stdin.fileno())
     return None
-
-
-def is_terminal(stream: TextIO | None) -> bool:
-    """Return whether somebody sits at the other end of *stream*."""
-    with contextlib.suppress(ValueError):
-        return stream is not None and stream.isatty()
-    return False
 
 
 class Keys(Protocol):
@@ -168,12 +164,17 @@ else:
             super().__init__()
             self.fileno, self._descriptor = fileno, fileno
             self._before = termios.tcgetattr(fileno)
-            quiet = termios.tcgetattr(fileno)
-            quiet[3] &= ~(termios.ICANON | termios.ECHO)
-            termios.tcsetattr(fileno, termios.TCSANOW, quiet)
+            self._quiet = termios.tcgetattr(fileno)
+            self._quiet[3] &= ~(termios.ICANON | termios.ECHO)
+            self.hide()
+
+        def hide(self) -> None:
+            if in_foreground(self._descriptor):
+                with contextlib.suppress(termios.error):
+                    termios.tcsetattr(self._descriptor, termios.TCSANOW, self._quiet)
 
         def _typed(self) -> str | None:
-            if not _in_foreground(self._descriptor):
+            if not in_foreground(self._descriptor):
                 time.sleep(_BACKGROUND_SECONDS)  # reading would stop the process
                 return ""
             try:
@@ -182,17 +183,10 @@ else:
                 return None
 
         def close(self) -> None:
-            if _in_foreground(self._descriptor):
+            if in_foreground(self._descriptor):
                 with contextlib.suppress(termios.error):
                     termios.tcflush(self._descriptor, termios.TCIFLUSH)
                     termios.tcsetattr(self._descriptor, termios.TCSANOW, self._before)
 
     def _opened(fileno: int) -> Keyboard | None:
-        return _Terminal(fileno) if _in_foreground(fileno) else None
-
-    def _in_foreground(fileno: int) -> bool:
-        """Return whether this process may read the terminal, and not be stopped for it."""
-        try:
-            return os.tcgetpgrp(fileno) == os.getpgrp()
-        except OSError:
-            return True  # not our controlling terminal: nobody is stopped for reading it
+        return _Terminal(fileno) if in_foreground(fileno) else None

@@ -75,25 +75,26 @@ class Doors:
         return self._loopback.held
 
     def first_answer(
-        self, seconds: float, tick: Callable[[], None]
+        self, seconds: float, *ticks: Callable[[], None]
     ) -> AuthorizationResponse | None:
         """Return whichever answer comes first, None when none came within *seconds*.
 
-        Blocks, and calls *tick* several times a second. Raises `LoginFailed` when the answer is
+        Blocks, and calls *ticks* several times a second. Raises `LoginFailed` when the answer is
         no.
         """
         deadline = time.monotonic() + seconds
         while (left := deadline - time.monotonic()) > 0:
-            for key, _ in self._selector.select(min(left, _TICK_SECONDS)):
-                answer: AuthorizationResponse | None = key.data()
+            ready = [key.data for key, _ in self._selector.select(min(left, _TICK_SECONDS))]
+            if self._keyboard is not None:
+                self._keyboard.hide()
+                if self._keyboard.fileno is None:
+                    ready.append(self._typed)
+            for serve in ready:
+                answer: AuthorizationResponse | None = serve()
                 if answer is not None:
                     return answer
-            if self._keyboard is not None and self._keyboard.fileno is None:
-                answer = self._typed()
-                if answer is not None:
-                    return answer
-            self._loopback.tick()
-            tick()
+            for tick in (self._loopback.tick, *ticks):
+                tick()
         return None
 
     def _accept(self, query: str) -> AuthorizationResponse:

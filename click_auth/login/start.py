@@ -31,7 +31,7 @@ def log_in(
     store = core.store if storage is None or core.settings.store else core.store_with(storage)
     before = _stored_before(core, request)
     if before is not None and request.scopes and before.scopes:
-        request = _beside(request, before.scopes)
+        request = replace(request, granted_scopes=before.scopes)
     return Login(core, request, core.provider(chosen), store, on_login).run()
 
 
@@ -41,7 +41,3 @@ def _stored_before(core: Core, request: LoginRequest) -> Record | None:
         return stored_record(core, request.user, request.instance)
     except AuthError:
         return None
-
-
-def _beside(request: LoginRequest, granted: tuple[str, ...]) -> LoginRequest:
-    return replace(request, granted_scopes=granted)

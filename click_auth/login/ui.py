@@ -14,9 +14,10 @@ from click_auth.login import pages
 from click_auth.login.browser import CallableBrowser, NoBrowser, checked_url, find_browser
 from click_auth.login.hyperlink import hyperlink
 from click_auth.login.listener import listen
-from click_auth.login.paste import is_terminal, open_keyboard
+from click_auth.login.paste import open_keyboard
 from click_auth.login.redirect import Doors
 from click_auth.providers.request import LoginUI
+from click_auth.terminal import is_terminal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -150,33 +151,35 @@ class TerminalUI(LoginUI):
     def _first_answer(
         self, listener: Listener, request: AuthorizationRequest, timeout: float, *, opened: bool
     ) -> AuthorizationResponse:
-        with Doors(listener, request, open_keyboard(self._stdin), self.say) as doors:
-            self._explain(listener, timeout, takes_paste=doors.takes_paste, opened=opened)
+        with (
+            Doors(listener, request, open_keyboard(self._stdin), self.say) as doors,
+            voice.counting_down(timeout) as countdown,
+        ):
+            self._explain(listener, takes_paste=doors.takes_paste, opened=opened)
+            if not countdown.shown:
+                self.event(
+                    "waiting",
+                    f"Waiting for the answer, up to {_spoken(timeout)}. Ctrl-C stops.",
+                    redirect_uri=listener.redirect_uri,
+                    timeout=timeout,
+                )
             try:
-                answer = doors.first_answer(timeout, self._watch_browser)
+                answer = doors.first_answer(timeout, self._watch_browser, countdown.tick)
             finally:
                 self._held = doors.held
         if answer is None:
             raise _timeout(timeout, doors.strays)
         return answer
 
-    def _explain(
-        self, listener: Listener, timeout: float, *, takes_paste: bool, opened: bool
-    ) -> None:
+    def _explain(self, listener: Listener, *, takes_paste: bool, opened: bool) -> None:
         if not opened and self._environment.environ.get("SSH_CONNECTION"):
             self._explain_forwarding(listener)
         if takes_paste:
             self.event(
                 "paste",
-                "Or paste here the address that you were sent to, or the code, and press Enter "
-                "(it is not shown).",
+                "Or paste here the address that you were sent to, or the code, and press Enter.\n"
+                "It is not shown.",
             )
-        self.event(
-            "waiting",
-            f"Waiting for the answer, up to {_spoken(timeout)}. Ctrl-C stops.",
-            redirect_uri=listener.redirect_uri,
-            timeout=timeout,
-        )
 
     def _explain_forwarding(self, listener: Listener) -> None:
         """Say how a browser at the other end of SSH reaches the listener."""
@@ -231,9 +234,7 @@ def _timeout(seconds: float, strays: Sequence[str]) -> LoginFailed:
     return LoginFailed(
         f"No answer came within {_spoken(seconds)}.{came}",
         code=CALLBACK_TIMEOUT,
-        hints=[
-            "Start the login again; --timeout gives it more time.",
-        ],
+        hints=["Start the login again; --timeout gives it more time."],
     )
 
 

@@ -8,6 +8,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from click_auth import voice
 from click_auth.errors import CALLBACK_TIMEOUT, OAUTH_FAILED, LoginFailed
 from click_auth.providers.endpoint import EndpointFailed, expiry, usable_token
 from click_auth.providers.login import INVALID_CLIENT
@@ -79,7 +80,7 @@ def login(
     request: LoginRequest,
     ui: LoginUI,
     *,
-    sleep: Callable[[float], None] = time.sleep,
+    sleep: Callable[[float], None] | None = None,
     monotonic: Callable[[], float] = time.monotonic,
 ) -> TokenBundle:
     """Return the tokens of a login on another device. Blocks until the code expires at most.
@@ -91,11 +92,11 @@ def login(
         code = _begin(server, scopes)
     except EndpointFailed as error:
         raise error.as_login_error(OAUTH_FAILED) from None
-    started = monotonic()
-    _show(code, request, ui)
     patience = min(code.lifetime, request.timeout)
-    polling = _Polling(server, code, scopes, started + patience, sleep, monotonic)
-    return polling.run()
+    deadline = monotonic() + patience
+    with voice.counting_down(patience) as countdown:
+        _show(code, request, ui)
+        return _Polling(server, code, scopes, deadline, sleep or countdown.sleep, monotonic).run()
 
 
 def _begin(server: Server, scopes: tuple[str, ...]) -> DeviceCode:

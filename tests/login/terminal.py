@@ -5,8 +5,10 @@ from __future__ import annotations
 import fcntl
 import os
 import pty
+import re
 import select
 import signal
+import struct
 import subprocess
 import termios
 import time
@@ -22,13 +24,22 @@ BOUND_SECONDS = 20.0
 
 
 class Terminal:
-    """Runs *argv* on a new pseudo-terminal; its stdout may be a pipe instead."""
+    """Runs *argv* on a new pseudo-terminal; its stdout may be a pipe instead.
+
+    Without *columns* it does not say how wide it is.
+    """
 
     def __init__(
-        self, argv: Sequence[str], environ: Mapping[str, str] | None = None, *, pipe: bool = False
+        self,
+        argv: Sequence[str],
+        environ: Mapping[str, str] | None = None,
+        *,
+        pipe: bool = False,
+        columns: int = 0,
     ) -> None:
         self.shown = ""
         self._master, slave = pty.openpty()
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 0, columns, 0, 0))
         self.process = subprocess.Popen(
             argv,
             stdin=slave,
@@ -97,6 +108,22 @@ class Terminal:
         return time.monotonic() - began
 
     @property
+    def screen(self) -> list[str]:
+        """The lines that are left to look at, once what was drawn over or erased is not."""
+        lines, column = [""], 0
+        for part in re.split(r"(\r|\n|\x1b\[K)", self.shown):
+            if part == "\n":
+                lines.append("")
+            if part in {"\r", "\n"}:
+                column = 0
+            elif part == "\x1b[K":
+                lines[-1] = lines[-1][:column]
+            else:
+                lines[-1] = lines[-1][:column] + part + lines[-1][column + len(part) :]
+                column += len(part)
+        return lines
+
+    @property
     def echoes(self) -> bool:
         """Whether the terminal shows what is typed, and reads lines."""
         flags = termios.tcgetattr(self._master)[3]
@@ -112,7 +139,7 @@ class Terminal:
         except OSError:  # Linux: the last one on the terminal has left
             time.sleep(0.01)
             return False
-        self.shown += part.decode(errors="replace").replace("\r\n", "\n")
+        self.shown = (self.shown + part.decode(errors="replace")).replace("\r\n", "\n")
         return bool(part)
 
 

@@ -205,6 +205,23 @@ def test_the_terminal_takes_the_address_only_of_a_server_that_names_itself(
         assert person.end() == 0, person.shown
 
 
+@pytest.mark.parametrize("how", ["--no-browser", "--device"])
+def test_the_time_left_is_off_the_screen_before_the_result(
+    environ: dict[str, str], server: AuthorizationServer, how: str
+) -> None:
+    """It runs below the code for another device, too, and "Logged in" begins its own line."""
+    environ |= {"TERM": "xterm", "NO_COLOR": "1"}
+    server.policy.device_interval = 1.0
+    with person_at(environ, how) as person:
+        person.read_until("Waiting, ")
+        if how == "--no-browser":
+            person.type(f"{sent_to(url_on(person))}\n")
+        assert person.end() == 0, person.shown
+    assert person.screen[-2].startswith("Logged in as ada")
+    assert not [line for line in person.screen if "Waiting" in line]
+    assert list(stored(environ)) == ["ada"]
+
+
 def test_another_program_may_relay(environ: dict[str, str]) -> None:
     """`login --json`: every line on stderr is an object, and stdout is one object."""
     environ["BROWSER"] = PASSES
@@ -284,17 +301,26 @@ def test_lb_21_a_signal_during_the_exchange(
     assert stored(environ) == {}
 
 
+@pytest.mark.parametrize("how", ["--no-browser", "--device"])
 @pytest.mark.parametrize("number, status", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_lb_21_a_signal_at_a_terminal(
-    environ: dict[str, str], number: signal.Signals, status: int
+    environ: dict[str, str],
+    server: AuthorizationServer,
+    number: signal.Signals,
+    status: int,
+    how: str,
 ) -> None:
-    """The terminal echoes again afterwards."""
-    with person_at(unmeasured(environ), "--no-browser") as person:
-        url_on(person)
+    """The terminal echoes again afterwards, and the time left is no longer on it."""
+    environ["TERM"] = "xterm"
+    server.policy.auto_approve = False
+    with person_at(unmeasured(environ), how) as person:
+        person.read_until("Ctrl-C stops")
         assert person.interrupt(number) < at_once()
         assert person.process.returncode == status
         assert person.echoes
         assert "Traceback" not in person.shown
+        assert (person.screen[-1], "Waiting" in "".join(person.screen)) == ("", False)
+    assert stored(environ) == {}
 
 
 def test_lb_20_nobody_comes(environ: dict[str, str]) -> None:

@@ -216,6 +216,23 @@ def test_the_terminal_is_given_back_as_it_was(person: Terminal) -> None:
     assert person.echoes
 
 
+def test_a_paste_after_ctrl_z_is_not_shown_either() -> None:
+    """The shell hands the terminal back in line mode; the login takes it out of it again."""
+    shell = f"set -m; {sys.executable} {PROGRAM} '{{}}'; stty icanon echo; echo as it likes; fg"
+    with Terminal(["bash", "-c", shell], dict(os.environ)) as person:
+        person.read_until("Ctrl-C stops")
+        person.type("\x1a")
+        person.read_until("as it likes")
+        deadline = time.monotonic() + 20
+        while person.echoes:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        person.type("c" * 6_000 + "\n")
+        assert person.end() == 0
+        assert person.echoes
+    assert person.shown.count("c" * 6_000) == 1
+
+
 def test_lb_21_ctrl_c_ends_the_wait_at_once(person: Terminal) -> None:
     """Within a second, with the port closed and the terminal as it was."""
     port = port_of(person)

@@ -1,6 +1,7 @@
 """A login as a program of its own, for tests that sit at its terminal.
 
-Prints `code=...` or `failed: ...`; its arguments are JSON: changes to the request and `timeout`.
+Prints `code=...` or `failed: ...`; its argument is JSON: changes to the request, `timeout`, and
+whether it speaks to a program (`machine`).
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import json
 import sys
 
+from click_auth import voice
 from click_auth.environment import Environment
 from click_auth.errors import LoginFailed
 from click_auth.login.ui import TerminalUI
@@ -20,13 +22,17 @@ def main() -> None:
     """Wait for the redirect, as the first argument says."""
     wishes = json.loads(sys.argv[1])
     timeout = wishes.pop("timeout", 20)
+    spoken = voice.Machine() if wishes.pop("machine", False) else voice.Spoken()
 
     def start(uri: str) -> AuthorizationRequest:
         url = f"https://id.example/authorize?redirect_uri={uri}"
         return AuthorizationRequest(url, uri, STATE, "v" * 43, **wishes)
 
     try:
-        with TerminalUI("todo", Environment("todo"), allow_browser=False) as ui:
+        with (
+            voice.speaking(spoken),
+            TerminalUI("todo", Environment("todo"), allow_browser=False) as ui,
+        ):
             response = ui.wait_for_redirect(start, ["http://127.0.0.1/callback"], timeout=timeout)
             sys.stdout.write(f"code={response.code}\n")
             ui.finish(success=True)

@@ -35,7 +35,7 @@ HELP = """
     errors
     providers providers.base providers.oauth providers.options providers.settings services text urls
 """
-COMMAND = f"{HELP} commands.attaching commands.output keys signals voice"
+COMMAND = f"{HELP} commands.attaching commands.output keys signals terminal voice"
 RECORDS = f"""{COMMAND}
     identity records stores stores.base stores.document stores.files stores.keyring_store
     stores.layout stores.record_file stores.recorded stores.records stores.selection

@@ -1,0 +1,83 @@
+"""The terminal that a person looks at: whether there is one, and a line on it that counts down."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import sys
+import time
+from contextvars import ContextVar
+from typing import TextIO
+
+import click
+
+_TICK_SECONDS = 0.2
+
+
+def is_terminal(stream: TextIO | None) -> bool:
+    """Return whether somebody sits at the other end of *stream*."""
+    with contextlib.suppress(ValueError):
+        return stream is not None and stream.isatty()
+    return False
+
+
+def in_foreground(fileno: int) -> bool:
+    """Return whether this process may use the terminal: otherwise another job does."""
+    try:
+        return sys.platform == "win32" or os.tcgetpgrp(fileno) == os.getpgrp()
+    except OSError:
+        return True  # not our controlling terminal: nobody is stopped for reading it
+
+
+def can_redraw(stream: TextIO | None) -> bool:
+    """Return whether *stream* is a terminal on which a line can be drawn over another."""
+    unknown = "" if os.name == "nt" else "dumb"
+    return is_terminal(stream) and os.environ.get("TERM", unknown) != "dumb"
+
+
+class Countdown:
+    """The time that is left, on the last line of stderr's terminal.
+
+    `shown` is whether there is such a line; it needs `can_redraw`. While another job has the
+    terminal, nothing is drawn.
+    """
+
+    def __init__(self, seconds: float, *, shown: bool) -> None:
+        self.shown = shown and math.isfinite(seconds)
+        self._deadline = time.monotonic() + seconds
+        self._drawn = ""
+
+    def tick(self) -> None:
+        """Draw the line where it has changed."""
+        if self.shown:
+            left = max(0, math.ceil(self._deadline - time.monotonic()))
+            self._draw(f"Waiting, {left // 60}:{left % 60:02} left. Ctrl-C stops.")
+
+    def sleep(self, seconds: float) -> None:
+        """Block for *seconds*, and draw."""
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            self.tick()
+            time.sleep(min(left, _TICK_SECONDS))
+
+    def erase(self) -> None:
+        """Leave an empty line, and the cursor at its beginning."""
+        if self._drawn:
+            self._draw("")
+
+    def _draw(self, line: str) -> None:
+        try:
+            fileno = sys.stderr.fileno()
+            columns = os.get_terminal_size(fileno).columns or 80  # 0 is unknown
+            line = line[: columns - 1]  # a line that wraps could not be drawn over
+            if line != self._drawn and in_foreground(fileno):
+                self._drawn = self._drawn or line  # a signal may come before the end of this
+                click.echo(f"\r\x1b[K{line}", nl=False, err=True, color=True)
+                self._drawn = line
+        except (OSError, ValueError):  # the terminal has gone; the wait goes on
+            self.shown, self._drawn = False, ""
+
+
+_NONE = Countdown(0.0, shown=False)
+countdown: ContextVar[Countdown] = ContextVar("click_auth_countdown", default=_NONE)
