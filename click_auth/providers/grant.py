@@ -7,12 +7,7 @@ from urllib.parse import urlencode
 
 from click_auth.errors import REFRESH_EXPIRED, REFRESH_UNAVAILABLE, NotLoggedIn
 from click_auth.http import Call
-from click_auth.providers.endpoint import (
-    SUCCESS,
-    EndpointFailed,
-    ask,
-    error_code,
-)
+from click_auth.providers.endpoint import SUCCESS, EndpointFailed, ask, error_code
 from click_auth.providers.login import INVALID_CLIENT
 from click_auth.providers.server import Server
 
@@ -65,8 +60,7 @@ def revoke(provider: OAuthProvider, bundle: TokenBundle) -> bool | None:
     """Revoke both tokens of *bundle* (RFC 7009), the one that can make new ones first."""
     server = Server(provider, REVOCATION_SECONDS)
     try:
-        url = server.offered("revocation_endpoint")
-        if url is None:
+        if server.offered("revocation_endpoint") is None:
             return None
         client = server.known_client()
     except EndpointFailed:
@@ -74,20 +68,26 @@ def revoke(provider: OAuthProvider, bundle: TokenBundle) -> bool | None:
     if client is None:
         return False
     tokens = [("refresh_token", bundle.refresh_token), ("access_token", bundle.access_token)]
-    gone = [_is_gone(server, url, client, hint, token) for hint, token in tokens if token]
+    gone = [_is_gone(server, client, hint, token) for hint, token in tokens if token]
     return all(gone)
 
 
-def _is_gone(server: Server, url: str, client: Client, hint: str, token: str) -> bool:
+def _is_gone(server: Server, client: Client, hint: str, token: str) -> bool:
     form, headers = client.authenticated({"token": token, "token_type_hint": hint})
     headers["Content-Type"] = "application/x-www-form-urlencoded"
-    call = Call(url, urlencode(form).encode("ascii"), headers)
-    try:
+
+    def revoked(url: str) -> bool:
+        call = Call(url, urlencode(form).encode("ascii"), headers)
         answer = ask(server.surroundings.http, call, server.timeout)
+        # Some call it an error that the token is invalid already; section 2.2 does not.
+        if answer.status in SUCCESS or error_code(answer) == "invalid_token":
+            return True
+        raise EndpointFailed("it was not revoked", status=answer.status)
+
+    try:
+        return server.at("revocation_endpoint", revoked)
     except EndpointFailed:
         return False
-    # Some call it an error that the token is invalid already; section 2.2 does not.
-    return answer.status in SUCCESS or error_code(answer) == "invalid_token"
 
 
 def client_credentials(provider: OAuthProvider, client_id: str, client_secret: str) -> TokenBundle:

@@ -56,10 +56,13 @@ def _name(server: Server) -> str:
 
 
 def _register(server: Server) -> dict[str, Any]:
-    url = server.endpoint("registration_endpoint")
     body = json.dumps(_metadata(server)).encode()
-    call = Call(url, body, {"Content-Type": "application/json"})
-    return granted(ask(server.surroundings.http, call, server.timeout), host_of(url))
+
+    def answered(url: str) -> dict[str, Any]:
+        call = Call(url, body, {"Content-Type": "application/json"})
+        return granted(ask(server.surroundings.http, call, server.timeout), host_of(url))
+
+    return server.at("registration_endpoint", answered)
 
 
 def _metadata(server: Server) -> Mapping[str, Any]:
