@@ -231,9 +231,7 @@ def _timeout(seconds: float, strays: Sequence[str]) -> LoginFailed:
     return LoginFailed(
         f"No answer came within {_spoken(seconds)}.{came}",
         code=CALLBACK_TIMEOUT,
-        hints=[
-            "Start the login again; --timeout gives it more time.",
-        ],
+        hints=["Start the login again; --timeout gives it more time."],
     )
 
 

@@ -71,6 +71,12 @@ class EndpointFailed(Exception):
         """Whether nothing was done because the endpoint is not at this URL, or no more."""
         return self.unsent or self.status in _NOT_HERE
 
+    @property
+    def rejects_client(self) -> bool:
+        """Whether the server knows no such client (RFC 6749 section 5.2); some misname it."""
+        known = ("invalid_client", self.status), ("unauthorized_client", 401)
+        return (self.error, self.status) in known
+
     def as_login_error(self, code: str = TOKEN_EXCHANGE_FAILED) -> LoginFailed:
         """Return the error of a login that ends here."""
         hints = ["Nothing was stored. Start the login again."]

@@ -8,7 +8,6 @@ from urllib.parse import urlencode
 from click_auth.errors import REFRESH_EXPIRED, REFRESH_UNAVAILABLE, NotLoggedIn
 from click_auth.http import Call
 from click_auth.providers.endpoint import SUCCESS, EndpointFailed, ask, error_code
-from click_auth.providers.login import INVALID_CLIENT
 from click_auth.providers.server import Server
 
 if TYPE_CHECKING:
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 
 REVOCATION_SECONDS = 10.0
 _FOR_PEOPLE = ("openid", "offline_access")
-_REFUSALS = (INVALID_CLIENT, "unauthorized_client", "invalid_scope", "unsupported_grant_type")
+_REFUSALS = ("invalid_client", "unauthorized_client", "invalid_scope", "unsupported_grant_type")
 
 
 def refresh(provider: OAuthProvider, bundle: TokenBundle) -> TokenBundle:
@@ -43,7 +42,7 @@ def refresh(provider: OAuthProvider, bundle: TokenBundle) -> TokenBundle:
 
             check_renewed(renewed.id_token, provider.issuer, client.client_id)
     except EndpointFailed as error:
-        if error.error == INVALID_CLIENT and provider.client_id is None:
+        if error.rejects_client and provider.client_id is None:
             raise _client_is_gone(server) from None
         raise error.as_refresh_error() from None
     return renewed

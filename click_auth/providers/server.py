@@ -119,6 +119,16 @@ class Server:
             return Client(client_id, secret, method_for(secret, configured, None))
         return Client(client_id, secret, method_for(secret, None, self.metadata.auth_methods))
 
+    def as_client(self, use: Callable[[Client], T]) -> T:
+        """Return what *use* gets as the client, registered anew where the server forgot it."""
+        try:
+            return use(self.client)
+        except EndpointFailed as error:
+            if not error.rejects_client or self.provider.client_id is not None:
+                raise
+        self.forget_client()
+        return use(self.client)
+
     def forget_client(self) -> None:
         """Forget a registered client that the server no longer knows; a fixed one stays."""
         if self.provider.client_id is None:
