@@ -79,7 +79,8 @@ class EndpointFailed(Exception):
 
     def as_login_error(self, code: str = TOKEN_EXCHANGE_FAILED) -> LoginFailed:
         """Return the error of a login that ends here."""
-        hints = ["Nothing was stored. Start the login again."]
+        advice = "Start the login again." if self.retry_after is None else self._advice
+        hints = [f"Nothing was stored. {advice}"]
         return LoginFailed(f"The login failed: {self.reason}.", code=code, hints=hints)
 
     def as_refresh_error(self) -> AuthError:
