@@ -38,22 +38,17 @@ class TransportFailed(Exception):
     """No whole answer came. The text is inert and holds no query, no header, no body.
 
     `status` is the status that had come, None where none had; `lost` says that the server may
-    have done what it was asked. `certificate`: the server's certificate was not trusted.
+    have done what it was asked, `unsent` that nothing was sent: it was not there, or not trusted.
     """
 
     def __init__(
-        self,
-        reason: str,
-        *,
-        certificate: bool = False,
-        status: int | None = None,
-        lost: bool = False,
+        self, reason: str, *, status: int | None = None, lost: bool = False, unsent: bool = False
     ) -> None:
         super().__init__(reason)
         self.reason = reason
-        self.certificate = certificate
         self.status = status
         self.lost = lost
+        self.unsent = unsent
 
 
 @dataclass(frozen=True)
@@ -274,12 +269,12 @@ class _Exchange:
                 f"the certificate of {host} is not trusted ({inert(untrusted.verify_message)}); "
                 f"{' or '.join(VARIABLES)} says which are"
             )
-            return TransportFailed(reason, certificate=True)
+            return TransportFailed(reason, unsent=True)
         unsent = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
         if isinstance(error, (*unsent, httpx.UnsupportedProtocol)):
             known = (each.strerror for each in causes if isinstance(each, OSError))
             why = next((text for text in known if text), type(error).__name__)
-            return TransportFailed(f"{host} could not be reached ({inert(why, 100)})")
+            return TransportFailed(f"{host} could not be reached ({inert(why, 100)})", unsent=True)
         if isinstance(error, httpx.TimeoutException):
             what = f"did not answer within {self._timeout:g} seconds"
         elif self.status is None:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from click_auth import voice
 from click_auth.errors import CALLBACK_TIMEOUT, OAUTH_FAILED, LoginFailed
 from click_auth.providers.endpoint import EndpointFailed, expiry, usable_token
-from click_auth.providers.login import INVALID_CLIENT
 from click_auth.providers.server import Server
 from click_auth.text import inert
 from click_auth.urls import checked_url
@@ -105,13 +104,7 @@ def _begin(server: Server, scopes: tuple[str, ...]) -> DeviceCode:
         form["scope"] = server.provider.scope_separator.join(scopes)
     if server.provider.resource is not None:
         form["resource"] = server.provider.resource
-    try:
-        granted = server.post(ENDPOINT, form, server.client)
-    except EndpointFailed as error:
-        if error.error != INVALID_CLIENT or server.provider.client_id is not None:
-            raise
-        server.forget_client()  # the server has forgotten it too: register once more
-        granted = server.post(ENDPOINT, form, server.client)
+    granted = server.as_client(lambda client: server.post(ENDPOINT, form, client))
     return DeviceCode.of(granted.document)
 
 

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 SUCCESS = (200, 201)
 LONGEST_LIFE = 100 * 365.25 * 86400  # seconds; what is said to live longer has no known expiry
 LONGEST_RETRY_AFTER = 3600.0  # seconds
+_NOT_HERE = frozenset({404, 405, 410, *range(300, 400)})
 _SECRETS = ("client_secret", "code", "code_verifier", "device_code", "refresh_token", "token")
 _TOKEN = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")  # RFC 6749 appendix A.12
 _NUMBER = re.compile(r"[0-9]{1,20}(?:\.[0-9]+)?")
@@ -41,8 +42,8 @@ class EndpointFailed(Exception):
     """An endpoint gave no usable answer. *reason* is inert and holds no secret.
 
     `error` is the code that the server named, for comparing only; `status` is None where none
-    came; `lost` says that the server may have done what it was asked. `retry_after` is in
-    seconds, `headers` are those of the answer. Never leaves this package.
+    came; `lost` says that the server may have done what it was asked, `unsent` that nothing was
+    sent. `retry_after` is in seconds, `headers` are those of the answer. Never leaves this package.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class EndpointFailed(Exception):
         error: str | None = None,
         status: int | None = None,
         lost: bool = False,
+        unsent: bool = False,
         retry_after: float | None = None,
         headers: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
@@ -60,12 +62,25 @@ class EndpointFailed(Exception):
         self.error = error
         self.status = status
         self.lost = lost
+        self.unsent = unsent
         self.retry_after = retry_after
         self.headers = headers
 
+    @property
+    def not_here(self) -> bool:
+        """Whether nothing was done because the endpoint is not at this URL, or no more."""
+        return self.unsent or self.status in _NOT_HERE
+
+    @property
+    def rejects_client(self) -> bool:
+        """Whether the server knows no such client (RFC 6749 section 5.2); some misname it."""
+        known = ("invalid_client", self.status), ("unauthorized_client", 401)
+        return (self.error, self.status) in known
+
     def as_login_error(self, code: str = TOKEN_EXCHANGE_FAILED) -> LoginFailed:
         """Return the error of a login that ends here."""
-        hints = ["Nothing was stored. Start the login again."]
+        advice = "Start the login again." if self.retry_after is None else self._advice
+        hints = [f"Nothing was stored. {advice}"]
         return LoginFailed(f"The login failed: {self.reason}.", code=code, hints=hints)
 
     def as_refresh_error(self) -> AuthError:
@@ -96,8 +111,8 @@ def ask(http: Http, call: Call, timeout: float) -> Answer:
     """Return the answer to *call*, whatever its status. Raises `EndpointFailed`."""
     try:
         return http.call(call, timeout=timeout)
-    except TransportFailed as error:
-        failed = EndpointFailed(error.reason, status=error.status, lost=error.lost)
+    except TransportFailed as gone:
+        failed = EndpointFailed(gone.reason, status=gone.status, lost=gone.lost, unsent=gone.unsent)
     raise failed
 
 

@@ -7,13 +7,7 @@ from urllib.parse import urlencode
 
 from click_auth.errors import REFRESH_EXPIRED, REFRESH_UNAVAILABLE, NotLoggedIn
 from click_auth.http import Call
-from click_auth.providers.endpoint import (
-    SUCCESS,
-    EndpointFailed,
-    ask,
-    error_code,
-)
-from click_auth.providers.login import INVALID_CLIENT
+from click_auth.providers.endpoint import SUCCESS, EndpointFailed, ask, error_code
 from click_auth.providers.server import Server
 
 if TYPE_CHECKING:
@@ -23,7 +17,7 @@ if TYPE_CHECKING:
 
 REVOCATION_SECONDS = 10.0
 _FOR_PEOPLE = ("openid", "offline_access")
-_REFUSALS = (INVALID_CLIENT, "unauthorized_client", "invalid_scope", "unsupported_grant_type")
+_REFUSALS = ("invalid_client", "unauthorized_client", "invalid_scope", "unsupported_grant_type")
 
 
 def refresh(provider: OAuthProvider, bundle: TokenBundle) -> TokenBundle:
@@ -48,7 +42,7 @@ def refresh(provider: OAuthProvider, bundle: TokenBundle) -> TokenBundle:
 
             check_renewed(renewed.id_token, provider.issuer, client.client_id)
     except EndpointFailed as error:
-        if error.error == INVALID_CLIENT and provider.client_id is None:
+        if error.rejects_client and provider.client_id is None:
             raise _client_is_gone(server) from None
         raise error.as_refresh_error() from None
     return renewed
@@ -65,8 +59,7 @@ def revoke(provider: OAuthProvider, bundle: TokenBundle) -> bool | None:
     """Revoke both tokens of *bundle* (RFC 7009), the one that can make new ones first."""
     server = Server(provider, REVOCATION_SECONDS)
     try:
-        url = server.offered("revocation_endpoint")
-        if url is None:
+        if server.offered("revocation_endpoint") is None:
             return None
         client = server.known_client()
     except EndpointFailed:
@@ -74,20 +67,26 @@ def revoke(provider: OAuthProvider, bundle: TokenBundle) -> bool | None:
     if client is None:
         return False
     tokens = [("refresh_token", bundle.refresh_token), ("access_token", bundle.access_token)]
-    gone = [_is_gone(server, url, client, hint, token) for hint, token in tokens if token]
+    gone = [_is_gone(server, client, hint, token) for hint, token in tokens if token]
     return all(gone)
 
 
-def _is_gone(server: Server, url: str, client: Client, hint: str, token: str) -> bool:
+def _is_gone(server: Server, client: Client, hint: str, token: str) -> bool:
     form, headers = client.authenticated({"token": token, "token_type_hint": hint})
     headers["Content-Type"] = "application/x-www-form-urlencoded"
-    call = Call(url, urlencode(form).encode("ascii"), headers)
-    try:
+
+    def revoked(url: str) -> bool:
+        call = Call(url, urlencode(form).encode("ascii"), headers)
         answer = ask(server.surroundings.http, call, server.timeout)
+        # Some call it an error that the token is invalid already; section 2.2 does not.
+        if answer.status in SUCCESS or error_code(answer) == "invalid_token":
+            return True
+        raise EndpointFailed("it was not revoked", status=answer.status)
+
+    try:
+        return server.at("revocation_endpoint", revoked)
     except EndpointFailed:
         return False
-    # Some call it an error that the token is invalid already; section 2.2 does not.
-    return answer.status in SUCCESS or error_code(answer) == "invalid_token"
 
 
 def client_credentials(provider: OAuthProvider, client_id: str, client_secret: str) -> TokenBundle:

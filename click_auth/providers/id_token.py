@@ -106,13 +106,16 @@ def _keys(server: Server, *, fresh: bool) -> KeySet:
 
 
 def _published(server: Server, *, fresh: bool) -> list[Any]:
-    url = server.endpoint("jwks_uri")
     cache = server.surroundings.cache
-    document = None if fresh else cache.load(url)
-    if fresh:
+
+    def fetched(url: str) -> Mapping[str, Any]:
         answer = ask(server.surroundings.http, Call(url), server.timeout)
         document = granted(answer, host_of(url))
         cache.save(url, document)
+        return document
+
+    cached = None if fresh else cache.load(server.endpoint("jwks_uri"))
+    document = server.at("jwks_uri", fetched) if fresh else cached
     keys = (document or {}).get("keys")
     return keys if isinstance(keys, list) else []
 

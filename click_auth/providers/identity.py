@@ -51,10 +51,9 @@ def nobody(status: int | None, reason: str) -> LoginFailed | Unreachable:
 
 def _according_to_the_server(server: Server, bundle: TokenBundle) -> dict[str, str]:
     claims = _claims(server, bundle)
-    url = _userinfo_endpoint(server, bundle)
-    if url is None:
+    if _userinfo_endpoint(server, bundle) is None:
         return {"id": DEFAULT_ID} if claims is None else named(claims)
-    userinfo = _userinfo(server, url, bundle)
+    userinfo = server.at("userinfo_endpoint", lambda url: _userinfo(server, url, bundle))
     if claims is not None and claims["sub"] != userinfo.get("sub"):  # OpenID Connect 5.3.2
         raise _answered("userinfo and the ID token name different accounts")
     return named(userinfo)

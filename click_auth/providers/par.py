@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from click_auth.providers.endpoint import EndpointFailed, usable_token
+from click_auth.providers.endpoint import usable_token
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,9 +16,8 @@ ENDPOINT = "pushed_authorization_request_endpoint"
 
 def push(server: Server, parameters: Mapping[str, str]) -> dict[str, str]:
     """Return the parameters that stand for *parameters* in the URL. Raises `EndpointFailed`."""
-    pushed = server.post(ENDPOINT, parameters, server.client)
-    try:
-        request_uri = usable_token(pushed.document.get("request_uri"), "request_uri")
-    except EndpointFailed as error:
-        raise EndpointFailed(error.reason) from None
-    return {"client_id": parameters["client_id"], "request_uri": request_uri}
+    pushed = server.as_client(
+        lambda each: server.post(ENDPOINT, {**parameters, "client_id": each.client_id}, each)
+    )
+    request_uri = usable_token(pushed.document.get("request_uri"), "request_uri")
+    return {"client_id": server.client.client_id, "request_uri": request_uri}

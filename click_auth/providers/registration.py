@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from click_auth.errors import DCR_FAILED, LoginFailed
+from click_auth.errors import DCR_FAILED, LoginFailed, StorageUnavailable
 from click_auth.http import Call
 from click_auth.providers.client_auth import BASIC, NONE, Client
 from click_auth.providers.endpoint import EndpointFailed, ask, granted
@@ -50,16 +51,31 @@ def forget(server: Server) -> None:
     server.surroundings.registrations.forget(_name(server))
 
 
+def doubt(server: Server) -> str:
+    """Forget a registration under which nobody answered, unless a stored account needs it.
+
+    Return what a person can do where the server has forgotten it, too.
+    """
+    with suppress(StorageUnavailable):
+        if not server.surroundings.registrations.is_needed(server.provider.binding.issuer):
+            forget(server)
+            return "If the page did not know this application: the next login registers it anew."
+    return "If the page did not know this application: log out, and it is registered anew."
+
+
 def _name(server: Server) -> str:
     where = server.provider.issuer or server.provider.registration_endpoint
     return " ".join((str(where), *server.provider.redirect_uris))
 
 
 def _register(server: Server) -> dict[str, Any]:
-    url = server.endpoint("registration_endpoint")
     body = json.dumps(_metadata(server)).encode()
-    call = Call(url, body, {"Content-Type": "application/json"})
-    return granted(ask(server.surroundings.http, call, server.timeout), host_of(url))
+
+    def answered(url: str) -> dict[str, Any]:
+        call = Call(url, body, {"Content-Type": "application/json"})
+        return granted(ask(server.surroundings.http, call, server.timeout), host_of(url))
+
+    return server.at("registration_endpoint", answered)
 
 
 def _metadata(server: Server) -> Mapping[str, Any]:

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
+from dataclasses import replace
 from functools import cached_property
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from click_auth.providers.client_auth import Client, method_for
 from click_auth.providers.endpoint import EndpointFailed, Granted, bundle_from, post_form
 from click_auth.providers.metadata import Metadata, discover
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from click_auth.providers.oauth import OAuthProvider
     from click_auth.providers.surroundings import Surroundings
     from click_auth.tokens import TokenBundle
+
+T = TypeVar("T")
 
 # Where a proof goes along (RFC 9449 sections 5 and 10.1).
 _PROVEN = ("token_endpoint", "pushed_authorization_request_endpoint")
@@ -47,11 +51,13 @@ class Server:
     @cached_property
     def metadata(self) -> Metadata:
         """What the server says about itself; nothing where it is configured by hand."""
-        provider = self.provider
-        if provider.issuer is None or not provider.discovers:
+        return self._discovered(self.timeout)
+
+    def _discovered(self, timeout: float, *, anew: bool = False) -> Metadata:
+        issuer, openid = self.provider.issuer, "openid" in self.provider.scopes
+        if issuer is None or not self.provider.discovers:
             return Metadata()
-        openid = "openid" in provider.scopes
-        return discover(self.surroundings, provider.issuer, openid=openid, timeout=self.timeout)
+        return discover(self.surroundings, issuer, openid=openid, timeout=timeout, anew=anew)
 
     def offered(self, endpoint: str) -> str | None:
         """Return the URL of an *endpoint*, by its RFC 8414 name, or None where there is none."""
@@ -64,6 +70,28 @@ class Server:
         if url is None:
             raise EndpointFailed(f"{self.provider.display_name} has no {endpoint}")
         return url
+
+    def at(self, endpoint: str, use: Callable[[str], T]) -> T:
+        """Return what *use* gets from the URL of *endpoint*, or from where it has moved.
+
+        A cached document may be a day old. Where nothing was done at its URL, the server is
+        discovered anew, once, within the time of the first call.
+        """
+        url, deadline = self.endpoint(endpoint), time.monotonic() + self.timeout
+        try:
+            return use(url)
+        except EndpointFailed as error:
+            if not error.not_here or not self._has_moved(endpoint, url, deadline):
+                raise
+        return use(self.endpoint(endpoint))
+
+    def _has_moved(self, endpoint: str, url: str, deadline: float) -> bool:
+        if getattr(self.provider, endpoint, None) is not None or not self.metadata.is_cached:
+            return False
+        self.metadata = replace(self.metadata, is_cached=False)
+        with suppress(EndpointFailed):
+            self.metadata = self._discovered(deadline - time.monotonic(), anew=True)
+        return self.offered(endpoint) not in (None, url)
 
     @cached_property
     def client(self) -> Client:
@@ -91,6 +119,16 @@ class Server:
             return Client(client_id, secret, method_for(secret, configured, None))
         return Client(client_id, secret, method_for(secret, None, self.metadata.auth_methods))
 
+    def as_client(self, use: Callable[[Client], T]) -> T:
+        """Return what *use* gets as the client, registered anew where the server forgot it."""
+        try:
+            return use(self.client)
+        except EndpointFailed as error:
+            if not error.rejects_client or self.provider.client_id is not None:
+                raise
+        self.forget_client()
+        return use(self.client)
+
     def forget_client(self) -> None:
         """Forget a registered client that the server no longer knows; a fixed one stays."""
         if self.provider.client_id is None:
@@ -101,19 +139,22 @@ class Server:
 
     def post(self, endpoint: str, form: Mapping[str, str], client: Client) -> Granted:
         """Return what an *endpoint* grants *client*."""
-        if not (self.provider.binds_tokens and endpoint in _PROVEN):
-            return self._post(endpoint, form, client)
-        prover, url = self.provider.prover(), self.endpoint(endpoint)
+        is_proven = self.provider.binds_tokens and endpoint in _PROVEN
+        post = self._post_with_proof if is_proven else self._post
+        return self.at(endpoint, lambda url: post(url, form, client))
+
+    def _post_with_proof(self, url: str, form: Mapping[str, str], client: Client) -> Granted:
+        prover = self.provider.prover()
         try:
-            return self._post(endpoint, form, client, {"DPoP": prover.proof("POST", url)})
+            return self._post(url, form, client, {"DPoP": prover.proof("POST", url)})
         except EndpointFailed as error:
             if not prover.learn(url, error.headers) or error.error != "use_dpop_nonce":
                 raise
-        return self._post(endpoint, form, client, {"DPoP": prover.proof("POST", url)})
+        return self._post(url, form, client, {"DPoP": prover.proof("POST", url)})
 
     def _post(
         self,
-        endpoint: str,
+        url: str,
         form: Mapping[str, str],
         client: Client,
         more: Mapping[str, str] = MappingProxyType({}),
@@ -122,7 +163,7 @@ class Server:
         credentials = headers.get("Authorization", "").partition(" ")[2]
         return post_form(
             self.surroundings.http,
-            self.endpoint(endpoint),
+            url,
             authenticated,
             headers={**headers, **more},
             secrets=filter(None, [client.secret, credentials]),

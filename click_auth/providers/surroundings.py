@@ -20,6 +20,9 @@ class DocumentCache(Protocol):
     def save(self, url: str, document: Mapping[str, Any], /) -> None:
         """Keep *document*. Never raises: a cache that cannot be written is no error."""
 
+    def forget(self, url: str, /) -> None:
+        """Drop the document of *url*. Never raises."""
+
 
 class Registrations(Protocol):
     """Dynamically registered clients (RFC 7591), secrets kept as tokens are."""
@@ -32,6 +35,9 @@ class Registrations(Protocol):
 
     def forget(self, name: str, /) -> None:
         """Drop the registration *name*."""
+
+    def is_needed(self, issuer: str | None, /) -> bool:
+        """Return whether a stored credential of *issuer* may yet need its client, to be renewed."""
 
 
 class InMemory:
@@ -51,6 +57,10 @@ class InMemory:
     def forget(self, name: str, /) -> None:
         """Drop what was saved under *name*."""
         self._kept.pop(name, None)
+
+    def is_needed(self, _issuer: str | None, /) -> bool:
+        """Return True: nobody knows what this process holds."""
+        return True
 
 
 @dataclass(frozen=True)

@@ -49,6 +49,11 @@ class FolderCache:
             sweep_leftovers(self._file_of(url))  # another's unfinished one is no loss
             replace_private(self._file_of(url), json_bytes(entry))
 
+    def forget(self, url: str) -> None:
+        """Drop the document of *url*. Never raises."""
+        with contextlib.suppress(OSError):
+            self._file_of(url).unlink()
+
     def _is_good(self, entry: Mapping[str, Any], url: str) -> bool:
         saved_at = entry.get("saved_at")
         if entry.get("url") != url or not isinstance(entry.get("document"), dict):

@@ -27,7 +27,7 @@ def identify(api: Any) -> Any:
 auth = Auth(
     "todo",
     OAuthProvider(
-        client_id=os.environ.get("HOSTILE_CLIENT", "todo-cli"),
+        client_id=os.environ.get("HOSTILE_CLIENT", "todo-cli") or None,
         client_secret=os.environ.get("HOSTILE_SECRET"),
         issuer=issuer,
         scopes=tuple(os.environ.get("HOSTILE_SCOPES", "tasks:read openid").split()),

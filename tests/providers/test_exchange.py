@@ -160,12 +160,19 @@ def test_rf_08_a_server_that_cannot_be_reached_has_lost_nothing(
     assert type(failed.value) is Unreachable
 
 
-def test_te_12_the_server_says_when_to_come_back(server: Scripted, module: str) -> None:
-    """A person is told; a program finds the seconds on the error."""
-    error = failure(refresh, server, module, reply("", 503, Retry_After="7"))
+@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize("body", ["", "slow down", '{"error": "too_many_requests"}'])
+def test_te_12_the_server_says_when_to_come_back(
+    server: Scripted, module: str, status: int, body: str
+) -> None:
+    """A person is told; a program finds the seconds on the error of a refresh."""
+    answer = reply(body, status, Retry_After="7")
+    error = failure(refresh, server, module, answer)
     assert isinstance(error, Unreachable)
     assert error.retry_after == 7
-    assert "Try again in 7 seconds." in error.hints
+    server.seen.clear()
+    for each in (error, failure(log_in, server, module, answer)):
+        assert each.format_message().endswith("Try again in 7 seconds.")
 
 
 def test_a_400_quotes_what_the_server_says(server: Scripted, module: str) -> None:

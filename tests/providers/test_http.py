@@ -191,7 +191,7 @@ def test_te_16_a_certificate_must_be_trusted(tmp_path: Path, module: str) -> Non
     with Scripted([say({})], context=server_context(pem)) as server:
         with pytest.raises(TransportFailed, match=r"SSL_CERT_FILE.*REQUESTS_CA_BUNDLE") as failed:
             call(server, module)
-        assert failed.value.certificate
+        assert failed.value.unsent
         assert server.seen == []
         assert call(server, module, SSL_CERT_FILE=str(pem)) == b"{}"
         assert call(server, module, REQUESTS_CA_BUNDLE=str(pem)) == b"{}"
@@ -208,7 +208,7 @@ def test_te_16_a_trusted_certificate_must_fit(
     with Scripted([say({})], context=server_context(pem)) as server:
         with pytest.raises(TransportFailed) as failed:
             call(server, module, SSL_CERT_FILE=str(pem))
-        assert failed.value.certificate
+        assert failed.value.unsent
 
 
 def test_te_16_a_client_may_have_a_certificate_too(

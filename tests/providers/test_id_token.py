@@ -104,6 +104,18 @@ def test_the_keys_are_asked_for_once(issuer: Scripted) -> None:
     assert issuer.paths().count("/keys") == 1
 
 
+def test_keys_that_are_published_elsewhere_by_now(issuer: Scripted) -> None:
+    """They are looked for where the server says today, and cached for the next login."""
+    issuer.on["/former"] = reply("", 410)
+    made, endpoints = made_for(issuer), ("token", "authorization")
+    former = {f"{name}_endpoint": f"{issuer.url}/{name}" for name in endpoints}
+    former = {**former, "issuer": issuer.url, "jwks_uri": f"{issuer.url}/former"}
+    made.lent.cache.save(issuer.url, former)
+    for _ in range(2):
+        assert log_in(issuer, signed(claims(issuer)), made)[1]["id"] == "ada"
+    assert [issuer.paths().count(path) for path in ("/former", "/keys")] == [1, 1]
+
+
 @pytest.mark.parametrize(
     "changes",
     [
