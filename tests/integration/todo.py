@@ -78,6 +78,17 @@ class Todo:
         assert code == 0, stderr
         return json.loads(stdout), stderr
 
+    def expire(self) -> None:
+        """Let every access token have expired, as far as this person's machine can know.
+
+        However long it was to live: a short life may end again while a busy machine uses it.
+        """
+        path = Path(self.environment["XDG_CONFIG_HOME"]) / "todo" / "auth.json"
+        records = json.loads(path.read_text(encoding="utf-8"))
+        for record in records["accounts"].values():
+            record["access_token_expires_at"] = record["access_token_obtained_at"]
+        path.write_text(json.dumps(records), encoding="utf-8")
+
     def slot(self, name: str) -> str:
         """Return what the keyring holds in a slot, read by keyring itself in another process."""
         reader = [sys.executable, "-c", READ_SLOT, f"todo/{name}", name]
