@@ -6,6 +6,7 @@ import re
 import signal
 import socket
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -230,7 +231,7 @@ def test_a_paste_after_ctrl_z_is_not_shown_either() -> None:
         person.read_until("Ctrl-C stops")
         person.type("\x1a")
         person.read_until("as it likes")
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + BOUND_SECONDS
         while person.echoes:
             assert time.monotonic() < deadline
             time.sleep(0.02)
