@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 
 import pytest
@@ -59,6 +60,9 @@ def test_a_keyring_that_hangs_is_given_up(patient: Patient, use: Use) -> None:
         checks = {check.name: check for check in patient.checks()}
     finally:
         hanging.let_go.set()
+    for thread in threading.enumerate():
+        if thread.name == "click-auth":
+            thread.join(60)
 
     assert "did not answer in time" in checks["keyring read"].value
     assert checks["server"].verdict == "ok"

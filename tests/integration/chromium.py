@@ -10,6 +10,7 @@ from pathlib import Path
 from playwright.sync_api import Page, sync_playwright
 
 from integration.machine import command
+from integration.processes import READY_SECONDS
 
 FLAGS = (
     "--no-sandbox",
@@ -29,9 +30,14 @@ def fresh_page() -> Iterator[Page]:
     """Give a page of a browser that has no history, cookies or logins."""
     chromium = command("chromium", "chromium")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=list(FLAGS))
+        patience = READY_SECONDS * 1000
+        browser = playwright.chromium.launch(
+            executable_path=chromium, args=list(FLAGS), timeout=patience
+        )
         try:
-            yield browser.new_page()
+            page = browser.new_page()
+            page.set_default_timeout(patience)
+            yield page
         finally:
             browser.close()
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from integration.machine import PATIENCE
 from integration.provider import RunningProvider, oidc_provider
 from integration.secret_service import secret_service
 from integration.todo import Todo
@@ -17,6 +18,14 @@ def pytest_configure(config: pytest.Config) -> None:
     """Have a place for packages and pictures also when pytest is run without nox."""
     os.environ.setdefault("CLICK_AUTH_NODE", str(config.rootpath / ".nox" / "node"))
     os.environ.setdefault("CLICK_AUTH_SCREENSHOTS", str(config.rootpath / ".nox" / "screenshots"))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give each test here the time that an installation may take: whichever is first installs."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.timeout(2 * PATIENCE))
 
 
 @pytest.fixture

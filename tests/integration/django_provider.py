@@ -15,6 +15,7 @@ import httpx
 from integration.machine import HERE
 from integration.processes import child
 from integration.provider import INSPECTOR, RunningProvider
+from integration.walk import PAGE_SECONDS
 
 TOKEN = "POST /o/token/"
 
@@ -24,7 +25,8 @@ class DjangoProvider(RunningProvider):
 
     def is_active(self, token: str) -> bool:
         """Return whether the server still honours an access token (RFC 7662)."""
-        answer = httpx.post(f"{self.issuer}/introspect/", auth=INSPECTOR, data={"token": token})
+        url, data = f"{self.issuer}/introspect/", {"token": token}
+        answer = httpx.post(url, auth=INSPECTOR, data=data, timeout=PAGE_SECONDS)
         return bool(answer.raise_for_status().json()["active"])
 
     def expire(self) -> None:
@@ -36,7 +38,7 @@ class DjangoProvider(RunningProvider):
     def refresh(self, token: str, client_id: str = "todo-cli") -> httpx.Response:
         """Try to use a refresh token as its client would."""
         fields = {"grant_type": "refresh_token", "refresh_token": token, "client_id": client_id}
-        return httpx.post(f"{self.issuer}/token/", data=fields)
+        return httpx.post(f"{self.issuer}/token/", data=fields, timeout=PAGE_SECONDS)
 
 
 @contextlib.contextmanager

@@ -1,8 +1,8 @@
 """django-oauth-toolkit in a Django project of one file, on a free loopback port.
 
 Says what happens as one JSON object per line on stdout, first of all {"ready": ISSUER}; never a
-token or a code. Environment: FOLDER (for its database), ACCESS_TOKEN_TTL (seconds), NAMELESS (any
-value: its redirects do not say whose they are).
+token or a code. Environment: FOLDER (for its database), NAMELESS (any value: its redirects do
+not say whose they are).
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ def configure(origin: str) -> None:
         PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"],
         USE_TZ=True,
         OAUTH2_PROVIDER={
-            "ACCESS_TOKEN_EXPIRE_SECONDS": int(os.environ.get("ACCESS_TOKEN_TTL", "3600")),
+            "ACCESS_TOKEN_EXPIRE_SECONDS": 3600,
             "REFRESH_TOKEN_REUSE_PROTECTION": True,
             "SCOPES": {"openid": "Know who you are", "tasks": "See your tasks"},
             "OIDC_ENABLED": True,

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import socket
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,6 +19,8 @@ import httpx
 from integration.machine import HERE, command
 from integration.processes import child
 from integration.signing import rsa_pair
+from integration.walk import PAGE_SECONDS
+from login.waiting import unused_port
 
 # What the package would fill a database with when it is configured by hand.
 SCHEMA = Path("/usr/share/dbconfig-common/data/glewlwyd/install/sqlite3")
@@ -58,14 +59,6 @@ METHODS = ["client_secret_basic", "client_secret_post"]
 GRANTS = ["code", "refresh_token", "device_authorization", "client_credentials"]
 
 
-def free_port() -> int:
-    """Return a port that nobody listens on just now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 @dataclass(frozen=True)
 class Glewlwyd:
     """The server at `issuer`, whose clients may come back to `redirect_uri` and nowhere else."""
@@ -81,7 +74,7 @@ class Glewlwyd:
     @contextlib.contextmanager
     def session(self, who: dict[str, str]) -> Iterator[httpx.Client]:
         """Give the browser of somebody who has logged in."""
-        with httpx.Client(base_url=self.api) as browser:
+        with httpx.Client(base_url=self.api, timeout=PAGE_SECONDS) as browser:
             browser.post("/auth/", json=who).raise_for_status()
             yield browser
 
@@ -97,7 +90,7 @@ class Glewlwyd:
             consent.raise_for_status()
             # How its login page says that the person is done.
             back = browser.get(f"{url}&g_continue")
-            httpx.get(back.headers["Location"])
+            httpx.get(back.headers["Location"], timeout=PAGE_SECONDS)
 
     def allow_device(self, user_code: str, client: str) -> None:
         """Enter the code that a device shows, as Ada who agrees."""
@@ -118,31 +111,33 @@ class Glewlwyd:
     def honours(self, token: str) -> bool:
         """Return whether an access token still opens its userinfo."""
         headers = {"Authorization": f"Bearer {token}"}
-        return httpx.get(f"{self.issuer}/userinfo", headers=headers).status_code == httpx.codes.OK
+        answer = httpx.get(f"{self.issuer}/userinfo", headers=headers, timeout=PAGE_SECONDS)
+        return answer.status_code == httpx.codes.OK
 
     def is_active(self, token: str) -> bool:
         """Return whether the server still honours a token of the confidential client."""
         client = (CONFIDENTIAL["client_id"], CONFIDENTIAL["client_secret"])
-        answer = httpx.post(f"{self.issuer}/introspect", auth=client, data={"token": token})
+        url, data = f"{self.issuer}/introspect", {"token": token}
+        answer = httpx.post(url, auth=client, data=data, timeout=PAGE_SECONDS)
         return bool(answer.raise_for_status().json()["active"])
 
     def refresh(self, token: str) -> httpx.Response:
         """Try to use a refresh token of the public client."""
         fields = {"grant_type": "refresh_token", "refresh_token": token, **PUBLIC}
-        return httpx.post(f"{self.issuer}/token", data=fields)
+        return httpx.post(f"{self.issuer}/token", data=fields, timeout=PAGE_SECONDS)
 
 
 @contextlib.contextmanager
 def glewlwyd(folder: Path) -> Iterator[Glewlwyd]:
     """Run the server, with Ada and two clients."""
     program = command("glewlwyd", "glewlwyd")
-    database, settings, port = folder / "glewlwyd.db", folder / "glewlwyd.conf", free_port()
+    database, settings, port = folder / "glewlwyd.db", folder / "glewlwyd.conf", unused_port()
     with contextlib.closing(sqlite3.connect(database)) as connection:
         connection.executescript(SCHEMA.read_text(encoding="utf-8"))
     template = (HERE / "glewlwyd.conf").read_text(encoding="utf-8")
     settings.write_text(template.format(port=port, database=database), encoding="utf-8")
     issuer = f"http://127.0.0.1:{port}/api/oidc"
-    server = Glewlwyd(issuer, f"http://127.0.0.1:{free_port()}/callback")
+    server = Glewlwyd(issuer, f"http://127.0.0.1:{unused_port()}/callback")
     with child(
         [program, f"--config-file={settings}"],
         env={"PATH": os.environ["PATH"]},

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 # How long a child may take to become ready or to end, in seconds.
-READY_SECONDS = 20.0
-END_SECONDS = 5.0
+READY_SECONDS = 90.0
+END_SECONDS = 20.0
 POLL_SECONDS = 0.02
 
 

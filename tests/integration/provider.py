@@ -14,6 +14,7 @@ import httpx
 
 from integration.machine import HERE, node_modules
 from integration.processes import child
+from integration.walk import PAGE_SECONDS
 
 INSPECTOR = ("inspector", "inspector-secret")
 
@@ -37,19 +38,23 @@ class RunningProvider:
     def is_active(self, token: str) -> bool:
         """Return whether the server still honours *token* (RFC 7662)."""
         answer = httpx.post(
-            f"{self.issuer}/token/introspection", auth=INSPECTOR, data={"token": token}
+            f"{self.issuer}/token/introspection",
+            auth=INSPECTOR,
+            data={"token": token},
+            timeout=PAGE_SECONDS,
         )
         return bool(answer.raise_for_status().json()["active"])
 
     def revoke(self, token: str, client_id: str = "todo-cli") -> None:
         """End a grant behind the application's back."""
         fields = {"token": token, "client_id": client_id}
-        httpx.post(f"{self.issuer}/token/revocation", data=fields).raise_for_status()
+        url = f"{self.issuer}/token/revocation"
+        httpx.post(url, data=fields, timeout=PAGE_SECONDS).raise_for_status()
 
     def refresh(self, token: str, client_id: str = "todo-cli") -> httpx.Response:
         """Try to use a refresh token as its client would."""
         fields = {"grant_type": "refresh_token", "refresh_token": token, "client_id": client_id}
-        return httpx.post(f"{self.issuer}/token", data=fields)
+        return httpx.post(f"{self.issuer}/token", data=fields, timeout=PAGE_SECONDS)
 
 
 @contextlib.contextmanager

@@ -8,7 +8,6 @@ import json
 import re
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,7 +16,7 @@ import pytest
 
 from integration.django_provider import TOKEN, DjangoProvider, django_provider
 from integration.todo import COMMAND_SECONDS, Todo
-from integration.walk import Form, walk
+from integration.walk import PAGE_SECONDS, Form, walk
 
 ARGUMENTS = {"scopes": ["openid", "tasks"], "authorize_params": {}}
 CODE = re.compile(r" +(\w{8})\n")
@@ -110,7 +109,7 @@ def test_a_refusal_on_the_consent_page(words: str, ada: Todo, provider: DjangoPr
 
 def cancel(url: str) -> None:
     """Log in, and press the other button of the consent page: the one without a name."""
-    with httpx.Client(follow_redirects=True) as browser:
+    with httpx.Client(follow_redirects=True, timeout=PAGE_SECONDS) as browser:
         page = browser.get(url)
         answers = {"username": "ada", "password": "any"}
         consent = browser.post(page.url, data=form_of(page).fields | answers)
@@ -205,13 +204,13 @@ def test_a_token_that_died_early_is_renewed(ada: Todo, provider: DjangoProvider)
     assert provider.answers(TOKEN) == [200, 200]
 
 
-@pytest.mark.parametrize("provider", [{"ACCESS_TOKEN_TTL": "2"}], indirect=True)
 def test_a_crowd_asks_once_where_the_old_token_dies_at_once(
     ada: Todo, provider: DjangoProvider
 ) -> None:
     """Nobody of them shows the server a token that another's refresh has killed."""
     ada.log_in(agree)
-    time.sleep(2.1)
+    ada.expire()
+    provider.expire()
     with contextlib.ExitStack() as stack:
         crowd = [stack.enter_context(started(ada, "me")) for _ in range(4)]
         printed = {each.communicate(timeout=COMMAND_SECONDS)[0] for each in crowd}

@@ -9,6 +9,8 @@ import httpx
 
 # More pages than any login here has.
 MOST_PAGES = 6
+# The last page comes when the login is over: tokens exchanged, keyring written.
+PAGE_SECONDS = 60.0
 
 
 @dataclass
@@ -39,7 +41,7 @@ def walk(url: str, **answers: str) -> httpx.Response:
     A button with a name is pressed where *answers* says with which value.
     """
     answers = {"login": "ada", "password": "any", **answers}
-    with httpx.Client(follow_redirects=True) as browser:
+    with httpx.Client(follow_redirects=True, timeout=PAGE_SECONDS) as browser:
         page = browser.get(url)
         for _ in range(MOST_PAGES):
             form = Form()

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-BOUND_SECONDS = 20.0
+BOUND_SECONDS = 60.0
 
 
 class Terminal:
@@ -93,7 +93,7 @@ class Terminal:
         while self.process.poll() is None:
             assert time.monotonic() < deadline, f"still running: {self.shown!r}"
             self._read(0.05)
-        while self._read(0.05, only_what_is_there=True):
+        while self._read(1.0, only_what_is_there=True):  # at once where nobody else is left
             pass
         return self.process.wait()
 

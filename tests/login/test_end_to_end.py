@@ -22,7 +22,7 @@ import pytest
 
 from click_auth.testing import AuthorizationServer, FakeBrowser
 from login.terminal import Terminal
-from login.waiting import at_once, refuses
+from login.waiting import BOUND_SECONDS, at_once, refuses, unused_port
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -94,7 +94,7 @@ class Piped:
 
     def end(self) -> tuple[int, str, str]:
         """Return exit status, stdout and all of stderr."""
-        out, err = self.process.communicate(timeout=20)
+        out, err = self.process.communicate(timeout=BOUND_SECONDS)
         return self.process.returncode, out, "".join(self.lines) + err
 
     def signalled(self, number: signal.Signals) -> tuple[float, int, str]:
@@ -119,7 +119,7 @@ def visit(url: str) -> None:
 def _visit(url: str) -> None:
     with contextlib.suppress(OSError, HTTPException):
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        opener.open(url, timeout=20).close()
+        opener.open(url, timeout=BOUND_SECONDS).close()
 
 
 class Unfollowed(urllib.request.HTTPRedirectHandler):
@@ -132,7 +132,7 @@ class Unfollowed(urllib.request.HTTPRedirectHandler):
 def sent_to(url: str) -> str:
     """Return the address that a browser on another machine ends up at, in vain."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), Unfollowed)
-    with pytest.raises(urllib.error.HTTPError) as caught, opener.open(url, timeout=10):
+    with pytest.raises(urllib.error.HTTPError) as caught, opener.open(url, timeout=BOUND_SECONDS):
         pass
     with caught.value as answer:
         return str(answer.headers["Location"])
@@ -240,7 +240,7 @@ def test_lb_12_the_redirect_uri_is_one(
     """What the browser was told, what the code is redeemed with, and what was listened on."""
     environ["BROWSER"] = FakeBrowser.command()
     assert todo(environ, "auth", "login")[0] == 0
-    (asked,) = server.journal.wait_for("authorize")
+    (asked,) = server.journal.wait_for("authorize", timeout=BOUND_SECONDS)
     (redeemed,) = server.journal.posts("token", grant_type="authorization_code")
     assert asked.query["redirect_uri"] == redeemed.form["redirect_uri"]
     assert asked.query["redirect_uri"].startswith("http://127.0.0.1:")
@@ -293,7 +293,7 @@ def test_lb_21_a_signal_during_the_exchange(
     server.faults.never_answer.add("token")
     with Piped(unmeasured(environ), "auth", "login", "--json") as login:
         visit(login.url())
-        time.sleep(1)
+        server.journal.wait_for("token", timeout=BOUND_SECONDS)
         seconds, ended, err = login.signalled(number)
     assert ended == status, err
     assert seconds < at_once()
@@ -354,8 +354,7 @@ def test_lb_13_a_busy_port_is_found_out_before_the_browser(
 def test_lb_24_a_pooled_socket_of_an_earlier_login_eats_nothing(environ: dict[str, str]) -> None:
     """Two logins in a row at one port, with a browser that keeps its connections."""
     environ["BROWSER"] = PASSES
-    with socket.create_server(("127.0.0.1", 0)) as other:
-        port = str(other.getsockname()[1])
+    port = str(unused_port())
     for _ in range(2):
         with Piped(environ, "auth", "login", "--json", "--callback-port", port) as login:
             url = login.url()
@@ -394,7 +393,7 @@ def test_ti_05_a_browser_that_hangs_or_fails(
     environ["BROWSER"] = str(recording(tmp_path, "browser", then))
     with Piped(environ, "auth", "login", "--json") as login:
         url = login.url()
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + BOUND_SECONDS
         while not (tmp_path / "started").exists():
             assert time.monotonic() < deadline
             time.sleep(0.01)

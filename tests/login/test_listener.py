@@ -12,7 +12,7 @@ from click_auth.environment import Environment
 from click_auth.errors import PORT_BIND_FAILED, LoginFailed
 from click_auth.login.listener import listen
 from click_auth.login.ui import TerminalUI
-from login.waiting import Recorder, refuses, request_for
+from login.waiting import Recorder, refuses, request_for, unused_port
 
 
 @pytest.fixture
@@ -20,13 +20,6 @@ def busy() -> Iterator[int]:
     """A port of 127.0.0.1 that somebody else listens on."""
     with socket.create_server(("127.0.0.1", 0)) as other:
         yield other.getsockname()[1]
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on just now."""
-    with socket.create_server(("127.0.0.1", 0)) as other:
-        port: int = other.getsockname()[1]
-    return port
 
 
 class OneFamily:
@@ -64,7 +57,7 @@ def test_lb_11_localhost_is_two_loopback_sockets() -> None:
 
 def test_lb_13_the_next_port_is_tried_when_one_is_busy(busy: int) -> None:
     """Registered ports are tried in their order."""
-    other = free_port()
+    other = unused_port()
     uris = [f"http://127.0.0.1:{port}/cb" for port in (busy, other)]
     with closing(listen(uris)) as listener:
         assert listener.redirect_uri == uris[1]
@@ -98,7 +91,7 @@ def test_lb_13_no_page_is_opened_without_a_port(busy: int) -> None:
 @pytest.mark.parametrize("uri", ["http://127.0.0.1/cb", "http://127.0.0.1:8123/cb"])
 def test_lb_13_callback_port_replaces_the_port(uri: str) -> None:
     """Also one that was registered: the person knows better, or the server will say so."""
-    port = free_port()
+    port = unused_port()
     with closing(listen([uri], port)) as listener:
         assert listener.redirect_uri == f"http://127.0.0.1:{port}/cb"
 
@@ -200,7 +193,9 @@ def test_lb_15_a_registered_port_stays_on_its_address(monkeypatch: pytest.Monkey
 def test_lb_16_localhost_needs_its_port_on_both_stacks() -> None:
     """A port that somebody else has on ::1 is not free for `localhost`."""
     with ExitStack() as stack:
-        other = stack.enter_context(socket.create_server(("::1", 0), family=socket.AF_INET6))
+        other = stack.enter_context(
+            socket.create_server(("::1", unused_port()), family=socket.AF_INET6)
+        )
         port = other.getsockname()[1]
         with pytest.raises(LoginFailed, match="in use"):
             listen([f"http://localhost:{port}/callback"])
@@ -220,7 +215,7 @@ def test_lb_25_the_port_is_held_from_the_start() -> None:
 
 def test_a_port_can_be_used_again_at_once() -> None:
     """A login right after another one, on the one registered port, does not have to wait."""
-    port = free_port()
+    port = unused_port()
     for _ in range(3):
         with closing(listen([f"http://127.0.0.1:{port}/callback"])) as listener:
             visitor = socket.create_connection(("127.0.0.1", port))

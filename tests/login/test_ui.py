@@ -16,7 +16,15 @@ from click_auth.errors import LoginFailed
 from click_auth.login.hyperlink import hyperlink
 from click_auth.login.ui import TerminalUI
 from login.terminal import Terminal
-from login.waiting import ANSWER, CODE, Recorder, Waiting, at_once, request_for
+from login.waiting import (
+    ANSWER,
+    BOUND_SECONDS,
+    CODE,
+    Recorder,
+    Waiting,
+    at_once,
+    request_for,
+)
 
 
 def ui_with(environ: Mapping[str, str] | None = None, **options: Any) -> TerminalUI:
@@ -91,7 +99,7 @@ def test_ti_05_an_opener_that_ends_badly_is_reported_once() -> None:
     """The wait goes on, and the person knows that nothing will open by itself."""
     environ = {"BROWSER": f"{sys.executable} -c 'raise SystemExit(3)'"}
     with Waiting(ui={"browser": None, "environ": environ}) as login:
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + BOUND_SECONDS
         while "it ended with 3" not in login.voice.text:
             assert time.monotonic() < deadline
             time.sleep(0.02)
@@ -172,12 +180,20 @@ except KeyboardInterrupt:
 """
 
 
+def wait_for_echo(person: Terminal, how: str) -> None:
+    """Wait until the terminal is as the question wants it: what is typed before is thrown away."""
+    deadline = time.monotonic() + BOUND_SECONDS
+    while person.echoes is (how == "hidden"):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
 @pytest.mark.parametrize("how, shown", [("hidden", 0), ("open", 1)])
 def test_sx_10_a_person_is_asked_on_the_terminal(how: str, shown: int) -> None:
     """A hidden answer is not echoed."""
     with Terminal([sys.executable, "-c", ASKING, how], dict(os.environ)) as person:
         person.read_until("API key:")
-        time.sleep(0.3)  # echo is switched off after the prompt
+        wait_for_echo(person, how)
         person.type("the-key\n")
         person.read_until("length 7")
         assert person.end() == 0
@@ -189,7 +205,7 @@ def test_lb_21_ctrl_c_at_a_question(how: str) -> None:
     """It ends the program as an interrupt, and the terminal echoes again."""
     with Terminal([sys.executable, "-c", ASKING, how], dict(os.environ)) as person:
         person.read_until("API key:")
-        time.sleep(0.3)
+        wait_for_echo(person, how)
         assert person.interrupt() < at_once()
         assert person.process.returncode == 130
         assert person.echoes

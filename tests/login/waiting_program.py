@@ -21,7 +21,7 @@ STATE = "the-state-of-this-login"
 def main() -> None:
     """Wait for the redirect, as the first argument says."""
     wishes = json.loads(sys.argv[1])
-    timeout = wishes.pop("timeout", 20)
+    timeout = wishes.pop("timeout", 60)
     spoken = voice.Machine() if wishes.pop("machine", False) else voice.Spoken()
 
     def start(uri: str) -> AuthorizationRequest:

@@ -69,7 +69,7 @@ class Person(LoginUI):
 
 def _next(url: str) -> str:
     parts = urlsplit(url)
-    connection = http.client.HTTPConnection(parts.netloc, timeout=5)
+    connection = http.client.HTTPConnection(parts.netloc, timeout=60)
     connection.request("GET", f"{parts.path}?{parts.query}")
     answer = connection.getresponse()
     location = answer.headers["Location"]

@@ -75,7 +75,7 @@ def test_lo_01_a_server_that_hangs(server: Scripted, module: str) -> None:
     server.replies = [hang]
     started = time.monotonic()
     assert revoke(server, module) is False
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 30
 
 
 def test_lo_01_a_server_that_is_offline(server: Scripted, module: str) -> None:

@@ -70,7 +70,9 @@ class Scripted:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
         self.url = f"{'https' if self.context else 'http'}://127.0.0.1:{self.port}"
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._connections: list[socket.socket] = []
+        self._threads = [threading.Thread(target=self._accept, daemon=True)]
+        self._threads[0].start()
         return self
 
     def __exit__(
@@ -81,8 +83,14 @@ class Scripted:
     ) -> None:
         self._done.set()
         with suppress(OSError):
-            socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+            socket.create_connection(("127.0.0.1", self.port), timeout=60).close()
+        self._threads[0].join()
         self._listener.close()
+        for connection in tuple(self._connections):
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+        for each in self._threads:
+            each.join()
 
     def paths(self) -> list[str]:
         """Return the paths that were asked for."""
@@ -92,10 +100,13 @@ class Scripted:
         while not self._done.is_set():
             with suppress(OSError):
                 connection, _ = self._listener.accept()
-                threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+                thread = threading.Thread(target=self._serve, args=(connection,), daemon=True)
+                self._threads.append(thread)
+                thread.start()
 
     def _serve(self, plain: socket.socket) -> None:
-        plain.settimeout(10)
+        plain.settimeout(60)
+        self._connections.append(plain)
         with suppress(OSError, ValueError), plain:
             connection = (
                 self.context.wrap_socket(plain, server_side=True) if self.context else plain
@@ -138,13 +149,12 @@ def reset(connection: socket.socket) -> None:
 
 def hang(connection: socket.socket) -> None:
     """Say nothing until the other side goes away."""
-    connection.settimeout(10)
     connection.recv(1)
 
 
 def provider(server: Scripted, module: str = "httpx", **facts: Any) -> OAuthProvider:
     """Return a provider whose endpoints are all *server*, each at a path of its own."""
-    known: dict[str, Any] = {"client_id": "todo-cli", "http_timeout": 5.0}
+    known: dict[str, Any] = {"client_id": "todo-cli", "http_timeout": 60.0}
     if "issuer" not in facts:
         known["authorization_endpoint"] = f"{server.url}/authorize"
         known["token_endpoint"] = f"{server.url}/token"

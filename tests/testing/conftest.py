@@ -19,5 +19,5 @@ def server() -> Iterator[AuthorizationServer]:
 @pytest.fixture
 def visitor(server: AuthorizationServer) -> Iterator[Visitor]:
     """Talk to it as a client program."""
-    with httpx.Client(trust_env=False, timeout=5) as http:
+    with httpx.Client(trust_env=False, timeout=60) as http:
         yield Visitor(server, http)

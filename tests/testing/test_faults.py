@@ -49,12 +49,13 @@ def test_a_dropped_request_has_done_nothing(visitor: Visitor, faults: Faults, to
 def test_no_answer_comes(visitor: Visitor, faults: Faults, token: str) -> None:
     """never_answer reads the request and leaves the client to its own patience."""
     faults.never_answer.add("token")
-    visitor.http.timeout = httpx.Timeout(0.1)
+    patient, visitor.http.timeout = visitor.http.timeout, httpx.Timeout(60, read=0.1)
 
     with pytest.raises(httpx.ReadTimeout):
         visitor.refresh(token)
 
     faults.never_answer.clear()
+    visitor.http.timeout = patient
     assert visitor.refresh(token).status_code == 200
 
 
@@ -187,7 +188,7 @@ def test_the_servers_clock_can_be_wrong(visitor: Visitor, faults: Faults, token:
     faults.date_skew = 86400
     date = email.utils.parsedate_to_datetime(visitor.refresh(token).headers["date"])
 
-    assert date.timestamp() - time.time() == pytest.approx(86400, abs=5)
+    assert date.timestamp() - time.time() == pytest.approx(86400, abs=60)
 
 
 def test_other_endpoints_are_left_alone(visitor: Visitor, faults: Faults, token: str) -> None:

@@ -88,7 +88,7 @@ guard.remove()
 assert keychain.guard is None and {REFUSAL!r} not in os.environ
 """
     environ = {name: value for name, value in os.environ.items() if name != REFUSAL}
-    subprocess.run([sys.executable, "-c", program], check=True, timeout=30, env=environ)
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=100, env=environ)
 
 
 PAGE = """
@@ -144,7 +144,7 @@ def test_a_test_that_touches_the_keyring_fails(tmp_path: Path) -> None:
         env=environ,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=100,
         check=False,
     )
 
