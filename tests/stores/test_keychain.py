@@ -309,7 +309,7 @@ def test_kr_07_a_short_secret_stays_whole(vault: SystemVault, use: Use) -> None:
 
 
 @given(st.lists(st.integers(0, 4000), min_size=2, max_size=5), st.integers(0, 30))
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_kr_07_a_crash_leaves_the_old_secret_or_the_new(lengths: list[int], calls: int) -> None:
     """Whichever call to the backend is the last, one of the two secrets can be read whole."""
     backend = Dying()
