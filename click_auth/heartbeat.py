@@ -51,10 +51,11 @@ def beating_lock(path: Path, deadline: float) -> Iterator[None]:
     try:
         yield
     finally:
-        stopped.set()
-        with contextlib.suppress(OSError):
-            if os.getpid() == owner and is_at(path, file):
-                path.unlink()
+        if os.getpid() == owner:  # a forked child has no heart, and perhaps the lock of its event
+            stopped.set()
+            with contextlib.suppress(OSError):
+                if is_at(path, file):
+                    path.unlink()
         file.close()
 
 

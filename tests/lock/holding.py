@@ -13,7 +13,7 @@ HOLD = """
 import sys
 from pathlib import Path
 from click_auth.lock import exclusive
-with exclusive(Path(sys.argv[1]), 5.0):
+with exclusive(Path(sys.argv[1]), 60.0):
     print("held", flush=True)
     sys.stdin.readline()
 print("released", flush=True)
