@@ -34,8 +34,8 @@ def beating_lock(path: Path, deadline: float) -> Iterator[None]:
     try:
         yield
     finally:
-        stopped.set()
-        if os.getpid() == owner:
+        if os.getpid() == owner:  # a forked child has no heart, and perhaps the lock of its event
+            stopped.set()
             unlink(path, file)
         file.close()
 

@@ -1,8 +1,9 @@
-"""What every test shares: the slow folders are collected only when a run names them."""
+"""What every test shares: a machine that may be slow, and slow folders only where a run asks."""
 
 from __future__ import annotations
 
 import signal
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -12,9 +13,15 @@ ON_REQUEST = ("integration", "crash")
 
 
 def pytest_configure() -> None:
-    """Hear Ctrl-C, here and in every child, where a shell started the run in its background."""
-    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    """Let a run in the background be interrupted, and let no example of hypothesis be timed."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # so does a shell start what follows `&`
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    if find_spec("hypothesis") is not None:  # the integration tests do without
+        from hypothesis import settings
+
+        # How long an example takes says more about the machine than about the parser.
+        settings.register_profile("patient", deadline=None)
+        settings.load_profile("patient")
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

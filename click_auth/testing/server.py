@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -55,7 +56,10 @@ class AuthorizationServer(Service):
         """Nobody listens inside of the block; afterwards the server is back on the same port."""
         self.stop()
         try:
-            yield
+            with socket.socket() as ours:  # bound, so that no other process is given the port
+                ours.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                ours.bind(("127.0.0.1", self.port))
+                yield
         finally:
             self.start()
 

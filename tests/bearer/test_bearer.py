@@ -12,7 +12,7 @@ import pytest
 from click_auth import Auth, MemoryTokenStore, NotLoggedIn
 from click_auth.records import Record
 from click_auth.testing import AuthorizationServer, JournalEntry, logged_in
-from refresh.crowd import Place
+from refresh.crowd import Place, unanswered
 
 
 def calls(place: Place) -> list[JournalEntry]:
@@ -181,23 +181,22 @@ async def test_tasks_share_one_refresh_after_a_401(place: Place, anyio_backend: 
 
 @pytest.mark.anyio
 async def test_loop_runs_on_while_a_token_is_renewed(place: Place, anyio_backend: str) -> None:
-    """While a refresh takes a second, the event loop goes on ticking."""
+    """While a refresh is not answered, the event loop goes on: it is what lets the answer go."""
     auth = place.log_in()
-    place.server.faults.delay_answer["token"] = 1.0
-    ticks = 0
-
-    async def tick() -> None:
-        nonlocal ticks
-        while True:
-            await anyio.sleep(0.01)
-            ticks += 1
-
     api = httpx.AsyncClient(auth=auth.bearer(), base_url=place.server.api_url, timeout=60)
+    statuses: list[int] = []
+
+    async def ask() -> None:
+        statuses.append((await api.get("/me")).status_code)
+
     async with api, anyio.create_task_group() as group:
-        group.start_soon(tick)
-        assert (await api.get("/me")).status_code == 200
-        group.cancel_scope.cancel()
-    assert ticks > 20
+        with unanswered(place.server) as asked:
+            group.start_soon(ask)
+            assert await anyio.to_thread.run_sync(asked.wait, 60)
+            for _ in range(20):
+                await anyio.sleep(0.01)
+            assert statuses == []
+    assert statuses == [200]
 
 
 @pytest.mark.anyio
@@ -205,12 +204,20 @@ async def test_cancelled_task_loses_nothing(place: Place, anyio_backend: str) ->
     """A task cancelled while a refresh is in flight: the new tokens are stored, no lock is left."""
     auth = place.log_in()
     before = place.record()["generation"]
-    place.server.faults.delay_answer["token"] = 0.5
+    answers: list[httpx.Response] = []
     async with httpx.AsyncClient(
         auth=auth.bearer(), base_url=place.server.api_url, timeout=60
     ) as api:
-        with anyio.move_on_after(0.2):
-            await api.get("/me")
+
+        async def ask() -> None:
+            answers.append(await api.get("/me"))
+
+        async with anyio.create_task_group() as group:
+            with unanswered(place.server) as asked:
+                group.start_soon(ask)
+                assert await anyio.to_thread.run_sync(asked.wait, 60)
+                group.cancel_scope.cancel()
+        assert answers == []
         assert place.record()["generation"] == before + 1
         assert not list((place.folder / "locks").glob("*"))
         assert (await api.get("/me")).status_code == 200

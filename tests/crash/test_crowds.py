@@ -11,7 +11,7 @@ import pytest
 from crash.figures import Print
 from crash.place import CrashPlace
 from crash.rounds import short_and_long
-from refresh.crowd import outcome
+from refresh.crowd import outcome, unanswered
 
 
 @pytest.mark.long
@@ -60,11 +60,11 @@ def test_stopped_holder_is_waited_for(place: CrashPlace, seconds: int, figure: P
     """A holder that is stopped for longer than its request may take: no second request, ever."""
     timeout = {"WORKER_TIMEOUT": str(seconds - 2)}
     place.log_in()
-    place.server.faults.delay_answer["token"] = 0.5
-    asked = place.asked()
-    first = place.start("token", **timeout)
-    assert asked.wait(30)
-    first.send_signal(signal.SIGSTOP)
+    with unanswered(place.server) as asked:
+        first = place.start("token", **timeout)
+        assert asked.wait(60)
+        first.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, first.pid, os.WSTOPPED | os.WNOWAIT)
     others = [place.start("token", **timeout) for _ in range(3)]
     time.sleep(seconds)
     assert all(other.poll() is None for other in others)

@@ -57,7 +57,7 @@ def test_killed_around_the_answer(place: CrashPlace, rounds: int, figure: Print)
     for number in range(rounds):
         asked = place.asked()
         process = place.start("refresh", "1", **place.counting)
-        assert asked.wait(30)
+        assert asked.wait(60)
         time.sleep(number * 0.04 / rounds)
         process.kill()
         after_a_crash(place, place.ended(process), kills)
@@ -76,10 +76,10 @@ def test_lk_12_interrupted_around_the_answer(
     for each in range(rounds):
         asked = place.asked()
         process = place.start("refresh", "1")
-        assert asked.wait(30)
+        assert asked.wait(60)
         time.sleep(each * 0.04 / rounds)
         process.send_signal(number)
-        process.communicate(timeout=30)
+        process.communicate(timeout=60)
         codes[process.returncode] += 1
         assert place.next_command(sent=None) == "ok"
         assert place.leftovers() == []

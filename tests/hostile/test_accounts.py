@@ -79,7 +79,7 @@ def test_lo_01_a_logout_that_waits_for_a_refresh_revokes_what_it_brought(world: 
     asked = threading.Event()
     world.server.faults.hooks["token"] = lambda _request: asked.set()
     thread.start()
-    assert asked.wait(30)
+    assert asked.wait(60)
     result = world.auth().logout()
     thread.join()
     assert (result.removed, result.revoked) == (("ada",), True)

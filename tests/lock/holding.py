@@ -13,7 +13,7 @@ HOLD = """
 import sys
 from pathlib import Path
 from click_auth.lock import exclusive
-with exclusive(Path(sys.argv[1]), 5.0):
+with exclusive(Path(sys.argv[1]), 60.0):
     print("held", flush=True)
     sys.stdin.readline()
 print("released", flush=True)
@@ -38,11 +38,11 @@ class Holder:
         return self.process.stdout
 
     def let_go(self) -> None:
-        self.process.communicate("\n", timeout=30)
+        self.process.communicate("\n", timeout=60)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.process.kill()
-        self.process.communicate(timeout=30)
+        self.process.communicate(timeout=60)

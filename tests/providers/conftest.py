@@ -3,13 +3,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import settings
 
 from providers.wire import Scripted
-
-# How long an example takes says more about the machine than about the parser.
-settings.register_profile("patient", deadline=None)
-settings.load_profile("patient")
 
 
 @pytest.fixture(params=["httpx", "httpx2"])

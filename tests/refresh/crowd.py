@@ -8,12 +8,14 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from click_auth import Auth, OAuthProvider
-from click_auth.testing import AuthorizationServer, logged_in
+from click_auth.testing import Answer, AuthorizationServer, Request, endpoints, logged_in
 
 WORKER = Path(__file__).with_name("worker.py")
 
@@ -80,6 +82,28 @@ class Place:
         """Return the record as it is in the file."""
         text = (self.folder / "auth.json").read_text("utf-8")
         return dict(json.loads(text)["accounts"][key])
+
+
+@contextmanager
+def unanswered(server: AuthorizationServer) -> Iterator[threading.Event]:
+    """Keep the answer to the next request for tokens back until the block ends.
+
+    The event says that the server has done what it was asked.
+    """
+    done, let_go = threading.Event(), threading.Event()
+
+    def think(request: Request) -> Answer:
+        server.faults.hooks.pop("token", None)
+        answer = endpoints.answer(server, request)
+        done.set()
+        let_go.wait(60)
+        return answer
+
+    server.faults.hooks["token"] = think
+    try:
+        yield done
+    finally:
+        let_go.set()
 
 
 def outcome(process: subprocess.Popen[str]) -> dict[str, Any]:

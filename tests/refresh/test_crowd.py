@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 import time
@@ -9,7 +10,7 @@ import time
 import pytest
 
 from click_auth.testing import Answer
-from refresh.crowd import Place, outcome
+from refresh.crowd import Place, outcome, unanswered
 
 
 @pytest.mark.parametrize("seconds", [0.1, 3.0])
@@ -27,7 +28,15 @@ def test_rf_01_one_request_for_a_crowd(place: Place, seconds: float) -> None:
 def test_without_the_lock_the_grant_dies(place: Place) -> None:
     """The same crowd with its lock taken out reuses a token, and the server ends the grant."""
     place.log_in()
-    place.server.faults.delay_answer["token"] = 0.5
+    requests, is_reused = [], threading.Event()
+
+    def wait_for_another(request: object) -> None:
+        requests.append(request)
+        if len(requests) > 1:
+            is_reused.set()
+        is_reused.wait(60)
+
+    place.server.faults.hooks["token"] = wait_for_another
     place.crowd(8, "unlocked")
     assert place.server.refresh_count > 1
     assert place.server.reuse_count > 0
@@ -49,11 +58,11 @@ def test_as_many_requests_as_expiries(place: Place) -> None:
 def test_stopped_holder_is_waited_for(place: Place) -> None:
     """While the process that refreshes is stopped, nobody asks the server a second time."""
     place.log_in()
-    place.server.faults.delay_answer["token"] = 0.5
-    asked = place.asked()
-    first = place.start("token")
-    assert asked.wait(30)
-    first.send_signal(signal.SIGSTOP)
+    with unanswered(place.server) as asked:
+        first = place.start("token")
+        assert asked.wait(60)
+        first.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, first.pid, os.WSTOPPED | os.WNOWAIT)
     others = [place.start("token") for _ in range(3)]
     time.sleep(2.0)
     assert place.server.refresh_count <= 1
@@ -72,12 +81,12 @@ def test_lk_01_killed_holder_delays_nobody(place: Place) -> None:
         if asked.is_set():
             return None
         asked.set()
-        dead.wait(30)
+        dead.wait(60)
         return Answer(503, {}, b"")
 
     place.server.faults.hooks["token"] = hold
     first = place.start("token")
-    assert asked.wait(30)
+    assert asked.wait(60)
     first.kill()
     first.communicate()
     try:

@@ -19,7 +19,7 @@ from click_auth import (
     refresh_access_token,
 )
 from click_auth.testing import logged_in
-from refresh.crowd import Place
+from refresh.crowd import Place, unanswered
 
 
 def test_fresh_token_is_returned_as_it_is(place: Place) -> None:
@@ -235,8 +235,6 @@ def test_waiter_outlasts_the_slowest_hold(place: Place) -> None:
 def test_logout_during_a_refresh_stands(place: Place) -> None:
     """A logout that did not wait is not undone by the answer that comes later."""
     auth = place.log_in()
-    place.server.faults.delay_answer["token"] = 1.0
-    asked = place.asked()
     failures: list[Exception] = []
 
     def refresh() -> None:
@@ -246,10 +244,11 @@ def test_logout_during_a_refresh_stands(place: Place) -> None:
             failures.append(error)
 
     thread = threading.Thread(target=refresh)
-    thread.start()
-    assert asked.wait(30)
-    other = place.auth()
-    assert other.store.forget("ada") is None
+    with unanswered(place.server) as asked:
+        thread.start()
+        assert asked.wait(60)
+        other = place.auth()
+        assert other.store.forget("ada") is None
     thread.join()
     assert len(failures) == 1
     assert other.current_account() is None
@@ -259,14 +258,13 @@ def test_logout_during_a_refresh_stands(place: Place) -> None:
 def test_rf_12_login_during_a_refresh_wins(place: Place) -> None:
     """Tokens of a newer login stay, though an older refresh is answered after it."""
     auth = place.log_in()
-    place.server.faults.delay_answer["token"] = 1.0
-    asked = place.asked()
     tokens: list[str] = []
     thread = threading.Thread(target=lambda: tokens.append(auth.access_token()))
-    thread.start()
-    assert asked.wait(30)
-    logged_in(place.auth(), server=place.server)
-    newest = place.record()["fallback_token"]
+    with unanswered(place.server) as asked:
+        thread.start()
+        assert asked.wait(60)
+        logged_in(place.auth(), server=place.server)
+        newest = place.record()["fallback_token"]
     thread.join()
     assert tokens == [newest]
     assert place.record()["fallback_token"] == newest
@@ -277,17 +275,15 @@ def test_lk_12_signal_between_request_and_write(place: Place, number: signal.Sig
     """A signal that arrives while the answer is awaited is delivered after the write."""
     place.log_in()
     before = place.record()["generation"]
-    place.server.faults.delay_answer["token"] = 1.0
-    asked = place.asked()
-    process = place.start("token")
-    assert asked.wait(30)
-    process.send_signal(number)
-    process.communicate(timeout=30)
+    with unanswered(place.server) as asked:
+        process = place.start("token")
+        assert asked.wait(60)
+        process.send_signal(number)
+    process.communicate(timeout=60)
     assert process.returncode != 0
     assert place.record()["generation"] == before + 1
     assert place.server.refresh_count == 1
     assert not list((place.folder / "locks").glob("*"))
-    place.server.faults.clear()
     assert place.auth().access_token() == place.record()["fallback_token"]
 
 

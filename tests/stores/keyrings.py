@@ -116,8 +116,16 @@ class Hanging(Cellar):
 
     def get_password(self, service: str, username: str) -> str | None:
         """Wait."""
-        self.let_go.wait(30)
+        self.let_go.wait()
         return super().get_password(service, username)
+
+
+def join_calls() -> None:
+    """Wait until no thread is in a call of the keyring any more."""
+    for thread in threading.enumerate():
+        if thread.name == "click-auth":
+            thread.join(60)
+            assert not thread.is_alive()
 
 
 class Flickering(Cellar):

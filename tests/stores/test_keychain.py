@@ -31,6 +31,7 @@ from stores.keyrings import (
     Rude,
     Small,
     Telltale,
+    join_calls,
     under_the_name_of,
 )
 
@@ -44,12 +45,14 @@ def vault() -> SystemVault:
     return SystemVault("todo")
 
 
-@pytest.fixture
-def quick() -> Iterator[None]:
-    """Wait a tenth of a second for each call."""
-    token = keychain.seconds_per_call.set(0.1)
-    yield
-    keychain.seconds_per_call.reset(token)
+@contextlib.contextmanager
+def waiting(seconds: float) -> Iterator[None]:
+    """Wait so long for each call."""
+    token = keychain.seconds_per_call.set(seconds)
+    try:
+        yield
+    finally:
+        keychain.seconds_per_call.reset(token)
 
 
 def test_a_secret_lies_under_a_service_of_its_own(vault: SystemVault, cellar: Cellar) -> None:
@@ -216,34 +219,30 @@ def test_kr_15_a_chain_is_as_good_as_its_first(use: Use) -> None:
     assert facts_of(chain).weakness is None
 
 
-@pytest.mark.usefixtures("quick")
 def test_a_hanging_backend_is_given_up(vault: SystemVault, use: Use) -> None:
     """A call that does not come back ends in time, the next one at once; later all is well."""
     backend = Hanging()
     use(backend)
-    started = time.monotonic()
-    with pytest.raises(KeyringTrouble, match="did not answer") as caught:
+    with waiting(0.1), pytest.raises(KeyringTrouble, match="did not answer") as caught:
         vault.set("user-ada", SECRET)
     assert caught.value.kind == "hanging"
-    with pytest.raises(KeyringTrouble, match="still waits"):
+    with waiting(3600.0), pytest.raises(KeyringTrouble, match="still waits"):
         vault.get("user-ada")
-    assert time.monotonic() - started < 2
     backend.let_go.set()
-    for thread in threading.enumerate():
-        if thread.name == "click-auth":
-            thread.join(5)
+    join_calls()
     vault.set("user-ada", SECRET)
     assert vault.get("user-ada") == SECRET
 
 
-@pytest.mark.usefixtures("quick")
 def test_a_person_is_given_time(vault: SystemVault, use: Use) -> None:
     """While a person is logging in, a prompt may stand as long as they need to answer it."""
     backend = Hanging()
     use(backend)
-    threading.Timer(0.3, backend.let_go.set).start()
-    with vault.patiently():
+    person = threading.Timer(0.3, backend.let_go.set)
+    person.start()
+    with waiting(0.1), vault.patiently():
         assert vault.get("user-ada") is None
+    person.join()
 
 
 def test_a_hanging_backend_does_not_hold_the_exit() -> None:
@@ -261,9 +260,7 @@ try:
 except Exception as error:
     print(error.kind)
 """
-    started = time.monotonic()
     assert run(script) == "hanging\n"
-    assert time.monotonic() - started < 10
 
 
 def test_kr_07_a_long_secret_on_a_backend_that_cuts(vault: SystemVault, use: Use) -> None:
@@ -309,7 +306,7 @@ def test_kr_07_a_short_secret_stays_whole(vault: SystemVault, use: Use) -> None:
 
 
 @given(st.lists(st.integers(0, 4000), min_size=2, max_size=5), st.integers(0, 30))
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_kr_07_a_crash_leaves_the_old_secret_or_the_new(lengths: list[int], calls: int) -> None:
     """Whichever call to the backend is the last, one of the two secrets can be read whole."""
     backend = Dying()
@@ -577,7 +574,7 @@ def test_a_bus_that_never_answers_is_left(tmp_path: Path, monkeypatch: pytest.Mo
         monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", f"unix:path={tmp_path / 'bus'}")
         started = time.monotonic()
         assert secret_service.glance("todo/user-ada", "user-ada", seconds=0.2) is None
-    assert 0.1 < time.monotonic() - started < 2
+        assert time.monotonic() - started > 0.1
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the Secret Service is Linux's")
@@ -595,15 +592,13 @@ def test_a_bus_with_a_full_queue_is_waited_for(
 
         def greet() -> None:
             time.sleep(0.1)
-            for _ in range(2):
-                caller, _address = bus.accept()
-                with caller:
-                    caller.settimeout(0.5)
-                    with contextlib.suppress(TimeoutError):
-                        greeted.append(caller.recv(64))
+            bus.accept()[0].close()
+            caller, _address = bus.accept()
+            with caller:
+                greeted.append(caller.recv(64))
 
         thread = threading.Thread(target=greet)
         thread.start()
-        assert secret_service.glance("todo/user-ada", "user-ada") is None
+        assert secret_service.glance("todo/user-ada", "user-ada", seconds=60.0) is None
         thread.join()
-    assert any(b"AUTH EXTERNAL" in line for line in greeted)
+    assert b"AUTH EXTERNAL" in greeted[0]

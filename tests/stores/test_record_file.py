@@ -5,7 +5,9 @@ import errno
 import json
 import os
 import stat
-import time
+import sys
+import tracemalloc
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -253,10 +255,24 @@ def test_fs_07_a_large_file_is_bounded(file: RecordFile) -> None:
     """A file beyond any use is refused without being read."""
     with file.path.open("r+b") as huge:
         huge.truncate(1 << 40)
-    started = time.monotonic()
-    with pytest.raises(StorageUnavailable, match="larger"):
-        file.find("ada")
-    assert time.monotonic() - started < 1
+    tracemalloc.start()
+    try:
+        with pytest.raises(StorageUnavailable, match="larger"):
+            file.find("ada")
+        assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def calls_of(function: Callable[[], object]) -> int:
+    """Return how many functions of Python are called in a call: as many on any machine."""
+    called: list[str] = []
+    sys.setprofile(lambda frame, event, _: called.append(event) if event == "call" else None)
+    try:
+        function()
+    finally:
+        sys.setprofile(None)
+    return len(called)
 
 
 def test_fs_07_ten_thousand_accounts(folder: Path) -> None:
@@ -266,13 +282,11 @@ def test_fs_07_ten_thousand_accounts(folder: Path) -> None:
         for number in range(10_000):
             record = Record(Identity(f"user{number}"), access_token_obtained_at=1.0)
             draft.records[record.key] = record
-    started = time.process_time()
     found = file.find("user7777")
     assert found is not None
-    assert time.process_time() - started < 0.2
-    started = time.process_time()
-    assert file.compare_and_set(found, ADA)
-    assert time.process_time() - started < 1.0
+    assert calls_of(lambda: file.find("user7777")) < 100
+    assert calls_of(lambda: file.compare_and_set(found, ADA)) < 10 * 10_000
+    assert file.find("user7777") == ADA
 
 
 @posix
@@ -287,12 +301,10 @@ def test_fs_09_something_else_is_in_the_way(folder: Path, kind: str) -> None:
         os.mkfifo(file.path)
     else:
         file.path.symlink_to("/dev/zero")
-    started = time.monotonic()
     with pytest.raises(StorageUnavailable, match=r"auth\.json"):
         file.find("ada")
     with pytest.raises(StorageUnavailable, match=r"auth\.json"):
         file.insert_if_absent(ADA)
-    assert time.monotonic() - started < 2
 
 
 @posix

@@ -85,6 +85,12 @@ def test_a_server_can_go_offline_and_come_back(
     assert visitor.refresh(tokens["refresh_token"]).status_code == 200
 
 
+def test_an_offline_server_keeps_its_port(server: AuthorizationServer) -> None:
+    """Nobody else gets it in the meantime, so that the server can come back."""
+    with server.offline(), socket.socket() as stranger, pytest.raises(OSError, match="in use"):
+        stranger.bind(("127.0.0.1", server.port))
+
+
 def test_the_port_can_be_chosen() -> None:
     """A port that is given is the one that is used."""
     with AuthorizationServer() as first:
