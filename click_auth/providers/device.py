@@ -147,6 +147,7 @@ class _Polling:
     deadline: float
     sleep: Callable[[float], None]
     monotonic: Callable[[], float]
+    slowed: int = 0
 
     def run(self) -> TokenBundle:
         """Return the tokens once the person has agreed (section 3.5)."""
@@ -160,28 +161,33 @@ class _Polling:
                 wait, failures = interval, failures + 1
                 if error.error == "slow_down":
                     wait = interval = interval + SLOWER_BY
+                    self.slowed += 1
                 elif _is_passing(error):
                     backoff = min(interval * 2**failures, max(interval, LONGEST_BACKOFF))
                     wait = max(backoff, error.retry_after or 0.0)
                 elif error.error != "authorization_pending":
-                    raise _ended(error) from None
+                    raise self._ended(error) from None
                 if not _is_passing(error):
                     failures = 0
-        raise _expired()
+        raise self._expired()
+
+    def _ended(self, error: EndpointFailed) -> LoginFailed:
+        if error.error == "access_denied":
+            return LoginFailed("The login was refused on the other device.")
+        return self._expired() if error.error == "expired_token" else error.as_login_error()
+
+    def _expired(self) -> LoginFailed:
+        hints = ["Start the login again."]
+        if self.slowed > 1:  # one is a server's way to lengthen the interval
+            hints.append(
+                f"The server said {self.slowed} times that it was asked too often: the clock of "
+                "this machine may run too fast, as in a virtual machine that was suspended."
+            )
+        message = "The code was not entered in time."
+        return LoginFailed(message, code=CALLBACK_TIMEOUT, hints=hints)
 
 
 def _is_passing(error: EndpointFailed) -> bool:
     """Return whether the failure says nothing about this login: no answer, or a sick server."""
     status = error.status
     return error.error is None or status == 429 or (status is not None and status >= 500)  # noqa: PLR2004
-
-
-def _ended(error: EndpointFailed) -> LoginFailed:
-    if error.error == "access_denied":
-        return LoginFailed("The login was refused on the other device.")
-    return _expired() if error.error == "expired_token" else error.as_login_error()
-
-
-def _expired() -> LoginFailed:
-    message = "The code was not entered in time."
-    return LoginFailed(message, code=CALLBACK_TIMEOUT, hints=["Start the login again."])

@@ -243,6 +243,17 @@ def test_df_05_slow_down_is_for_good(server: Scripted, module: str) -> None:
     assert log_in(server, module, slow, PENDING, slow, GOOD)[1].slept == [5, 10, 10, 15]
 
 
+@pytest.mark.parametrize("often, speaks_of_clock", [(1, False), (2, True)])
+def test_df_11_a_server_that_is_asked_too_often_is_no_riddle(
+    server: Scripted, module: str, often: int, speaks_of_clock: bool
+) -> None:
+    """Who waits as long as they are told to, and is still too fast, has a fast clock."""
+    answers = [say_error("slow_down")] * often + [say_error("expired_token")]
+    with pytest.raises(LoginFailed, match="not entered in time") as failed:
+        log_in(server, module, *answers)
+    assert ("clock" in " ".join(failed.value.hints)) is speaks_of_clock
+
+
 @pytest.mark.parametrize("status", [200, 400, 403, 428])
 def test_df_05_the_code_decides_not_the_status(server: Scripted, module: str, status: int) -> None:
     """GitHub says it with 200, Google with 428."""
