@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from click_auth.asked import in_effect
-from click_auth.commands.attaching import answers_to, attach, check_group
-from click_auth.commands.options import account_argument, account_options
+from click_auth.commands.attaching import attach, check_free, made_as
+from click_auth.commands.options import account_argument, account_options, no_revoke_option
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -33,17 +33,12 @@ def attach_accounts(
     """
 
     def decorate(group: G) -> G:
-        check_group(group)
-        if answers_to(group, name):
-            message = f"the group {group.name!r} already has a command {name!r}"
-            raise ValueError(message)
+        check_free(group, name)
 
         def account() -> None:
             """List, choose and remove accounts."""
 
-        made_as = {} if cls is None else {"cls": cls}
-        made: click.Group = group.group(name, params=list(params), **made_as, **attrs)(account)
-        _fill(auth, made)
+        _fill(auth, group.group(name, params=list(params), **made_as(cls), **attrs)(account))
         return group
 
     return decorate
@@ -75,14 +70,8 @@ def _fill(auth: Auth, group: click.Group) -> None:
         output.done(f"Removed {', '.join(result.removed)}.")
         output.result(result.to_json, None)
 
-    no_revoke = click.Option(
-        ["--no-revoke", "no_revoke"], is_flag=True, help="Do not tell the server."
-    )
     ref = account_argument(auth)
-    for name, body, params in (
-        ("list", list_accounts, []),
-        ("use", use, [ref]),
-        ("current", current, account_options(auth)),
-        ("remove", remove, [ref, no_revoke]),
-    ):
-        attach(group, auth, name, body, params, cls=None, extra=(), attrs={})
+    attach(auth, "list", list_accounts, [])(group)
+    attach(auth, "use", use, [ref])(group)
+    attach(auth, "current", current, account_options(auth))(group)
+    attach(auth, "remove", remove, [ref, no_revoke_option()])(group)

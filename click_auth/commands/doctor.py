@@ -36,7 +36,4 @@ def attach_doctor(
         output.rows(report.to_json, rows, rendered(report))
         click.get_current_context().exit(0 if report.ok else 1)
 
-    def decorate(group: G) -> G:
-        return attach(group, auth, name, doctor, [], cls=cls, extra=params, attrs=attrs)
-
-    return decorate
+    return attach(auth, name, doctor, [], cls=cls, params=params, **attrs)

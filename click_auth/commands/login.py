@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from click_auth.commands.attaching import attach
-from click_auth.commands.options import instance_parameters, user_parameter
+from click_auth.commands.options import flag, instance_parameters, user_parameter
 from click_auth.defaults import LOGIN_TIMEOUT
 from click_auth.providers import options as offered
 
@@ -50,8 +50,7 @@ def attach_login(
         log_in(auth, output, hooks, options)
 
     def decorate(group: G) -> G:
-        own = _options(auth)
-        attach(group, auth, name, login, own, cls=cls, extra=params, attrs=attrs)
+        attach(auth, name, login, _options(auth), cls=cls, params=params, **attrs)(group)
         auth.login_path.attached(group, name)
         return group
 
@@ -60,45 +59,37 @@ def attach_login(
 
 def _options(auth: Auth) -> list[click.Parameter]:
     """Return the options that the provider's login has, and no others."""
-    has = auth.core.services.login_options
-    possible: dict[str, click.Parameter] = {
-        offered.USER: user_parameter(auth, "Who should log in; anybody else is refused."),
-        offered.SCOPE: click.Option(
-            ["--scope", "scopes"],
+    possible = [
+        user_parameter(auth, "Who should log in; anybody else is refused."),
+        click.Option(
+            [offered.SCOPE, "scopes"],
             multiple=True,
             metavar="SCOPE",
             help="Ask for this scope too. May be given several times.",
         ),
-        offered.READ_ONLY: click.Option(
-            ["--read-only", "read_only"], is_flag=True, help="Ask for reading only."
-        ),
-        offered.NO_BROWSER: click.Option(
-            ["--no-browser", "no_browser"], is_flag=True, help="Print the address, open nothing."
-        ),
-        offered.DEVICE: click.Option(
-            ["--device"], is_flag=True, help="Show a code to enter on another device."
-        ),
-        offered.WITH_TOKEN: click.Option(
-            ["--with-token", "with_token"], is_flag=True, help="Read a token from standard input."
-        ),
-        offered.CALLBACK_PORT: click.Option(
-            ["--callback-port", "callback_port"],
+        flag(offered.READ_ONLY, "Ask for reading only."),
+        flag(offered.NO_BROWSER, "Print the address, open nothing."),
+        flag(offered.DEVICE, "Show a code to enter on another device."),
+        flag(offered.WITH_TOKEN, "Read a token from standard input."),
+        click.Option(
+            [offered.CALLBACK_PORT],
             type=click.IntRange(1, 65535),
             help="Listen for the browser's answer on this port.",
         ),
-        offered.TIMEOUT: click.Option(
-            ["--timeout"],
+        click.Option(
+            [offered.TIMEOUT],
             type=click.FloatRange(min=0, max=_LONGEST_WAIT, min_open=True),
             default=LOGIN_TIMEOUT,
             metavar="SECONDS",
             help="Wait this long for the browser's answer.",
             show_default=True,
         ),
-    }
+    ]
     storage = click.Option(
         ["--storage"],
         type=click.Choice(["system", "fallback", "plaintext"]),
         help="Where to keep the credential.",
     )
-    chosen = [option for name, option in possible.items() if name in has]
+    has = auth.core.services.login_options
+    chosen = [option for option in possible if has.issuperset(option.opts)]
     return [*chosen, storage, *instance_parameters(auth)]

@@ -8,7 +8,7 @@ import click
 
 from click_auth.asked import in_effect
 from click_auth.commands.attaching import attach
-from click_auth.commands.options import account_options
+from click_auth.commands.options import account_options, no_revoke_option
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -54,11 +54,5 @@ def attach_logout(
         if auth.core.environment.token is not None:
             output.voice.warn(f"{auth.core.environment.token_env} is set and still applies.")
 
-    def decorate(group: G) -> G:
-        no_revoke = click.Option(
-            ["--no-revoke", "no_revoke"], is_flag=True, help="Do not tell the server."
-        )
-        own = [*account_options(auth, with_all="Log every account out."), no_revoke]
-        return attach(group, auth, name, logout, own, cls=cls, extra=params, attrs=attrs)
-
-    return decorate
+    own = [*account_options(auth, with_all="Log every account out."), no_revoke_option()]
+    return attach(auth, name, logout, own, cls=cls, params=params, **attrs)

@@ -24,6 +24,16 @@ def account_options(auth: Auth, *, with_all: str | None = None) -> list[click.Pa
     return options
 
 
+def flag(name: str, text: str) -> click.Option:
+    """Return an option without a value; *text* is its help."""
+    return click.Option([name], is_flag=True, help=text)
+
+
+def no_revoke_option() -> click.Option:
+    """Return `--no-revoke`."""
+    return flag("--no-revoke", "Do not tell the server.")
+
+
 def user_parameter(
     auth: Auth, text: str = "Which account: a key, an id or a label."
 ) -> click.Option:

@@ -41,8 +41,4 @@ def attach_refresh(
         as_json = {"account": record.account.to_json(), "expires_at": expires_at}
         output.result(lambda: as_json, None)
 
-    def decorate(group: G) -> G:
-        own = account_options(auth)
-        return attach(group, auth, name, refresh, own, cls=cls, extra=params, attrs=attrs)
-
-    return decorate
+    return attach(auth, name, refresh, account_options(auth), cls=cls, params=params, **attrs)

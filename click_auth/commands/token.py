@@ -9,7 +9,7 @@ import click
 
 from click_auth.asked import in_effect
 from click_auth.commands.attaching import attach
-from click_auth.commands.options import account_options
+from click_auth.commands.options import account_options, flag
 from click_auth.defaults import DEFAULT_MIN_TTL
 
 if TYPE_CHECKING:
@@ -54,20 +54,17 @@ def attach_token(
         bundle = credential.bundle(min_ttl)
         output.bare(lambda: _as_json(credential, bundle), bundle.access_token)
 
-    def decorate(group: G) -> G:
-        own = [
-            *account_options(auth),
-            click.Option(
-                ["--min-ttl", "min_ttl"],
-                type=duration,
-                default=DEFAULT_MIN_TTL,
-                help="Renew it if less than this is left: 90, 30m.",
-            ),
-            click.Option(["--stored"], is_flag=True, help="Ignore the environment's token."),
-        ]
-        return attach(group, auth, name, token, own, cls=cls, extra=params, attrs=attrs)
-
-    return decorate
+    own = [
+        *account_options(auth),
+        click.Option(
+            ["--min-ttl"],
+            type=duration,
+            default=DEFAULT_MIN_TTL,
+            help="Renew it if less than this is left: 90, 30m.",
+        ),
+        flag("--stored", "Ignore the environment's token."),
+    ]
+    return attach(auth, name, token, own, cls=cls, params=params, **attrs)
 
 
 def _as_json(credential: Credential, bundle: TokenBundle) -> dict[str, Any]:
