@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from click_auth.auth import Auth
     from click_auth.commands.output import Human, Json
+    from click_auth.identity import Identity
 
 G = TypeVar("G", bound=click.Group)
 
@@ -47,9 +48,11 @@ def attach_accounts(
 def _fill(auth: Auth, group: click.Group) -> None:
     def list_accounts(output: Human | Json, **_: Any) -> None:
         """List the accounts that are stored."""
-        from click_auth.commands.accounts_body import show_all  # noqa: PLC0415 - the edge
-
-        show_all(auth, output)
+        identities, default = auth.core.store.listing()
+        rows = [{"account": each.to_json(), "default": each.key == default} for each in identities]
+        text = "\n".join(_line(each, is_default=each.key == default) for each in identities)
+        nobody = f"No accounts. Run `{auth.login_path.line(auth.app_name)}`."
+        output.rows(lambda: {"accounts": rows, "default": default}, rows, text or nobody)
 
     def use(output: Human | Json, *, ref: str, **_: Any) -> None:
         """Make an account the default one."""
@@ -75,3 +78,10 @@ def _fill(auth: Auth, group: click.Group) -> None:
     attach(auth, "use", use, [ref])(group)
     attach(auth, "current", current, account_options(auth))(group)
     attach(auth, "remove", remove, [ref, no_revoke_option()])(group)
+
+
+def _line(identity: Identity, *, is_default: bool) -> str:
+    """Return what `list` prints of an account: the default one is marked."""
+    mark = click.style("*", fg="green") if is_default else " "
+    where = f"  on {identity.instance}" if identity.instance else ""
+    return f"{mark} {identity.title}{where}" + ("  (default)" if is_default else "")
