@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -32,18 +32,13 @@ _SOURCES = {
 _UNITS = ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
 
 
+@dataclass(frozen=True)
 class Renderers:
     """The hooks of `attach_status`."""
 
-    def __init__(
-        self,
-        fetch_live: Callable[[StatusContext], Mapping[str, Any]] | None,
-        render_text: Callable[[StatusContext], str | None] | None,
-        render_json: Callable[[StatusContext], Mapping[str, Any]] | None,
-    ) -> None:
-        self.fetch_live = fetch_live
-        self.render_text = render_text
-        self.render_json = render_json
+    fetch_live: Callable[[StatusContext], Mapping[str, Any]] | None
+    render_text: Callable[[StatusContext], str | None] | None
+    render_json: Callable[[StatusContext], Mapping[str, Any]] | None
 
     def live(self, context: StatusContext) -> StatusContext:
         """Return *context* with what the service says, where it can be asked."""
