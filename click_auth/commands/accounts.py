@@ -52,7 +52,7 @@ def _fill(auth: Auth, group: click.Group) -> None:
         rows = [{"account": each.to_json(), "default": each.key == default} for each in identities]
         text = "\n".join(_line(each, is_default=each.key == default) for each in identities)
         nobody = f"No accounts. Run `{auth.login_path.line(auth.app_name)}`."
-        output.rows(lambda: {"accounts": rows, "default": default}, rows, text or nobody)
+        output.result(lambda: {"accounts": rows, "default": default}, text or nobody, rows)
 
     def use(output: Human | Json, *, ref: str, **_: Any) -> None:
         """Make an account the default one."""

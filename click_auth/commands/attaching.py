@@ -71,16 +71,11 @@ def check_group(group: object) -> None:
     """Raise TypeError above anything that is no `click.Group`, saying what it is."""
     if isinstance(group, click.Group):
         return
-    module = type(group).__module__
-    got = f"{type(group).__module__}.{type(group).__qualname__}"
-    why = (
-        "; Typer brings a copy of Click of its own, so its groups are no click.Group"
-        if module.partition(".")[0] == "typer"
-        or any("typer" in base.__module__ for base in type(group).__mro__)
-        else ""
-    )
-    message = f"attach_* decorates a click.Group, not {got}{why}"
-    raise TypeError(message)
+    kind = type(group)
+    got = f"{kind.__module__}.{kind.__qualname__}"
+    if any("typer" in base.__module__ for base in kind.__mro__):
+        got += "; Typer brings a copy of Click of its own, so its groups are no click.Group"
+    raise TypeError(f"attach_* decorates a click.Group, not {got}")
 
 
 def answers_to(group: click.Group, name: str) -> bool:

@@ -33,7 +33,7 @@ def attach_doctor(
 
         report = auth.doctor()
         rows = [check.to_json() for check in report.checks]
-        output.rows(report.to_json, rows, rendered(report))
+        output.result(report.to_json, rendered(report), rows)
         click.get_current_context().exit(0 if report.ok else 1)
 
     return attach(auth, name, doctor, [], cls=cls, params=params, **attrs)

@@ -74,7 +74,7 @@ def show(
     contexts = [hooks.live(each) for each in look_at_all(auth.core, offline=offline)]
     rows = [hooks.json(each) for each in contexts]
     texts = [text for each in contexts if (text := hooks.text(auth, each)) is not None]
-    output.rows(lambda: {"accounts": rows}, rows, "\n\n".join(texts) or "Not logged in.")
+    output.result(lambda: {"accounts": rows}, "\n\n".join(texts) or "Not logged in.", rows)
     deciding = [each for each in contexts if each.status.default] or contexts
     return deciding[0].status.exit_code if deciding else look(auth.core).status.exit_code
 

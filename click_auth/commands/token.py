@@ -30,8 +30,7 @@ def duration(text: str) -> float:
     """Return the seconds in `90`, `30m` or `2h`. Raises ValueError."""
     matched = re.fullmatch(_DURATION, str(text).strip())
     if matched is None:
-        message = f"{text!r} is no duration; 90, 30m and 2h are."
-        raise ValueError(message)
+        raise ValueError(f"{text!r} is no duration; 90, 30m and 2h are.")
     return float(matched[1]) * _SECONDS[matched[2]]
 
 
