@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from click_auth.asked import in_effect
 from click_auth.commands.attaching import attach
 from click_auth.commands.options import account_options, no_revoke_option
 
@@ -40,8 +39,7 @@ def attach_logout(
         """Log out, here and at the server."""
         from click_auth.results import LogoutContext  # noqa: PLC0415 - the edge
 
-        user, instance = in_effect(auth, None, None)
-        result = auth.logout(user, instance=instance, all=all_accounts, revoke=not no_revoke)
+        result = auth.logout(all=all_accounts, revoke=not no_revoke)
         context = LogoutContext(result)
         if on_logout is not None:
             on_logout(context)
