@@ -124,9 +124,6 @@ class Loopback:
         """Close the port and every connection but the held one."""
         for visitor in list(self._visitors):
             self._dismiss(visitor)
-        for one in self._listener.sockets:
-            with contextlib.suppress(KeyError, ValueError):
-                self._selector.unregister(one)
         self._listener.close()
 
     def _admit(self, listening: socket.socket) -> None:
@@ -146,7 +143,10 @@ class Loopback:
         if said == b"":
             self._dismiss(visitor)
         elif said is not None and visitor.answered:
-            self._spill(visitor, len(said))
+            # Thrown away: closing on unread bytes would recall the answer.
+            visitor.spilled += len(said)
+            if visitor.spilled > _MOST_SPILLED:
+                self._dismiss(visitor)
         elif said is not None:
             visitor.head += said
             return self._answer(visitor)
@@ -172,12 +172,6 @@ class Loopback:
             raise
         self._hold(visitor)
         return response
-
-    def _spill(self, visitor: Visitor, size: int) -> None:
-        """Throw away what comes after the answer: closing on unread bytes would recall it."""
-        visitor.spilled += size
-        if visitor.spilled > _MOST_SPILLED:
-            self._dismiss(visitor)
 
     def _hold(self, visitor: Visitor) -> None:
         self._release(visitor)

@@ -6,6 +6,7 @@ import getpass
 import math
 import socket
 import sys
+from contextlib import closing
 from typing import TYPE_CHECKING, TextIO
 
 from click_auth import voice
@@ -21,7 +22,6 @@ from click_auth.terminal import is_terminal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from types import TracebackType
 
     from typing_extensions import Self
 
@@ -65,19 +65,12 @@ class TerminalUI(LoginUI):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        held = self._held
+    def __exit__(self, kind: object, error: object, traceback: object) -> None:
         if error is not None:
-            self.finish(
-                success=False, message=error.message if isinstance(error, AuthError) else None
-            )
-        elif held is not None:
-            held.tell(pages.undecided())
+            message = error.message if isinstance(error, AuthError) else None
+            self.finish(success=False, message=message)
+        elif self._held is not None:
+            self._held.tell(pages.undecided())
 
     @property
     def has_browser(self) -> bool:
@@ -140,13 +133,10 @@ class TerminalUI(LoginUI):
         timeout: float = 300.0,
     ) -> AuthorizationResponse:
         """Send the person to the server and return its answer."""
-        listener = listen(redirect_uris, callback_port)
-        try:
+        with closing(listen(redirect_uris, callback_port)) as listener:
             request = start(listener.redirect_uri)
             opened = self.open_page(request.url)
             return self._first_answer(listener, request, timeout, opened=opened)
-        finally:
-            listener.close()
 
     def _first_answer(
         self, listener: Listener, request: AuthorizationRequest, timeout: float, *, opened: bool
