@@ -7,6 +7,7 @@ import math
 import socket
 import sys
 from contextlib import closing
+from functools import partial
 from typing import TYPE_CHECKING, TextIO
 
 from click_auth import voice
@@ -32,6 +33,10 @@ if TYPE_CHECKING:
     from click_auth.login.pages import PageContext
     from click_auth.providers.authorization import AuthorizationRequest, AuthorizationResponse
 
+_PASTE = (
+    "Or paste here the address that you were sent to, or the code, and press Enter.\n"
+    "It is not shown."
+)
 _LONGEST_ANSWER = 64 * 1024
 _MOST_QUOTED = 3
 
@@ -145,7 +150,10 @@ class TerminalUI(LoginUI):
             Doors(listener, request, open_keyboard(self._stdin), self.say) as doors,
             voice.counting_down(timeout) as countdown,
         ):
-            self._explain(listener, takes_paste=doors.takes_paste, opened=opened)
+            if not opened and self._environment.environ.get("SSH_CONNECTION"):
+                self._explain_forwarding(listener)
+            if doors.takes_paste:
+                self.event("paste", _PASTE)
             if not countdown.shown:
                 self.event(
                     "waiting",
@@ -160,16 +168,6 @@ class TerminalUI(LoginUI):
         if answer is None:
             raise _timeout(timeout, doors.strays)
         return answer
-
-    def _explain(self, listener: Listener, *, takes_paste: bool, opened: bool) -> None:
-        if not opened and self._environment.environ.get("SSH_CONNECTION"):
-            self._explain_forwarding(listener)
-        if takes_paste:
-            self.event(
-                "paste",
-                "Or paste here the address that you were sent to, or the code, and press Enter.\n"
-                "It is not shown.",
-            )
 
     def _explain_forwarding(self, listener: Listener) -> None:
         """Say how a browser at the other end of SSH reaches the listener."""
@@ -196,14 +194,13 @@ class TerminalUI(LoginUI):
             held.tell(self._last_page(success=success, message=message))
 
     def _last_page(self, *, success: bool, message: str | None) -> bytes:
+        told = partial(pages.outcome, self._app_name, success=success, message=message)
         if self._page is not None:
             try:
-                return pages.outcome(
-                    self._app_name, success=success, message=message, page=self._page
-                )
+                return told(page=self._page)
             except Exception as error:  # noqa: BLE001 - the application's; the login stands
                 voice.current().warn(f"The application's page failed: {type(error).__name__}.")
-        return pages.outcome(self._app_name, success=success, message=message)
+        return told()
 
 
 def _chosen(
