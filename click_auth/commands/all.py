@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import MutableMapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,8 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from click_auth.auth import Auth
-
-G = TypeVar("G", bound=click.Group)
+    from click_auth.commands.attaching import G
 
 _STANDARD = {
     "login": "attach_login",

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from click_auth.commands.attaching import attach
+from click_auth.commands.attaching import G, attach
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from click_auth.auth import Auth
     from click_auth.commands.output import Human, Json
-
-G = TypeVar("G", bound=click.Group)
 
 
 def attach_doctor(

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from typing import TYPE_CHECKING, Any, TextIO, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TextIO, cast
 
 import click
 
 from click_auth.asked import in_effect
-from click_auth.commands.attaching import attach
+from click_auth.commands.attaching import G, attach
 from click_auth.commands.options import flag, instance_parameters, user_parameter
 from click_auth.defaults import LOGIN_TIMEOUT
 from click_auth.errors import LoginFailed
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from click_auth.auth import Auth
     from click_auth.commands.output import Human, Json
     from click_auth.results import LoginContext, LoginResult
-
-G = TypeVar("G", bound=click.Group)
 
 _WISHES = ("scopes", "read_only", "device", "callback_port", "timeout", "storage")
 _LONGEST_WAIT = 24 * 60 * 60.0  # seconds

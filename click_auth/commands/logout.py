@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
-import click
-
-from click_auth.commands.attaching import attach
+from click_auth.commands.attaching import G, attach
 from click_auth.commands.options import account_options, no_revoke_option
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    import click
+
     from click_auth.auth import Auth
     from click_auth.commands.output import Human, Json
     from click_auth.results import LogoutContext
-
-G = TypeVar("G", bound=click.Group)
 
 
 def attach_logout(

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
-
-import click
+from typing import TYPE_CHECKING, Any
 
 from click_auth.asked import in_effect
-from click_auth.commands.attaching import attach
+from click_auth.commands.attaching import G, attach
 from click_auth.commands.options import account_options
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    import click
+
     from click_auth.auth import Auth
     from click_auth.commands.output import Human, Json
-
-G = TypeVar("G", bound=click.Group)
 
 
 def attach_refresh(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from click_auth.asked import in_effect
-from click_auth.commands.attaching import attach
+from click_auth.commands.attaching import G, attach
 from click_auth.commands.options import account_options, flag
 
 if TYPE_CHECKING:
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from click_auth.auth import Auth
     from click_auth.commands.output import Human, Json
     from click_auth.standing import StatusContext
-
-G = TypeVar("G", bound=click.Group)
 
 
 def attach_status(

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from click_auth.asked import in_effect
-from click_auth.commands.attaching import attach
+from click_auth.commands.attaching import G, attach
 from click_auth.commands.options import account_options, flag
 from click_auth.defaults import DEFAULT_MIN_TTL
 
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from click_auth.commands.output import Human, Json
     from click_auth.credentials import Credential
     from click_auth.tokens import TokenBundle
-
-G = TypeVar("G", bound=click.Group)
 
 _SECONDS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION = r"(\d+(?:\.\d+)?)([smhd]?)"
