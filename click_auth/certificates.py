@@ -40,17 +40,12 @@ def verification(verify: Any, certificate: Any, environ: Mapping[str, str]) -> A
         return verify
     context = _default() if verify is True else verify
     chain = (certificate,) if isinstance(certificate, (str, os.PathLike)) else certificate
-    return _with_chain(context, chain)
-
-
-def _with_chain(context: ssl.SSLContext, chain: Any) -> ssl.SSLContext:
     try:
         context.load_cert_chain(*chain)
     except OSError:
         message = f"cert= names {inert(chain[0])}, where no certificate with its key can be read."
-    else:
-        return context
-    raise AuthError(message, code="AUTH_BAD_SETTING")
+        raise AuthError(message, code="AUTH_BAD_SETTING") from None
+    return context
 
 
 def _trusting(path: str, source: str) -> ssl.SSLContext:
