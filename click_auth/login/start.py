@@ -86,7 +86,10 @@ class Login:
                 stored_in = self._stored(account, bundle)
                 who = account.identity.title
                 ui.finish(success=True, message=f"{settings.app_name} is logged in as {who}.")
-        return LoginResult(account, stored_in, missing_scopes=self._missing(bundle))
+        wanted = self.request.scopes
+        granted = wanted if bundle.scopes is None else bundle.scopes
+        missing = tuple(scope for scope in wanted if scope not in granted)
+        return LoginResult(account, stored_in, missing_scopes=missing)
 
     def _account_of(self, bundle: TokenBundle) -> Account:
         credential = FixedToken(self.core, self.request.instance, bundle)
@@ -127,11 +130,6 @@ class Login:
             except (LockBusy, Unreachable):
                 voice.current().say("A refresh is under way; this login replaces it.")
             return self.store.log_in(account, bundle, self.provider.binding).storage
-
-    def _missing(self, bundle: TokenBundle) -> tuple[str, ...]:
-        if bundle.scopes is None:
-            return ()
-        return tuple(scope for scope in self.request.scopes if scope not in bundle.scopes)
 
 
 def _is_meant(account: Account, asked: str) -> bool:
