@@ -83,10 +83,8 @@ def _described(auth: Auth, context: StatusContext) -> str:
     status = context.status
     if status.state == "none":
         return f"Not logged in. Run `{auth.login_path.line(auth.app_name)}`."
-    lines = [_headline(status)]
-    for name, value in _facts(auth, context):
-        lines.append(f"  {name + ':':<12} {value}")
-    return "\n".join(lines)
+    lines = (f"  {name + ':':<12} {value}" for name, value in _facts(auth, context))
+    return "\n".join((_headline(status), *lines))
 
 
 def _headline(status: Status) -> str:
