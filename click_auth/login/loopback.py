@@ -153,24 +153,21 @@ class Loopback:
         return None
 
     def _answer(self, visitor: Visitor) -> AuthorizationResponse | None:
+        response: AuthorizationResponse | None = None
         try:
             query = query_of(visitor.head, self._listener.path, self._listener.authorities)
-            return None if query is None else self._decide(visitor, query)
+            response = None if query is None else self._accept(query)
         except Refused as refused:
             reply = pages.refusal(refused.status)
             to_head = visitor.head.startswith(b"HEAD ")
             visitor.answer(reply[: reply.index(b"\r\n\r\n") + 4] if to_head else reply)
         except StrayCallback:
             visitor.answer(pages.refusal(HTTPStatus.BAD_REQUEST))
-        return None
-
-    def _decide(self, visitor: Visitor, query: str) -> AuthorizationResponse:
-        try:
-            response = self._accept(query)
         except LoginFailed:
             self._hold(visitor)
             raise
-        self._hold(visitor)
+        if response is not None:
+            self._hold(visitor)
         return response
 
     def _hold(self, visitor: Visitor) -> None:
