@@ -24,11 +24,10 @@ def in_effect(
 ) -> tuple[str | None, str | None]:
     """Return *user* and *instance*, or what the running command's own options say."""
     context = click.get_current_context(silent=True)
-    if context is None:
-        return user, instance
+    said = {} if context is None else context.meta
     return (
-        context.meta.get(_slot(auth, USER)) if user is None else user,
-        context.meta.get(_slot(auth, INSTANCE)) if instance is None else instance,
+        said.get(_slot(auth, USER)) if user is None else user,
+        said.get(_slot(auth, INSTANCE)) if instance is None else instance,
     )
 
 

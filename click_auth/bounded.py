@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from contextvars import copy_context
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,39 +18,31 @@ class TimedOut(Exception):
     """The call was still running when its time was up."""
 
 
-class _Call(Generic[T]):
-    def __init__(self, function: Callable[[], T]) -> None:
-        self._function = function
-        self._context = copy_context()  # so that it speaks in the voice of its caller
-        self._done = threading.Event()
-        self._result: Any = None
-        self._error: BaseException | None = None
-
-    def run(self) -> None:
-        try:
-            self._result = self._context.run(self._function)
-        except BaseException as error:  # noqa: BLE001 - handed to the thread that waits
-            self._error = error
-        finally:
-            self._done.set()
-
-    def outcome(self, seconds: float) -> T:
-        left = seconds
-        while not self._done.wait(min(left, _POLL_SECONDS)):
-            left -= _POLL_SECONDS
-            if left <= 0:
-                raise TimedOut
-        if self._error is not None:
-            raise self._error
-        return self._result  # type: ignore[no-any-return]
-
-
 def bounded(function: Callable[[], T], seconds: float) -> T:
     """Return what *function* returns, or raise what it raises, within *seconds*.
 
     Raises `TimedOut` when it takes longer. It runs on a daemon thread, which neither a hanging
     call nor the exit of the process waits for.
     """
-    call = _Call(function)
-    threading.Thread(target=call.run, name="click-auth", daemon=True).start()
-    return call.outcome(seconds)
+    context = copy_context()  # so that it speaks in the voice of its caller
+    done = threading.Event()
+    results: list[T] = []
+    errors: list[BaseException] = []
+
+    def call() -> None:
+        try:
+            results.append(context.run(function))
+        except BaseException as error:  # noqa: BLE001 - handed to the thread that waits
+            errors.append(error)
+        finally:
+            done.set()
+
+    threading.Thread(target=call, name="click-auth", daemon=True).start()
+    left = seconds
+    while not done.wait(min(left, _POLL_SECONDS)):
+        left -= _POLL_SECONDS
+        if left <= 0:
+            raise TimedOut
+    if errors:
+        raise errors[0]
+    return results[0]

@@ -20,7 +20,7 @@ SYSTEM = "truststore"
 def trust_source(environ: Mapping[str, str]) -> str | None:
     """Return the variable that names the certificates, "truststore", or None for neither."""
     named = next((name for name in VARIABLES if environ.get(name)), None)
-    return named or (SYSTEM if _truststore() is not None else None)
+    return named or (SYSTEM if _extra(SYSTEM) is not None else None)
 
 
 def verification(verify: Any, certificate: Any, environ: Mapping[str, str]) -> Any:
@@ -33,24 +33,19 @@ def verification(verify: Any, certificate: Any, environ: Mapping[str, str]) -> A
     if isinstance(verify, (str, os.PathLike)):
         verify = _trusting(os.fspath(verify), "verify=")
     elif source == SYSTEM:
-        verify = _truststore().SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        verify = _extra(SYSTEM).SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     elif source is not None:
         verify = _trusting(environ[source], source)
     if certificate is None or verify is False:
         return verify
     context = _default() if verify is True else verify
     chain = (certificate,) if isinstance(certificate, (str, os.PathLike)) else certificate
-    return _with_chain(context, chain)
-
-
-def _with_chain(context: ssl.SSLContext, chain: Any) -> ssl.SSLContext:
     try:
         context.load_cert_chain(*chain)
     except OSError:
         message = f"cert= names {inert(chain[0])}, where no certificate with its key can be read."
-    else:
-        return context
-    raise AuthError(message, code="AUTH_BAD_SETTING")
+        raise AuthError(message, code="AUTH_BAD_SETTING") from None
+    return context
 
 
 def _trusting(path: str, source: str) -> ssl.SSLContext:
@@ -67,10 +62,6 @@ def _default() -> ssl.SSLContext:
     """Return what httpx itself would use."""
     certifi = _extra("certifi")
     return ssl.create_default_context(cafile=None if certifi is None else certifi.where())
-
-
-def _truststore() -> Any:
-    return _extra(SYSTEM)
 
 
 def _extra(name: str) -> Any:

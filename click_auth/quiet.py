@@ -16,15 +16,9 @@ _OF_HTTP2 = ("hpack.hpack", "hpack.table")
 _calling: ContextVar[bool] = ContextVar("click_auth_calling", default=False)
 
 
-class _Mute(logging.Filter):
-    """Drops what is logged about our own calls: URLs, and headers with secrets."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        del record
-        return not _calling.get()
-
-
-_MUTE = _Mute()
+def _mute(_record: logging.LogRecord) -> bool:
+    """Drop what is logged about our own calls: URLs, and headers with secrets."""
+    return not _calling.get()
 
 
 @contextlib.contextmanager
@@ -32,7 +26,7 @@ def silenced(name: str) -> Iterator[None]:
     """Keep the loggers of httpx or httpx2, *name*, and of its transport silent in this thread."""
     transport = name.replace("httpx", "httpcore")
     for each in (name, *(f"{transport}.{part}" for part in _PARTS), *_OF_HTTP2):
-        logging.getLogger(each).addFilter(_MUTE)
+        logging.getLogger(each).addFilter(_mute)
     token = _calling.set(True)
     try:
         yield

@@ -27,11 +27,16 @@ def deferred() -> Iterator[None]:
         yield
         return
     arrived: list[int] = []
-    handlers = _replaced(lambda number, _frame: arrived.append(number))
+    found: dict[int, Any] = {number: signal.getsignal(number) for number in _DEFERRED}
+    # None: not installed from Python, so not ours to replace.
+    handlers = {number: handler for number, handler in found.items() if handler is not None}
+    for number in handlers:
+        signal.signal(number, lambda number, _frame: arrived.append(number))
     try:
         yield
     finally:
-        _restore(handlers)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
         for number in arrived:
             _deliver(number, handlers[number])
 
@@ -52,20 +57,6 @@ def ending_cleanly() -> Iterator[None]:
 
 def _terminate(_number: int, _frame: object) -> NoReturn:
     sys.exit(TERMINATED)
-
-
-def _replaced(recorder: Any) -> dict[int, Any]:
-    handlers: dict[int, Any] = {number: signal.getsignal(number) for number in _DEFERRED}
-    for number, handler in handlers.items():
-        if handler is not None:  # None: not installed from Python, so not ours to replace
-            signal.signal(number, recorder)
-    return handlers
-
-
-def _restore(handlers: dict[int, Any]) -> None:
-    for number, handler in handlers.items():
-        if handler is not None:
-            signal.signal(number, handler)
 
 
 def _deliver(number: int, handler: Any) -> None:

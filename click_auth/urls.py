@@ -82,12 +82,10 @@ def checked_url(url: str, name: str = "The URL") -> str:
     try:
         parts = split(url)
     except ValueError as error:
-        problem = str(error)
-    else:
-        if parts.scheme == "https" or is_loopback(parts.host):
-            return url
-        problem = "is not https: plain http is for loopback addresses only"
-    raise ValueError(f"{name} {problem}.")
+        raise ValueError(f"{name} {error}.") from None
+    if parts.scheme != "https" and not is_loopback(parts.host):
+        raise ValueError(f"{name} is not https: plain http is for loopback addresses only.")
+    return url
 
 
 def checked_endpoint(url: str, name: str = "The URL") -> str:

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from click_auth.asked import in_effect
-from click_auth.commands.attaching import answers_to, attach, check_group
-from click_auth.commands.options import account_argument, account_options
+from click_auth.commands.attaching import G, attach, check_free, made_as
+from click_auth.commands.options import account_argument, account_options, no_revoke_option
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from click_auth.auth import Auth
     from click_auth.commands.output import Human, Json
-
-G = TypeVar("G", bound=click.Group)
+    from click_auth.identity import Identity
 
 
 def attach_accounts(
@@ -33,17 +32,12 @@ def attach_accounts(
     """
 
     def decorate(group: G) -> G:
-        check_group(group)
-        if answers_to(group, name):
-            message = f"the group {group.name!r} already has a command {name!r}"
-            raise ValueError(message)
+        check_free(group, name)
 
         def account() -> None:
             """List, choose and remove accounts."""
 
-        made_as = {} if cls is None else {"cls": cls}
-        made: click.Group = group.group(name, params=list(params), **made_as, **attrs)(account)
-        _fill(auth, made)
+        _fill(auth, group.group(name, params=list(params), **made_as(cls), **attrs)(account))
         return group
 
     return decorate
@@ -52,9 +46,11 @@ def attach_accounts(
 def _fill(auth: Auth, group: click.Group) -> None:
     def list_accounts(output: Human | Json, **_: Any) -> None:
         """List the accounts that are stored."""
-        from click_auth.commands.accounts_body import show_all  # noqa: PLC0415 - the edge
-
-        show_all(auth, output)
+        identities, default = auth.core.store.listing()
+        rows = [{"account": each.to_json(), "default": each.key == default} for each in identities]
+        text = "\n".join(_line(each, is_default=each.key == default) for each in identities)
+        nobody = f"No accounts. Run `{auth.login_path.line(auth.app_name)}`."
+        output.result(lambda: {"accounts": rows, "default": default}, text or nobody, rows)
 
     def use(output: Human | Json, *, ref: str, **_: Any) -> None:
         """Make an account the default one."""
@@ -75,14 +71,15 @@ def _fill(auth: Auth, group: click.Group) -> None:
         output.done(f"Removed {', '.join(result.removed)}.")
         output.result(result.to_json, None)
 
-    no_revoke = click.Option(
-        ["--no-revoke", "no_revoke"], is_flag=True, help="Do not tell the server."
-    )
     ref = account_argument(auth)
-    for name, body, params in (
-        ("list", list_accounts, []),
-        ("use", use, [ref]),
-        ("current", current, account_options(auth)),
-        ("remove", remove, [ref, no_revoke]),
-    ):
-        attach(group, auth, name, body, params, cls=None, extra=(), attrs={})
+    attach(auth, "list", list_accounts, [])(group)
+    attach(auth, "use", use, [ref])(group)
+    attach(auth, "current", current, account_options(auth))(group)
+    attach(auth, "remove", remove, [ref, no_revoke_option()])(group)
+
+
+def _line(identity: Identity, *, is_default: bool) -> str:
+    """Return what `list` prints of an account: the default one is marked."""
+    mark = click.style("*", fg="green") if is_default else " "
+    where = f"  on {identity.instance}" if identity.instance else ""
+    return f"{mark} {identity.title}{where}" + ("  (default)" if is_default else "")

@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import MutableMapping
-from importlib import import_module
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
+
+import click_auth
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from click_auth.auth import Auth
-
-G = TypeVar("G", bound=click.Group)
+    from click_auth.commands.attaching import G
 
 _STANDARD = {
-    "login": "login.attach_login",
-    "logout": "logout.attach_logout",
-    "status": "status.attach_status",
-    "token": "token.attach_token",
-    "refresh": "refresh.attach_refresh",
-    "account": "accounts.attach_accounts",
-    "doctor": "doctor.attach_doctor",
+    "login": "attach_login",
+    "logout": "attach_logout",
+    "status": "attach_status",
+    "token": "attach_token",
+    "refresh": "attach_refresh",
+    "account": "attach_accounts",
+    "doctor": "attach_doctor",
 }
 
 
@@ -53,8 +53,7 @@ def standard_group(auth: Auth, name: str, **attrs: Any) -> click.Group:
 
 
 def _attach(auth: Auth, name: str, group: click.Group) -> None:
-    module, _, attacher = _STANDARD[name].partition(".")
-    getattr(import_module(f"click_auth.commands.{module}"), attacher)(auth, name)(group)
+    getattr(click_auth, _STANDARD[name])(auth, name)(group)
 
 
 class _Commands(MutableMapping[str, click.Command]):
@@ -64,25 +63,24 @@ class _Commands(MutableMapping[str, click.Command]):
 
     def __init__(self, auth: Auth) -> None:
         self._auth = auth
-        self._made: dict[str, click.Command] = {}
-        self._left = dict.fromkeys(_STANDARD)
+        self._made: dict[str, click.Command | None] = dict.fromkeys(_STANDARD)
 
     def __getitem__(self, name: str) -> click.Command:
-        if name in self._left:
-            del self._left[name]
-            _attach(self._auth, name, self.group)
-        return self._made[name]
+        made = self._made[name]
+        if made is not None:
+            return made
+        del self._made[name]  # so that its attacher finds the name free
+        _attach(self._auth, name, self.group)
+        return self[name]
 
     def __setitem__(self, name: str, command: click.Command) -> None:
-        self._left.pop(name, None)
         self._made[name] = command
 
     def __delitem__(self, name: str) -> None:
-        self[name]
         del self._made[name]
 
     def __iter__(self) -> Iterator[str]:
-        return iter([*self._made, *self._left])
+        return iter(list(self._made))
 
     def __len__(self) -> int:
-        return len(self._made) + len(self._left)
+        return len(self._made)

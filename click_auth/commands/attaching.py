@@ -23,25 +23,20 @@ _NDJSON = click.Option(
 
 
 def attach(
-    group: G,
     auth: Auth,
     name: str,
     body: Body,
-    params: Sequence[click.Parameter],
+    own: Sequence[click.Parameter],
     *,
-    cls: type[click.Command] | None,
-    extra: Sequence[click.Parameter],
-    attrs: dict[str, Any],
-) -> G:
-    """Add a command to *group*, made by the group itself, and return the group.
+    cls: type[click.Command] | None = None,
+    params: Sequence[click.Parameter] = (),
+    **attrs: Any,
+) -> Callable[[G], G]:
+    """Return a decorator that adds a command to a group, made by the group itself.
 
-    *body* is called as `body(output, **options)`; its docstring is the help. *params* are the
-    command's own options, *extra* those of the application.
+    *body* is called as `body(output, **options)`; its docstring is the help. *own* are the
+    command's own options, *params* those of the application.
     """
-    check_group(group)
-    if answers_to(group, name):
-        message = f"the group {group.name!r} already has a command {name!r}"
-        raise ValueError(message)
 
     @functools.wraps(body)
     def callback(*, as_json: bool, as_ndjson: bool, **options: Any) -> Any:
@@ -50,26 +45,37 @@ def attach(
         with auth.hinting(), speaking_as(auth, as_json=as_json, as_ndjson=as_ndjson) as output:
             return body(output, **options)
 
-    made_as = {} if cls is None else {"cls": cls}
-    all_params = [*params, *extra, _JSON, _NDJSON]
-    group.command(name, params=all_params, **made_as, **attrs)(callback)
-    return group
+    def decorate(group: G) -> G:
+        check_free(group, name)
+        group.command(name, params=[*own, *params, _JSON, _NDJSON], **made_as(cls), **attrs)(
+            callback
+        )
+        return group
+
+    return decorate
+
+
+def made_as(cls: type[click.Command] | None) -> dict[str, Any]:
+    """Return the argument that asks a group for a *cls*, none where the group is to choose."""
+    return {} if cls is None else {"cls": cls}
+
+
+def check_free(group: click.Group, name: str) -> None:
+    """Raise TypeError above what is no group, ValueError where it has a command *name*."""
+    check_group(group)
+    if answers_to(group, name):
+        raise ValueError(f"the group {group.name!r} already has a command {name!r}")
 
 
 def check_group(group: object) -> None:
     """Raise TypeError above anything that is no `click.Group`, saying what it is."""
     if isinstance(group, click.Group):
         return
-    module = type(group).__module__
-    got = f"{type(group).__module__}.{type(group).__qualname__}"
-    why = (
-        "; Typer brings a copy of Click of its own, so its groups are no click.Group"
-        if module.partition(".")[0] == "typer"
-        or any("typer" in base.__module__ for base in type(group).__mro__)
-        else ""
-    )
-    message = f"attach_* decorates a click.Group, not {got}{why}"
-    raise TypeError(message)
+    kind = type(group)
+    got = f"{kind.__module__}.{kind.__qualname__}"
+    if any("typer" in base.__module__ for base in kind.__mro__):
+        got += "; Typer brings a copy of Click of its own, so its groups are no click.Group"
+    raise TypeError(f"attach_* decorates a click.Group, not {got}")
 
 
 def answers_to(group: click.Group, name: str) -> bool:

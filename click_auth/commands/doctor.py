@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from click_auth.commands.attaching import attach
+from click_auth.commands.attaching import G, attach
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from click_auth.auth import Auth
     from click_auth.commands.output import Human, Json
-
-G = TypeVar("G", bound=click.Group)
 
 
 def attach_doctor(
@@ -33,10 +31,7 @@ def attach_doctor(
 
         report = auth.doctor()
         rows = [check.to_json() for check in report.checks]
-        output.rows(report.to_json, rows, rendered(report))
+        output.result(report.to_json, rendered(report), rows)
         click.get_current_context().exit(0 if report.ok else 1)
 
-    def decorate(group: G) -> G:
-        return attach(group, auth, name, doctor, [], cls=cls, extra=params, attrs=attrs)
-
-    return decorate
+    return attach(auth, name, doctor, [], cls=cls, params=params, **attrs)

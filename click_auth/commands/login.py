@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+import contextlib
+import sys
+from typing import TYPE_CHECKING, Any, TextIO, cast
 
 import click
 
-from click_auth.commands.attaching import attach
-from click_auth.commands.options import instance_parameters, user_parameter
+from click_auth.asked import in_effect
+from click_auth.commands.attaching import G, attach
+from click_auth.commands.options import flag, instance_parameters, user_parameter
 from click_auth.defaults import LOGIN_TIMEOUT
+from click_auth.errors import LoginFailed
 from click_auth.providers import options as offered
 
 if TYPE_CHECKING:
@@ -16,10 +20,9 @@ if TYPE_CHECKING:
 
     from click_auth.auth import Auth
     from click_auth.commands.output import Human, Json
-    from click_auth.results import LoginContext
+    from click_auth.results import LoginContext, LoginResult
 
-G = TypeVar("G", bound=click.Group)
-
+_WISHES = ("scopes", "read_only", "device", "callback_port", "timeout", "storage")
 _LONGEST_WAIT = 24 * 60 * 60.0  # seconds
 
 
@@ -44,14 +47,16 @@ def attach_login(
 
     def login(output: Human | Json, **options: Any) -> None:
         """Log in, through the browser."""
-        from click_auth.commands.login_body import log_in  # noqa: PLC0415 - the edge
-
-        hooks = (on_login, render_text, render_json)
-        log_in(auth, output, hooks, options)
+        context, result = _log_in(auth, on_login, options)
+        if render_text is None:
+            output.done(_told(result))
+        text = None if render_text is None else render_text(context)
+        as_json = result.to_json if render_json is None else lambda: render_json(context)
+        output.result(as_json, text)
+        _say_what_is_left(auth, output, result)
 
     def decorate(group: G) -> G:
-        own = _options(auth)
-        attach(group, auth, name, login, own, cls=cls, extra=params, attrs=attrs)
+        attach(auth, name, login, _options(auth), cls=cls, params=params, **attrs)(group)
         auth.login_path.attached(group, name)
         return group
 
@@ -60,45 +65,93 @@ def attach_login(
 
 def _options(auth: Auth) -> list[click.Parameter]:
     """Return the options that the provider's login has, and no others."""
-    has = auth.core.services.login_options
-    possible: dict[str, click.Parameter] = {
-        offered.USER: user_parameter(auth, "Who should log in; anybody else is refused."),
-        offered.SCOPE: click.Option(
-            ["--scope", "scopes"],
+    possible = [
+        user_parameter(auth, "Who should log in; anybody else is refused."),
+        click.Option(
+            [offered.SCOPE, "scopes"],
             multiple=True,
             metavar="SCOPE",
             help="Ask for this scope too. May be given several times.",
         ),
-        offered.READ_ONLY: click.Option(
-            ["--read-only", "read_only"], is_flag=True, help="Ask for reading only."
-        ),
-        offered.NO_BROWSER: click.Option(
-            ["--no-browser", "no_browser"], is_flag=True, help="Print the address, open nothing."
-        ),
-        offered.DEVICE: click.Option(
-            ["--device"], is_flag=True, help="Show a code to enter on another device."
-        ),
-        offered.WITH_TOKEN: click.Option(
-            ["--with-token", "with_token"], is_flag=True, help="Read a token from standard input."
-        ),
-        offered.CALLBACK_PORT: click.Option(
-            ["--callback-port", "callback_port"],
+        flag(offered.READ_ONLY, "Ask for reading only."),
+        flag(offered.NO_BROWSER, "Print the address, open nothing."),
+        flag(offered.DEVICE, "Show a code to enter on another device."),
+        flag(offered.WITH_TOKEN, "Read a token from standard input."),
+        click.Option(
+            [offered.CALLBACK_PORT],
             type=click.IntRange(1, 65535),
             help="Listen for the browser's answer on this port.",
         ),
-        offered.TIMEOUT: click.Option(
-            ["--timeout"],
+        click.Option(
+            [offered.TIMEOUT],
             type=click.FloatRange(min=0, max=_LONGEST_WAIT, min_open=True),
             default=LOGIN_TIMEOUT,
             metavar="SECONDS",
             help="Wait this long for the browser's answer.",
             show_default=True,
         ),
-    }
+    ]
     storage = click.Option(
         ["--storage"],
         type=click.Choice(["system", "fallback", "plaintext"]),
         help="Where to keep the credential.",
     )
-    chosen = [option for name, option in possible.items() if name in has]
+    has = auth.core.services.login_options
+    chosen = [option for option in possible if has.issuperset(option.opts)]
     return [*chosen, storage, *instance_parameters(auth)]
+
+
+def _log_in(
+    auth: Auth, on_login: Callable[[LoginContext], object] | None, options: Mapping[str, Any]
+) -> tuple[LoginContext, LoginResult]:
+    from dataclasses import replace  # noqa: PLC0415 - the edge
+
+    seen: list[LoginContext] = []
+
+    def keep(context: LoginContext) -> None:
+        if on_login is not None:
+            on_login(context)
+        seen.append(context)
+
+    user, instance = in_effect(auth, None, None)
+    result = auth.login(
+        user=user,
+        instance=instance,
+        browser=not options.get("no_browser"),
+        token=_token_from_stdin() if options.get("with_token") else None,
+        on_login=keep,
+        **{name: options[name] for name in _WISHES if name in options},
+    )
+    return replace(seen[0], result=result), result
+
+
+def _told(result: LoginResult) -> str:
+    name = result.account.identity.title
+    place = {"system": "the system keyring", "plaintext": "a file, in plain text"}
+    kept = place.get(result.stored_in)
+    stored = f" The credential is kept in {kept}." if kept else ""
+    return f"{click.style('Logged in', fg='green')} as {name}, now the default account.{stored}"
+
+
+def _say_what_is_left(auth: Auth, output: Human | Json, result: LoginResult) -> None:
+    if result.missing_scopes:
+        output.voice.warn(f"Not granted: {', '.join(result.missing_scopes)}.")
+    environment = auth.core.environment
+    if environment.token is not None:
+        output.voice.warn(f"{environment.token_env} is set and still wins over this login.")
+
+
+def _token_from_stdin() -> str:
+    """Return the one line on standard input; on a terminal, what is typed unseen."""
+    stdin = cast("TextIO | None", sys.stdin)  # None where it was closed
+    text = ""
+    with contextlib.suppress(UnicodeDecodeError):
+        if stdin is not None and stdin.isatty():
+            text = click.prompt("Token", hide_input=True, err=True)
+        elif stdin is not None:
+            text = stdin.read(65537)
+    lines = text.strip().splitlines()
+    if len(lines) != 1 or len(text) > 65536:  # noqa: PLR2004
+        message = "Standard input holds no token, or more than one line."
+        raise LoginFailed(message, hints=["Pipe the bare token in."])
+    return str(lines[0].strip())

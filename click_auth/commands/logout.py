@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
-import click
-
-from click_auth.asked import in_effect
-from click_auth.commands.attaching import attach
-from click_auth.commands.options import account_options
+from click_auth.commands.attaching import G, attach
+from click_auth.commands.options import account_options, no_revoke_option
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    import click
+
     from click_auth.auth import Auth
     from click_auth.commands.output import Human, Json
     from click_auth.results import LogoutContext
-
-G = TypeVar("G", bound=click.Group)
 
 
 def attach_logout(
@@ -40,8 +37,7 @@ def attach_logout(
         """Log out, here and at the server."""
         from click_auth.results import LogoutContext  # noqa: PLC0415 - the edge
 
-        user, instance = in_effect(auth, None, None)
-        result = auth.logout(user, instance=instance, all=all_accounts, revoke=not no_revoke)
+        result = auth.logout(all=all_accounts, revoke=not no_revoke)
         context = LogoutContext(result)
         if on_logout is not None:
             on_logout(context)
@@ -54,11 +50,5 @@ def attach_logout(
         if auth.core.environment.token is not None:
             output.voice.warn(f"{auth.core.environment.token_env} is set and still applies.")
 
-    def decorate(group: G) -> G:
-        no_revoke = click.Option(
-            ["--no-revoke", "no_revoke"], is_flag=True, help="Do not tell the server."
-        )
-        own = [*account_options(auth, with_all="Log every account out."), no_revoke]
-        return attach(group, auth, name, logout, own, cls=cls, extra=params, attrs=attrs)
-
-    return decorate
+    own = [*account_options(auth, with_all="Log every account out."), no_revoke_option()]
+    return attach(auth, name, logout, own, cls=cls, params=params, **attrs)

@@ -9,11 +9,12 @@ import click
 from click_auth import asked
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from click.shell_completion import CompletionItem
 
     from click_auth.auth import Auth
+    from click_auth.identity import Identity
 
 
 def account_options(auth: Auth, *, with_all: str | None = None) -> list[click.Parameter]:
@@ -22,6 +23,16 @@ def account_options(auth: Auth, *, with_all: str | None = None) -> list[click.Pa
     if with_all is not None:
         options.append(click.Option(["--all", "all_accounts"], is_flag=True, help=with_all))
     return options
+
+
+def flag(name: str, text: str) -> click.Option:
+    """Return an option without a value; *text* is its help."""
+    return click.Option([name], is_flag=True, help=text)
+
+
+def no_revoke_option() -> click.Option:
+    """Return `--no-revoke`."""
+    return flag("--no-revoke", "Do not tell the server.")
 
 
 def user_parameter(
@@ -76,41 +87,31 @@ def user_option(auth: Auth) -> Callable[[Any], Any]:
     return decorate
 
 
-def completed_accounts(auth: Auth, incomplete: str) -> list[CompletionItem]:
-    """Return the accounts that begin with *incomplete*; never fails, never asks for a secret."""
-    from click.shell_completion import CompletionItem  # noqa: PLC0415 - completion only
-
+def _stored(auth: Auth) -> Sequence[Identity]:
+    """Return whom completion can name; never fails, never asks for a secret."""
     try:
-        identities, _default = auth.core.store.listing()
+        return auth.core.store.listing()[0]
     except click.ClickException:
         return []
-    return [
-        CompletionItem(identity.key, help=identity.label)
-        for identity in identities
-        if identity.key.startswith(incomplete)
-    ]
 
 
 def _completing_accounts(auth: Auth) -> Any:
-    return lambda _context, _parameter, incomplete: completed_accounts(auth, incomplete)
+    def complete(_context: object, _parameter: object, incomplete: str) -> list[CompletionItem]:
+        from click.shell_completion import CompletionItem  # noqa: PLC0415 - completion only
+
+        found = (each for each in _stored(auth) if each.key.startswith(incomplete))
+        return [CompletionItem(each.key, help=each.label) for each in found]
+
+    return complete
 
 
 def _completing_instances(auth: Auth) -> Any:
-    def complete(
-        _context: click.Context, _parameter: click.Parameter, incomplete: str
-    ) -> list[str]:
-        try:
-            identities, _default = auth.core.store.listing()
-        except click.ClickException:
-            return []
-        known = {each.instance for each in identities if each.instance is not None}
+    def complete(_context: object, _parameter: object, incomplete: str) -> list[str]:
+        known = {each.instance for each in _stored(auth) if each.instance is not None}
         return sorted(name for name in known if name.startswith(incomplete))
 
     return complete
 
 
 def _remembering(auth: Auth, name: str) -> Any:
-    def callback(_context: click.Context, _parameter: click.Parameter, value: str | None) -> None:
-        asked.remember(auth, name, value)
-
-    return callback
+    return lambda _context, _parameter, value: asked.remember(auth, name, value)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from click_auth.auth import Auth
 
+    AsJson = Callable[[], Mapping[str, Any]]
     Rows = Sequence[Mapping[str, Any]]
 
 
@@ -30,21 +31,14 @@ class Human:
 
     voice: Voice = Spoken()
 
-    def result(self, as_json: Callable[[], Mapping[str, Any]], text: str | None) -> None:
+    def result(self, _as_json: AsJson, text: str | None, _rows: Rows | None = None, /) -> None:
         """Print *text* on stdout, where there is any."""
-        del as_json
         if text is not None:
             echo(text, err=False)
 
-    def bare(self, as_json: Callable[[], Mapping[str, Any]], text: str) -> None:
+    def bare(self, _as_json: AsJson, text: str, /) -> None:
         """Print *text* on stdout as it is; a newline only for a terminal."""
-        del as_json
         click.echo(text, nl=is_terminal(sys.stdout))
-
-    def rows(self, as_json: Callable[[], Mapping[str, Any]], rows: Rows, text: str) -> None:
-        """Print *text* on stdout."""
-        del rows
-        self.result(as_json, text)
 
     def done(self, text: str) -> None:
         """Say on stderr what was done."""
@@ -56,20 +50,12 @@ class Json:
 
     voice: Voice = Machine()
 
-    def result(self, as_json: Callable[[], Mapping[str, Any]], text: str | None) -> None:
+    def result(self, as_json: AsJson, _text: str | None, _rows: Rows | None = None, /) -> None:
         """Print the object."""
-        import json  # noqa: PLC0415 - only where it is asked for
+        _print(as_json(), indent=2 if is_terminal(sys.stdout) else None)
 
-        del text
-        click.echo(json.dumps(as_json(), indent=2 if is_terminal(sys.stdout) else None))
-
-    def bare(self, as_json: Callable[[], Mapping[str, Any]], text: str) -> None:
+    def bare(self, as_json: AsJson, text: str, /) -> None:
         """Print the object."""
-        self.result(as_json, text)
-
-    def rows(self, as_json: Callable[[], Mapping[str, Any]], rows: Rows, text: str) -> None:
-        """Print the object that holds the rows."""
-        del rows
         self.result(as_json, text)
 
     def done(self, text: str) -> None:
@@ -79,18 +65,16 @@ class Json:
 class Ndjson(Json):
     """One object a line on stdout, where there are several."""
 
-    def result(self, as_json: Callable[[], Mapping[str, Any]], text: str | None) -> None:
-        """Print the object on one line."""
-        import json  # noqa: PLC0415
+    def result(self, as_json: AsJson, _text: str | None, rows: Rows | None = None, /) -> None:
+        """Print each of the rows on a line of its own; the object where there are none."""
+        for row in [as_json()] if rows is None else rows:
+            _print(row)
 
-        del text
-        click.echo(json.dumps(as_json()))
 
-    def rows(self, as_json: Callable[[], Mapping[str, Any]], rows: Rows, text: str) -> None:
-        """Print each row on a line of its own."""
-        del as_json
-        for row in rows:
-            self.result(lambda row=row: row, text)  # type: ignore[misc]
+def _print(document: Mapping[str, Any], indent: int | None = None) -> None:
+    import json  # noqa: PLC0415 - only where it is asked for
+
+    click.echo(json.dumps(document, indent=indent))
 
 
 @contextlib.contextmanager

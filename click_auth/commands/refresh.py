@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
-
-import click
+from typing import TYPE_CHECKING, Any
 
 from click_auth.asked import in_effect
-from click_auth.commands.attaching import attach
+from click_auth.commands.attaching import G, attach
 from click_auth.commands.options import account_options
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    import click
+
     from click_auth.auth import Auth
     from click_auth.commands.output import Human, Json
-
-G = TypeVar("G", bound=click.Group)
 
 
 def attach_refresh(
@@ -41,8 +39,4 @@ def attach_refresh(
         as_json = {"account": record.account.to_json(), "expires_at": expires_at}
         output.result(lambda: as_json, None)
 
-    def decorate(group: G) -> G:
-        own = account_options(auth)
-        return attach(group, auth, name, refresh, own, cls=cls, extra=params, attrs=attrs)
-
-    return decorate
+    return attach(auth, name, refresh, account_options(auth), cls=cls, params=params, **attrs)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from click_auth.asked import in_effect
-from click_auth.commands.attaching import attach
-from click_auth.commands.options import account_options
+from click_auth.commands.attaching import G, attach
+from click_auth.commands.options import account_options, flag
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from click_auth.auth import Auth
     from click_auth.commands.output import Human, Json
     from click_auth.standing import StatusContext
-
-G = TypeVar("G", bound=click.Group)
 
 
 def attach_status(
@@ -45,11 +43,8 @@ def attach_status(
         hooks = Renderers(fetch_live, render_text, render_json)
         click.get_current_context().exit(show(auth, output, asked, hooks, offline=offline))
 
-    def decorate(group: G) -> G:
-        own = [
-            *account_options(auth, with_all="Show every account."),
-            click.Option(["--offline"], is_flag=True, help="Ask nobody; read no secret."),
-        ]
-        return attach(group, auth, name, status, own, cls=cls, extra=params, attrs=attrs)
-
-    return decorate
+    own = [
+        *account_options(auth, with_all="Show every account."),
+        flag("--offline", "Ask nobody; read no secret."),
+    ]
+    return attach(auth, name, status, own, cls=cls, params=params, **attrs)

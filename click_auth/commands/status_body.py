@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -32,18 +32,13 @@ _SOURCES = {
 _UNITS = ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
 
 
+@dataclass(frozen=True)
 class Renderers:
     """The hooks of `attach_status`."""
 
-    def __init__(
-        self,
-        fetch_live: Callable[[StatusContext], Mapping[str, Any]] | None,
-        render_text: Callable[[StatusContext], str | None] | None,
-        render_json: Callable[[StatusContext], Mapping[str, Any]] | None,
-    ) -> None:
-        self.fetch_live = fetch_live
-        self.render_text = render_text
-        self.render_json = render_json
+    fetch_live: Callable[[StatusContext], Mapping[str, Any]] | None
+    render_text: Callable[[StatusContext], str | None] | None
+    render_json: Callable[[StatusContext], Mapping[str, Any]] | None
 
     def live(self, context: StatusContext) -> StatusContext:
         """Return *context* with what the service says, where it can be asked."""
@@ -79,7 +74,7 @@ def show(
     contexts = [hooks.live(each) for each in look_at_all(auth.core, offline=offline)]
     rows = [hooks.json(each) for each in contexts]
     texts = [text for each in contexts if (text := hooks.text(auth, each)) is not None]
-    output.rows(lambda: {"accounts": rows}, rows, "\n\n".join(texts) or "Not logged in.")
+    output.result(lambda: {"accounts": rows}, "\n\n".join(texts) or "Not logged in.", rows)
     deciding = [each for each in contexts if each.status.default] or contexts
     return deciding[0].status.exit_code if deciding else look(auth.core).status.exit_code
 
@@ -88,10 +83,8 @@ def _described(auth: Auth, context: StatusContext) -> str:
     status = context.status
     if status.state == "none":
         return f"Not logged in. Run `{auth.login_path.line(auth.app_name)}`."
-    lines = [_headline(status)]
-    for name, value in _facts(auth, context):
-        lines.append(f"  {name + ':':<12} {value}")
-    return "\n".join(lines)
+    lines = (f"  {name + ':':<12} {value}" for name, value in _facts(auth, context))
+    return "\n".join((_headline(status), *lines))
 
 
 def _headline(status: Status) -> str:

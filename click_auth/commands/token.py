@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from click_auth.asked import in_effect
-from click_auth.commands.attaching import attach
-from click_auth.commands.options import account_options
+from click_auth.commands.attaching import G, attach
+from click_auth.commands.options import account_options, flag
 from click_auth.defaults import DEFAULT_MIN_TTL
 
 if TYPE_CHECKING:
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from click_auth.credentials import Credential
     from click_auth.tokens import TokenBundle
 
-G = TypeVar("G", bound=click.Group)
-
 _SECONDS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION = r"(\d+(?:\.\d+)?)([smhd]?)"
 
@@ -30,8 +28,7 @@ def duration(text: str) -> float:
     """Return the seconds in `90`, `30m` or `2h`. Raises ValueError."""
     matched = re.fullmatch(_DURATION, str(text).strip())
     if matched is None:
-        message = f"{text!r} is no duration; 90, 30m and 2h are."
-        raise ValueError(message)
+        raise ValueError(f"{text!r} is no duration; 90, 30m and 2h are.")
     return float(matched[1]) * _SECONDS[matched[2]]
 
 
@@ -54,20 +51,17 @@ def attach_token(
         bundle = credential.bundle(min_ttl)
         output.bare(lambda: _as_json(credential, bundle), bundle.access_token)
 
-    def decorate(group: G) -> G:
-        own = [
-            *account_options(auth),
-            click.Option(
-                ["--min-ttl", "min_ttl"],
-                type=duration,
-                default=DEFAULT_MIN_TTL,
-                help="Renew it if less than this is left: 90, 30m.",
-            ),
-            click.Option(["--stored"], is_flag=True, help="Ignore the environment's token."),
-        ]
-        return attach(group, auth, name, token, own, cls=cls, extra=params, attrs=attrs)
-
-    return decorate
+    own = [
+        *account_options(auth),
+        click.Option(
+            ["--min-ttl"],
+            type=duration,
+            default=DEFAULT_MIN_TTL,
+            help="Renew it if less than this is left: 90, 30m.",
+        ),
+        flag("--stored", "Ignore the environment's token."),
+    ]
+    return attach(auth, name, token, own, cls=cls, params=params, **attrs)
 
 
 def _as_json(credential: Credential, bundle: TokenBundle) -> dict[str, Any]:

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import TYPE_CHECKING, TypeAlias
 
+from click_auth import urls
 from click_auth.bounded import TimedOut, bounded
 from click_auth.errors import LoginFailed
-from click_auth.urls import is_loopback, split
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -144,13 +144,9 @@ def checked_url(url: str) -> str:
     Raises `LoginFailed`, which does not quote it: it may come from a server that lies.
     """
     try:
-        parts = split(url)
-        fault = "" if parts.scheme == "https" or is_loopback(parts.host) else "is not https"
+        return urls.checked_url(url, "The address to open")
     except ValueError as error:
-        fault = str(error)
-    if not fault:
-        return url
-    raise LoginFailed(f"The address to open {fault}.", hints=["Nothing was opened."])
+        raise LoginFailed(str(error), hints=["Nothing was opened."]) from None
 
 
 def find_browser(

@@ -124,9 +124,6 @@ class Loopback:
         """Close the port and every connection but the held one."""
         for visitor in list(self._visitors):
             self._dismiss(visitor)
-        for one in self._listener.sockets:
-            with contextlib.suppress(KeyError, ValueError):
-                self._selector.unregister(one)
         self._listener.close()
 
     def _admit(self, listening: socket.socket) -> None:
@@ -146,38 +143,32 @@ class Loopback:
         if said == b"":
             self._dismiss(visitor)
         elif said is not None and visitor.answered:
-            self._spill(visitor, len(said))
+            # Thrown away: closing on unread bytes would recall the answer.
+            visitor.spilled += len(said)
+            if visitor.spilled > _MOST_SPILLED:
+                self._dismiss(visitor)
         elif said is not None:
             visitor.head += said
             return self._answer(visitor)
         return None
 
     def _answer(self, visitor: Visitor) -> AuthorizationResponse | None:
+        response: AuthorizationResponse | None = None
         try:
             query = query_of(visitor.head, self._listener.path, self._listener.authorities)
-            return None if query is None else self._decide(visitor, query)
+            response = None if query is None else self._accept(query)
         except Refused as refused:
             reply = pages.refusal(refused.status)
             to_head = visitor.head.startswith(b"HEAD ")
             visitor.answer(reply[: reply.index(b"\r\n\r\n") + 4] if to_head else reply)
         except StrayCallback:
             visitor.answer(pages.refusal(HTTPStatus.BAD_REQUEST))
-        return None
-
-    def _decide(self, visitor: Visitor, query: str) -> AuthorizationResponse:
-        try:
-            response = self._accept(query)
         except LoginFailed:
             self._hold(visitor)
             raise
-        self._hold(visitor)
+        if response is not None:
+            self._hold(visitor)
         return response
-
-    def _spill(self, visitor: Visitor, size: int) -> None:
-        """Throw away what comes after the answer: closing on unread bytes would recall it."""
-        visitor.spilled += size
-        if visitor.spilled > _MOST_SPILLED:
-            self._dismiss(visitor)
 
     def _hold(self, visitor: Visitor) -> None:
         self._release(visitor)

@@ -1,21 +1,31 @@
-"""From the arguments of `Auth.login` to one `Login`."""
+"""One login from start to end: ask, identify, compare, store, and only then say so."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from click_auth import voice
 from click_auth.chosen import stored_record
-from click_auth.errors import AuthError
-from click_auth.login.flow import Login
+from click_auth.credentials import FixedToken
+from click_auth.errors import AuthError, LoginFailed, Unreachable
+from click_auth.identification import identified
+from click_auth.lock import LockBusy, patience
+from click_auth.login.ui import TerminalUI
+from click_auth.providers.base import DEFAULT_ID
 from click_auth.providers.request import LoginRequest
+from click_auth.results import LoginContext, LoginResult
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from click_auth.core import Core
+    from click_auth.models import Account
+    from click_auth.providers.base import Provider
     from click_auth.records import Record
-    from click_auth.results import LoginContext, LoginResult
+    from click_auth.stores.base import TokenStore
+    from click_auth.tokens import TokenBundle
 
 
 def log_in(
@@ -41,3 +51,88 @@ def _stored_before(core: Core, request: LoginRequest) -> Record | None:
         return stored_record(core, request.user, request.instance)
     except AuthError:
         return None
+
+
+@dataclass(frozen=True)
+class Login:
+    """One login: where its grant comes from, where it goes, and who may refuse it."""
+
+    core: Core
+    request: LoginRequest
+    provider: Provider
+    store: TokenStore
+    on_login: Callable[[LoginContext], object] | None
+
+    def run(self) -> LoginResult:
+        """Log in. Blocks for as long as the person takes, at most the request's timeout.
+
+        Raises `LoginFailed` or `StorageUnavailable`; then nothing is stored, and what was stored
+        before still works.
+        """
+        with self.store.patiently():
+            self.store.check_writable()
+            voice.current().say(f"Logging in to {self.provider.display_name}.")
+            settings = self.core.settings
+            with TerminalUI(
+                settings.app_name,
+                self.core.environment,
+                browser=settings.browser,
+                page=settings.page,
+                allow_browser=self.request.browser,
+            ) as ui:
+                bundle = self.provider.login(self.request, ui)
+                account = self._account_of(bundle)
+                self._refuse_strangers(account, bundle)
+                stored_in = self._stored(account, bundle)
+                who = account.identity.title
+                ui.finish(success=True, message=f"{settings.app_name} is logged in as {who}.")
+        wanted = self.request.scopes
+        granted = wanted if bundle.scopes is None else bundle.scopes
+        missing = tuple(scope for scope in wanted if scope not in granted)
+        return LoginResult(account, stored_in, missing_scopes=missing)
+
+    def _account_of(self, bundle: TokenBundle) -> Account:
+        credential = FixedToken(self.core, self.request.instance, bundle)
+        try:
+            return identified(self.core, credential, self.request.instance)
+        except Unreachable as error:
+            raise LoginFailed(error.message, hints=["Try the login again."]) from None
+
+    def _refuse_strangers(self, account: Account, bundle: TokenBundle) -> None:
+        """Compare who logged in with who was asked for; let the application refuse, too."""
+        asked = self.request.user
+        if asked is not None and account.id != DEFAULT_ID and not _is_meant(account, asked):
+            self._withdraw(account, bundle)
+            message = f"{account.identity.name} logged in, not {asked}. Nothing was stored."
+            hint = "Log out in the browser, or use a private window, and try again."
+            raise LoginFailed(message, hints=[hint])
+        if self.on_login is None:
+            return
+        try:
+            self.on_login(LoginContext(account, bundle=bundle))
+        except BaseException:
+            self._withdraw(account, bundle)
+            raise
+
+    def _withdraw(self, account: Account, bundle: TokenBundle) -> None:
+        """Revoke a grant that is not wanted, but no token that the person brought along.
+
+        Nor one of an account that is stored: some servers end all its grants along with it.
+        """
+        if self.request.token is None and self.store.record_of(account.key) is None:
+            self.provider.revoke(bundle)
+
+    def _stored(self, account: Account, bundle: TokenBundle) -> str:
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(patience(self.core.lock_patience(self.request.instance)))
+                stack.enter_context(self.store.lock(account.key))
+            except (LockBusy, Unreachable):
+                voice.current().say("A refresh is under way; this login replaces it.")
+            return self.store.log_in(account, bundle, self.provider.binding).storage
+
+
+def _is_meant(account: Account, asked: str) -> bool:
+    named = {account.key, account.id}
+    label = account.label
+    return asked in named or (label is not None and label.casefold() == asked.casefold())

@@ -6,6 +6,8 @@ import getpass
 import math
 import socket
 import sys
+from contextlib import closing
+from functools import partial
 from typing import TYPE_CHECKING, TextIO
 
 from click_auth import voice
@@ -21,7 +23,6 @@ from click_auth.terminal import is_terminal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from types import TracebackType
 
     from typing_extensions import Self
 
@@ -32,6 +33,10 @@ if TYPE_CHECKING:
     from click_auth.login.pages import PageContext
     from click_auth.providers.authorization import AuthorizationRequest, AuthorizationResponse
 
+_PASTE = (
+    "Or paste here the address that you were sent to, or the code, and press Enter.\n"
+    "It is not shown."
+)
 _LONGEST_ANSWER = 64 * 1024
 _MOST_QUOTED = 3
 
@@ -65,19 +70,12 @@ class TerminalUI(LoginUI):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        held = self._held
+    def __exit__(self, kind: object, error: object, traceback: object) -> None:
         if error is not None:
-            self.finish(
-                success=False, message=error.message if isinstance(error, AuthError) else None
-            )
-        elif held is not None:
-            held.tell(pages.undecided())
+            message = error.message if isinstance(error, AuthError) else None
+            self.finish(success=False, message=message)
+        elif self._held is not None:
+            self._held.tell(pages.undecided())
 
     @property
     def has_browser(self) -> bool:
@@ -140,13 +138,10 @@ class TerminalUI(LoginUI):
         timeout: float = 300.0,
     ) -> AuthorizationResponse:
         """Send the person to the server and return its answer."""
-        listener = listen(redirect_uris, callback_port)
-        try:
+        with closing(listen(redirect_uris, callback_port)) as listener:
             request = start(listener.redirect_uri)
             opened = self.open_page(request.url)
             return self._first_answer(listener, request, timeout, opened=opened)
-        finally:
-            listener.close()
 
     def _first_answer(
         self, listener: Listener, request: AuthorizationRequest, timeout: float, *, opened: bool
@@ -155,7 +150,10 @@ class TerminalUI(LoginUI):
             Doors(listener, request, open_keyboard(self._stdin), self.say) as doors,
             voice.counting_down(timeout) as countdown,
         ):
-            self._explain(listener, takes_paste=doors.takes_paste, opened=opened)
+            if not opened and self._environment.environ.get("SSH_CONNECTION"):
+                self._explain_forwarding(listener)
+            if doors.takes_paste:
+                self.event("paste", _PASTE)
             if not countdown.shown:
                 self.event(
                     "waiting",
@@ -170,16 +168,6 @@ class TerminalUI(LoginUI):
         if answer is None:
             raise _timeout(timeout, doors.strays)
         return answer
-
-    def _explain(self, listener: Listener, *, takes_paste: bool, opened: bool) -> None:
-        if not opened and self._environment.environ.get("SSH_CONNECTION"):
-            self._explain_forwarding(listener)
-        if takes_paste:
-            self.event(
-                "paste",
-                "Or paste here the address that you were sent to, or the code, and press Enter.\n"
-                "It is not shown.",
-            )
 
     def _explain_forwarding(self, listener: Listener) -> None:
         """Say how a browser at the other end of SSH reaches the listener."""
@@ -206,14 +194,13 @@ class TerminalUI(LoginUI):
             held.tell(self._last_page(success=success, message=message))
 
     def _last_page(self, *, success: bool, message: str | None) -> bytes:
+        told = partial(pages.outcome, self._app_name, success=success, message=message)
         if self._page is not None:
             try:
-                return pages.outcome(
-                    self._app_name, success=success, message=message, page=self._page
-                )
+                return told(page=self._page)
             except Exception as error:  # noqa: BLE001 - the application's; the login stands
                 voice.current().warn(f"The application's page failed: {type(error).__name__}.")
-        return pages.outcome(self._app_name, success=success, message=message)
+        return told()
 
 
 def _chosen(

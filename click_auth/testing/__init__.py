@@ -9,45 +9,37 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from click_auth.testing.browser import FakeBrowser
-    from click_auth.testing.faults import Faults
-    from click_auth.testing.journal import Journal, JournalEntry
-    from click_auth.testing.logins import logged_in
-    from click_auth.testing.messages import Answer, Endpoint, Request
-    from click_auth.testing.parties import Client, User
-    from click_auth.testing.server import AuthorizationServer
-
-__all__ = [
-    "Answer",
-    "AuthorizationServer",
-    "Client",
-    "Endpoint",
-    "FakeBrowser",
-    "Faults",
-    "Journal",
-    "JournalEntry",
-    "Request",
-    "User",
-    "logged_in",
-]
+    from click_auth.testing.browser import FakeBrowser as FakeBrowser
+    from click_auth.testing.faults import Faults as Faults
+    from click_auth.testing.journal import Journal as Journal
+    from click_auth.testing.journal import JournalEntry as JournalEntry
+    from click_auth.testing.logins import logged_in as logged_in
+    from click_auth.testing.messages import Answer as Answer
+    from click_auth.testing.messages import Endpoint as Endpoint
+    from click_auth.testing.messages import Request as Request
+    from click_auth.testing.parties import Client as Client
+    from click_auth.testing.parties import User as User
+    from click_auth.testing.server import AuthorizationServer as AuthorizationServer
 
 _HOMES = {
-    "browser": ("FakeBrowser",),
-    "faults": ("Faults",),
-    "journal": ("Journal", "JournalEntry"),
-    "logins": ("logged_in",),
-    "messages": ("Answer", "Endpoint", "Request"),
-    "parties": ("Client", "User"),
-    "server": ("AuthorizationServer",),
+    "browser": "FakeBrowser",
+    "faults": "Faults",
+    "journal": "Journal JournalEntry",
+    "logins": "logged_in",
+    "messages": "Answer Endpoint Request",
+    "parties": "Client User",
+    "server": "AuthorizationServer",
 }
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
+
+__all__ = sorted(_HOME_OF)  # noqa: PLE0605 - as in click_auth itself
 
 
 def __getattr__(name: str) -> object:
-    for home, names in _HOMES.items():
-        if name in names:
-            return getattr(import_module(f"{__name__}.{home}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name not in _HOME_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME_OF[name]}"), name)
 
 
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    return __all__

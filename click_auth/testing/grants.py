@@ -40,7 +40,6 @@ class Authorization:
     redirect_uri: str
     challenge: str | None
     state: str | None
-    login_hint: str | None
     expires_at: float = 0.0
     used: bool = False
 

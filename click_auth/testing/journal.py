@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -57,11 +56,11 @@ class Journal(list[JournalEntry]):
         self, endpoint: Endpoint, *, count: int = 1, timeout: float = 5.0
     ) -> list[JournalEntry]:
         """Wait for `count` requests; raises `TimeoutError` after `timeout` seconds."""
-        deadline = time.monotonic() + timeout
+
+        def found() -> list[JournalEntry]:
+            return [entry for entry in self if entry.endpoint == endpoint]
+
         with self._changed:
-            while True:
-                found = [entry for entry in self if entry.endpoint == endpoint]
-                if len(found) >= count:
-                    return found
-                if not self._changed.wait(deadline - time.monotonic()):
-                    raise TimeoutError(f"{endpoint}: {len(found)} of {count} requests")
+            if self._changed.wait_for(lambda: len(found()) >= count, timeout):
+                return found()
+            raise TimeoutError(f"{endpoint}: {len(found())} of {count} requests")

@@ -58,9 +58,8 @@ def _bundle(
     scopes: Sequence[str] | None,
     expires_in: float | None,
 ) -> TokenBundle:
-    if server is None:
-        issued: dict[str, object] = {name: token_urlsafe(32) for name in _TOKENS}
-    else:
+    issued: dict[str, object] = {name: token_urlsafe(32) for name in _TOKENS}
+    if server is not None:
         issued = server.issue(user, scopes=scopes or (), lifetime=expires_in)
     access_token, refresh_token = (cast("str", issued.get(name)) for name in _TOKENS)
     now = datetime.now(timezone.utc)

@@ -48,7 +48,7 @@ TOKEN = f"""{RECORDS}
 STATUS = f"""{RECORDS}
     binding chosen commands.status commands.status_body credentials standing status stores.held
 """
-LIST = f"{RECORDS} commands.accounts commands.accounts_body"
+LIST = f"{RECORDS} commands.accounts"
 
 
 @dataclass(frozen=True)

@@ -28,8 +28,8 @@ def authorize(service: Service, request: Request) -> Answer:
     if not client.accepts_redirect(redirect_uri) or "redirect_uri" in request.repeated:
         return pages.notice("Bad redirect", "This redirect_uri is not registered.", 400)
     grant = Grant(client.client_id, None, request.scopes, given.get("nonce"))
-    challenge, hint = given.get("code_challenge"), given.get("login_hint")
-    asked = Authorization(grant, redirect_uri, challenge, given.get("state"), hint)
+    hint = given.get("login_hint")
+    asked = Authorization(grant, redirect_uri, given.get("code_challenge"), given.get("state"))
     try:
         _check(service, client, request)
     except OAuthError as error:
