@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from click_auth.errors import ACCOUNT_NOT_FOUND, UsageError
+from click_auth.errors import UsageError
 from click_auth.results import StoredAccount
 
 if TYPE_CHECKING:
@@ -29,7 +29,6 @@ def use(core: Core, ref: str) -> Account:
 
     record = core.store.record(ref)
     if record is None:
-        message = f"There is no account {ref!r} here."
-        raise UsageError(message, code=ACCOUNT_NOT_FOUND)
+        raise UsageError(f"There is no account {ref!r} here.")
     core.store.set_default(record.key)
     return Account.of(record.account)

@@ -118,8 +118,7 @@ class BearerFlow:
         request.extensions[_PUT_HERE] = request.url, put
 
     def __reduce__(self) -> NoReturn:
-        message = "a bearer holds a secret and is not pickled"
-        raise TypeError(message)
+        raise TypeError("a bearer holds a secret and is not pickled")
 
 
 @lru_cache
@@ -170,8 +169,7 @@ def _origins(core: Core, credential: Credential, hosts: Iterable[str]) -> frozen
     api_url = credential.provider.api_url
     named = [*hosts, *([api_url] if api_url else [])]
     if not named:
-        message = "say where the token may go: the provider's api_url=, base_url= or hosts="
-        raise ValueError(message)
+        raise ValueError("say where the token may go: the provider's api_url=, base_url= or hosts=")
     return frozenset(_checked_origin(core, name) for name in named)
 
 

@@ -59,8 +59,7 @@ class Configured:
         self._core = Core(self._settings)
 
     def __reduce__(self) -> NoReturn:
-        message = "an Auth is not pickled"
-        raise TypeError(message)
+        raise TypeError("an Auth is not pickled")
 
     @property
     def app_name(self) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from click_auth.chosen import chosen_record
 from click_auth.defaults import DEFAULT_MIN_TTL
-from click_auth.errors import NOT_AUTHENTICATED, NotLoggedIn
+from click_auth.errors import NotLoggedIn
 from click_auth.identity import Identity
 from click_auth.keys import account_key
 from click_auth.records import Record
@@ -107,8 +107,7 @@ class EnvironmentToken(FixedToken):
 
     def __init__(self, core: Core, instance: str | None, token: str) -> None:
         if not all(ord(character) in _VISIBLE for character in token):
-            message = f"{core.environment.token_env} holds characters that no token has."
-            raise NotLoggedIn(message, code=NOT_AUTHENTICATED)
+            raise NotLoggedIn(f"{core.environment.token_env} holds characters that no token has.")
         super().__init__(core, instance, TokenBundle(token))
 
 
@@ -182,8 +181,7 @@ class StoredCredential(Credential):
         record = record or self._core.store.record_of(self.record.key)
         if record is None:
             self._held = None
-            message = f"The account {self.record.account.name} was logged out."
-            raise NotLoggedIn(message, code=NOT_AUTHENTICATED)
+            raise NotLoggedIn(f"The account {self.record.account.name} was logged out.")
         return record
 
     def _renewed(self, record: Record, min_ttl: float, rejected: str | None) -> Held:

@@ -11,7 +11,7 @@ import stat
 from typing import TYPE_CHECKING
 
 from click_auth import voice
-from click_auth.errors import STORE_READ_FAILED, STORE_WRITE_FAILED, StorageUnavailable
+from click_auth.errors import STORE_WRITE_FAILED, StorageUnavailable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -79,7 +79,7 @@ def resolved(path: Path) -> Path:
 
 def unreadable(path: str | Path, reason: str) -> StorageUnavailable:
     """Return the error of a file that cannot be read."""
-    return StorageUnavailable(f"{path} cannot be read: {reason}.", code=STORE_READ_FAILED)
+    return StorageUnavailable(f"{path} cannot be read: {reason}.")
 
 
 def unwritable(path: Path, reason: str) -> StorageUnavailable:
@@ -91,7 +91,6 @@ def foreign(path: str | Path) -> StorageUnavailable:
     """Return the error of a file, folder or link that is somebody else's."""
     return StorageUnavailable(
         f"{path} belongs to another user and is not touched.",
-        code=STORE_READ_FAILED,
         hints=["Run the command as its owner, or remove it."],
     )
 

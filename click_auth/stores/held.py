@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from click_auth.errors import NOT_AUTHENTICATED, NotLoggedIn
+from click_auth.errors import NotLoggedIn
 from click_auth.tokens import TokenBundle, from_posix
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def read_held(store: TokenStore, record: Record) -> Held:
     token = store.access_token(record)
     if token is None:
         message = f"The credential of {record.account.name} is missing from where it was kept."
-        raise NotLoggedIn(message, code=NOT_AUTHENTICATED)
+        raise NotLoggedIn(message)
     bundle = TokenBundle(
         token,
         expires_at=from_posix(record.access_token_expires_at),

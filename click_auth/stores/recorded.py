@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from click_auth import voice
 from click_auth.errors import (
     ACCOUNT_NOT_FOUND,
-    NOT_AUTHENTICATED,
     NotLoggedIn,
     UsageError,
 )
@@ -295,6 +294,5 @@ def _missing(record: Record) -> NotLoggedIn:
     place = "record file" if record.storage == PLAINTEXT else "keyring"
     return NotLoggedIn(
         f"The credential of {record.account.name} is missing from the {place}.",
-        code=NOT_AUTHENTICATED,
         hints=["Log in again."],
     )
