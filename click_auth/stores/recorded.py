@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from click_auth.results import StoredAccount
     from click_auth.stores.records import Records
     from click_auth.stores.registrations import KeptGrants, StoredRegistrations
-    from click_auth.stores.removal import Removals
     from click_auth.stores.vault import Vault
     from click_auth.stores.writes import Writes
 
@@ -46,7 +45,7 @@ class RecordedTokenStore(TokenStore):
     ) -> None:
         self.records = records
         self.policy = policy
-        self._clock = clock
+        self.clock = clock
         self._said: set[str] = set()
 
     @property
@@ -55,16 +54,10 @@ class RecordedTokenStore(TokenStore):
         """Where the tokens lie that are not in the records."""
 
     @cached_property
-    def _removals(self) -> Removals:
-        from click_auth.stores.removal import Removals  # noqa: PLC0415 - most commands only read
-
-        return Removals(self.records, self.vault, self.lock)
-
-    @cached_property
     def _writes(self) -> Writes:
-        from click_auth.stores.writes import Writes  # noqa: PLC0415 - as above
+        from click_auth.stores.writes import Writes  # noqa: PLC0415 - most commands only read
 
-        return Writes(self.records, self.vault, self._removals, self.policy, self._clock)
+        return Writes(self)
 
     # Reading
 
@@ -198,7 +191,8 @@ class RecordedTokenStore(TokenStore):
     def check_writable(self, key: str | None = None) -> None:
         """Find out before a grant is spent whether its result can be stored."""
         self.records.check_writable()
-        self._writes.check(for_login=key is None)
+        if self.policy == SYSTEM:
+            (self.vault.probe if key is None else self.vault.check)()
 
     def log_in(self, account: Account, bundle: TokenBundle, binding: Binding = UNBOUND) -> Record:
         """Store a new grant, make its account the default one, and return its record."""
@@ -227,16 +221,19 @@ class RecordedTokenStore(TokenStore):
 
     def reject(self, record: Record) -> None:
         """Remember that the server called the grant of *record* dead, if it still is stored."""
-        self._writes.reject(record)
+        dead = replace(record, rejected_generation=record.generation)
+        self.records.compare_and_set(record, dead)
 
     def set_default(self, ref: str) -> None:
         """Make an account the default one."""
+        from click_auth.stores.removal import sweep  # noqa: PLC0415 - as above
+
         with self.records.transaction() as draft:
             is_key = ref in draft.records
             chosen = None if is_key else select(draft.records.identities(), ref)
             draft.default = ref if chosen is None else chosen.key
             pending = tuple(draft.removed)
-        self._removals.sweep(pending)
+        sweep(self, pending)
 
     def clear(self, ref: str | None = None) -> None:
         """Remove an account and all its secrets. Harmless where there is none."""
@@ -252,7 +249,9 @@ class RecordedTokenStore(TokenStore):
 
     def forget(self, key: str) -> str | None:
         """Remove an account and its secrets; return what could not be removed, as a sentence."""
-        return self._removals.forget(key)
+        from click_auth.stores.removal import forget  # noqa: PLC0415 - as above
+
+        return forget(self, key)
 
     def kept_grant(self, name: str) -> Mapping[str, Any] | None:
         """Return the client's grant that is kept in the keyring. Never raises."""
