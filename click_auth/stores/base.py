@@ -82,12 +82,10 @@ class TokenStore(ABC):
 
     def active_account(self, ref: str | None = None) -> Account | None:
         """Return the account that *ref* means, or None where nothing is stored."""
-        stored = self.accounts()
-        default = next((each.account.key for each in stored if each.default), None)
-        chosen = select((identity_of(each.account) for each in stored), ref, default=default)
-        if chosen is None:
-            return None
-        return next(each.account for each in stored if each.account.key == chosen.key)
+        from click_auth.models import Account  # noqa: PLC0415 - pydantic, for those who keep it
+
+        record = self.record(ref)
+        return None if record is None else Account.of(record.account)
 
     def lock(self, ref: str) -> AbstractContextManager[None]:
         """Return the lock under which the credential of one account is changed.

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from click_auth.errors import NotLoggedIn
-from click_auth.tokens import TokenBundle, from_posix
 
 if TYPE_CHECKING:
     from click_auth.records import Record
     from click_auth.stores.base import TokenStore
+    from click_auth.tokens import TokenBundle
 
 
 class Held(NamedTuple):
@@ -29,10 +29,4 @@ def read_held(store: TokenStore, record: Record) -> Held:
     if token is None:
         message = f"The credential of {record.account.name} is missing from where it was kept."
         raise NotLoggedIn(message)
-    bundle = TokenBundle(
-        token,
-        expires_at=from_posix(record.access_token_expires_at),
-        refresh_expires_at=from_posix(record.refresh_token_expires_at),
-        scopes=record.scopes,
-    )
-    return Held(record, bundle)
+    return Held(record, record.bundle(token))

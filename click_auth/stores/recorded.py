@@ -20,7 +20,7 @@ from click_auth.records import PLAINTEXT, SYSTEM
 from click_auth.stores.base import UNBOUND, TokenStore
 from click_auth.stores.records import is_same_credential
 from click_auth.stores.selection import select
-from click_auth.tokens import TokenBundle, from_posix
+from click_auth.tokens import TokenBundle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from click_auth.records import Record
     from click_auth.results import StoredAccount
     from click_auth.stores.records import Records
-    from click_auth.stores.registrations import KeptGrants, StoredRegistrations
+    from click_auth.stores.registrations import StoredRegistrations
     from click_auth.stores.vault import Vault
     from click_auth.stores.writes import Writes
 
@@ -100,7 +100,10 @@ class RecordedTokenStore(TokenStore):
         """Return who is stored, in the light form, and the default account's key."""
         document = self.records.document()
         for key, reason in document.bad.items():
-            self._warn_once(self.records.damage(key, reason).message)
+            message = self.records.damage(key, reason).message
+            if message not in self._said:
+                self._said.add(message)
+                voice.current().warn(message)
         default = document.default if document.default in document.records else None
         return document.records.identities(), default
 
@@ -112,24 +115,12 @@ class RecordedTokenStore(TokenStore):
         """Return the keys of accounts whose records cannot be used."""
         return tuple(self.records.document().bad)
 
-    def _warn_once(self, text: str) -> None:
-        if text not in self._said:
-            self._said.add(text)
-            voice.current().warn(text)
-
     def accounts(self) -> Sequence[StoredAccount]:
         """Return the accounts that are stored."""
         from click_auth.results import StoredAccount  # noqa: PLC0415 - for applications only
 
         identities, default = self.listing()
         return [StoredAccount(each, default=each.key == default) for each in identities]  # type: ignore[arg-type]
-
-    def active_account(self, ref: str | None = None) -> Account | None:
-        """Return the account that *ref* means, or None where nothing is stored."""
-        from click_auth.models import Account  # noqa: PLC0415 - pydantic, for those who keep it
-
-        record = self.record(ref)
-        return None if record is None else Account.of(record.account)
 
     def active(self, ref: str | None = None) -> str | None:
         """Return the access token of an account, or None where nothing is stored."""
@@ -154,18 +145,14 @@ class RecordedTokenStore(TokenStore):
             return token
         current = self.records.find(record.key)  # it may have moved since *record* was read
         if current is None or is_same_credential(current, record):
-            raise _missing(record)
+            place = "record file" if record.storage == PLAINTEXT else "keyring"
+            message = f"The credential of {record.account.name} is missing from the {place}."
+            raise NotLoggedIn(message, hints=["Log in again."])
         return self.access_token(current)
 
     def credential(self, record: Record) -> TokenBundle:
         """Return all tokens that belong to *record*, the refresh token included."""
-        return TokenBundle(
-            self.access_token(record),
-            self._refresh_token(record),
-            from_posix(record.access_token_expires_at),
-            from_posix(record.refresh_token_expires_at),
-            record.scopes,
-        )
+        return record.bundle(self.access_token(record), self._refresh_token(record))
 
     def _refresh_token(self, record: Record) -> str | None:
         if record.storage == PLAINTEXT:
@@ -255,18 +242,16 @@ class RecordedTokenStore(TokenStore):
 
     def kept_grant(self, name: str) -> Mapping[str, Any] | None:
         """Return the client's grant that is kept in the keyring. Never raises."""
-        return self._grants.load(name) if self.policy == SYSTEM else None
+        from click_auth.stores.registrations import kept_grant  # noqa: PLC0415 - in CI only
+
+        return kept_grant(self.vault, name) if self.policy == SYSTEM else None
 
     def keep_grant(self, name: str, grant: Mapping[str, Any]) -> None:
         """Keep a client's grant in the keyring, under the policy "system". Never raises."""
+        from click_auth.stores.registrations import keep_grant  # noqa: PLC0415 - in CI only
+
         if self.policy == SYSTEM:
-            self._grants.save(name, grant)
-
-    @property
-    def _grants(self) -> KeptGrants:
-        from click_auth.stores.registrations import KeptGrants  # noqa: PLC0415 - in CI only
-
-        return KeptGrants(self.vault)
+            keep_grant(self.vault, name, grant)
 
     def migration(self, name: str) -> str | None:
         """Return the durable marker of a migration, None where it was not begun."""
@@ -287,11 +272,3 @@ class RecordedTokenStore(TokenStore):
         from click_auth.stores.registrations import StoredRegistrations  # noqa: PLC0415 - rare
 
         return StoredRegistrations(self.records, self.vault, self.policy)
-
-
-def _missing(record: Record) -> NotLoggedIn:
-    place = "record file" if record.storage == PLAINTEXT else "keyring"
-    return NotLoggedIn(
-        f"The credential of {record.account.name} is missing from the {place}.",
-        hints=["Log in again."],
-    )

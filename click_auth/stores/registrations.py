@@ -78,24 +78,19 @@ class StoredRegistrations:
         return True
 
 
-class KeptGrants:
-    """Tokens of the client-credentials grant in the vault, for the next process. Never raises."""
+def kept_grant(vault: Vault, name: str) -> Mapping[str, Any] | None:
+    """Return the client-credentials grant that was kept under *name*. Never raises."""
+    with contextlib.suppress(StorageUnavailable, ValueError):
+        grant = json.loads(vault.get(_grant_slot(name)) or "null")
+        if isinstance(grant, dict) and "access_token" in grant:
+            return grant
+    return None
 
-    def __init__(self, vault: Vault) -> None:
-        self._vault = vault
 
-    def load(self, name: str) -> Mapping[str, Any] | None:
-        """Return what was kept under *name*."""
-        with contextlib.suppress(StorageUnavailable, ValueError):
-            grant = json.loads(self._vault.get(_grant_slot(name)) or "null")
-            if isinstance(grant, dict) and "access_token" in grant:
-                return grant
-        return None
-
-    def save(self, name: str, grant: Mapping[str, Any]) -> None:
-        """Keep *grant*, unless the vault does not."""
-        with contextlib.suppress(StorageUnavailable):
-            self._vault.set(_grant_slot(name), json.dumps(dict(grant)))
+def keep_grant(vault: Vault, name: str, grant: Mapping[str, Any]) -> None:
+    """Keep a client-credentials grant for the next process, unless the vault does not."""
+    with contextlib.suppress(StorageUnavailable):
+        vault.set(_grant_slot(name), json.dumps(dict(grant)))
 
 
 def _grant_slot(name: str) -> str:
