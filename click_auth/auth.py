@@ -15,13 +15,7 @@ if TYPE_CHECKING:
     import httpx
 
     from click_auth.models import Account
-    from click_auth.results import (
-        LoginContext,
-        LoginResult,
-        LogoutResult,
-        Report,
-        StoredAccount,
-    )
+    from click_auth.results import LoginContext, LoginResult, LogoutResult, Report, StoredAccount
     from click_auth.standing import Status
     from click_auth.tokens import TokenBundle
 

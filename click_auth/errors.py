@@ -66,9 +66,7 @@ class AuthError(click.ClickException):
 
     def to_json(self) -> dict[str, Any]:
         """Return what `--json` prints on stderr."""
-        return {
-            "error": {"code": self.code, "message": self.message, "hints": list(self.hints)},
-        }
+        return {"error": {"code": self.code, "message": self.message, "hints": list(self.hints)}}
 
     def show(self, file: Any = None) -> None:
         """Print the error on stderr, in the voice of the command that it ended."""

@@ -9,11 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from click_auth import voice
-from click_auth.errors import (
-    ACCOUNT_NOT_FOUND,
-    NotLoggedIn,
-    UsageError,
-)
+from click_auth.errors import ACCOUNT_NOT_FOUND, NotLoggedIn, UsageError
 from click_auth.identity import identity_of
 from click_auth.keys import refresh_slot_name, slot_name
 from click_auth.records import PLAINTEXT, SYSTEM

@@ -47,10 +47,7 @@ class Writes:
     ) -> Record:
         """Store a new grant and return its record. What it replaces stands until it is stored."""
         new = Record(
-            identity,
-            issuer=binding.issuer,
-            client_id=binding.client_id,
-            instance=identity.instance,
+            identity, issuer=binding.issuer, client_id=binding.client_id, instance=identity.instance
         )
         journal: list[_Written] = []
         try:
