@@ -140,13 +140,7 @@ class TokenStore(ABC):
         if chosen is None:
             return None
         knows_of_refresh = type(self).active_bundle is not TokenStore.active_bundle
-        return Record(
-            chosen,
-            generation=0,
-            has_refresh_token=None if knows_of_refresh else False,
-            instance=chosen.instance,
-            storage=CUSTOM,
-        )
+        return _custom(chosen, has_refresh_token=None if knows_of_refresh else False)
 
     def record_of(self, key: str) -> Record | None:
         """Return the record of exactly this account, None where it is not stored."""
@@ -186,7 +180,8 @@ class TokenStore(ABC):
         """
         del binding
         self.set_bundle(account, bundle, promote_default=True)
-        return self._as_stored(identity_of(account), bundle)
+        expires_at = to_posix(bundle.expires_at)
+        return _custom(identity_of(account), access_token_expires_at=expires_at)
 
     def rotate(self, expected: Record, bundle: TokenBundle, label: str | None = None) -> Record:
         """Store what a refresh yielded in place of *expected*, and return the new record.
@@ -198,7 +193,8 @@ class TokenStore(ABC):
         if account is None:
             raise Superseded
         self.set_bundle(account, bundle)
-        return self._as_stored(identity_of(account), bundle)
+        expires_at = to_posix(bundle.expires_at)
+        return _custom(identity_of(account), access_token_expires_at=expires_at)
 
     def reject(self, record: Record) -> None:
         """Remember that the server called the grant of *record* dead."""
@@ -242,11 +238,6 @@ class TokenStore(ABC):
         """Return something cheap that differs once another process has written."""
         return None
 
-    def _as_stored(self, identity: Identity, bundle: TokenBundle) -> Record:
-        return Record(
-            identity,
-            generation=0,
-            access_token_expires_at=to_posix(bundle.expires_at),
-            instance=identity.instance,
-            storage=CUSTOM,
-        )
+
+def _custom(identity: Identity, **known: Any) -> Record:
+    return Record(identity, generation=0, instance=identity.instance, storage=CUSTOM, **known)
