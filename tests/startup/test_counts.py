@@ -42,7 +42,7 @@ RECORDS = f"""{COMMAND}
     tokens
 """
 TOKEN = f"""{RECORDS}
-    binding bounded chosen commands.token credentials stores.backends stores.chunks stores.held
+    binding bounded chosen commands.token credentials stores.backends stores.held
     stores.keychain stores.secret_service stores.system_vault stores.trouble
 """
 STATUS = f"""{RECORDS}
