@@ -32,21 +32,14 @@ OTHERS = 0o077
 HAS_OWNERS = hasattr(os, "geteuid")
 """Whether files have owners and modes here."""
 
-_READ_FLAGS = (
-    os.O_RDONLY
-    | getattr(os, "O_NONBLOCK", 0)
-    | getattr(os, "O_NOCTTY", 0)
-    | getattr(os, "O_CLOEXEC", 0)
-    | getattr(os, "O_BINARY", 0)
-)
-_CREATE_FLAGS = (
-    os.O_WRONLY
-    | os.O_CREAT
-    | os.O_EXCL
-    | getattr(os, "O_NOFOLLOW", 0)
-    | getattr(os, "O_CLOEXEC", 0)
-    | getattr(os, "O_BINARY", 0)
-)
+
+def _flags(*names: str) -> int:
+    """Return those of the flags that this operating system knows, as one number."""
+    return sum(getattr(os, name, 0) for name in names)
+
+
+_READ_FLAGS = _flags("O_RDONLY", "O_NONBLOCK", "O_NOCTTY", "O_CLOEXEC", "O_BINARY")
+_CREATE_FLAGS = _flags("O_WRONLY", "O_CREAT", "O_EXCL", "O_NOFOLLOW", "O_CLOEXEC", "O_BINARY")
 _REPLACE_SECONDS = 1.0  # a virus scanner or an indexer holds a file open on Windows
 _TEMPORARY = r"\.\d+-\d+\.tmp"
 
@@ -81,8 +74,7 @@ def replace_private(path: Path, content: bytes) -> None:
     A link of our own is followed. Raises `StorageUnavailable`; the old file is then intact.
     """
     target = resolved(path)
-    temporary = _beside(target)
-    with writing(path), _removed_on_failure(temporary):
+    with writing(path), _beside(target) as temporary:
         write_new(temporary, content)
         _rename(temporary, target)
     with contextlib.suppress(OSError):  # some file systems cannot; the rename has happened
@@ -115,8 +107,11 @@ def make_private_folder(path: Path) -> None:
         raise unwritable(path, "it is not a folder")
     if not is_ours(facts):
         raise foreign(path)
-    if HAS_OWNERS and facts.st_mode & OTHERS:
-        _tighten(path, stat.S_IMODE(facts.st_mode))
+    mode = stat.S_IMODE(facts.st_mode)
+    if HAS_OWNERS and mode & OTHERS:
+        with writing(path):
+            path.chmod(PRIVATE_FOLDER)
+        voice.current().warn(f"{path} was open to others (mode {mode:04o}); it is 0700 now.")
 
 
 def sweep_leftovers(path: Path) -> None:
@@ -131,8 +126,7 @@ def sweep_leftovers(path: Path) -> None:
 
 def check_room(path: Path, size: int) -> None:
     """Raise `StorageUnavailable` when a file of *size* bytes cannot be written beside *path*."""
-    probe = _beside(resolved(path))
-    with writing(path), _removed_on_failure(probe):
+    with writing(path), _beside(resolved(path)) as probe:
         write_new(probe, bytes(size))
         probe.unlink(missing_ok=True)
 
@@ -227,14 +221,12 @@ def _warn_if_wide(path: str | Path, facts: os.stat_result) -> None:
     )
 
 
-def _beside(target: Path) -> Path:
-    return target.with_name(f"{target.name}.{os.getpid()}-{next(_serial)}.tmp")
-
-
 @contextlib.contextmanager
-def _removed_on_failure(path: Path) -> Iterator[None]:
+def _beside(target: Path) -> Iterator[Path]:
+    """Yield where to write what is to become *target*; nothing is left there on failure."""
+    path = target.with_name(f"{target.name}.{os.getpid()}-{next(_serial)}.tmp")
     try:
-        yield
+        yield path
     except BaseException:
         with contextlib.suppress(OSError):
             path.unlink()
@@ -249,12 +241,6 @@ def _make_folders(path: Path) -> None:
     with contextlib.suppress(FileExistsError):
         path.mkdir(PRIVATE_FOLDER)
         path.chmod(PRIVATE_FOLDER)
-
-
-def _tighten(path: Path, mode: int) -> None:
-    with writing(path):
-        path.chmod(PRIVATE_FOLDER)
-    voice.current().warn(f"{path} was open to others (mode {mode:04o}); it is 0700 now.")
 
 
 def _rename(source: Path, target: Path) -> None:
