@@ -267,4 +267,4 @@ class RecordedTokenStore(TokenStore):
         """Return where dynamically registered clients are kept."""
         from click_auth.stores.registrations import StoredRegistrations  # noqa: PLC0415 - rare
 
-        return StoredRegistrations(self.records, self.vault, self.policy)
+        return StoredRegistrations(self)
