@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, MutableMapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -34,7 +34,7 @@ class TooNew(Exception):
     """The content was written by a later version of the format."""
 
 
-class Entries(MutableMapping[str, Record]):
+class Entries(Mapping[str, Record]):
     """The records by key, each validated when it is first looked at.
 
     A bad record is not among them: `bad` says why, and its text is kept until it is replaced.
@@ -94,10 +94,6 @@ class Entries(MutableMapping[str, Record]):
         self._texts.setdefault(key, b"")
         self._bad.pop(key, None)
         self.changed = True
-
-    def __delitem__(self, key: str) -> None:
-        self[key]
-        self.discard(key)
 
     def __iter__(self) -> Iterator[str]:
         return iter([key for key in self._texts if self.reason(key) is None])
