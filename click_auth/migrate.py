@@ -104,9 +104,8 @@ class _Migration:
             fallback_refresh_token=bundle.refresh_token,
         )
         marker = f"{MOVING} {record.key}"
-        if not self.core.store.insert_migrated(record, self.legacy.name, marker):
-            return None
-        return record.key
+        is_new = self.core.store.insert_migrated(record, self.legacy.name, marker)
+        return record.key if is_new else None
 
     def _identity_of(self, bundle: TokenBundle) -> Identity:
         instance = self.core.instance(None)

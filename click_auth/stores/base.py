@@ -19,7 +19,6 @@ from click_auth.tokens import TokenBundle, to_posix
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from click_auth.identity import Identity
@@ -87,7 +86,7 @@ class TokenStore(ABC):
         record = self.record(ref)
         return None if record is None else Account.of(record.account)
 
-    def lock(self, ref: str) -> AbstractContextManager[None]:
+    def lock(self, ref: str) -> contextlib.AbstractContextManager[None]:
         """Return the lock under which the credential of one account is changed.
 
         The default is a lock file in `folder`, shared by every process that uses it.
@@ -156,7 +155,7 @@ class TokenStore(ABC):
         """Return the access token that belongs to *record*, and touch no other secret."""
         return self.active(record.key)
 
-    def patiently(self) -> AbstractContextManager[None]:
+    def patiently(self) -> contextlib.AbstractContextManager[None]:
         """Return a block within which the store waits as long as a person takes to unlock it."""
         return contextlib.nullcontext()
 
