@@ -76,15 +76,12 @@ class Entries(Mapping[str, Record]):
         self._bad.pop(key, None)
 
     def __getitem__(self, key: str) -> Record:
-        if key not in self._records:
+        if key not in self._records and key not in self._bad:
             text = self._texts[key]
-            if key in self._bad:
-                raise KeyError(key)
             try:
                 self._records[key] = opened(key, text) or _trusted(key, text)
             except (ValueError, RecursionError) as error:
                 self._bad[key] = str(error) if isinstance(error, _BadRecord) else "it is not JSON"
-                raise KeyError(key) from None
         return self._records[key]
 
     def __setitem__(self, key: str, record: Record) -> None:

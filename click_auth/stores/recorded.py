@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from abc import abstractmethod
 from dataclasses import replace
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from click_auth import voice
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
     from click_auth.stores.records import Records
     from click_auth.stores.registrations import StoredRegistrations
     from click_auth.stores.vault import Vault
-    from click_auth.stores.writes import Writes
 
 
 class RecordedTokenStore(TokenStore):
@@ -48,12 +46,6 @@ class RecordedTokenStore(TokenStore):
     @abstractmethod
     def vault(self) -> Vault:
         """Where the tokens lie that are not in the records."""
-
-    @cached_property
-    def _writes(self) -> Writes:
-        from click_auth.stores.writes import Writes  # noqa: PLC0415 - most commands only read
-
-        return Writes(self)
 
     # Reading
 
@@ -81,8 +73,7 @@ class RecordedTokenStore(TokenStore):
 
     def _selected(self, ref: str | None, instance: str | None) -> Record | None:
         document = self.records.document()
-        reason = None if ref is None else document.records.reason(ref)
-        if ref is not None and reason is not None:
+        if ref is not None and (reason := document.records.reason(ref)) is not None:
             raise self.records.damage(ref, reason)
         identities = document.records.identities()
         chosen = select(identities, ref, default=document.default, instance=instance)
@@ -179,7 +170,10 @@ class RecordedTokenStore(TokenStore):
 
     def log_in(self, account: Account, bundle: TokenBundle, binding: Binding = UNBOUND) -> Record:
         """Store a new grant, make its account the default one, and return its record."""
-        return self._writes.log_in(identity_of(account), bundle, binding, promote_default=True)
+        from click_auth.stores.writes import Write  # noqa: PLC0415 - most commands only read
+
+        identity = identity_of(account)
+        return Write(self).log_in(identity, bundle, binding, promote_default=True)
 
     def set(self, account: Account, token: str) -> None:
         """Store the access token of *account*, in place of what is there."""
@@ -189,8 +183,10 @@ class RecordedTokenStore(TokenStore):
         self, account: Account, bundle: TokenBundle, *, promote_default: bool = False
     ) -> None:
         """Store the tokens of *account*, in place of what is there."""
+        from click_auth.stores.writes import Write  # noqa: PLC0415 - as above
+
         identity = identity_of(account)
-        self._writes.log_in(identity, bundle, UNBOUND, promote_default=promote_default)
+        Write(self).log_in(identity, bundle, UNBOUND, promote_default=promote_default)
 
     def rotate(self, expected: Record, bundle: TokenBundle, label: str | None = None) -> Record:
         """Store what a refresh yielded in place of *expected*, and return the new record.
@@ -198,9 +194,11 @@ class RecordedTokenStore(TokenStore):
         Raises `Superseded` when the stored record is not *expected* any more, and
         `StorageUnavailable`; what could be written of the new tokens then stays readable.
         """
+        from click_auth.stores.writes import Write  # noqa: PLC0415 - as above
+
         if bundle.refresh_token is None:
             bundle = replace(bundle, refresh_token=self._refresh_token(expected))
-        return self._writes.rotate(expected, bundle, label)
+        return Write(self).rotate(expected, bundle, label)
 
     def reject(self, record: Record) -> None:
         """Remember that the server called the grant of *record* dead, if it still is stored."""

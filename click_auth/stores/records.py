@@ -65,8 +65,7 @@ class Records(ABC):
         key = key or document.default or _only(document)
         if key is None:
             return None
-        reason = document.records.reason(key)
-        if reason is not None:
+        if (reason := document.records.reason(key)) is not None:
             raise self.damage(key, reason)
         return document.records.get(key)
 

@@ -36,11 +36,15 @@ class _Written(NamedTuple):
     before: str | None
 
 
-class Writes:
-    """The writes of credentials into one store, under its storage policy."""
+class Write:
+    """One write of a credential into a store, under its storage policy.
+
+    Until the record is committed all that was written can be taken back.
+    """
 
     def __init__(self, store: RecordedTokenStore) -> None:
         self._store = store
+        self._written: list[_Written] = []
 
     def log_in(
         self, identity: Identity, bundle: TokenBundle, binding: Binding, *, promote_default: bool
@@ -49,9 +53,8 @@ class Writes:
         new = Record(
             identity, issuer=binding.issuer, client_id=binding.client_id, instance=identity.instance
         )
-        journal: list[_Written] = []
         try:
-            record, trouble = self._place(self._dated(new, bundle), bundle, None, journal)
+            record, trouble = self._place(self._dated(new, bundle), bundle, None)
             with self._store.records.transaction(repair=True) as draft:
                 before = draft.records.get(new.key)
                 if before is not None:
@@ -62,7 +65,7 @@ class Writes:
                 if promote_default:
                     draft.default = record.key
         except BaseException:
-            self._restore(journal)
+            self._restore()
             raise
         if record.storage != PLAINTEXT and bundle.refresh_token is None:
             with contextlib.suppress(StorageUnavailable):  # a later logout deletes it
@@ -81,20 +84,19 @@ class Writes:
         new = replace(expected, account=account, generation=expected.generation + 1)
         if bundle.scopes is None:
             bundle = replace(bundle, scopes=expected.scopes)
-        journal: list[_Written] = []
         try:
-            record, trouble = self._place(self._dated(new, bundle), bundle, expected, journal)
+            record, trouble = self._place(self._dated(new, bundle), bundle, expected)
             with self._store.records.transaction() as draft:
                 old = draft.records.get(expected.key)
                 _refuse_superseded(old, expected)
                 _commit(draft, record, old, trouble)
                 pending = tuple(draft.removed)
         except Superseded:
-            self._withdraw(journal, expected.key)
+            self._withdraw(expected.key)
             raise
         except BaseException:
             if expected.storage == PLAINTEXT:
-                self._restore(journal)
+                self._restore()
             raise
         self._settle(record, old, trouble, pending)
         return record
@@ -111,24 +113,23 @@ class Writes:
         )
 
     def _place(
-        self, record: Record, bundle: TokenBundle, old: Record | None, journal: list[_Written]
+        self, record: Record, bundle: TokenBundle, old: Record | None
     ) -> tuple[Record, StorageUnavailable | None]:
         """Put the tokens in their place: of a login, or of the refresh of *old*.
 
-        Return the record that says where, and the trouble with a better place. Until the record
-        is committed everything in *journal* can be taken back.
+        Return the record that says where, and the trouble with a better place.
         """
         trouble = None
         if self._store.policy != PLAINTEXT:
             try:
-                return self._in_vault(record, bundle, journal), None
+                return self._in_vault(record, bundle), None
             except StorageUnavailable as error:
                 if self._store.policy != "fallback":
                     raise
                 trouble = error
             if old is None or old.storage == PLAINTEXT:
-                self._restore(journal)
-                journal.clear()
+                self._restore()
+                self._written.clear()
         in_record = replace(
             record,
             storage=PLAINTEXT,
@@ -138,11 +139,12 @@ class Writes:
         )
         return in_record, trouble
 
-    def _in_vault(self, record: Record, bundle: TokenBundle, journal: list[_Written]) -> Record:
+    def _in_vault(self, record: Record, bundle: TokenBundle) -> Record:
         slots = (refresh_slot_name(record.key), slot_name(record.key))
         for slot, secret in zip(slots, (bundle.refresh_token, bundle.access_token), strict=True):
             if secret is not None:
-                journal.append(_Written(slot, secret, self._store.vault.set(slot, secret)))
+                before = self._store.vault.set(slot, secret)
+                self._written.append(_Written(slot, secret, before))
         return replace(
             record,
             storage=CUSTOM if self._store.policy == CUSTOM else SYSTEM,
@@ -151,12 +153,12 @@ class Writes:
             fallback_refresh_token=None,
         )
 
-    def _restore(self, journal: list[_Written]) -> None:
+    def _restore(self) -> None:
         """Put back what slots held, where they still hold what we wrote. Never raises."""
-        for written in reversed(journal):
+        for written in reversed(self._written):
             self._take_back(written, written.before)
 
-    def _withdraw(self, journal: list[_Written], key: str) -> None:
+    def _withdraw(self, key: str) -> None:
         """Take back what a logout or a login has overtaken. Never raises.
 
         Where the record that stands now owns a slot, the slot gets back what it held, which is
@@ -164,7 +166,7 @@ class Writes:
         """
         with contextlib.suppress(StorageUnavailable):
             current = self._store.records.find(key)
-            for written in reversed(journal):
+            for written in reversed(self._written):
                 is_owned = _owns(current, written.slot)
                 self._take_back(written, written.before if is_owned else None)
 
