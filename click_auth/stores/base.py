@@ -177,7 +177,6 @@ class TokenStore(ABC):
 
         Whatever fails, what was stored before is still there.
         """
-        del binding
         self.set_bundle(account, bundle, promote_default=True)
         expires_at = to_posix(bundle.expires_at)
         return _custom(identity_of(account), access_token_expires_at=expires_at)
@@ -187,7 +186,6 @@ class TokenStore(ABC):
 
         Raises `Superseded` when the stored record is not *expected* any more.
         """
-        del label
         account = self.active_account(expected.key)
         if account is None:
             raise Superseded
@@ -205,7 +203,6 @@ class TokenStore(ABC):
 
     def kept_grant(self, name: str) -> Mapping[str, Any] | None:
         """Return what `keep_grant` kept of a client's own grant. Never raises."""
-        del name
         return None
 
     def keep_grant(self, name: str, grant: Mapping[str, Any]) -> None:
@@ -213,7 +210,6 @@ class TokenStore(ABC):
 
     def migration(self, name: str) -> str | None:
         """Return the durable marker of a migration, None where it was not begun."""
-        del name
         return None
 
     def mark_migration(self, name: str, state: str) -> None:
@@ -224,7 +220,6 @@ class TokenStore(ABC):
 
         Return whether it was inserted. *record* carries its tokens as fallback tokens.
         """
-        del name, state
         if any(identity.key == record.key for identity in self.listing()[0]):
             return False
         from click_auth.models import Account  # noqa: PLC0415 - pydantic, when needed
