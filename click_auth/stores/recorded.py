@@ -213,8 +213,7 @@ class RecordedTokenStore(TokenStore):
             is_key = ref in draft.records
             chosen = None if is_key else select(draft.records.identities(), ref)
             draft.default = ref if chosen is None else chosen.key
-            pending = tuple(draft.removed)
-        sweep(self, pending)
+        sweep(self, draft.removed)
 
     def clear(self, ref: str | None = None) -> None:
         """Remove an account and all its secrets. Harmless where there is none."""

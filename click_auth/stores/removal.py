@@ -11,8 +11,6 @@ from click_auth.records import PLAINTEXT
 from click_auth.stores.records import DamagedRecords
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from click_auth.stores.recorded import RecordedTokenStore
 
 
@@ -56,15 +54,14 @@ def empty(store: RecordedTokenStore, key: str) -> None:
         draft.unmark_removed(key)
 
 
-def sweep(store: RecordedTokenStore, keys: Iterable[str]) -> None:
+def sweep(store: RecordedTokenStore, keys: list[str]) -> None:
     """Empty the slots of *keys* as far as that works now. Takes their locks; never raises."""
-    waiting = tuple(keys)
-    if not waiting:
+    if not keys:
         return
     from click_auth.lock import LockBusy, patience  # noqa: PLC0415 - for a write
 
     with contextlib.suppress(StorageUnavailable), patience(0):
-        for key in waiting:
+        for key in keys:
             with contextlib.suppress(LockBusy, Unreachable), store.lock(key):
                 empty(store, key)
 

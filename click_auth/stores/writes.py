@@ -61,7 +61,6 @@ class Write:
                     generation = before.generation + 1
                     record = replace(record, generation=generation, unknown=before.unknown)
                 _commit(draft, record, before, trouble)
-                pending = tuple(draft.removed)
                 if promote_default:
                     draft.default = record.key
         except BaseException:
@@ -70,7 +69,7 @@ class Write:
         if record.storage != PLAINTEXT and bundle.refresh_token is None:
             with contextlib.suppress(StorageUnavailable):  # a later logout deletes it
                 self._store.vault.delete(refresh_slot_name(record.key))
-        self._settle(record, before, trouble, pending)
+        self._settle(record, before, trouble, draft.removed)
         return record
 
     def rotate(self, expected: Record, bundle: TokenBundle, label: str | None) -> Record:
@@ -90,7 +89,6 @@ class Write:
                 old = draft.records.get(expected.key)
                 _refuse_superseded(old, expected)
                 _commit(draft, record, old, trouble)
-                pending = tuple(draft.removed)
         except Superseded:
             self._withdraw(expected.key)
             raise
@@ -98,7 +96,7 @@ class Write:
             if expected.storage == PLAINTEXT:
                 self._restore()
             raise
-        self._settle(record, old, trouble, pending)
+        self._settle(record, old, trouble, draft.removed)
         return record
 
     def _dated(self, new: Record, bundle: TokenBundle) -> Record:
@@ -184,7 +182,7 @@ class Write:
         record: Record,
         old: Record | None,
         trouble: StorageUnavailable | None,
-        pending: tuple[str, ...],
+        pending: list[str],
     ) -> None:
         """Say what must be said, and delete what must not stay, now that the record stands."""
         if trouble is None:
@@ -196,7 +194,7 @@ class Write:
                 f"The tokens of {record.account.name} are stored in plain text in "
                 f"{self._store.records.path}, not in the keyring: {trouble.message}"
             )
-        removal.sweep(self._store, (key for key in pending if key != record.key))
+        removal.sweep(self._store, [key for key in pending if key != record.key])
 
 
 def _commit(
