@@ -110,11 +110,10 @@ class BearerFlow:
         put = [name.decode("ascii").lower() for name in _added(before, request.headers.raw)]
         put += _put_on(request)  # by an earlier attempt
         if not self._guarded and not _SAFE_IN_REDIRECTS.issuperset(put):
-            message = (
+            raise ValueError(
                 f"this credential travels in {', '.join(put)}, which httpx carries along "
                 "redirects to other hosts: use auth.client()"
             )
-            raise ValueError(message)
         request.extensions[_PUT_HERE] = request.url, put
 
     def __reduce__(self) -> NoReturn:
