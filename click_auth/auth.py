@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from click_auth.configured import Configured
 from click_auth.defaults import DEFAULT_MIN_TTL, LOGIN_TIMEOUT
+from click_auth.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -14,13 +15,7 @@ if TYPE_CHECKING:
     import httpx
 
     from click_auth.models import Account
-    from click_auth.results import (
-        LoginContext,
-        LoginResult,
-        LogoutResult,
-        Report,
-        StoredAccount,
-    )
+    from click_auth.results import LoginContext, LoginResult, LogoutResult, Report, StoredAccount
     from click_auth.standing import Status
     from click_auth.tokens import TokenBundle
 
@@ -85,7 +80,7 @@ class Auth(Configured):
 
         with self.hinting():
             credential = self._credential(user, instance)
-            return client_for(self._core, credential, cls, hosts, options)
+            return client_for(self.core, credential, cls, hosts, options)
 
     def bearer(
         self, user: str | None = None, *, instance: str | None = None, hosts: Iterable[str] = ()
@@ -98,7 +93,7 @@ class Auth(Configured):
         from click_auth.bearer import bearer_for  # noqa: PLC0415 - httpx, when needed
 
         with self.hinting():
-            return bearer_for(self._core, self._credential(user, instance), hosts)
+            return bearer_for(self.core, self._credential(user, instance), hosts)
 
     def access_token(
         self,
@@ -122,7 +117,7 @@ class Auth(Configured):
         from click_auth.refresh import rotate_now  # noqa: PLC0415 - the edge
 
         with self.hinting():
-            return rotate_now(self._core, *self._asked(user, instance)).bundle
+            return rotate_now(self.core, *self._asked(user, instance)).bundle
 
     # Logging in and out
 
@@ -161,7 +156,7 @@ class Auth(Configured):
             "callback_port": callback_port,
         }
         with self.hinting():
-            return log_in(self._core, instance, storage, on_login, wishes)
+            return log_in(self.core, instance, storage, on_login, wishes)
 
     def logout(
         self,
@@ -176,8 +171,8 @@ class Auth(Configured):
 
         with self.hinting():
             if all:
-                return log_out_everybody(self._core, revoke=revoke)
-            return log_out(self._core, *self._asked(user, instance), revoke=revoke)
+                return log_out_everybody(self.core, revoke=revoke)
+            return log_out(self.core, *self._asked(user, instance), revoke=revoke)
 
     def status(
         self, user: str | None = None, *, instance: str | None = None, offline: bool = False
@@ -186,7 +181,7 @@ class Auth(Configured):
         from click_auth.status import look  # noqa: PLC0415 - the edge
 
         with self.hinting():
-            return look(self._core, *self._asked(user, instance), offline=offline).status
+            return look(self.core, *self._asked(user, instance), offline=offline).status
 
     # Accounts
 
@@ -198,22 +193,24 @@ class Auth(Configured):
         from click_auth.models import Account  # noqa: PLC0415
 
         with self.hinting():
-            record = stored_record(self._core, *self._asked(user, instance))
+            record = stored_record(self.core, *self._asked(user, instance))
             return None if record is None else Account.of(record.account)
 
     def accounts(self) -> Sequence[StoredAccount]:
         """Return the accounts that are stored. Reads no secret."""
-        from click_auth.accounts import stored_accounts  # noqa: PLC0415 - the edge
-
         with self.hinting():
-            return stored_accounts(self._core)
+            return self.store.accounts()
 
     def use(self, ref: str) -> Account:
         """Make the account *ref* the default one, and return it."""
-        from click_auth.accounts import use  # noqa: PLC0415 - the edge
+        from click_auth.models import Account  # noqa: PLC0415
 
         with self.hinting():
-            return use(self._core, ref)
+            record = self.store.record(ref)
+            if record is None:
+                raise UsageError(f"There is no account {ref!r} here.")
+            self.store.set_default(record.key)
+            return Account.of(record.account)
 
     def remove(self, ref: str) -> LogoutResult:
         """Log the account *ref* out."""
@@ -223,7 +220,7 @@ class Auth(Configured):
         """Check everything that matters, change nothing, and return what was found. Blocks."""
         from click_auth.doctor import examine  # noqa: PLC0415 - the edge
 
-        return examine(self._core)
+        return examine(self.core)
 
     # For the application's own commands
 

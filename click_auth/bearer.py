@@ -110,16 +110,14 @@ class BearerFlow:
         put = [name.decode("ascii").lower() for name in _added(before, request.headers.raw)]
         put += _put_on(request)  # by an earlier attempt
         if not self._guarded and not _SAFE_IN_REDIRECTS.issuperset(put):
-            message = (
+            raise ValueError(
                 f"this credential travels in {', '.join(put)}, which httpx carries along "
                 "redirects to other hosts: use auth.client()"
             )
-            raise ValueError(message)
         request.extensions[_PUT_HERE] = request.url, put
 
     def __reduce__(self) -> NoReturn:
-        message = "a bearer holds a secret and is not pickled"
-        raise TypeError(message)
+        raise TypeError("a bearer holds a secret and is not pickled")
 
 
 @lru_cache
@@ -170,8 +168,7 @@ def _origins(core: Core, credential: Credential, hosts: Iterable[str]) -> frozen
     api_url = credential.provider.api_url
     named = [*hosts, *([api_url] if api_url else [])]
     if not named:
-        message = "say where the token may go: the provider's api_url=, base_url= or hosts="
-        raise ValueError(message)
+        raise ValueError("say where the token may go: the provider's api_url=, base_url= or hosts=")
     return frozenset(_checked_origin(core, name) for name in named)
 
 

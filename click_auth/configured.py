@@ -42,7 +42,7 @@ class Configured:
         account_env: str | None = "<APP>_ACCOUNT",
     ) -> None:
         self.login_path: asked.LoginPath = asked.LoginPath()
-        self._settings = Settings(
+        settings = Settings(
             app_name=app_name,
             provider=provider,
             store=store,
@@ -56,26 +56,21 @@ class Configured:
             token_env=token_env,
             account_env=account_env,
         )
-        self._core = Core(self._settings)
+        self.core: Core = Core(settings)
+        """The parts that this object is made of; for the library's own modules."""
 
     def __reduce__(self) -> NoReturn:
-        message = "an Auth is not pickled"
-        raise TypeError(message)
+        raise TypeError("an Auth is not pickled")
 
     @property
     def app_name(self) -> str:
         """The application's name."""
-        return self._settings.app_name
-
-    @property
-    def core(self) -> Core:
-        """The parts that this object is made of; for the library's own modules."""
-        return self._core
+        return self.core.settings.app_name
 
     @property
     def store(self) -> TokenStore:
         """Where the credentials live."""
-        return self._core.store
+        return self.core.store
 
     @contextlib.contextmanager
     def override(
@@ -88,21 +83,15 @@ class Configured:
         http_options: Mapping[str, Any] | None = None,
     ) -> Iterator[Self]:
         """Put other parts in place for a block, for tests; what is None stays as it is."""
-        given: dict[str, Any] = {
-            "store": store,
-            "folder": folder,
-            "environ": environ,
-            "browser": browser,
-            "http_options": http_options,
-        }
-        before = self._settings, self._core
-        changes = {name: value for name, value in given.items() if value is not None}
-        self._settings = self._settings.replaced(**changes)
-        self._core = Core(self._settings)
+        before = self.core
+        settings = before.settings.replaced(
+            store=store, folder=folder, environ=environ, browser=browser, http_options=http_options
+        )
+        self.core = Core(settings)
         try:
             yield self
         finally:
-            self._settings, self._core = before
+            self.core = before
 
     @contextlib.contextmanager
     def hinting(self) -> Iterator[None]:
@@ -112,7 +101,7 @@ class Configured:
         except AuthError as error:
             if isinstance(error, NotLoggedIn) and not error.hints:
                 error.with_hints([f"Run `{self.login_path.line(self.app_name)}`."])
-            error.with_hints(self._settings.hints)
+            error.with_hints(self.core.settings.hints)
             raise
 
     def _asked(self, user: str | None, instance: str | None) -> tuple[str | None, str | None]:
@@ -121,4 +110,4 @@ class Configured:
     def _credential(self, user: str | None, instance: str | None) -> Credential:
         from click_auth.credentials import choose  # noqa: PLC0415 - the edge
 
-        return choose(self._core, *self._asked(user, instance))
+        return choose(self.core, *self._asked(user, instance))

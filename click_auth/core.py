@@ -47,8 +47,9 @@ class Settings:  # no NamedTuple: it compiles its annotations at each start
         vars(self).update(given)
 
     def replaced(self, **changes: Any) -> Settings:
-        """Return these settings with others in place of some."""
-        return Settings(**{**vars(self), **changes})
+        """Return these settings with others in place of some; what is None stays as it is."""
+        given = {name: value for name, value in changes.items() if value is not None}
+        return Settings(**{**vars(self), **given})
 
 
 class Core:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from click_auth.chosen import chosen_record
 from click_auth.defaults import DEFAULT_MIN_TTL
-from click_auth.errors import NOT_AUTHENTICATED, NotLoggedIn
+from click_auth.errors import NotLoggedIn
 from click_auth.identity import Identity
 from click_auth.keys import account_key
 from click_auth.records import Record
@@ -107,12 +107,40 @@ class EnvironmentToken(FixedToken):
 
     def __init__(self, core: Core, instance: str | None, token: str) -> None:
         if not all(ord(character) in _VISIBLE for character in token):
-            message = f"{core.environment.token_env} holds characters that no token has."
-            raise NotLoggedIn(message, code=NOT_AUTHENTICATED)
+            raise NotLoggedIn(f"{core.environment.token_env} holds characters that no token has.")
         super().__init__(core, instance, TokenBundle(token))
 
 
-class StoredCredential(Credential):
+class Renewable(Credential):
+    """A token that is held while it serves, and is then got anew by one thread for all."""
+
+    def __init__(self, core: Core, instance: str | None) -> None:
+        super().__init__(core, instance)
+        self._lock = _Turn()
+        self._held: Held | None = None
+
+    def at_hand(self, min_ttl: float = DEFAULT_MIN_TTL) -> TokenBundle | None:
+        """Return the held token while it is fresh."""
+        held = self._held
+        return held.bundle if held is not None and self._is_fresh(held.record, min_ttl) else None
+
+    def bundle(self, min_ttl: float = DEFAULT_MIN_TTL, rejected: str | None = None) -> TokenBundle:
+        """Return the token that is held, or another one where it does not serve."""
+        with self._lock:
+            bundle = self.at_hand(min_ttl)
+            if bundle is None or bundle.access_token == rejected:
+                bundle = self._obtained(min_ttl, rejected)
+            return bundle
+
+    @abstractmethod
+    def _obtained(self, min_ttl: float, rejected: str | None) -> TokenBundle:
+        """Return a token that serves, and hold it."""
+
+    def _is_fresh(self, record: Record, min_ttl: float) -> bool:
+        return is_fresh(record, now=self._core.clock(), min_ttl=min_ttl)
+
+
+class StoredCredential(Renewable):
     """The credential of one account in the store."""
 
     def __init__(self, core: Core, record: Record, stamp: object) -> None:
@@ -120,30 +148,15 @@ class StoredCredential(Credential):
         self.source: str = record.storage
         self.identity: Identity | None = record.account
         self.record: Record = record
-        self._lock = _Turn()
         self._first_read: Record | None = record  # read by whoever chose it, after that stamp
-        self._held: Held | None = None
         self._stamp: object = stamp
         self._in_doubt: str | None = None  # got after a 401, and not yet seen to be taken
 
-    def at_hand(self) -> TokenBundle | None:
+    def at_hand(self, min_ttl: float = DEFAULT_MIN_TTL) -> TokenBundle | None:
         """Return the held token while it is fresh and nobody has written the record file."""
-        return self._at_hand(DEFAULT_MIN_TTL)
-
-    def _at_hand(self, min_ttl: float) -> TokenBundle | None:
-        held = self._held
-        if held is None or self._stamp != self._core.store.stamp():
+        if self._held is None or self._stamp != self._core.store.stamp():
             return None
-        fresh = is_fresh(held.record, now=self._core.clock(), min_ttl=min_ttl)
-        return held.bundle if fresh else None
-
-    def bundle(self, min_ttl: float = DEFAULT_MIN_TTL, rejected: str | None = None) -> TokenBundle:
-        """Return the token, read once and renewed when it must be."""
-        with self._lock:
-            bundle = self._at_hand(min_ttl)
-            if bundle is None or bundle.access_token == rejected:
-                bundle = self._obtained(min_ttl, rejected)
-            return bundle
+        return super().at_hand(min_ttl)
 
     def accepted(self, token: str) -> None:
         """Hear that the service has taken *token*: its next 401 is worth a refresh again."""
@@ -165,16 +178,16 @@ class StoredCredential(Credential):
         stamp = self._core.store.stamp()
         record, held = self._record(stamp), self._held
         if held is None or held.record.generation != record.generation:
-            fresh = is_fresh(record, now=self._core.clock(), min_ttl=min_ttl)
-            held = read_held(self._core.store, record) if fresh else None
-        if held is None or not self._serves(held, min_ttl, rejected):
-            held = self._renewed(record, min_ttl, rejected)
+            is_good = self._is_fresh(record, min_ttl)
+            held = read_held(self._core.store, record) if is_good else None
+        elif not self._is_fresh(held.record, min_ttl):
+            held = None
+        if held is None or held.bundle.access_token == rejected:
+            from click_auth.refresh import Renewal  # noqa: PLC0415 - the edge of the hot path
+
+            held = Renewal(self._core, record, min_ttl, rejected).run()
         self.record, self._held, self._stamp = held.record, held, stamp
         return held.bundle
-
-    def _serves(self, held: Held, min_ttl: float, rejected: str | None) -> bool:
-        fresh = is_fresh(held.record, now=self._core.clock(), min_ttl=min_ttl)
-        return fresh and held.bundle.access_token != rejected
 
     def _record(self, stamp: object) -> Record:
         first_read, self._first_read = self._first_read, None
@@ -182,17 +195,11 @@ class StoredCredential(Credential):
         record = record or self._core.store.record_of(self.record.key)
         if record is None:
             self._held = None
-            message = f"The account {self.record.account.name} was logged out."
-            raise NotLoggedIn(message, code=NOT_AUTHENTICATED)
+            raise NotLoggedIn(f"The account {self.record.account.name} was logged out.")
         return record
 
-    def _renewed(self, record: Record, min_ttl: float, rejected: str | None) -> Held:
-        from click_auth.refresh import Renewal  # noqa: PLC0415 - the edge of the hot path
 
-        return Renewal(self._core, record, min_ttl, rejected).run()
-
-
-class ClientCredentials(Credential):
+class ClientCredentials(Renewable):
     """The application itself as the client, for CI (RFC 6749 section 4.4)."""
 
     source = "client_credentials"
@@ -200,55 +207,36 @@ class ClientCredentials(Credential):
     def __init__(self, core: Core, instance: str | None, client: tuple[str, str]) -> None:
         super().__init__(core, instance)
         self._client = client
-        self._lock = _Turn()
-        self._grant: Record | None = None
-        self._bundle: TokenBundle | None = None
 
-    def at_hand(self) -> TokenBundle | None:
-        """Return the token while it is fresh."""
-        return self._at_hand(DEFAULT_MIN_TTL)
+    def _obtained(self, min_ttl: float, rejected: str | None) -> TokenBundle:
+        """Return the grant that another process has kept, or a new one. Blocks."""
+        store, issuer = self._core.store, self.provider.binding.issuer
+        name = account_key(self._client[0], self.instance)
+        kept = store.kept_grant(name)
+        if kept is not None and kept.get("issuer") == issuer:
+            expires_at = from_posix(kept.get("expires_at"))
+            self._hold(kept, TokenBundle(str(kept["access_token"]), expires_at=expires_at))
+            bundle = self.at_hand(min_ttl)
+            if bundle is not None and bundle.access_token != rejected:
+                return bundle
+        bundle = self.provider.client_credentials(*self._client)
+        grant = {
+            "access_token": bundle.access_token,
+            "expires_at": to_posix(bundle.expires_at),
+            "obtained_at": self._core.clock(),
+            "issuer": issuer,
+        }
+        store.keep_grant(name, grant)
+        self._hold(grant, bundle)
+        return bundle
 
-    def _at_hand(self, min_ttl: float) -> TokenBundle | None:
-        if self._grant is None:
-            return None
-        fresh = is_fresh(self._grant, now=self._core.clock(), min_ttl=min_ttl)
-        return self._bundle if fresh else None
-
-    def bundle(self, min_ttl: float = DEFAULT_MIN_TTL, rejected: str | None = None) -> TokenBundle:
-        """Return the token, granted anew where there is none that serves. Blocks."""
-        with self._lock:
-            bundle = self._at_hand(min_ttl)
-            if bundle is None or bundle.access_token == rejected:
-                self._take(self._core.store.kept_grant(self._name))
-                bundle = self._at_hand(min_ttl)
-            if bundle is None or bundle.access_token == rejected:
-                bundle = self.provider.client_credentials(*self._client)
-                grant = {
-                    "access_token": bundle.access_token,
-                    "expires_at": to_posix(bundle.expires_at),
-                    "obtained_at": self._core.clock(),
-                    "issuer": self.provider.binding.issuer,
-                }
-                self._core.store.keep_grant(self._name, grant)
-                self._take(grant)
-                self._bundle = bundle
-            return bundle
-
-    @property
-    def _name(self) -> str:
-        return account_key(self._client[0], self.instance)
-
-    def _take(self, grant: Mapping[str, Any] | None) -> None:
-        """Hold *grant*, from the store or the server, if it is this server's."""
-        if grant is None or grant.get("issuer") != self.provider.binding.issuer:
-            return
-        expires_at, obtained_at = grant.get("expires_at"), grant.get("obtained_at")
-        self._bundle = TokenBundle(str(grant["access_token"]), expires_at=from_posix(expires_at))
-        self._grant = Record(
+    def _hold(self, grant: Mapping[str, Any], bundle: TokenBundle) -> None:
+        record = Record(
             Identity(self._client[0]),
-            access_token_expires_at=expires_at,
-            access_token_obtained_at=obtained_at,
+            access_token_expires_at=grant.get("expires_at"),
+            access_token_obtained_at=grant.get("obtained_at"),
         )
+        self._held = Held(record, bundle)
 
 
 def choose(core: Core, user: str | None = None, instance: str | None = None) -> Credential:

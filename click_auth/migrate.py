@@ -56,7 +56,12 @@ def migrate_legacy_auth(auth: Configured, legacy: LegacyCredential) -> Migration
 
 def migrate(core: Core, legacy: LegacyCredential) -> MigrationResult:
     """Do what `migrate_legacy_auth` does."""
-    result = _Migration(core, legacy).run()
+    try:
+        result = _Migration(core, legacy).taken_over()
+    except AuthError as error:
+        result = MigrationResult("skipped", error.message)
+    except Exception as error:  # noqa: BLE001 - the old place is the application's own
+        result = MigrationResult("skipped", f"it failed with {type(error).__name__}")
     logger.info("migration %s: %s", legacy.name, result.state)
     return result
 
@@ -66,15 +71,7 @@ class _Migration:
     core: Core
     legacy: LegacyCredential
 
-    def run(self) -> MigrationResult:
-        try:
-            return self._taken_over()
-        except AuthError as error:
-            return MigrationResult("skipped", error.message)
-        except Exception as error:  # noqa: BLE001 - the old place is the application's own
-            return MigrationResult("skipped", f"it failed with {type(error).__name__}")
-
-    def _taken_over(self) -> MigrationResult:
+    def taken_over(self) -> MigrationResult:
         state = self.core.store.migration(self.legacy.name)
         if state == MIGRATED:
             return MigrationResult("already-migrated")
@@ -107,9 +104,8 @@ class _Migration:
             fallback_refresh_token=bundle.refresh_token,
         )
         marker = f"{MOVING} {record.key}"
-        if not self.core.store.insert_migrated(record, self.legacy.name, marker):
-            return None
-        return record.key
+        is_new = self.core.store.insert_migrated(record, self.legacy.name, marker)
+        return record.key if is_new else None
 
     def _identity_of(self, bundle: TokenBundle) -> Identity:
         instance = self.core.instance(None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -23,6 +23,8 @@ from click_auth.records import Record
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+M = TypeVar("M", bound=BaseModel)
+
 _LATEST = 1e12  # POSIX seconds; beyond it a number is no moment
 
 
@@ -41,15 +43,17 @@ Moment = Annotated["float | None", BeforeValidator(_moment)]
 """POSIX seconds; whatever cannot be a moment is "unknown"."""
 
 
-class Account(BaseModel):
+class _Kept(BaseModel):
+    model_config: ClassVar[ConfigDict] = ConfigDict(
+        extra="allow", frozen=True, hide_input_in_errors=True
+    )
+
+
+class Account(_Kept):
     """An identity at a service. Fields that the service added are kept.
 
     `key` is made of `id` and `instance` and names the account's record, slots and lock.
     """
-
-    model_config: ClassVar[ConfigDict] = ConfigDict(
-        extra="allow", frozen=True, hide_input_in_errors=True
-    )
 
     id: Annotated[str, BeforeValidator(_text), Field(min_length=1)]
     label: Annotated[str | None, BeforeValidator(_text)] = None
@@ -83,12 +87,8 @@ class Account(BaseModel):
         return self.identity.to_json()
 
 
-class UserRecord(BaseModel):
+class UserRecord(_Kept):
     """What the record file holds for one account. Tokens in it are `SecretStr`."""
-
-    model_config: ClassVar[ConfigDict] = ConfigDict(
-        extra="allow", frozen=True, hide_input_in_errors=True
-    )
 
     account: Account
     generation: Annotated[int, Field(ge=0, strict=True)] = 1
@@ -121,10 +121,7 @@ def trusted_record(stored: object) -> Record:
 
     Raises ValueError with the names of the fields that are wrong, and never their contents.
     """
-    try:
-        return UserRecord.model_validate(stored).to_record()
-    except ValidationError as error:
-        raise ValueError(_places(error)) from None
+    return _validated(UserRecord, stored).to_record()
 
 
 def account_from(fields: Mapping[str, Any]) -> Account:
@@ -132,12 +129,12 @@ def account_from(fields: Mapping[str, Any]) -> Account:
 
     Raises ValueError with the names of the fields that are wrong, and never their contents.
     """
+    return _validated(Account, dict(fields))
+
+
+def _validated(model: type[M], fields: object) -> M:
     try:
-        return Account.model_validate(dict(fields))
+        return model.model_validate(fields)
     except ValidationError as error:
-        raise ValueError(_places(error)) from None
-
-
-def _places(error: ValidationError) -> str:
-    places = {".".join(map(str, item["loc"])) or "record" for item in error.errors()}
-    return ", ".join(sorted(places))
+        places = {".".join(map(str, item["loc"])) or "record" for item in error.errors()}
+    raise ValueError(", ".join(sorted(places)))

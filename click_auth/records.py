@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 from click_auth.identity import Identity
+from click_auth.tokens import TokenBundle, from_posix
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -55,6 +56,16 @@ class Record:
     def is_rejected(self) -> bool:
         """Whether the server has called this very grant dead."""
         return self.rejected_generation == self.generation
+
+    def bundle(self, token: str, refresh_token: str | None = None) -> TokenBundle:
+        """Return the tokens that belong to this record, with what it knows of them."""
+        return TokenBundle(
+            token,
+            refresh_token,
+            from_posix(self.access_token_expires_at),
+            from_posix(self.refresh_token_expires_at),
+            self.scopes,
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Return the record as the record file holds it, plaintext tokens included."""

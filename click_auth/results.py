@@ -38,11 +38,7 @@ class LoginResult:
 
     def to_json(self) -> dict[str, Any]:
         """Return `{"account", "stored_in", "default"}`."""
-        return {
-            "account": account_json(self),
-            "stored_in": self.stored_in,
-            "default": self.default,
-        }
+        return {"account": account_json(self), "stored_in": self.stored_in, "default": self.default}
 
 
 @dataclass(frozen=True)

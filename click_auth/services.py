@@ -27,11 +27,9 @@ class Services:
     def __init__(self, source: ProviderSource) -> None:
         given: object = source
         if not isinstance(given, (Provider, Mapping)) and not callable(given):
-            message = f"provider is a Provider, a mapping or a function, not {source!r}"
-            raise TypeError(message)
+            raise TypeError(f"provider is a Provider, a mapping or a function, not {source!r}")
         if isinstance(source, Mapping) and not source:
-            message = "a mapping of providers names at least one"
-            raise ValueError(message)
+            raise ValueError("a mapping of providers names at least one")
         self._source = source
 
     @property
@@ -61,8 +59,7 @@ class Services:
         if name is None:
             return choices[0]
         if name not in choices:
-            message = f"{inert(name, 60)!r} is not one of {', '.join(choices)}."
-            raise click.UsageError(message)
+            raise click.UsageError(f"{inert(name, 60)!r} is not one of {', '.join(choices)}.")
         return name
 
     def provider(self, instance: str | None) -> Provider:

@@ -75,11 +75,11 @@ def folder(core: Core) -> Iterator[Check]:
 def record_file(core: Core) -> Iterator[Check]:
     """Yield the state of the record file, of each bad record, and of what was kept aside."""
     store = store_of(core)
-    path = store.records.path if isinstance(store, RecordedTokenStore) else None
-    if not isinstance(store, RecordedTokenStore) or path is None:
+    if not isinstance(store, RecordedTokenStore) or store.records.path is None:
         yield Check("record file", "none: not this store's way", type(store).__name__)
         return
-    document, source = store.records.document(), str(path.resolve())
+    document, path = store.records.document(), store.records.path
+    source = str(path.resolve())
     if path.exists():
         yield _private("record file", f"accounts: {len(document.records)}", source, path)
     else:

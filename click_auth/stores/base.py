@@ -19,7 +19,6 @@ from click_auth.tokens import TokenBundle, to_posix
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from click_auth.identity import Identity
@@ -82,14 +81,12 @@ class TokenStore(ABC):
 
     def active_account(self, ref: str | None = None) -> Account | None:
         """Return the account that *ref* means, or None where nothing is stored."""
-        stored = self.accounts()
-        default = next((each.account.key for each in stored if each.default), None)
-        chosen = select((identity_of(each.account) for each in stored), ref, default=default)
-        if chosen is None:
-            return None
-        return next(each.account for each in stored if each.account.key == chosen.key)
+        from click_auth.models import Account  # noqa: PLC0415 - pydantic, for those who keep it
 
-    def lock(self, ref: str) -> AbstractContextManager[None]:
+        record = self.record(ref)
+        return None if record is None else Account.of(record.account)
+
+    def lock(self, ref: str) -> contextlib.AbstractContextManager[None]:
         """Return the lock under which the credential of one account is changed.
 
         The default is a lock file in `folder`, shared by every process that uses it.
@@ -142,13 +139,7 @@ class TokenStore(ABC):
         if chosen is None:
             return None
         knows_of_refresh = type(self).active_bundle is not TokenStore.active_bundle
-        return Record(
-            chosen,
-            generation=0,
-            has_refresh_token=None if knows_of_refresh else False,
-            instance=chosen.instance,
-            storage=CUSTOM,
-        )
+        return _custom(chosen, has_refresh_token=None if knows_of_refresh else False)
 
     def record_of(self, key: str) -> Record | None:
         """Return the record of exactly this account, None where it is not stored."""
@@ -164,7 +155,7 @@ class TokenStore(ABC):
         """Return the access token that belongs to *record*, and touch no other secret."""
         return self.active(record.key)
 
-    def patiently(self) -> AbstractContextManager[None]:
+    def patiently(self) -> contextlib.AbstractContextManager[None]:
         """Return a block within which the store waits as long as a person takes to unlock it."""
         return contextlib.nullcontext()
 
@@ -186,21 +177,21 @@ class TokenStore(ABC):
 
         Whatever fails, what was stored before is still there.
         """
-        del binding
         self.set_bundle(account, bundle, promote_default=True)
-        return self._as_stored(identity_of(account), bundle)
+        expires_at = to_posix(bundle.expires_at)
+        return _custom(identity_of(account), access_token_expires_at=expires_at)
 
     def rotate(self, expected: Record, bundle: TokenBundle, label: str | None = None) -> Record:
         """Store what a refresh yielded in place of *expected*, and return the new record.
 
         Raises `Superseded` when the stored record is not *expected* any more.
         """
-        del label
         account = self.active_account(expected.key)
         if account is None:
             raise Superseded
         self.set_bundle(account, bundle)
-        return self._as_stored(identity_of(account), bundle)
+        expires_at = to_posix(bundle.expires_at)
+        return _custom(identity_of(account), access_token_expires_at=expires_at)
 
     def reject(self, record: Record) -> None:
         """Remember that the server called the grant of *record* dead."""
@@ -212,7 +203,6 @@ class TokenStore(ABC):
 
     def kept_grant(self, name: str) -> Mapping[str, Any] | None:
         """Return what `keep_grant` kept of a client's own grant. Never raises."""
-        del name
         return None
 
     def keep_grant(self, name: str, grant: Mapping[str, Any]) -> None:
@@ -220,7 +210,6 @@ class TokenStore(ABC):
 
     def migration(self, name: str) -> str | None:
         """Return the durable marker of a migration, None where it was not begun."""
-        del name
         return None
 
     def mark_migration(self, name: str, state: str) -> None:
@@ -231,7 +220,6 @@ class TokenStore(ABC):
 
         Return whether it was inserted. *record* carries its tokens as fallback tokens.
         """
-        del name, state
         if any(identity.key == record.key for identity in self.listing()[0]):
             return False
         from click_auth.models import Account  # noqa: PLC0415 - pydantic, when needed
@@ -244,11 +232,6 @@ class TokenStore(ABC):
         """Return something cheap that differs once another process has written."""
         return None
 
-    def _as_stored(self, identity: Identity, bundle: TokenBundle) -> Record:
-        return Record(
-            identity,
-            generation=0,
-            access_token_expires_at=to_posix(bundle.expires_at),
-            instance=identity.instance,
-            storage=CUSTOM,
-        )
+
+def _custom(identity: Identity, **known: Any) -> Record:
+    return Record(identity, generation=0, instance=identity.instance, storage=CUSTOM, **known)

@@ -9,9 +9,13 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from click_auth.errors import StorageUnavailable
-from click_auth.stores.files import read_private
+from click_auth.stores.files import (
+    make_private_folder,
+    read_private,
+    replace_private,
+    sweep_leftovers,
+)
 from click_auth.stores.layout import json_bytes
-from click_auth.stores.writing import make_private_folder, replace_private, sweep_leftovers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

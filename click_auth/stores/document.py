@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, MutableMapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -34,7 +34,7 @@ class TooNew(Exception):
     """The content was written by a later version of the format."""
 
 
-class Entries(MutableMapping[str, Record]):
+class Entries(Mapping[str, Record]):
     """The records by key, each validated when it is first looked at.
 
     A bad record is not among them: `bad` says why, and its text is kept until it is replaced.
@@ -76,15 +76,12 @@ class Entries(MutableMapping[str, Record]):
         self._bad.pop(key, None)
 
     def __getitem__(self, key: str) -> Record:
-        if key not in self._records:
+        if key not in self._records and key not in self._bad:
             text = self._texts[key]
-            if key in self._bad:
-                raise KeyError(key)
             try:
                 self._records[key] = opened(key, text) or _trusted(key, text)
             except (ValueError, RecursionError) as error:
                 self._bad[key] = str(error) if isinstance(error, _BadRecord) else "it is not JSON"
-                raise KeyError(key) from None
         return self._records[key]
 
     def __setitem__(self, key: str, record: Record) -> None:
@@ -94,10 +91,6 @@ class Entries(MutableMapping[str, Record]):
         self._texts.setdefault(key, b"")
         self._bad.pop(key, None)
         self.changed = True
-
-    def __delitem__(self, key: str) -> None:
-        self[key]
-        self.discard(key)
 
     def __iter__(self) -> Iterator[str]:
         return iter([key for key in self._texts if self.reason(key) is None])

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from click_auth.errors import NOT_AUTHENTICATED, NotLoggedIn
-from click_auth.tokens import TokenBundle, from_posix
+from click_auth.errors import NotLoggedIn
 
 if TYPE_CHECKING:
     from click_auth.records import Record
     from click_auth.stores.base import TokenStore
+    from click_auth.tokens import TokenBundle
 
 
 class Held(NamedTuple):
@@ -28,11 +28,5 @@ def read_held(store: TokenStore, record: Record) -> Held:
     token = store.access_token(record)
     if token is None:
         message = f"The credential of {record.account.name} is missing from where it was kept."
-        raise NotLoggedIn(message, code=NOT_AUTHENTICATED)
-    bundle = TokenBundle(
-        token,
-        expires_at=from_posix(record.access_token_expires_at),
-        refresh_expires_at=from_posix(record.refresh_token_expires_at),
-        scopes=record.scopes,
-    )
-    return Held(record, bundle)
+        raise NotLoggedIn(message)
+    return Held(record, record.bundle(token))

@@ -135,11 +135,8 @@ class Keychain:
         return text
 
     def _get(self, slot: str) -> str | None:
-        def get(backend: KeyringBackend) -> str | None:
-            text = backend.get_password(*self._place(slot))
-            return None if text is None else str(text)
-
-        return self._call(f"read {slot}", get)
+        text = self._call(f"read {slot}", lambda backend: backend.get_password(*self._place(slot)))
+        return None if text is None else str(text)
 
     def _set(self, slot: str, text: str) -> None:
         self._call(f"write {slot}", lambda backend: backend.set_password(*self._place(slot), text))

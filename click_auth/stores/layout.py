@@ -104,7 +104,7 @@ def split(content: bytes) -> Parts | None:
 
 
 def find_record(content: bytes, key: str | None) -> Record | None:
-    """Return the record of *key*, of the default account, or of the only one.
+    """Return the record of *key*, or of the default account.
 
     Returns None in every doubt: the caller then parses the whole.
     """
@@ -112,7 +112,7 @@ def find_record(content: bytes, key: str | None) -> Record | None:
     if frame is None:
         return None
     if key is None:
-        key = frame.default or _only_key(content, frame)
+        key = frame.default
     if key is None:
         return None
     begin = content.rfind(b"\n" + json.dumps(key).encode() + b": ", frame.end, frame.start)
@@ -175,11 +175,6 @@ def _on_line(content: bytes, begin: int, start: int, key: str) -> Record | None:
     if line.endswith(b",") == (end == start):
         return None
     return opened(key, line.removesuffix(b",").partition(b": ")[2])
-
-
-def _only_key(content: bytes, frame: Frame) -> str | None:
-    lines = content[frame.end + 1 : frame.start]
-    return None if b"\n" in lines else _key(lines.partition(b": ")[0])
 
 
 def _key(quoted: bytes) -> str | None:

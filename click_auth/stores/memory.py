@@ -13,7 +13,6 @@ from click_auth.stores.records import Records
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from contextlib import AbstractContextManager
 
 
 class MemoryTokenStore(RecordedTokenStore):
@@ -29,7 +28,7 @@ class MemoryTokenStore(RecordedTokenStore):
         """The tokens."""
         return self._vault
 
-    def lock(self, ref: str) -> AbstractContextManager[None]:
+    def lock(self, ref: str) -> contextlib.AbstractContextManager[None]:
         """Return this process's lock of one account."""
         return _held(self._locks.setdefault(ref, threading.Lock()))
 
@@ -64,7 +63,7 @@ class MemoryVault:
     def probe(self) -> None:
         """Memory keeps what it is given."""
 
-    def patiently(self) -> AbstractContextManager[None]:
+    def patiently(self) -> contextlib.AbstractContextManager[None]:
         """Memory prompts nobody."""
         return contextlib.nullcontext()
 
@@ -87,7 +86,7 @@ class MemoryRecords(Records):
         self._content = content
         self._writes += 1
 
-    def alone(self) -> AbstractContextManager[None]:
+    def alone(self) -> contextlib.AbstractContextManager[None]:
         """Hold this process's lock."""
         return _held(self._lock)
 

@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING
 
 from click_auth import voice
 from click_auth.errors import STORE_WRITE_FAILED, StorageUnavailable, Unreachable
-from click_auth.stores.files import read_private, reason_of, unwritable
-from click_auth.stores.records import DamagedRecords, Records
-from click_auth.stores.writing import (
+from click_auth.stores.files import (
     check_room,
     make_private_folder,
+    read_private,
     replace_private,
     sweep_leftovers,
     write_new,
+    writing,
 )
+from click_auth.stores.records import DamagedRecords, Records
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -101,8 +102,6 @@ class RecordFile(Records):
 
         moment = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%S.%fZ")
         aside = self.path.with_name(f"{FILE_NAME}.broken-{moment}")
-        try:
+        with writing(aside):
             write_new(aside, content)
-        except OSError as error:
-            raise unwritable(aside, reason_of(error)) from None
         return aside

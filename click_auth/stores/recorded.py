@@ -5,23 +5,17 @@ from __future__ import annotations
 import time
 from abc import abstractmethod
 from dataclasses import replace
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from click_auth import voice
-from click_auth.errors import (
-    ACCOUNT_NOT_FOUND,
-    NOT_AUTHENTICATED,
-    NotLoggedIn,
-    UsageError,
-)
+from click_auth.errors import ACCOUNT_NOT_FOUND, NotLoggedIn, UsageError
 from click_auth.identity import identity_of
 from click_auth.keys import refresh_slot_name, slot_name
 from click_auth.records import PLAINTEXT, SYSTEM
 from click_auth.stores.base import UNBOUND, TokenStore
 from click_auth.stores.records import is_same_credential
 from click_auth.stores.selection import select
-from click_auth.tokens import TokenBundle, from_posix
+from click_auth.tokens import TokenBundle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -33,10 +27,8 @@ if TYPE_CHECKING:
     from click_auth.records import Record
     from click_auth.results import StoredAccount
     from click_auth.stores.records import Records
-    from click_auth.stores.registrations import KeptGrants, StoredRegistrations
-    from click_auth.stores.removal import Removals
+    from click_auth.stores.registrations import StoredRegistrations
     from click_auth.stores.vault import Vault
-    from click_auth.stores.writes import Writes
 
 
 class RecordedTokenStore(TokenStore):
@@ -47,25 +39,13 @@ class RecordedTokenStore(TokenStore):
     ) -> None:
         self.records = records
         self.policy = policy
-        self._clock = clock
+        self.clock = clock
         self._said: set[str] = set()
 
     @property
     @abstractmethod
     def vault(self) -> Vault:
         """Where the tokens lie that are not in the records."""
-
-    @cached_property
-    def _removals(self) -> Removals:
-        from click_auth.stores.removal import Removals  # noqa: PLC0415 - most commands only read
-
-        return Removals(self.records, self.vault, self.lock)
-
-    @cached_property
-    def _writes(self) -> Writes:
-        from click_auth.stores.writes import Writes  # noqa: PLC0415 - as above
-
-        return Writes(self.records, self.vault, self._removals, self.policy, self._clock)
 
     # Reading
 
@@ -93,8 +73,7 @@ class RecordedTokenStore(TokenStore):
 
     def _selected(self, ref: str | None, instance: str | None) -> Record | None:
         document = self.records.document()
-        reason = None if ref is None else document.records.reason(ref)
-        if ref is not None and reason is not None:
+        if ref is not None and (reason := document.records.reason(ref)) is not None:
             raise self.records.damage(ref, reason)
         identities = document.records.identities()
         chosen = select(identities, ref, default=document.default, instance=instance)
@@ -108,7 +87,10 @@ class RecordedTokenStore(TokenStore):
         """Return who is stored, in the light form, and the default account's key."""
         document = self.records.document()
         for key, reason in document.bad.items():
-            self._warn_once(self.records.damage(key, reason).message)
+            message = self.records.damage(key, reason).message
+            if message not in self._said:
+                self._said.add(message)
+                voice.current().warn(message)
         default = document.default if document.default in document.records else None
         return document.records.identities(), default
 
@@ -120,24 +102,12 @@ class RecordedTokenStore(TokenStore):
         """Return the keys of accounts whose records cannot be used."""
         return tuple(self.records.document().bad)
 
-    def _warn_once(self, text: str) -> None:
-        if text not in self._said:
-            self._said.add(text)
-            voice.current().warn(text)
-
     def accounts(self) -> Sequence[StoredAccount]:
         """Return the accounts that are stored."""
         from click_auth.results import StoredAccount  # noqa: PLC0415 - for applications only
 
         identities, default = self.listing()
         return [StoredAccount(each, default=each.key == default) for each in identities]  # type: ignore[arg-type]
-
-    def active_account(self, ref: str | None = None) -> Account | None:
-        """Return the account that *ref* means, or None where nothing is stored."""
-        from click_auth.models import Account  # noqa: PLC0415 - pydantic, for those who keep it
-
-        record = self.record(ref)
-        return None if record is None else Account.of(record.account)
 
     def active(self, ref: str | None = None) -> str | None:
         """Return the access token of an account, or None where nothing is stored."""
@@ -162,18 +132,14 @@ class RecordedTokenStore(TokenStore):
             return token
         current = self.records.find(record.key)  # it may have moved since *record* was read
         if current is None or is_same_credential(current, record):
-            raise _missing(record)
+            place = "record file" if record.storage == PLAINTEXT else "keyring"
+            message = f"The credential of {record.account.name} is missing from the {place}."
+            raise NotLoggedIn(message, hints=["Log in again."])
         return self.access_token(current)
 
     def credential(self, record: Record) -> TokenBundle:
         """Return all tokens that belong to *record*, the refresh token included."""
-        return TokenBundle(
-            self.access_token(record),
-            self._refresh_token(record),
-            from_posix(record.access_token_expires_at),
-            from_posix(record.refresh_token_expires_at),
-            record.scopes,
-        )
+        return record.bundle(self.access_token(record), self._refresh_token(record))
 
     def _refresh_token(self, record: Record) -> str | None:
         if record.storage == PLAINTEXT:
@@ -199,11 +165,15 @@ class RecordedTokenStore(TokenStore):
     def check_writable(self, key: str | None = None) -> None:
         """Find out before a grant is spent whether its result can be stored."""
         self.records.check_writable()
-        self._writes.check(for_login=key is None)
+        if self.policy == SYSTEM:
+            (self.vault.probe if key is None else self.vault.check)()
 
     def log_in(self, account: Account, bundle: TokenBundle, binding: Binding = UNBOUND) -> Record:
         """Store a new grant, make its account the default one, and return its record."""
-        return self._writes.log_in(identity_of(account), bundle, binding, promote_default=True)
+        from click_auth.stores.writes import Write  # noqa: PLC0415 - most commands only read
+
+        identity = identity_of(account)
+        return Write(self).log_in(identity, bundle, binding, promote_default=True)
 
     def set(self, account: Account, token: str) -> None:
         """Store the access token of *account*, in place of what is there."""
@@ -213,8 +183,10 @@ class RecordedTokenStore(TokenStore):
         self, account: Account, bundle: TokenBundle, *, promote_default: bool = False
     ) -> None:
         """Store the tokens of *account*, in place of what is there."""
+        from click_auth.stores.writes import Write  # noqa: PLC0415 - as above
+
         identity = identity_of(account)
-        self._writes.log_in(identity, bundle, UNBOUND, promote_default=promote_default)
+        Write(self).log_in(identity, bundle, UNBOUND, promote_default=promote_default)
 
     def rotate(self, expected: Record, bundle: TokenBundle, label: str | None = None) -> Record:
         """Store what a refresh yielded in place of *expected*, and return the new record.
@@ -222,22 +194,26 @@ class RecordedTokenStore(TokenStore):
         Raises `Superseded` when the stored record is not *expected* any more, and
         `StorageUnavailable`; what could be written of the new tokens then stays readable.
         """
+        from click_auth.stores.writes import Write  # noqa: PLC0415 - as above
+
         if bundle.refresh_token is None:
             bundle = replace(bundle, refresh_token=self._refresh_token(expected))
-        return self._writes.rotate(expected, bundle, label)
+        return Write(self).rotate(expected, bundle, label)
 
     def reject(self, record: Record) -> None:
         """Remember that the server called the grant of *record* dead, if it still is stored."""
-        self._writes.reject(record)
+        dead = replace(record, rejected_generation=record.generation)
+        self.records.compare_and_set(record, dead)
 
     def set_default(self, ref: str) -> None:
         """Make an account the default one."""
+        from click_auth.stores.removal import sweep  # noqa: PLC0415 - as above
+
         with self.records.transaction() as draft:
             is_key = ref in draft.records
             chosen = None if is_key else select(draft.records.identities(), ref)
             draft.default = ref if chosen is None else chosen.key
-            pending = tuple(draft.removed)
-        self._removals.sweep(pending)
+        sweep(self, draft.removed)
 
     def clear(self, ref: str | None = None) -> None:
         """Remove an account and all its secrets. Harmless where there is none."""
@@ -253,22 +229,22 @@ class RecordedTokenStore(TokenStore):
 
     def forget(self, key: str) -> str | None:
         """Remove an account and its secrets; return what could not be removed, as a sentence."""
-        return self._removals.forget(key)
+        from click_auth.stores.removal import forget  # noqa: PLC0415 - as above
+
+        return forget(self, key)
 
     def kept_grant(self, name: str) -> Mapping[str, Any] | None:
         """Return the client's grant that is kept in the keyring. Never raises."""
-        return self._grants.load(name) if self.policy == SYSTEM else None
+        from click_auth.stores.registrations import kept_grant  # noqa: PLC0415 - in CI only
+
+        return kept_grant(self.vault, name) if self.policy == SYSTEM else None
 
     def keep_grant(self, name: str, grant: Mapping[str, Any]) -> None:
         """Keep a client's grant in the keyring, under the policy "system". Never raises."""
+        from click_auth.stores.registrations import keep_grant  # noqa: PLC0415 - in CI only
+
         if self.policy == SYSTEM:
-            self._grants.save(name, grant)
-
-    @property
-    def _grants(self) -> KeptGrants:
-        from click_auth.stores.registrations import KeptGrants  # noqa: PLC0415 - in CI only
-
-        return KeptGrants(self.vault)
+            keep_grant(self.vault, name, grant)
 
     def migration(self, name: str) -> str | None:
         """Return the durable marker of a migration, None where it was not begun."""
@@ -288,13 +264,4 @@ class RecordedTokenStore(TokenStore):
         """Return where dynamically registered clients are kept."""
         from click_auth.stores.registrations import StoredRegistrations  # noqa: PLC0415 - rare
 
-        return StoredRegistrations(self.records, self.vault, self.policy)
-
-
-def _missing(record: Record) -> NotLoggedIn:
-    place = "record file" if record.storage == PLAINTEXT else "keyring"
-    return NotLoggedIn(
-        f"The credential of {record.account.name} is missing from the {place}.",
-        code=NOT_AUTHENTICATED,
-        hints=["Log in again."],
-    )
+        return StoredRegistrations(self)

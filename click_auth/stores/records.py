@@ -11,7 +11,6 @@ from click_auth.stores.layout import find_record, find_resembling, framed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from click_auth.records import Record
@@ -42,7 +41,7 @@ class Records(ABC):
         """Put *content* in place of what is there. *damaged* is what a repair must not lose."""
 
     @abstractmethod
-    def alone(self) -> AbstractContextManager[None]:
+    def alone(self) -> contextlib.AbstractContextManager[None]:
         """Return a block within which nobody else writes. Blocks while somebody does."""
 
     @abstractmethod
@@ -66,8 +65,7 @@ class Records(ABC):
         key = key or document.default or _only(document)
         if key is None:
             return None
-        reason = document.records.reason(key)
-        if reason is not None:
+        if (reason := document.records.reason(key)) is not None:
             raise self.damage(key, reason)
         return document.records.get(key)
 

@@ -14,7 +14,7 @@ from click_auth.records import PLAINTEXT, SYSTEM
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from click_auth.stores.records import Records
+    from click_auth.stores.recorded import RecordedTokenStore
     from click_auth.stores.vault import Vault
 
 _SECRETS = ("client_secret", "registration_access_token")
@@ -22,23 +22,21 @@ _PLACE = "storage"
 
 
 class StoredRegistrations:
-    """Registered clients under `clients` of the records; secrets in the vault, by *policy*."""
+    """Registered clients under `clients` of a store's records; secrets where its tokens go."""
 
-    def __init__(self, records: Records, vault: Vault, policy: str = "fallback") -> None:
-        self._records = records
-        self._vault = vault
-        self._policy = policy
+    def __init__(self, store: RecordedTokenStore) -> None:
+        self._store = store
 
     def load(self, name: str) -> Mapping[str, Any] | None:
         """Return the registration saved under *name*, None where it or its secret is gone."""
-        stored = self._records.document().clients.get(name)
+        stored = self._store.records.document().clients.get(name)
         if not isinstance(stored, dict):
             return None
         public = {field: value for field, value in stored.items() if field != _PLACE}
         if stored.get(_PLACE) != SYSTEM:
             return public
         try:
-            secrets = json.loads(self._vault.get(_slot(name)) or "null")
+            secrets = json.loads(self._store.vault.get(_slot(name)) or "null")
         except ValueError:
             return None
         return {**public, **secrets} if isinstance(secrets, dict) else None
@@ -52,15 +50,15 @@ class StoredRegistrations:
             stored[_PLACE] = SYSTEM
         elif secrets:
             stored[_PLACE] = PLAINTEXT
-        with self._records.transaction() as draft:
+        with self._store.records.transaction() as draft:
             draft.clients[name] = stored
 
     def forget(self, name: str) -> None:
         """Drop the registration *name* and its secrets."""
-        with self._records.transaction() as draft:
+        with self._store.records.transaction() as draft:
             stored = draft.clients.pop(name, None)
         if isinstance(stored, dict) and stored.get(_PLACE) == SYSTEM:
-            self._vault.delete(_slot(name))
+            self._store.vault.delete(_slot(name))
 
     def is_needed(self, issuer: str | None) -> bool:
         """Return whether a stored credential of *issuer* may yet need its client, to be renewed."""
@@ -69,39 +67,34 @@ class StoredRegistrations:
         return any(each.has_refresh_token is not False and not each.is_rejected for each in ours)
 
     def _kept(self, name: str, secrets: Mapping[str, Any]) -> bool:
-        if self._policy == "plaintext":
+        if self._store.policy == "plaintext":
             return False
         try:
-            self._vault.set(_slot(name), json.dumps(secrets))
+            self._store.vault.set(_slot(name), json.dumps(secrets))
         except StorageUnavailable as trouble:
-            if self._policy == "system":
+            if self._store.policy == "system":
                 raise
             voice.current().warn(
-                f"The client's secret is stored in plain text in {self._records.path}, "
+                f"The client's secret is stored in plain text in {self._store.records.path}, "
                 f"not in the keyring: {trouble.message}"
             )
             return False
         return True
 
 
-class KeptGrants:
-    """Tokens of the client-credentials grant in the vault, for the next process. Never raises."""
+def kept_grant(vault: Vault, name: str) -> Mapping[str, Any] | None:
+    """Return the client-credentials grant that was kept under *name*. Never raises."""
+    with contextlib.suppress(StorageUnavailable, ValueError):
+        grant = json.loads(vault.get(_grant_slot(name)) or "null")
+        if isinstance(grant, dict) and "access_token" in grant:
+            return grant
+    return None
 
-    def __init__(self, vault: Vault) -> None:
-        self._vault = vault
 
-    def load(self, name: str) -> Mapping[str, Any] | None:
-        """Return what was kept under *name*."""
-        with contextlib.suppress(StorageUnavailable, ValueError):
-            grant = json.loads(self._vault.get(_grant_slot(name)) or "null")
-            if isinstance(grant, dict) and "access_token" in grant:
-                return grant
-        return None
-
-    def save(self, name: str, grant: Mapping[str, Any]) -> None:
-        """Keep *grant*, unless the vault does not."""
-        with contextlib.suppress(StorageUnavailable):
-            self._vault.set(_grant_slot(name), json.dumps(dict(grant)))
+def keep_grant(vault: Vault, name: str, grant: Mapping[str, Any]) -> None:
+    """Keep a client-credentials grant for the next process, unless the vault does not."""
+    with contextlib.suppress(StorageUnavailable):
+        vault.set(_grant_slot(name), json.dumps(dict(grant)))
 
 
 def _grant_slot(name: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from click_auth.errors import ACCOUNT_NOT_FOUND, NO_ACCOUNT_SELECTED, UsageError
+from click_auth.errors import NO_ACCOUNT_SELECTED, UsageError
 from click_auth.text import inert
 
 if TYPE_CHECKING:
@@ -32,8 +32,7 @@ def select(
         return _unnamed(among, default)
     matching = _matching(among, ref)
     if not matching:
-        message = f"There is no account {inert(ref, 80)!r} here."
-        raise UsageError(message, code=ACCOUNT_NOT_FOUND, hints=[_known(among)])
+        raise UsageError(f"There is no account {inert(ref, 80)!r} here.", hints=[_known(among)])
     if len(matching) > 1:
         message = f"{inert(ref, 80)!r} means several accounts."
         raise UsageError(message, code=NO_ACCOUNT_SELECTED, hints=[_known(matching)])

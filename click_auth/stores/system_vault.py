@@ -1,13 +1,18 @@
-"""The operating system's keyring as a vault: whole secrets, however little one slot holds."""
+"""The operating system's keyring as a vault: whole secrets, however little one slot holds.
+
+A secret that is longer than a backend can hold is split. The pieces lie in `<slot>#1` and so on,
+the head slot holds a manifest that names them. New pieces never overwrite those that the manifest
+names, and the manifest is written last: a crash leaves the old secret readable, or the new one.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import os
-from typing import TYPE_CHECKING
+from binascii import crc32
+from typing import TYPE_CHECKING, NamedTuple
 
-from click_auth.errors import STORE_WRITE_FAILED
-from click_auth.stores import chunks
+from click_auth.errors import STORE_WRITE_FAILED, StorageUnavailable
 from click_auth.stores.keychain import Keychain, seconds_per_call
 from click_auth.stores.trouble import KeyringTrouble, Kind
 
@@ -16,6 +21,9 @@ if TYPE_CHECKING:
 
 PATIENT_SECONDS = 60.0
 
+_MARK = "click-auth-pieces:"
+_MOST_PIECES = 999
+_BASIC_PLANE = "\uffff"
 _CAREFUL_LIMIT = 1200  # characters; for a backend that chokes on longer secrets
 _SPLITTABLE: tuple[Kind, ...] = ("truncating", "lying", "failing")
 
@@ -28,6 +36,13 @@ def _writing() -> Iterator[None]:
     except KeyringTrouble as trouble:
         trouble.code = STORE_WRITE_FAILED
         raise
+
+
+class _Manifest(NamedTuple):
+    """Which pieces make a secret, and what they add up to."""
+
+    numbers: range
+    checksum: int
 
 
 class SystemVault:
@@ -54,9 +69,9 @@ class SystemVault:
         unless the secret is not there: it may have moved.
         """
         self._keychain.remember(origin)
-        secret = chunks.load(self._keychain, slot).secret
+        _, secret = self._load(slot)
         if secret is None and self._keychain.search_anew():
-            secret = chunks.load(self._keychain, slot).secret
+            _, secret = self._load(slot)
         return secret
 
     @_writing()
@@ -66,16 +81,23 @@ class SystemVault:
         A secret that is there already is not written again: on macOS a write takes back what
         the person has allowed.
         """
-        loaded = chunks.load(self._keychain, slot)
-        if loaded.secret != secret:
-            self._store(slot, secret, loaded.head)
-        return loaded.secret
+        head, before = self._load(slot)
+        if before != secret:
+            self._store(slot, secret, head)
+        return before
 
     @_writing()
     def delete(self, slot: str) -> None:
-        """Empty *slot*. Harmless where it is empty."""
+        """Empty *slot* and whatever pieces it has. Harmless where it is empty."""
         head = self._keychain.read(slot)
-        chunks.drop(self._keychain, slot, head=head, may_be_split=self._limit is not None)
+        manifest = _manifest(head)
+        if manifest is not None or self._limit is not None:  # then an interrupted write has some
+            number, last = 1, manifest.numbers[-1] if manifest else 0
+            while number <= last or self._keychain.read(f"{slot}#{number}") is not None:
+                self._keychain.erase(f"{slot}#{number}")
+                number += 1
+        if head is not None:
+            self._keychain.erase(slot)
 
     @_writing()
     def check(self) -> None:
@@ -101,12 +123,69 @@ class SystemVault:
     def _limit(self) -> int | None:
         return self._keychain.backend.limit or self._learned_limit
 
+    def _load(self, slot: str) -> tuple[str | None, str | None]:
+        """Return the text of the head slot, and the secret, put together where it is split."""
+        head = self._keychain.read(slot)
+        while True:
+            manifest = _manifest(head)
+            if manifest is None:
+                return head, head
+            pieces = [self._keychain.read(f"{slot}#{number}") for number in manifest.numbers]
+            secret = "".join(filter(None, pieces))
+            if _checksum(secret) == manifest.checksum:
+                return head, secret
+            again = self._keychain.read(slot)  # a writer may have switched to new pieces meanwhile
+            if again == head:
+                return head, None
+            head = again
+
     def _store(self, slot: str, secret: str, head: str | None) -> None:
         try:
-            chunks.store(self._keychain, slot, secret, head=head, limit=self._limit)
+            self._write(slot, secret, head, self._limit)
         except KeyringTrouble as trouble:
             could_split = self._limit is None and len(secret) > _CAREFUL_LIMIT
             if not could_split or trouble.kind not in _SPLITTABLE:
                 raise
-            chunks.store(self._keychain, slot, secret, head=head, limit=_CAREFUL_LIMIT)
+            self._write(slot, secret, head, _CAREFUL_LIMIT)
             self._learned_limit = _CAREFUL_LIMIT
+
+    def _write(self, slot: str, secret: str, head: str | None, limit: int | None) -> None:
+        """Put *secret* into *slot*, whose head slot holds *head*; split it beyond *limit*."""
+        old = _manifest(head)
+        pieces = _pieces(secret, limit)
+        if len(pieces) == 1 and not secret.startswith(_MARK):
+            self._keychain.write(slot, secret, head)
+        else:
+            is_room_below = old is None or old.numbers.start > len(pieces)
+            first = 1 if old is None or is_room_below else old.numbers.stop
+            for number, piece in enumerate(pieces, start=first):
+                self._keychain.write(f"{slot}#{number}", piece, None)
+            manifest = f"{_MARK}{first}:{len(pieces)}:{_checksum(secret):08x}"
+            self._keychain.write(slot, manifest, head)
+        with contextlib.suppress(StorageUnavailable):  # the new secret is there; `delete` sweeps
+            for number in old.numbers if old else ():
+                self._keychain.erase(f"{slot}#{number}")
+
+
+def _pieces(secret: str, limit: int | None) -> list[str]:
+    if limit is None or not secret:
+        return [secret]
+    step = limit if max(secret) <= _BASIC_PLANE else limit // 2
+    return [secret[begin : begin + step] for begin in range(0, len(secret), step)]
+
+
+def _manifest(head: str | None) -> _Manifest | None:
+    if head is None or not head.startswith(_MARK):
+        return None
+    try:
+        first, amount, checksum = head[len(_MARK) :].split(":")
+        numbers = range(int(first), int(first) + int(amount))
+        manifest = _Manifest(numbers, int(checksum, 16))
+    except ValueError:
+        return None
+    is_sane = numbers.start >= 1 and 1 <= numbers.stop - numbers.start <= _MOST_PIECES
+    return manifest if is_sane else None
+
+
+def _checksum(secret: str) -> int:
+    return crc32(secret.encode("utf-8", "surrogatepass"))

@@ -7,12 +7,9 @@ exceptions are shown.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from click_auth.errors import StorageUnavailable
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 Kind = Literal["locked", "denied", "absent", "hanging", "lying", "truncating", "failing"]
 
@@ -53,7 +50,7 @@ class NoBackend(Exception):
 
 def trouble_of(error: BaseException, backend: str) -> KeyringTrouble:
     """Return what *error*, raised by a keyring backend, comes down to."""
-    chain = list(_chain(error))
+    chain = _chain(error)
     names = {type(each).__name__ for each in chain}
     words = " ".join(map(_text, chain))
     if isinstance(error, NoBackend):
@@ -73,12 +70,12 @@ def _any(part: str, names: set[str]) -> bool:
     return any(part in name for name in names)
 
 
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    seen: set[int] = set()
-    while error is not None and id(error) not in seen:
-        seen.add(id(error))
-        yield error
+def _chain(error: BaseException | None) -> list[BaseException]:
+    chain: list[BaseException] = []
+    while error is not None and all(error is not each for each in chain):
+        chain.append(error)
         error = error.__cause__ or error.__context__
+    return chain
 
 
 def _text(error: BaseException) -> str:

@@ -16,18 +16,15 @@ from click_auth.errors import StorageUnavailable
 from click_auth.identity import Identity
 from click_auth.keys import refresh_slot_name, slot_name
 from click_auth.records import CUSTOM, PLAINTEXT, SYSTEM, Record
+from click_auth.stores import removal
 from click_auth.stores.base import Superseded
 from click_auth.stores.records import is_same_credential
 from click_auth.tokens import to_posix
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from click_auth.providers.base import Binding
     from click_auth.stores.document import Document
-    from click_auth.stores.records import Records
-    from click_auth.stores.removal import Removals
-    from click_auth.stores.vault import Vault
+    from click_auth.stores.recorded import RecordedTokenStore
     from click_auth.tokens import TokenBundle
 
 
@@ -39,64 +36,40 @@ class _Written(NamedTuple):
     before: str | None
 
 
-class _Placed(NamedTuple):
-    """Tokens in their place: the record that says where, and the trouble with a better one."""
+class Write:
+    """One write of a credential into a store, under its storage policy.
 
-    record: Record
-    trouble: StorageUnavailable | None = None
+    Until the record is committed all that was written can be taken back.
+    """
 
-
-class Writes:
-    """The writes of credentials, under one storage *policy*."""
-
-    def __init__(
-        self,
-        records: Records,
-        vault: Vault,
-        removals: Removals,
-        policy: str,
-        clock: Callable[[], float],
-    ) -> None:
-        self._records = records
-        self._vault = vault
-        self._removals = removals
-        self._policy = policy
-        self._clock = clock
-
-    def check(self, *, for_login: bool) -> None:
-        """Raise where the vault must take tokens and certainly cannot. Before a login, try it."""
-        if self._policy == SYSTEM:
-            (self._vault.probe if for_login else self._vault.check)()
+    def __init__(self, store: RecordedTokenStore) -> None:
+        self._store = store
+        self._written: list[_Written] = []
 
     def log_in(
         self, identity: Identity, bundle: TokenBundle, binding: Binding, *, promote_default: bool
     ) -> Record:
         """Store a new grant and return its record. What it replaces stands until it is stored."""
         new = Record(
-            identity,
-            issuer=binding.issuer,
-            client_id=binding.client_id,
-            instance=identity.instance,
+            identity, issuer=binding.issuer, client_id=binding.client_id, instance=identity.instance
         )
-        journal: list[_Written] = []
         try:
-            placed = self._place(self._dated(new, bundle), bundle, None, journal)
-            with self._records.transaction(repair=True) as draft:
-                record, before = placed.record, draft.records.get(new.key)
+            record, trouble = self._place(self._dated(new, bundle), bundle, None)
+            with self._store.records.transaction(repair=True) as draft:
+                before = draft.records.get(new.key)
                 if before is not None:
                     generation = before.generation + 1
                     record = replace(record, generation=generation, unknown=before.unknown)
-                old = _committed(draft, record, placed.trouble)
-                pending = tuple(draft.removed)
+                _commit(draft, record, before, trouble)
                 if promote_default:
                     draft.default = record.key
         except BaseException:
-            self._restore(journal)
+            self._restore()
             raise
         if record.storage != PLAINTEXT and bundle.refresh_token is None:
             with contextlib.suppress(StorageUnavailable):  # a later logout deletes it
-                self._vault.delete(refresh_slot_name(record.key))
-        self._settle(record, old, placed.trouble, pending)
+                self._store.vault.delete(refresh_slot_name(record.key))
+        self._settle(record, before, trouble, draft.removed)
         return record
 
     def rotate(self, expected: Record, bundle: TokenBundle, label: str | None) -> Record:
@@ -104,61 +77,57 @@ class Writes:
 
         Raises `Superseded` when the stored record is not *expected* any more.
         """
-        _refuse_superseded(self._records.find(expected.key), expected)
-        new = replace(_relabelled(expected, label), generation=expected.generation + 1)
+        _refuse_superseded(self._store.records.find(expected.key), expected)
+        who = expected.account
+        account = who if label is None else Identity(who.id, label, who.instance, who.extra)
+        new = replace(expected, account=account, generation=expected.generation + 1)
         if bundle.scopes is None:
             bundle = replace(bundle, scopes=expected.scopes)
-        journal: list[_Written] = []
         try:
-            record, trouble = self._place(self._dated(new, bundle), bundle, expected, journal)
-            with self._records.transaction() as draft:
-                _refuse_superseded(draft.records.get(expected.key), expected)
-                old = _committed(draft, record, trouble)
-                pending = tuple(draft.removed)
+            record, trouble = self._place(self._dated(new, bundle), bundle, expected)
+            with self._store.records.transaction() as draft:
+                old = draft.records.get(expected.key)
+                _refuse_superseded(old, expected)
+                _commit(draft, record, old, trouble)
         except Superseded:
-            self._withdraw(journal, expected.key)
+            self._withdraw(expected.key)
             raise
         except BaseException:
             if expected.storage == PLAINTEXT:
-                self._restore(journal)
+                self._restore()
             raise
-        self._settle(record, old, trouble, pending)
+        self._settle(record, old, trouble, draft.removed)
         return record
-
-    def reject(self, record: Record) -> None:
-        """Remember that the server called the grant of *record* dead, if it still is stored."""
-        dead = replace(record, rejected_generation=record.generation)
-        self._records.compare_and_set(record, dead)
 
     def _dated(self, new: Record, bundle: TokenBundle) -> Record:
         return replace(
             new,
             access_token_expires_at=to_posix(bundle.expires_at),
             refresh_token_expires_at=to_posix(bundle.refresh_expires_at),
-            access_token_obtained_at=self._clock(),
+            access_token_obtained_at=self._store.clock(),
             has_refresh_token=bundle.refresh_token is not None,
             rejected_generation=None,
             scopes=bundle.scopes,
         )
 
     def _place(
-        self, record: Record, bundle: TokenBundle, old: Record | None, journal: list[_Written]
-    ) -> _Placed:
+        self, record: Record, bundle: TokenBundle, old: Record | None
+    ) -> tuple[Record, StorageUnavailable | None]:
         """Put the tokens in their place: of a login, or of the refresh of *old*.
 
-        Until the record is committed everything in *journal* can be taken back.
+        Return the record that says where, and the trouble with a better place.
         """
         trouble = None
-        if self._policy != PLAINTEXT:
+        if self._store.policy != PLAINTEXT:
             try:
-                return _Placed(self._in_vault(record, bundle, journal))
+                return self._in_vault(record, bundle), None
             except StorageUnavailable as error:
-                if self._policy != "fallback":
+                if self._store.policy != "fallback":
                     raise
                 trouble = error
             if old is None or old.storage == PLAINTEXT:
-                self._restore(journal)
-                journal.clear()
+                self._restore()
+                self._written.clear()
         in_record = replace(
             record,
             storage=PLAINTEXT,
@@ -166,73 +135,74 @@ class Writes:
             fallback_token=bundle.access_token,
             fallback_refresh_token=bundle.refresh_token,
         )
-        return _Placed(in_record, trouble)
+        return in_record, trouble
 
-    def _in_vault(self, record: Record, bundle: TokenBundle, journal: list[_Written]) -> Record:
+    def _in_vault(self, record: Record, bundle: TokenBundle) -> Record:
         slots = (refresh_slot_name(record.key), slot_name(record.key))
         for slot, secret in zip(slots, (bundle.refresh_token, bundle.access_token), strict=True):
             if secret is not None:
-                journal.append(_Written(slot, secret, self._vault.set(slot, secret)))
+                before = self._store.vault.set(slot, secret)
+                self._written.append(_Written(slot, secret, before))
         return replace(
             record,
-            storage=CUSTOM if self._policy == CUSTOM else SYSTEM,
-            backend=self._vault.origin,
+            storage=CUSTOM if self._store.policy == CUSTOM else SYSTEM,
+            backend=self._store.vault.origin,
             fallback_token=None,
             fallback_refresh_token=None,
         )
 
-    def _restore(self, journal: list[_Written]) -> None:
+    def _restore(self) -> None:
         """Put back what slots held, where they still hold what we wrote. Never raises."""
-        for written in reversed(journal):
+        for written in reversed(self._written):
             self._take_back(written, written.before)
 
-    def _withdraw(self, journal: list[_Written], key: str) -> None:
+    def _withdraw(self, key: str) -> None:
         """Take back what a logout or a login has overtaken. Never raises.
 
         Where the record that stands now owns a slot, the slot gets back what it held, which is
         the newer login's token; else it is emptied.
         """
         with contextlib.suppress(StorageUnavailable):
-            current = self._records.find(key)
-            for written in reversed(journal):
+            current = self._store.records.find(key)
+            for written in reversed(self._written):
                 is_owned = _owns(current, written.slot)
                 self._take_back(written, written.before if is_owned else None)
 
     def _take_back(self, written: _Written, before: str | None) -> None:
         with contextlib.suppress(StorageUnavailable):
-            if self._vault.get(written.slot) != written.secret:
+            if self._store.vault.get(written.slot) != written.secret:
                 return
             if before is None:
-                self._vault.delete(written.slot)
+                self._store.vault.delete(written.slot)
             else:
-                self._vault.set(written.slot, before)
+                self._store.vault.set(written.slot, before)
 
     def _settle(
         self,
         record: Record,
         old: Record | None,
         trouble: StorageUnavailable | None,
-        pending: tuple[str, ...],
+        pending: list[str],
     ) -> None:
         """Say what must be said, and delete what must not stay, now that the record stands."""
         if trouble is None:
             with contextlib.suppress(StorageUnavailable):
                 if record.key in pending:
-                    self._removals.empty(record.key)
+                    removal.empty(self._store, record.key)
         elif old is None or old.storage != PLAINTEXT:
             voice.current().warn(
                 f"The tokens of {record.account.name} are stored in plain text in "
-                f"{self._records.path}, not in the keyring: {trouble.message}"
+                f"{self._store.records.path}, not in the keyring: {trouble.message}"
             )
-        self._removals.sweep(key for key in pending if key != record.key)
+        removal.sweep(self._store, [key for key in pending if key != record.key])
 
 
-def _committed(
-    draft: Document, record: Record, trouble: StorageUnavailable | None
-) -> Record | None:
-    """Put *record* into *draft*, note whether its slots are to be emptied, and return the old."""
+def _commit(
+    draft: Document, record: Record, old: Record | None, trouble: StorageUnavailable | None
+) -> None:
+    """Put *record* into *draft* in place of *old*, and note whether its slots are to be emptied."""
     key = record.key
-    old, is_bad = draft.records.get(key), draft.records.reason(key) is not None
+    is_bad = draft.records.reason(key) is not None
     was_in_slots = is_bad or (old is not None and old.storage != PLAINTEXT)
     # A call that was still running when its time was up may yet fill a slot.
     may_be_in_slots = was_in_slots or getattr(trouble, "kind", None) == "hanging"
@@ -241,7 +211,6 @@ def _committed(
         draft.unmark_removed(key)
     elif may_be_in_slots:
         draft.mark_removed(key)
-    return old
 
 
 def _owns(record: Record | None, slot: str) -> bool:
@@ -253,10 +222,3 @@ def _owns(record: Record | None, slot: str) -> bool:
 def _refuse_superseded(current: Record | None, expected: Record) -> None:
     if not is_same_credential(current, expected):
         raise Superseded
-
-
-def _relabelled(record: Record, label: str | None) -> Record:
-    if label is None:
-        return record
-    old = record.account
-    return replace(record, account=Identity(old.id, label, old.instance, old.extra))

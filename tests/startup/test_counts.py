@@ -39,10 +39,10 @@ COMMAND = f"{HELP} commands.attaching commands.output keys signals terminal voic
 RECORDS = f"""{COMMAND}
     identity records stores stores.base stores.document stores.files stores.keyring_store
     stores.layout stores.record_file stores.recorded stores.records stores.selection
-    stores.writing tokens
+    tokens
 """
 TOKEN = f"""{RECORDS}
-    binding bounded chosen commands.token credentials stores.backends stores.chunks stores.held
+    binding bounded chosen commands.token credentials stores.backends stores.held
     stores.keychain stores.secret_service stores.system_vault stores.trouble
 """
 STATUS = f"""{RECORDS}
