@@ -143,7 +143,7 @@ class Auth(Configured):
         `LoginFailed` or `StorageUnavailable`; then nothing is stored and an earlier session
         still works.
         """
-        from click_auth.login.start import log_in  # noqa: PLC0415 - the edge
+        from click_auth.login.flow import log_in  # noqa: PLC0415 - the edge
 
         wishes = {
             "user": user,

@@ -62,7 +62,7 @@ class StoredRegistrations:
 
     def is_needed(self, issuer: str | None) -> bool:
         """Return whether a stored credential of *issuer* may yet need its client, to be renewed."""
-        records = self._records.document().records.values()
+        records = self._store.records.document().records.values()
         ours = (each for each in records if each.issuer in (None, issuer))
         return any(each.has_refresh_token is not False and not each.is_rejected for each in ours)
 
