@@ -77,7 +77,8 @@ def _acquired(path: Path, first: Opened, deadline: float) -> BinaryIO:
         try:
             _wait_for(current.file, path, deadline)
             if is_at(path, current.file):
-                sign(current.file)
+                if not current.is_new or sys.platform == "win32":  # there its last holder unsigned
+                    sign(current.file)
                 return current.file
         except NoLocksHere:
             if current.is_new:  # else it is somebody's, who holds it without the kernel's lock

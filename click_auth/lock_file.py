@@ -90,12 +90,16 @@ def existing(path: Path) -> BinaryIO:
 def sign(file: BinaryIO) -> None:
     """Write who holds the lock; a full disk is no reason to fail."""
     text = f"{os.getpid()} {here()} {_start_of(os.getpid())}\n"
-    _write(file, text.encode("utf-8", "replace"))
+    with contextlib.suppress(OSError):
+        os.ftruncate(file.fileno(), 0)
+        os.lseek(file.fileno(), 0, os.SEEK_SET)
+        os.write(file.fileno(), text.encode("utf-8", "replace"))
 
 
 def unsign(file: BinaryIO) -> None:
     """Take the signature back, so that nobody waits for us."""
-    _write(file, b"")
+    with contextlib.suppress(OSError):
+        os.ftruncate(file.fileno(), 0)
 
 
 def signature_at(path: Path) -> Signature | None:
@@ -150,13 +154,6 @@ def outlast(path: Path, deadline: float) -> bool:
         if signature.is_gone:
             break
     return has_waited
-
-
-def _write(file: BinaryIO, content: bytes) -> None:
-    with contextlib.suppress(OSError):
-        os.ftruncate(file.fileno(), 0)
-        os.lseek(file.fileno(), 0, os.SEEK_SET)
-        os.write(file.fileno(), content)
 
 
 def here() -> str:

@@ -32,7 +32,7 @@ _SOURCES = {
 _UNITS = ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)  # made by each `status`: no method that nobody calls
 class Renderers:
     """The hooks of `attach_status`."""
 
