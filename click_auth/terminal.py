@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import math
 import os
 import sys
 import time
@@ -44,14 +43,14 @@ class Countdown:
     """
 
     def __init__(self, seconds: float, *, shown: bool) -> None:
-        self.shown = shown and math.isfinite(seconds)
+        self.shown = shown and seconds < float("inf")
         self._deadline = time.monotonic() + seconds
         self._drawn = ""
 
     def tick(self) -> None:
         """Draw the line where it has changed."""
         if self.shown:
-            left = max(0, math.ceil(self._deadline - time.monotonic()))
+            left = max(0, -int((time.monotonic() - self._deadline) // 1))  # rounded up
             self._draw(f"Waiting, {left // 60}:{left % 60:02} left. Ctrl-C stops.")
 
     def sleep(self, seconds: float) -> None:
