@@ -43,7 +43,7 @@ class Countdown:
     """
 
     def __init__(self, seconds: float, *, shown: bool) -> None:
-        self.shown = shown and seconds < float("inf")
+        self.shown: bool = shown and seconds < float("inf")
         self._deadline = time.monotonic() + seconds
         self._drawn = ""
 
