@@ -77,7 +77,8 @@ def _acquired(path: Path, first: Opened, deadline: float) -> BinaryIO:
         try:
             _wait_for(current.file, path, deadline)
             if is_at(path, current.file):
-                if not current.is_new or sys.platform == "win32":  # there its last holder unsigned
+                # Ours since we made it, but on Windows, where it may have had a holder meanwhile.
+                if not current.is_new or sys.platform == "win32":
                     sign(current.file)
                 return current.file
         except NoLocksHere:

@@ -144,7 +144,8 @@ def outlast(path: Path, deadline: float) -> bool:
     monotonic seconds.
     """
     has_waited = False
-    while sys.platform != "win32" and time.monotonic() < deadline:  # there the file stays
+    # Windows keeps the file after a release, and has no question about a process that harms nobody.
+    while sys.platform != "win32" and time.monotonic() < deadline:
         seen, signature = identity_at(path), signature_at(path)
         if signature is None or not signature.is_from_here:
             break
