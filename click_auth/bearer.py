@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 UNAUTHORIZED = 401
 _PORTS = {b"https": 443, b"http": 80}
-_SAFE_IN_REDIRECTS = {"authorization", "dpop"}  # httpx strips the one; the other is bound to its URL
+_SAFE_IN_REDIRECTS = {"authorization", "dpop"}  # httpx strips it; a proof is bound to its URL
 _PUT_HERE = "click_auth.credential_headers"
 
 
