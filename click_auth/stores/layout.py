@@ -20,7 +20,7 @@ from click_auth.identity import Identity
 from click_auth.records import FIELDS, Record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
 VERSION = 1
 SEAL = "seal"
@@ -30,7 +30,6 @@ _SEAL_LENGTH = len(', "seal": "89abcdef"}')
 _ACCOUNT = b'{"account": '
 _OPENING = b'{"version": %d, "default": ' % VERSION
 _BRIDGE = b', "accounts": {'
-_MOST_RESEMBLING = 300  # beyond it the whole is parsed as fast
 _decoder = json.JSONDecoder()
 
 
@@ -119,22 +118,6 @@ def find_record(content: bytes, key: str | None) -> Record | None:
     return None if begin < 0 else _on_line(content, begin + 1, frame.start, key)
 
 
-def find_resembling(content: bytes, ref: str) -> list[Record] | None:
-    """Return every record whose id or label can be *ref*, and perhaps others; None in doubt."""
-    frame, folded = framed(content), ref.casefold()
-    if frame is None or not (folded.isascii() and content.isascii()):
-        return None
-    needles = (json.dumps(folded)[1:-1].encode(), b"\\u")  # what is not ASCII may fold to it
-    lowered = content.lower()
-    begins = sorted({at for needle in needles for at in _line_begins(lowered, needle, frame)})
-    if len(begins) > _MOST_RESEMBLING:
-        return None
-    keys = {begin: _key(content[begin : content.index(b'": ', begin) + 1]) for begin in begins}
-    found = [_on_line(content, begin, frame.start, key) for begin, key in keys.items() if key]
-    records = [record for record in found if record is not None]
-    return records if len(records) == len(begins) else None
-
-
 class Frame(NamedTuple):
     """What stands around the records, and where their lines begin and end."""
 
@@ -161,14 +144,6 @@ def framed(content: bytes) -> Frame | None:
     return Frame(default, root, end, start) if is_ours else None
 
 
-def _line_begins(lowered: bytes, needle: bytes, frame: Frame) -> Iterator[int]:
-    position, count = lowered.find(needle, frame.end, frame.start), 0
-    while position >= 0 and count <= _MOST_RESEMBLING:
-        yield lowered.rfind(b"\n", 0, position) + 1
-        count += 1
-        position = lowered.find(needle, lowered.index(b"\n", position), frame.start)
-
-
 def _on_line(content: bytes, begin: int, start: int, key: str) -> Record | None:
     end = content.index(b"\n", begin)
     line = content[begin:end]
@@ -179,7 +154,8 @@ def _on_line(content: bytes, begin: int, start: int, key: str) -> Record | None:
 
 def _key(quoted: bytes) -> str | None:
     inner = quoted[1:-1]
-    if inner.isalnum() and quoted[:1] == quoted[-1:] == b'"':  # ASCII, and nothing to unescape
+    is_plain = inner.translate(None, b"%-._@").isalnum()  # nothing to unescape: no parser needed
+    if is_plain and quoted[:1] == quoted[-1:] == b'"':
         return inner.decode()
     try:
         key = json.loads(quoted)

@@ -7,10 +7,10 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 from click_auth.errors import StorageUnavailable
-from click_auth.stores.layout import find_record, find_resembling, framed
+from click_auth.stores.layout import find_record, framed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
     from pathlib import Path
 
     from click_auth.records import Record
@@ -78,10 +78,6 @@ class Records(ABC):
     def glance(self, key: str) -> Record | None:
         """Return the record of *key* if it can be found without parsing the others."""
         return find_record(self.content(), key)
-
-    def resembling(self, ref: str) -> Sequence[Record]:
-        """Return all records that *ref* may mean, if they are few and can be told by their text."""
-        return find_resembling(self.content(), ref) or ()
 
     def document(self) -> Document:
         """Return everything. Changes to it go nowhere."""

@@ -12,7 +12,7 @@ from click_auth.identity import Identity
 from click_auth.keys import account_key, refresh_slot_name, safe_name, slot_name
 from click_auth.records import PLAINTEXT, SYSTEM, Record
 from click_auth.stores.document import Document, parse
-from click_auth.stores.layout import find_record, find_resembling
+from click_auth.stores.layout import find_record
 
 ids = st.one_of(
     st.text(min_size=1, max_size=300),
@@ -111,34 +111,3 @@ def test_fs_03_a_document_cut_off_anywhere_is_never_found_whole(
 def test_fs_07_noise_is_never_a_record(noise: bytes) -> None:
     """Arbitrary bytes are no record."""
     assert find_record(noise, None) is None
-
-
-@given(st.lists(records(), max_size=4, unique_by=lambda record: record.key), st.data())
-def test_whom_a_reference_may_mean_is_found_by_the_text(
-    kept: list[Record], data: st.DataObject
-) -> None:
-    """No record that a key, an id or a label means is missing among those that resemble it."""
-    document = Document()
-    for record in kept:
-        document.records[record.key] = record
-    names = [name for each in kept for name in (each.key, each.account.id, each.account.label)]
-    ref = data.draw(st.sampled_from([name for name in names if name] or ["x"]) | st.text())
-    ref = data.draw(st.sampled_from([ref, ref.upper(), ref.lower(), ref.casefold()]))
-    found = find_resembling(document.to_bytes(), ref)
-    if found is None:
-        return
-    for record in kept:
-        label = record.account.label
-        is_meant = ref in (record.key, record.account.id)
-        if is_meant or (label is not None and label.casefold() == ref.casefold()):
-            assert record in found
-
-
-def test_resembling_records_come_in_the_order_of_the_file() -> None:
-    """Who a label may mean is listed as the accounts are, wherever their lines begin."""
-    document = Document()
-    for number in range(100):
-        record = Record(Identity(str(number), "Ada"))
-        document.records[record.key] = record
-    found = find_resembling(document.to_bytes(), "ada")
-    assert found == list(document.records.values())

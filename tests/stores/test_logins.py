@@ -325,6 +325,8 @@ def test_which_account_is_meant(store: KeyringTokenStore, cellar: Cellar) -> Non
     store.log_in(there, SECOND)
     assert store.record("ada") == store.record_of("ada")
     assert store.record("ada", instance="https://x.example") == store.record_of(there.key)
+    assert store.record(there.key) == store.record_of(there.key)
+    assert store.record(there.key, instance="https://x.example") == store.record_of(there.key)
     assert store.record() == store.record_of(there.key)
     assert store.active_account() == there
     with pytest.raises(UsageError) as caught:

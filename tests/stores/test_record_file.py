@@ -285,6 +285,7 @@ def test_fs_07_ten_thousand_accounts(folder: Path) -> None:
     found = file.find("user7777")
     assert found is not None
     assert calls_of(lambda: file.find("user7777")) < 100
+    assert calls_of(lambda: file.glance("user7777")) < 100
     assert calls_of(lambda: file.compare_and_set(found, ADA)) < 10 * 10_000
     assert file.find("user7777") == ADA
 
