@@ -6,7 +6,7 @@ import dataclasses
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlencode
 
-from click_auth.errors import CALLBACK_TIMEOUT, OAUTH_FAILED, LoginFailed
+from click_auth.errors import OAUTH_FAILED, LoginFailed
 from click_auth.pkce import code_challenge, code_verifier, random_state
 from click_auth.providers.authorization import AuthorizationRequest
 from click_auth.providers.endpoint import EndpointFailed, usable_token
@@ -36,31 +36,18 @@ def login(provider: OAuthProvider, request: LoginRequest, ui: LoginUI) -> TokenB
         started[redirect_uri] = provider.authorize(bound)
         return started[redirect_uri]
 
-    server, port = Server(provider), request.callback_port
-    is_old = provider.client_id is None and server.known_client() is not None
     try:
         response = ui.wait_for_redirect(
-            start, provider.redirect_uris, callback_port=port, timeout=request.timeout
+            start,
+            provider.redirect_uris,
+            callback_port=request.callback_port,
+            timeout=request.timeout,
         )
-    except KeyboardInterrupt:
-        _doubt(server, is_old=is_old and bool(started))
-        raise
-    except LoginFailed as error:
-        if error.code == CALLBACK_TIMEOUT:
-            error.with_hints(_doubt(server, is_old=is_old))
+    except (KeyboardInterrupt, LoginFailed):
+        if provider.issuer is not None:  # its page may have moved, and only the person saw it
+            provider.lent.cache.forget(provider.issuer)
         raise
     return provider.exchange(started[response.redirect_uri], response)
-
-
-def _doubt(server: Server, *, is_old: bool) -> list[str]:
-    """Forget what may be why nobody answered: where the server was, and an old registration."""
-    if server.provider.issuer is not None:
-        server.surroundings.cache.forget(server.provider.issuer)
-    if not is_old:
-        return []
-    from click_auth.providers.registration import doubt  # noqa: PLC0415 - rare
-
-    return [doubt(server)]
 
 
 def brought_along(token: str) -> TokenBundle:

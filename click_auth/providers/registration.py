@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 import time
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from click_auth.errors import DCR_FAILED, LoginFailed, StorageUnavailable
+from click_auth.errors import DCR_FAILED, LoginFailed
 from click_auth.http import Call
 from click_auth.providers.client_auth import BASIC, NONE, Client
 from click_auth.providers.endpoint import EndpointFailed, ask, granted
@@ -49,18 +48,6 @@ def register(server: Server) -> Client:
 def forget(server: Server) -> None:
     """Forget the registration, so that the next login makes a new one."""
     server.surroundings.registrations.forget(_name(server))
-
-
-def doubt(server: Server) -> str:
-    """Forget a registration under which nobody answered, unless a stored account needs it.
-
-    Return what a person can do where the server has forgotten it, too.
-    """
-    with suppress(StorageUnavailable):
-        if not server.surroundings.registrations.is_needed(server.provider.binding.issuer):
-            forget(server)
-            return "If the page did not know this application: the next login registers it anew."
-    return "If the page did not know this application: log out, and it is registered anew."
 
 
 def _name(server: Server) -> str:

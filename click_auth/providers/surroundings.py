@@ -36,9 +36,6 @@ class Registrations(Protocol):
     def forget(self, name: str, /) -> None:
         """Drop the registration *name*."""
 
-    def is_needed(self, issuer: str | None, /) -> bool:
-        """Return whether a stored credential of *issuer* may yet need its client, to be renewed."""
-
 
 class InMemory:
     """A cache and registrations that last as long as the process."""
@@ -57,10 +54,6 @@ class InMemory:
     def forget(self, name: str, /) -> None:
         """Drop what was saved under *name*."""
         self._kept.pop(name, None)
-
-    def is_needed(self, _issuer: str | None, /) -> bool:
-        """Return True: nobody knows what this process holds."""
-        return True
 
 
 @dataclass(frozen=True)

@@ -60,12 +60,6 @@ class StoredRegistrations:
         if isinstance(stored, dict) and stored.get(_PLACE) == SYSTEM:
             self._store.vault.delete(_slot(name))
 
-    def is_needed(self, issuer: str | None) -> bool:
-        """Return whether a stored credential of *issuer* may yet need its client, to be renewed."""
-        records = self._store.records.document().records.values()
-        ours = (each for each in records if each.issuer in (None, issuer))
-        return any(each.has_refresh_token is not False and not each.is_rejected for each in ours)
-
     def _kept(self, name: str, secrets: Mapping[str, Any]) -> bool:
         if self._store.policy == "plaintext":
             return False

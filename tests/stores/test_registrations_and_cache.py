@@ -2,17 +2,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from keyring.backend import KeyringBackend
 
 from click_auth.errors import StorageUnavailable
-from click_auth.identity import Identity
 from click_auth.providers.surroundings import InMemory
-from click_auth.records import Record
 from click_auth.stores.cache import FolderCache
 from click_auth.stores.keyring_store import KeyringTokenStore
 from click_auth.stores.memory import MemoryTokenStore
@@ -73,29 +69,6 @@ def test_a_client_whose_secret_is_gone_is_not_registered(
     assert store.registrations().load("x") is None
 
 
-@pytest.mark.parametrize(
-    "issuer, changes, needed",
-    [
-        ("https://id.example", {}, True),
-        ("https://id.example", {"has_refresh_token": None}, True),
-        ("https://id.example", {"has_refresh_token": False}, False),
-        ("https://id.example", {"rejected_generation": 1}, False),
-        ("https://other.example", {}, False),
-        (None, {}, True),
-    ],
-)
-def test_a_client_is_needed_while_a_credential_may_be_renewed(
-    store: KeyringTokenStore, issuer: str | None, changes: dict[str, Any], needed: bool
-) -> None:
-    """One of the same server, or of nobody knows which, that is not known to be dead."""
-    registrations = store.registrations()
-    assert not registrations.is_needed("https://id.example")
-    ada = Record(Identity("ada"), has_refresh_token=True, issuer=issuer)
-    with store.records.transaction() as draft:
-        draft.records["ada"] = replace(ada, **changes)
-    assert registrations.is_needed("https://id.example") is needed
-
-
 def test_registrations_in_memory() -> None:
     """A store that keeps no records keeps clients for the process; the memory store as well."""
     for registrations in (InMemory(), MemoryTokenStore().registrations()):
@@ -104,8 +77,6 @@ def test_registrations_in_memory() -> None:
         assert registrations.load("x") == CLIENT
         registrations.forget("x")
         assert registrations.load("x") is None
-    assert InMemory().is_needed("https://id.example")
-    assert not MemoryTokenStore().registrations().is_needed("https://id.example")
 
 
 def test_a_document_is_kept_for_a_while(tmp_path: Path) -> None:
