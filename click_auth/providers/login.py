@@ -44,8 +44,7 @@ def login(provider: OAuthProvider, request: LoginRequest, ui: LoginUI) -> TokenB
             timeout=request.timeout,
         )
     except (KeyboardInterrupt, LoginFailed):
-        if provider.issuer is not None:  # its page may have moved, and only the person saw it
-            provider.lent.cache.forget(provider.issuer)
+        Server(provider).forget_metadata()  # the page may have moved, which nobody else can see
         raise
     return provider.exchange(started[response.redirect_uri], response)
 

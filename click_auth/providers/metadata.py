@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from click_auth.http import Call
@@ -44,22 +44,18 @@ class Metadata:
     """Whether the redirect carries `iss` (RFC 9207)."""
     wants_pushed_requests: bool = False
     """Whether authorization requests must be pushed (RFC 9126)."""
-    is_cached: bool = False
-    """Whether it is what the server said a while ago."""
 
 
-def discover(
-    surroundings: Surroundings, issuer: str, *, openid: bool, timeout: float, anew: bool = False
-) -> Metadata:
-    """Return the metadata of *issuer*, from the cache if it is there and not wanted *anew*.
+def discover(surroundings: Surroundings, issuer: str, *, openid: bool, timeout: float) -> Metadata:
+    """Return the metadata of *issuer*, from the cache if it is there.
 
     Blocks at most *timeout* seconds. Raises `EndpointFailed`, also for metadata that names
     another issuer or an endpoint to which no secret may go.
     """
-    cached = None if anew else surroundings.cache.load(issuer)
+    cached = surroundings.cache.load(issuer)
     if cached is not None:
         try:
-            return replace(checked(cached, issuer), is_cached=True)
+            return checked(cached, issuer)
         except EndpointFailed:
             pass  # something else wrote it; the server will say
     document = _fetched(surroundings, issuer, openid=openid, deadline=time.monotonic() + timeout)

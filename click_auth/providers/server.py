@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import time
-from contextlib import suppress
-from dataclasses import replace
 from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeVar
@@ -51,13 +49,11 @@ class Server:
     @cached_property
     def metadata(self) -> Metadata:
         """What the server says about itself; nothing where it is configured by hand."""
-        return self._discovered(self.timeout)
-
-    def _discovered(self, timeout: float, *, anew: bool = False) -> Metadata:
-        issuer, openid = self.provider.issuer, "openid" in self.provider.scopes
-        if issuer is None or not self.provider.discovers:
+        provider = self.provider
+        if provider.issuer is None or not provider.discovers:
             return Metadata()
-        return discover(self.surroundings, issuer, openid=openid, timeout=timeout, anew=anew)
+        openid = "openid" in provider.scopes
+        return discover(self.surroundings, provider.issuer, openid=openid, timeout=self.timeout)
 
     def offered(self, endpoint: str) -> str | None:
         """Return the URL of an *endpoint*, by its RFC 8414 name, or None where there is none."""
@@ -72,26 +68,22 @@ class Server:
         return url
 
     def at(self, endpoint: str, use: Callable[[str], T]) -> T:
-        """Return what *use* gets from the URL of *endpoint*, or from where it has moved.
+        """Return what *use* gets from the URL of *endpoint*.
 
-        A cached document may be a day old. Where nothing was done at its URL, the server is
-        discovered anew, once, within the time of the first call.
+        Where nothing is there any more, the document that says so is dropped: it may be a day
+        old, and the next call discovers the server anew.
         """
-        url, deadline = self.endpoint(endpoint), time.monotonic() + self.timeout
         try:
-            return use(url)
+            return use(self.endpoint(endpoint))
         except EndpointFailed as error:
-            if not error.not_here or not self._has_moved(endpoint, url, deadline):
-                raise
-        return use(self.endpoint(endpoint))
+            if error.not_here:
+                self.forget_metadata()
+            raise
 
-    def _has_moved(self, endpoint: str, url: str, deadline: float) -> bool:
-        if getattr(self.provider, endpoint, None) is not None or not self.metadata.is_cached:
-            return False
-        self.metadata = replace(self.metadata, is_cached=False)
-        with suppress(EndpointFailed):
-            self.metadata = self._discovered(deadline - time.monotonic(), anew=True)
-        return self.offered(endpoint) not in (None, url)
+    def forget_metadata(self) -> None:
+        """Drop what is remembered of the server, so that the next call asks it."""
+        if self.provider.issuer is not None:
+            self.surroundings.cache.forget(self.provider.issuer)
 
     @cached_property
     def client(self) -> Client:

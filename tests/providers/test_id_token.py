@@ -105,12 +105,14 @@ def test_the_keys_are_asked_for_once(issuer: Scripted) -> None:
 
 
 def test_keys_that_are_published_elsewhere_by_now(issuer: Scripted) -> None:
-    """They are looked for where the server says today, and cached for the next login."""
+    """One login fails; the next looks where the server says today, and caches what it finds."""
     issuer.on["/former"] = reply("", 410)
     made, endpoints = made_for(issuer), ("token", "authorization")
     former = {f"{name}_endpoint": f"{issuer.url}/{name}" for name in endpoints}
     former = {**former, "issuer": issuer.url, "jwks_uri": f"{issuer.url}/former"}
     made.lent.cache.save(issuer.url, former)
+    with pytest.raises(LoginFailed, match="410"):
+        log_in(issuer, signed(claims(issuer)), made)
     for _ in range(2):
         assert log_in(issuer, signed(claims(issuer)), made)[1]["id"] == "ada"
     assert [issuer.paths().count(path) for path in ("/former", "/keys")] == [1, 1]
