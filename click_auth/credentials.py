@@ -8,20 +8,17 @@ from __future__ import annotations
 import os
 import threading
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from click_auth.chosen import chosen_record
 from click_auth.defaults import DEFAULT_MIN_TTL
 from click_auth.errors import NotLoggedIn
 from click_auth.identity import Identity
-from click_auth.keys import account_key
 from click_auth.records import Record
 from click_auth.stores.held import Held, read_held
-from click_auth.tokens import TokenBundle, from_posix, is_fresh, to_posix
+from click_auth.tokens import TokenBundle, is_fresh, to_posix
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from click_auth.core import Core
     from click_auth.providers.base import Provider
 
@@ -200,7 +197,7 @@ class StoredCredential(Renewable):
 
 
 class ClientCredentials(Renewable):
-    """The application itself as the client, for CI (RFC 6749 section 4.4)."""
+    """The application itself as the client, for CI (RFC 6749 section 4.4): nothing is stored."""
 
     source = "client_credentials"
 
@@ -209,34 +206,17 @@ class ClientCredentials(Renewable):
         self._client = client
 
     def _obtained(self, min_ttl: float, rejected: str | None) -> TokenBundle:
-        """Return the grant that another process has kept, or a new one. Blocks."""
-        store, issuer = self._core.store, self.provider.binding.issuer
-        name = account_key(self._client[0], self.instance)
-        kept = store.kept_grant(name)
-        if kept is not None and kept.get("issuer") == issuer:
-            expires_at = from_posix(kept.get("expires_at"))
-            self._hold(kept, TokenBundle(str(kept["access_token"]), expires_at=expires_at))
-            bundle = self.at_hand(min_ttl)
-            if bundle is not None and bundle.access_token != rejected:
-                return bundle
+        """Return a new token, whatever was wrong with the held one. Blocks."""
+        del min_ttl, rejected
+        obtained_at = self._core.clock()
         bundle = self.provider.client_credentials(*self._client)
-        grant = {
-            "access_token": bundle.access_token,
-            "expires_at": to_posix(bundle.expires_at),
-            "obtained_at": self._core.clock(),
-            "issuer": issuer,
-        }
-        store.keep_grant(name, grant)
-        self._hold(grant, bundle)
-        return bundle
-
-    def _hold(self, grant: Mapping[str, Any], bundle: TokenBundle) -> None:
         record = Record(
             Identity(self._client[0]),
-            access_token_expires_at=grant.get("expires_at"),
-            access_token_obtained_at=grant.get("obtained_at"),
+            access_token_expires_at=to_posix(bundle.expires_at),
+            access_token_obtained_at=obtained_at,
         )
         self._held = Held(record, bundle)
+        return bundle
 
 
 def choose(core: Core, user: str | None = None, instance: str | None = None) -> Credential:

@@ -18,7 +18,7 @@ from click_auth.stores.selection import select
 from click_auth.tokens import TokenBundle, to_posix
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from click_auth.identity import Identity
@@ -200,13 +200,6 @@ class TokenStore(ABC):
         """Remove an account and its secrets; return what could not be removed, as a sentence."""
         self.clear(key)
         return None
-
-    def kept_grant(self, name: str) -> Mapping[str, Any] | None:
-        """Return what `keep_grant` kept of a client's own grant. Never raises."""
-        return None
-
-    def keep_grant(self, name: str, grant: Mapping[str, Any]) -> None:
-        """Keep a client's own grant for other processes, where there is a place. Never raises."""
 
     def migration(self, name: str) -> str | None:
         """Return the durable marker of a migration, None where it was not begun."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from abc import abstractmethod
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from click_auth import voice
 from click_auth.errors import ACCOUNT_NOT_FOUND, NotLoggedIn, UsageError
@@ -18,7 +18,7 @@ from click_auth.stores.selection import select
 from click_auth.tokens import TokenBundle
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
     from contextlib import AbstractContextManager
 
     from click_auth.identity import Identity
@@ -219,19 +219,6 @@ class RecordedTokenStore(TokenStore):
         from click_auth.stores.removal import forget  # noqa: PLC0415 - as above
 
         return forget(self, key)
-
-    def kept_grant(self, name: str) -> Mapping[str, Any] | None:
-        """Return the client's grant that is kept in the keyring. Never raises."""
-        from click_auth.stores.registrations import kept_grant  # noqa: PLC0415 - in CI only
-
-        return kept_grant(self.vault, name) if self.policy == SYSTEM else None
-
-    def keep_grant(self, name: str, grant: Mapping[str, Any]) -> None:
-        """Keep a client's grant in the keyring, under the policy "system". Never raises."""
-        from click_auth.stores.registrations import keep_grant  # noqa: PLC0415 - in CI only
-
-        if self.policy == SYSTEM:
-            keep_grant(self.vault, name, grant)
 
     def migration(self, name: str) -> str | None:
         """Return the durable marker of a migration, None where it was not begun."""

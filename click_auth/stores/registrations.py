@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from click_auth.stores.recorded import RecordedTokenStore
-    from click_auth.stores.vault import Vault
 
 _SECRETS = ("client_secret", "registration_access_token")
 _PLACE = "storage"
@@ -74,25 +72,6 @@ class StoredRegistrations:
             )
             return False
         return True
-
-
-def kept_grant(vault: Vault, name: str) -> Mapping[str, Any] | None:
-    """Return the client-credentials grant that was kept under *name*. Never raises."""
-    with contextlib.suppress(StorageUnavailable, ValueError):
-        grant = json.loads(vault.get(_grant_slot(name)) or "null")
-        if isinstance(grant, dict) and "access_token" in grant:
-            return grant
-    return None
-
-
-def keep_grant(vault: Vault, name: str, grant: Mapping[str, Any]) -> None:
-    """Keep a client-credentials grant for the next process, unless the vault does not."""
-    with contextlib.suppress(StorageUnavailable):
-        vault.set(_grant_slot(name), json.dumps(dict(grant)))
-
-
-def _grant_slot(name: str) -> str:
-    return f"client-credentials-{safe_name(name)}"
 
 
 def _slot(name: str) -> str:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import httpx
 
 from click_auth import Account, StoredAccount, TokenStore
 from commands.conftest import Todo
@@ -68,3 +71,23 @@ def test_client_of_ci(todo: Todo) -> None:
     refused = todo.run("auth", "token", **wrong)
     assert (refused.exit_code, refused.stdout) == (4, "")
     assert "a-canary" not in refused.stderr
+
+
+def test_the_token_of_a_client_is_held_in_memory_only(
+    make_todo: Callable[..., Todo], tmp_path: Path
+) -> None:
+    """A process asks once, and anew after a 401; the next process asks for its own."""
+    todo = make_todo(store=None, storage="plaintext")
+    client = {"TODO_CLIENT_ID": "todo-ci", "TODO_CLIENT_SECRET": "todo-ci-secret"}
+    with todo.auth.override(environ={**todo.environ, **client}):
+        bearer = todo.auth.bearer()
+        with httpx.Client(auth=bearer, base_url=todo.server.api_url) as api:
+            assert [api.get("/tasks").status_code for _ in range(3)] == [200] * 3
+            assert len(todo.server.posts("token")) == 1
+            todo.server.expire_access_tokens()
+            assert api.get("/tasks").status_code == 200
+            assert len(todo.server.posts("token")) == 2
+    tokens = {todo.run("auth", "token", **client).stdout for _ in range(2)}
+    assert (len(tokens), len(todo.server.posts("token"))) == (2, 4)
+    left = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert not any(token.encode() in path.read_bytes() for token in tokens for path in left)

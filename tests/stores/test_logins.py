@@ -472,24 +472,3 @@ def test_a_keyring_locked_at_login_only(store: KeyringTokenStore, use: Use) -> N
     store.log_in(ADA, FIRST)
     assert store.pending_removals() == ()
     assert store.forget("ada") is None
-
-
-def test_a_clients_own_grant_is_kept_under_the_system_policy(
-    folder: Path, cellar: Cellar, use: Use
-) -> None:
-    """Another process of a CI job finds the token in the keyring; no other policy keeps it."""
-    grant = {"access_token": "granted", "expires_at": None}
-    kept = KeyringTokenStore("todo", folder=folder, storage="system")
-    assert kept.kept_grant("ci") is None
-    kept.keep_grant("ci", grant)
-    assert kept.kept_grant("ci") == grant
-    assert list(cellar.secrets) == ["todo/client-credentials-ci"]
-    cellar.secrets["todo/client-credentials-ci"] = "no JSON"
-    assert kept.kept_grant("ci") is None
-    other = KeyringTokenStore("todo", folder=folder)
-    other.keep_grant("bob", grant)
-    assert other.kept_grant("ci") is None
-    assert len(cellar.secrets) == 1
-    use(Failing())
-    kept.keep_grant("ci", grant)
-    assert kept.kept_grant("ci") is None
