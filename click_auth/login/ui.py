@@ -14,7 +14,6 @@ from click_auth import voice
 from click_auth.errors import CALLBACK_TIMEOUT, AuthError, LoginFailed
 from click_auth.login import pages
 from click_auth.login.browser import CallableBrowser, NoBrowser, checked_url, find_browser
-from click_auth.login.hyperlink import hyperlink
 from click_auth.login.listener import listen
 from click_auth.login.paste import open_keyboard
 from click_auth.login.redirect import Doors
@@ -117,8 +116,8 @@ class TerminalUI(LoginUI):
 
     def open_page(self, url: str) -> bool:
         """Print *url* and open it in the browser; return whether a browser was started."""
-        link = hyperlink(checked_url(url), self._environment.environ, sys.stderr)
-        self.event("open_url", f"Open this address in a browser:\n\n{link}\n", url=url)
+        text = f"Open this address in a browser:\n\n{checked_url(url)}\n"
+        self.event("open_url", text, url=url)
         opened = self._browser.open(url)
         if opened:
             text = "A browser on this machine should be showing it now."

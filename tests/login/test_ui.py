@@ -13,7 +13,6 @@ import pytest
 from click_auth import voice
 from click_auth.environment import Environment
 from click_auth.errors import LoginFailed
-from click_auth.login.hyperlink import hyperlink
 from click_auth.login.ui import TerminalUI
 from login.terminal import Terminal
 from login.waiting import (
@@ -30,13 +29,6 @@ from login.waiting import (
 def ui_with(environ: Mapping[str, str] | None = None, **options: Any) -> TerminalUI:
     """Return a UI in a bare environment."""
     return TerminalUI("todo", Environment("todo", environ or {}), **options)
-
-
-class Screen(io.StringIO):
-    """Stands in for a terminal to write to."""
-
-    def isatty(self) -> bool:
-        return True
 
 
 @pytest.mark.parametrize(
@@ -209,30 +201,6 @@ def test_lb_21_ctrl_c_at_a_question(how: str) -> None:
         assert person.interrupt() < at_once()
         assert person.process.returncode == 130
         assert person.echoes
-
-
-@pytest.mark.parametrize(
-    "environ, linked",
-    [
-        ({"TERM_PROGRAM": "iTerm.app"}, True),
-        ({"TERM": "xterm-kitty"}, True),
-        ({"VTE_VERSION": "7006"}, True),
-        ({"VTE_VERSION": "4600"}, False),
-        ({"VTE_VERSION": "odd"}, False),
-        ({"TERM_PROGRAM": "Apple_Terminal"}, False),
-        ({"TERM": "xterm-256color"}, False),
-        ({"TERM": "screen-256color", "TERM_PROGRAM": "WezTerm"}, False),
-        ({"TMUX": "/tmp/tmux", "TERM_PROGRAM": "iTerm.app"}, False),
-        ({}, False),
-    ],
-)
-def test_links_only_where_they_are_known_to_work(environ: dict[str, str], linked: bool) -> None:
-    """In a terminal that is not known, and in a pipe, the address is plain."""
-    url = "https://id.example/"
-    shown = hyperlink(url, environ, Screen())
-    assert (shown == f"\x1b]8;;{url}\x1b\\{url}\x1b]8;;\x1b\\") is linked
-    assert (shown == url) is not linked
-    assert hyperlink(url, environ, io.StringIO()) == url
 
 
 @pytest.mark.parametrize(
