@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import importlib
-import os
 import ssl
+from os import PathLike
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from click_auth.errors import AuthError
@@ -23,45 +24,36 @@ def trust_source(environ: Mapping[str, str]) -> str | None:
     return named or (SYSTEM if _extra(SYSTEM) is not None else None)
 
 
-def verification(verify: Any, certificate: Any, environ: Mapping[str, str]) -> Any:
-    """Return what to give httpx as `verify`.
+def trust_context(environ: Mapping[str, str], module: Any) -> ssl.SSLContext:
+    """Return what trusts the certificates of `trust_source`, else what *module* itself trusts.
 
-    *verify* and the client *certificate* are httpx's own options, in all the forms that it ever
-    took; *environ* decides where *verify* is True. Raises `AuthError` where nothing can be read.
+    Raises `AuthError` where a variable names what cannot be read.
     """
-    source = trust_source(environ) if verify is True else None
-    if isinstance(verify, (str, os.PathLike)):
-        verify = _trusting(os.fspath(verify), "verify=")
-    elif source == SYSTEM:
-        verify = _extra(SYSTEM).SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    elif source is not None:
-        verify = _trusting(environ[source], source)
-    if certificate is None or verify is False:
-        return verify
-    context = _default() if verify is True else verify
-    chain = (certificate,) if isinstance(certificate, (str, os.PathLike)) else certificate
+    source = trust_source(environ)
+    if source is None:
+        return module.create_ssl_context(trust_env=False)  # type: ignore[no-any-return]
+    if source == SYSTEM:
+        return _extra(SYSTEM).SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # type: ignore[no-any-return]
+    path = environ[source]
+    folder = path if Path(path).is_dir() else None
     try:
-        context.load_cert_chain(*chain)
-    except OSError:
-        message = f"cert= names {inert(chain[0])}, where no certificate with its key can be read."
-        raise AuthError(message, code="AUTH_BAD_SETTING") from None
-    return context
-
-
-def _trusting(path: str, source: str) -> ssl.SSLContext:
-    try:
-        if os.path.isdir(path):  # noqa: PTH112 - as it was given
-            return ssl.create_default_context(capath=path)
-        return ssl.create_default_context(cafile=path)
+        return ssl.create_default_context(cafile=None if folder else path, capath=folder)
     except OSError:  # of which ssl.SSLError is one
         message = f"{source} names {inert(path)}, where no certificates can be read."
     raise AuthError(message, code="AUTH_BAD_SETTING")
 
 
-def _default() -> ssl.SSLContext:
-    """Return what httpx itself would use."""
-    certifi = _extra("certifi")
-    return ssl.create_default_context(cafile=None if certifi is None else certifi.where())
+def load_certificate(context: ssl.SSLContext, certificate: Any) -> None:
+    """Load what httpx takes as `cert`: a path, or a tuple of paths and a password.
+
+    Raises `AuthError` where it cannot be read.
+    """
+    chain = (certificate,) if isinstance(certificate, (str, PathLike)) else certificate
+    try:
+        context.load_cert_chain(*chain)
+    except OSError:
+        message = f"cert= names {inert(chain[0])}, where no certificate with its key can be read."
+        raise AuthError(message, code="AUTH_BAD_SETTING") from None
 
 
 def _extra(name: str) -> Any:

@@ -10,12 +10,11 @@ import ssl
 import time
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from click_auth._version import __version__
 from click_auth.bounded import TimedOut, bounded
-from click_auth.certificates import VARIABLES, trust_source, verification
+from click_auth.certificates import VARIABLES, load_certificate, trust_context, trust_source
 from click_auth.quiet import silenced
 from click_auth.text import inert
 from click_auth.urls import checked_endpoint, host_of, is_loopback, shown, split
@@ -109,8 +108,10 @@ class Http:
             given = self._given() if callable(self._given) else self._given
             options = dict(given or {})
             if "transport" not in options:
-                verify, certificate = options.get("verify", True), options.pop("cert", None)
-                options["verify"] = verification(verify, certificate, self._environ)
+                if options.get("verify", True) is True:  # once for all clients: it takes 15 ms
+                    options["verify"] = trust_context(self._environ, self.module)
+                if isinstance(options["verify"], ssl.SSLContext) and options.get("cert"):
+                    load_certificate(options["verify"], options.pop("cert"))
             self._options = options
         return self._options
 
@@ -129,18 +130,9 @@ class Http:
             if name in common and options.get(name) is not None:
                 options[name] = {**dict(common[name]), **dict(options[name])}
         merged = {**common, **options}
-        if merged.get("verify") is True and "transport" not in merged:
-            merged["verify"] = self._default_context
         direct = dict.fromkeys(_LOOPBACK_PATTERNS)
         merged["mounts"] = {**direct, **(merged.get("mounts") or {})}
         return (self.module.Client if cls is None else cls)(**merged)
-
-    @cached_property
-    def _default_context(self) -> ssl.SSLContext:
-        """The module's own, once for all clients: to load it takes 15 ms."""
-        trusts = self.options.get("trust_env", True)
-        context: ssl.SSLContext = self.module.create_ssl_context(trust_env=trusts)
-        return context
 
     def call(self, request: Call, *, timeout: float) -> Answer:
         """Return the answer to one call, whatever its status; redirects are not followed.

@@ -192,7 +192,7 @@ def test_te_16_a_certificate_must_be_trusted(tmp_path: Path, module: str) -> Non
         assert server.seen == []
         assert call(server, module, SSL_CERT_FILE=str(pem)) == b"{}"
         assert call(server, module, REQUESTS_CA_BUNDLE=str(pem)) == b"{}"
-        verified = Http(module, {"verify": str(pem)}, {})
+        verified = Http(module, {"verify": ssl.create_default_context(cafile=pem)}, {})
         assert verified.call(Call(server.url), timeout=60).status == 200
 
 
@@ -221,6 +221,8 @@ def test_te_16_a_client_may_have_a_certificate_too(
         for cert in (str(pem), (str(pem), str(pem))):
             http = Http(module, {"cert": cert}, environ)
             assert http.call(Call(server.url), timeout=60).status == 200
+        mine = {"cert": str(pem), "verify": ssl.create_default_context(cafile=pem)}
+        assert Http(module, mine, {}).call(Call(server.url), timeout=60).status == 200
         with pytest.raises(TransportFailed):
             Http(module, environ=environ).call(Call(server.url), timeout=60)
     with pytest.raises(AuthError, match=r"cert= names .*missing.pem"):
@@ -240,7 +242,7 @@ def test_who_decides_about_trust(
     assert type(Http(module, environ={}).options["verify"]).__module__.startswith("truststore")
     monkeypatch.setitem(sys.modules, "truststore", None)
     assert Http(module, environ={}).trust == module
-    assert Http(module, environ={}).options["verify"] is True
+    assert type(Http("httpx", environ={}).options["verify"]) is ssl.SSLContext
 
 
 def test_default_certificates_are_loaded_once(monkeypatch: pytest.MonkeyPatch) -> None:
