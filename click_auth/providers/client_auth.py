@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 NONE = "none"
 BASIC = "client_secret_basic"
 POST = "client_secret_post"
-BASIC_UNENCODED = "client_secret_basic_unencoded"
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from click_auth.tokens import TokenBundle
 
 TOKEN_TYPE = "DPoP"  # noqa: S105 - the name of a type
-USE_NONCE = "use_dpop_nonce"
 NONCE_HEADER = "dpop-nonce"
 _ALGORITHM = "ES256"
 

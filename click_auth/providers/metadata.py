@@ -36,10 +36,8 @@ _OPENIDS_OWN = {"jwks_uri", "userinfo_endpoint"}
 class Metadata:
     """What a server publishes about itself, checked. None and empty: it did not say."""
 
-    issuer: str | None = None
     endpoints: Mapping[str, str] = field(default_factory=dict)
     auth_methods: tuple[str, ...] | None = None
-    scopes_supported: tuple[str, ...] | None = None
     names_itself: bool = False
     """Whether the redirect carries `iss` (RFC 9207)."""
     wants_pushed_requests: bool = False
@@ -111,10 +109,8 @@ def checked(document: Mapping[str, Any], issuer: str) -> Metadata:
     if document.get("issuer") != issuer:
         raise EndpointFailed(f"the metadata of {issuer} names another issuer")
     return Metadata(
-        issuer=issuer,
         endpoints=dict(_endpoints(document)),
         auth_methods=_texts(document.get("token_endpoint_auth_methods_supported")),
-        scopes_supported=_texts(document.get("scopes_supported")),
         names_itself=document.get("authorization_response_iss_parameter_supported") is True,
         wants_pushed_requests=document.get("require_pushed_authorization_requests") is True,
     )
