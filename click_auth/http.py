@@ -8,6 +8,7 @@ import logging
 import os
 import ssl
 import time
+import zlib
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, TypeVar, overload
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 C = TypeVar("C")
 
-MOST_BYTES = 1 << 20  # of a body
+MOST_BYTES = 1 << 20  # of a decoded body
 _LOOPBACK_PATTERNS = ("all://127.0.0.1", "all://localhost", "all://[::1]")
 
 logger: logging.Logger = logging.getLogger("click_auth")
@@ -60,7 +61,7 @@ class Call:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a server answered: header names in lower case, the body whole.
+    """What a server answered: header names in lower case, the body decoded and whole.
 
     `sent_at` is this machine's clock, in POSIX seconds, just before the request was sent.
     """
@@ -200,7 +201,7 @@ class _Exchange:
             self.status = response.status_code
             self._measure(response.headers.get("date"), sent_at)
             named = {name.lower(): value for name, value in response.headers.items()}
-            body = self._body(response)
+            body = self._body(response, named.get("content-encoding", "identity"))
         return Answer(response.status_code, named, body, sent_at)
 
     def _client(self) -> httpx.Client:
@@ -217,20 +218,29 @@ class _Exchange:
         if ".send_request_headers." in event:
             self._sending = True
 
-    def _body(self, response: httpx.Response) -> bytes:
+    def _body(self, response: httpx.Response, encoding: str) -> bytes:
         if response.is_stream_consumed:  # a transport for tests answers with ready content
             return response.content
         body = bytearray()
-        for chunk in response.iter_raw():  # httpx unpacks a bomb whole before one can count
+        for chunk in response.iter_raw():
             body += chunk
             if len(body) > MOST_BYTES:
                 raise self._broken("answered with more than 1 MiB")
             # No look at the clock: whoever was stopped meanwhile still wants what has come.
             if self._given_up:
                 raise self._broken("is not waited for any more")
-        if body and response.headers.get("content-encoding", "identity").lower() != "identity":
+        return bytes(body) if encoding == "identity" else self._decoded(bytes(body), encoding)
+
+    def _decoded(self, body: bytes, encoding: str) -> bytes:
+        if encoding not in ("gzip", "deflate"):
             raise self._broken("answered in an encoding that was not asked for")
-        return bytes(body)
+        try:
+            decoded = zlib.decompressobj(zlib.MAX_WBITS | 32).decompress(body, MOST_BYTES + 1)
+        except zlib.error:
+            decoded = None
+        if decoded is None or len(decoded) > MOST_BYTES:
+            raise self._broken("answered with what cannot be decoded")
+        return decoded
 
     def _measure(self, date: str | None, sent_at: float) -> None:
         if date is None:
