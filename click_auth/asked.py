@@ -13,26 +13,36 @@ USER = "user"
 INSTANCE = "instance"
 
 
-def remember(auth: Configured, name: str, value: str | None) -> None:
-    """Keep the value of an option of the running command for `auth`'s methods."""
+def remember(auth: Configured, context: click.Context, name: str, value: str | None) -> None:
+    """Keep the value of an option of the command that *context* runs, for `auth`'s methods.
+
+    By the very context: `Context.meta` is one for all commands of a run.
+    """
     if value is not None:
-        click.get_current_context().meta[_slot(auth, name)] = value
+        auth.said.setdefault(context, {})[name] = value
 
 
 def in_effect(
     auth: Configured, user: str | None, instance: str | None
 ) -> tuple[str | None, str | None]:
-    """Return *user* and *instance*, or what the running command's own options say."""
-    context = click.get_current_context(silent=True)
-    said = {} if context is None else context.meta
+    """Return *user* and *instance*, or what the running command's own options say.
+
+    Where it has none, those of the command or group that invoked it.
+    """
     return (
-        said.get(_slot(auth, USER)) if user is None else user,
-        said.get(_slot(auth, INSTANCE)) if instance is None else instance,
+        _said(auth, USER) if user is None else user,
+        _said(auth, INSTANCE) if instance is None else instance,
     )
 
 
-def _slot(auth: Configured, name: str) -> str:
-    return f"click_auth.{id(auth)}.{name}"
+def _said(auth: Configured, name: str) -> str | None:
+    context = click.get_current_context(silent=True)
+    while context is not None:
+        value = auth.said.get(context, {}).get(name)
+        if value is not None:
+            return value
+        context = context.parent
+    return None
 
 
 class LoginPath:

@@ -114,4 +114,4 @@ def _completing_instances(auth: Auth) -> Any:
 
 
 def _remembering(auth: Auth, name: str) -> Any:
-    return lambda _context, _parameter, value: asked.remember(auth, name, value)
+    return lambda context, _parameter, value: asked.remember(auth, context, name, value)
