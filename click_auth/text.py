@@ -1,6 +1,19 @@
-"""Foreign text made inert before a terminal sees it."""
+"""Text that others give: made inert before a terminal sees it, and told from several texts."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+def texts(given: Iterable[str], name: str) -> tuple[str, ...]:
+    """Return the texts *given* as the argument *name*. Raises TypeError for one text alone."""
+    found = tuple(given)
+    if isinstance(given, str) or not all(isinstance(each, str) for each in found):
+        raise TypeError(f"{name} takes several texts, [{given!r}] for example")
+    return found
 
 
 def inert(text: object, limit: int = 200) -> str:

@@ -3,50 +3,77 @@
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from click_auth.asked import in_effect
 from click_auth.errors import NOT_AUTHENTICATED, NotLoggedIn
+from click_auth.text import texts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from click_auth.auth import Auth
 
-    F = TypeVar("F", bound=Callable[..., Any])
+    Body = Callable[..., Any]
 
 
-def pass_client(auth: Auth, function: Callable[..., Any] | None, options: dict[str, Any]) -> Any:
-    """Return the decorator of `Auth.pass_client`, or what it makes of *function*."""
+def pass_client(auth: Auth, command: Any, options: dict[str, Any]) -> Any:
+    """Return the decorator of `Auth.pass_client`, or what it makes of *command*."""
 
-    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
-        @functools.wraps(command)
+    def give(function: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(function)
         def with_client(*args: Any, **kwargs: Any) -> Any:
             context = click.get_current_context()
             client = context.with_resource(auth.client(**options))
-            return context.invoke(command, client, *args, **kwargs)
+            return context.invoke(function, client, *args, **kwargs)
 
         return with_client
 
-    return decorate if function is None else decorate(function)
+    return partial(_wrapped, give) if command is None else _wrapped(give, command)
 
 
-def required(auth: Auth, scopes: tuple[str, ...]) -> Callable[[F], F]:
-    """Return the decorator of `Auth.required`; while a command runs, check at once as well."""
-    if _is_running():
-        check(auth, scopes)
+def required(auth: Auth, scopes: Any) -> Any:
+    """Return the decorator of `Auth.required`, or what it makes of a command in its place.
 
-    def decorate(command: F) -> F:
-        @functools.wraps(command)
+    Called while a command runs, it checks at once as well.
+    """
+    is_bare = isinstance(scopes, click.Command) or callable(scopes)
+    names = () if is_bare else texts(scopes, "scopes")
+    if _is_running() and not is_bare:
+        check(auth, names)
+
+    def guard(function: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(function)
         def checked(*args: Any, **kwargs: Any) -> Any:
-            check(auth, scopes)
-            return command(*args, **kwargs)
+            check(auth, names)
+            return function(*args, **kwargs)
 
-        return cast("F", checked)
+        return checked
 
-    return decorate
+    return _wrapped(guard, scopes) if is_bare else partial(_wrapped, guard)
+
+
+def _wrapped(wrap: Callable[[Body], Body], command: Any) -> Any:
+    """Return what *wrap* makes of a function; of a command, the same with its callback wrapped.
+
+    Raises TypeError for anything else: a check that is never run would be none.
+    """
+    if isinstance(command, click.Command):
+        command.callback = wrap(command.callback or _nothing)
+        return command
+    is_function = hasattr(command, "__name__") or isinstance(command, partial)
+    if not (is_function and callable(command)) or isinstance(command, type):
+        kind = type(command)
+        got = f"{kind.__module__}.{kind.__qualname__}"
+        raise TypeError(f"this decorates a function or a click.Command, not {got}")
+    return wrap(command)
+
+
+def _nothing(**_: Any) -> None:
+    """Do what a command without a callback does."""
 
 
 def check(auth: Auth, scopes: tuple[str, ...]) -> None:

@@ -132,6 +132,18 @@ def write() -> None:
     """Run only when somebody with the scope is logged in."""
 
 
+@auth.required
+@click.command()
+def guarded() -> None:
+    """Ask for a login above the command, bare."""
+
+
+assert_type(guarded, click.Command)
+assert_type(auth.pass_client(guarded), click.Command)
+assert_type(auth.pass_client(user="ada")(guarded), click.Command)
+assert_type(auth.required(scopes=["tasks:write"])(guarded), click.Command)
+
+
 async def asynchronous() -> None:
     """The same credential in async code."""
     async with auth.client(httpx.AsyncClient) as api:
