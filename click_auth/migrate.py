@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from click_auth.credentials import FixedToken
 from click_auth.errors import AuthError, LoginFailed, Unreachable
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 logger: logging.Logger = logging.getLogger("click_auth")
 
 MOVING = "moving"
+
+R = TypeVar("R")
 
 
 @dataclass(frozen=True)
@@ -56,14 +58,25 @@ def migrate_legacy_auth(auth: Configured, legacy: LegacyCredential) -> Migration
 
 def migrate(core: Core, legacy: LegacyCredential) -> MigrationResult:
     """Do what `migrate_legacy_auth` does."""
-    try:
-        result = _Migration(core, legacy).taken_over()
-    except AuthError as error:
-        result = MigrationResult("skipped", error.message)
-    except Exception as error:  # noqa: BLE001 - the old place is the application's own
-        result = MigrationResult("skipped", f"it failed with {type(error).__name__}")
-    logger.info("migration %s: %s", legacy.name, result.state)
+    migration = _Migration(core, legacy)
+    result = _outcome(migration.gone_on)
+    if result is None:
+        result = _outcome(migration.begun)
+        if result.state != "migrated":  # another process may have been faster
+            result = _outcome(migration.gone_on) or result
+    reason = "" if result.reason is None else f": {result.reason}"
+    logger.info("migration %s: %s%s", legacy.name, result.state, reason)
     return result
+
+
+def _outcome(step: Callable[[], R]) -> R | MigrationResult:
+    """Return what *step* returns, and as a result what it raises."""
+    try:
+        return step()
+    except AuthError as error:
+        return MigrationResult("skipped", error.message)
+    except Exception as error:  # noqa: BLE001 - the old place is the application's own
+        return MigrationResult("skipped", f"it failed with {type(error).__name__}")
 
 
 @dataclass(frozen=True)
@@ -71,12 +84,15 @@ class _Migration:
     core: Core
     legacy: LegacyCredential
 
-    def taken_over(self) -> MigrationResult:
+    def gone_on(self) -> MigrationResult | None:
+        """Go on from the marker; return how that went, None where nobody has begun."""
         state = self.core.store.migration(self.legacy.name)
         if state == MIGRATED:
             return MigrationResult("already-migrated")
-        if state is not None:
-            return self._finished(state.partition(" ")[2])
+        return None if state is None else self._finished(state.partition(" ")[2])
+
+    def begun(self) -> MigrationResult:
+        """Begin, where there is something to take over."""
         bundle = _as_bundle(self.legacy.read())
         if bundle is None:
             return MigrationResult("no-legacy-state")
@@ -116,29 +132,34 @@ class _Migration:
             raise Unreachable(message) from None
 
     def _finished(self, key: str) -> MigrationResult:
-        """Move the inserted credential to where new ones go, then empty the old place."""
-        store = self.core.store
-        record = store.record_of(key)
-        if record is None:  # logged out in between: that is done
-            store.mark_migration(self.legacy.name, MIGRATED)
-            return MigrationResult("skipped", "the account was logged out meanwhile")
-        if record.storage == PLAINTEXT:
-            self._move(key)
-            record = store.record_of(key) or record
-        if store.access_token(record) is None:
-            return MigrationResult("skipped", "the new record cannot be read")
-        self.legacy.retire()
-        store.mark_migration(self.legacy.name, MIGRATED)
+        """Move the inserted credential to where new ones go, then empty the old place.
+
+        Under the account's lock: of several processes one does it, the others find it done.
+        """
+        store, name = self.core.store, self.legacy.name
+        with store.lock(key):
+            if store.migration(name) == MIGRATED:
+                return MigrationResult("already-migrated")
+            record = store.record_of(key)
+            if record is None:  # logged out in between: that is done
+                store.mark_migration(name, MIGRATED)
+                return MigrationResult("skipped", "the account was logged out meanwhile")
+            if record.storage == PLAINTEXT:
+                record = self._moved(record)
+            if store.access_token(record) is None:
+                return MigrationResult("skipped", "the new record cannot be read")
+            self.legacy.retire()
+            store.mark_migration(name, MIGRATED)
         return MigrationResult("migrated")
 
-    def _move(self, key: str) -> None:
-        """Write the credential once more, under the account's lock, as any write would."""
+    def _moved(self, record: Record) -> Record:
+        """Write the credential once more, as any write would, and return its record."""
         store = self.core.store
-        with suppress(Superseded), store.lock(key):
-            record = store.record_of(key)
-            bundle = None if record is None else store.credential(record)
-            if record is not None and bundle is not None:
+        bundle = store.credential(record)
+        if bundle is not None:
+            with suppress(Superseded):
                 store.rotate(record, bundle)
+        return store.record_of(record.key) or record
 
 
 def _as_bundle(found: str | TokenBundle | None) -> TokenBundle | None:

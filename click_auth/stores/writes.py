@@ -189,7 +189,8 @@ class Write:
             with contextlib.suppress(StorageUnavailable):
                 if record.key in pending:
                     removal.empty(self._store, record.key)
-        elif old is None or old.storage != PLAINTEXT:
+        elif old is None or old.storage != PLAINTEXT or old.has_refresh_token is None:
+            # Of an account that was taken over from an older credential this is the first write.
             voice.current().warn(
                 f"The tokens of {record.account.name} are stored in plain text in "
                 f"{self._store.records.path}, not in the keyring: {trouble.message}"

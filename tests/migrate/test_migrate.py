@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 from typing import Any
 
 import pytest
@@ -48,7 +51,8 @@ def make(server: AuthorizationServer, tmp_path: Path, **settings: Any) -> Auth:
         api_url=server.api_url,
         identify=lambda api: api.get("/me").raise_for_status().json(),
     )
-    return Auth("todo", provider, storage="plaintext", folder=tmp_path / "config", **settings)
+    settings.setdefault("storage", "plaintext")
+    return Auth("todo", provider, folder=tmp_path / "config", **settings)
 
 
 def old(server: AuthorizationServer, tmp_path: Path) -> Old:
@@ -135,3 +139,124 @@ def test_legacy_of_an_auth_is_tried_when_nothing_is_stored(
     assert before.retired == 1
     lines = [record.getMessage() for record in caplog.records if "migration" in record.getMessage()]
     assert lines == ["migration file-to-keyring: migrated"]
+
+
+def _vanished() -> str:
+    raise FileNotFoundError
+
+
+FINDINGS: dict[str, Callable[[Old], str | None]] = {
+    "the token": lambda _: "a-token",
+    "nothing any more": lambda _: None,
+    "a file that has just gone": lambda _: _vanished(),
+}
+
+
+@pytest.mark.parametrize("found", FINDINGS.values(), ids=FINDINGS)
+def test_a15_a_race_that_is_lost_ends_where_the_other_has_brought_it(
+    auth_server: AuthorizationServer, tmp_path: Path, found: Callable[[Old], str | None]
+) -> None:
+    """Another process takes it over between our look at the marker and what we do next."""
+    before = old(auth_server, tmp_path)
+    token = before.read()
+
+    def read() -> str | None:
+        assert migrate_legacy_auth(make(auth_server, tmp_path), before.credential).state == (
+            "migrated"
+        )
+        return token if found(before) else None
+
+    auth = make(auth_server, tmp_path)
+    slow = LegacyCredential("file-to-keyring", read, before.retire)
+    assert migrate_legacy_auth(auth, slow).state == "already-migrated"
+    assert before.retired == 1
+    assert auth.access_token() == token
+
+
+def test_a15_what_the_faster_one_left_undone_is_ended(
+    auth_server: AuthorizationServer, tmp_path: Path
+) -> None:
+    """It inserted the record and died: whoever lost the race empties the old place."""
+    before = old(auth_server, tmp_path)
+
+    def die() -> None:
+        raise OSError
+
+    def read() -> str | None:
+        dying = LegacyCredential("file-to-keyring", before.read, die)
+        assert migrate_legacy_auth(make(auth_server, tmp_path), dying).state == "skipped"
+        return before.read()
+
+    slow = LegacyCredential("file-to-keyring", read, before.retire)
+    assert migrate_legacy_auth(make(auth_server, tmp_path), slow).state == "migrated"
+    assert not before.path.exists()
+
+
+def test_a15_many_at_once_all_end_well(auth_server: AuthorizationServer, tmp_path: Path) -> None:
+    """One of them migrates, the others find it migrated, and the old place is emptied once."""
+    before, barrier = old(auth_server, tmp_path), Barrier(8)
+    token = before.read()
+
+    def take_over(_: int) -> str:
+        auth = make(auth_server, tmp_path)
+        barrier.wait()
+        return migrate_legacy_auth(auth, before.credential).state
+
+    with ThreadPoolExecutor(8) as pool:
+        states = sorted(pool.map(take_over, range(8)))
+    assert states == ["already-migrated"] * 7 + ["migrated"]
+    assert before.retired == 1
+    assert make(auth_server, tmp_path).access_token() == token
+
+
+def test_m7_plain_text_is_told_by_the_name_of_the_file(
+    auth_server: AuthorizationServer,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Without a keyring the old token goes into a file: with the usual warning, and once."""
+    monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.fail.Keyring")
+    before = old(auth_server, tmp_path)
+    auth = make(auth_server, tmp_path, storage="fallback")
+    assert migrate_legacy_auth(auth, before.credential).state == "migrated"
+    warned = capsys.readouterr().err
+    assert "plain text" in warned
+    assert str(tmp_path / "config" / "auth.json") in warned
+    assert auth.access_token()
+    assert capsys.readouterr().err == ""
+
+
+def test_m7_a_policy_that_asks_for_plain_text_is_not_warned_of(
+    auth: Auth, auth_server: AuthorizationServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever wants the file knows of it."""
+    assert migrate_legacy_auth(auth, old(auth_server, tmp_path).credential).state == "migrated"
+    assert capsys.readouterr().err == ""
+
+
+def _row(auth: Auth) -> tuple[str, str]:
+    """Return verdict and value of what `doctor` says of the migration."""
+    (check,) = (each for each in auth.doctor().checks if each.name == "migration")
+    return check.verdict, check.value
+
+
+def test_m7_a_migration_that_is_skipped_can_be_seen(
+    auth_server: AuthorizationServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The log has the reason, and `doctor` a row: not yet, or nothing left to do."""
+    before = old(auth_server, tmp_path)
+    auth = make(auth_server, tmp_path, legacy=before.credential)
+    with auth_server.offline(), caplog.at_level(logging.INFO, "click_auth"):
+        assert auth.current_account() is None
+    (line,) = (each.getMessage() for each in caplog.records if "migration" in each.getMessage())
+    assert "skipped: the service did not say whose the old credential is" in line
+    assert _row(auth) == ("warn", "file-to-keyring: not taken over yet")
+    again = make(auth_server, tmp_path, legacy=before.credential)
+    assert again.current_account() is not None
+    assert _row(again) == ("ok", "file-to-keyring: nothing is left to do")
+    nothing = LegacyCredential("other", lambda: None, lambda: None)
+    assert _row(make(auth_server, tmp_path, legacy=nothing)) == (
+        "ok",
+        "other: nothing is left to do",
+    )
