@@ -20,11 +20,17 @@ from click_auth.stores.files import (
 from click_auth.stores.records import DamagedRecords, Records
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 FILE_NAME = "auth.json"
 LOCK_SECONDS = 10.0
+
+REFUSAL = "CLICK_AUTH_REFUSE_RECORDS"
+"""Names the variable with the parent of the folders whose records no test may touch."""
+
+guard: Callable[[str], None] | None = None
+"""Asked before each contact with a record file of those; what it raises passes through."""
 
 _ROOM_TO_GROW = 16 * 1024  # bytes
 
@@ -53,6 +59,7 @@ class RecordFile(Records):
 
     def content(self) -> bytes:
         """Return the text of the records, which is empty where there is no file."""
+        self._ask_guard()
         return read_private(self._name) or b""
 
     def replace(self, content: bytes, damaged: bytes | None) -> None:
@@ -70,6 +77,7 @@ class RecordFile(Records):
         """Hold the lock beside the file. Blocks while another process writes."""
         from click_auth.lock import LockBusy, exclusive  # noqa: PLC0415 - for a write
 
+        self._ask_guard()
         make_private_folder(self.folder)
         with contextlib.ExitStack() as stack:
             try:
@@ -96,6 +104,14 @@ class RecordFile(Records):
         except OSError:
             return None
         return facts.st_mtime_ns, facts.st_size, facts.st_ino
+
+    def _ask_guard(self) -> None:
+        real = os.environ.get(REFUSAL)
+        if not real or os.path.dirname(os.path.dirname(self._name)) != real:  # noqa: PTH120 - as above
+            return
+        if guard is None:
+            raise AssertionError(f"{REFUSAL} is set: a test was about to touch {self._name}")
+        guard(self._name)
 
     def _kept_aside(self, content: bytes) -> Path:
         from datetime import datetime, timezone  # noqa: PLC0415 - for a damaged file only

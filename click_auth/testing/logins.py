@@ -22,9 +22,10 @@ class logged_in(ExitStack):  # noqa: N801 - it reads as what it does: `with logg
     """Put a credential into the store of `auth`, at once; as a context manager, until it ends.
 
     With a `server` the tokens are good there and can be refreshed, otherwise they are made
-    up. `expires_in` is seconds, None for an expiry that nobody knows and negative for a
-    token that has expired. `account` and `bundle` replace what would be made. The store is
-    whatever `auth` has: isolate it first. The credential becomes the default account's.
+    up. `scopes` are by default the provider's. `expires_in` is seconds, None for an expiry that
+    nobody knows and negative for a token that has expired. `account` and `bundle` replace what
+    would be made. The store is whatever `auth` has: isolate it first. The credential becomes the
+    default account's.
     """
 
     def __init__(
@@ -40,6 +41,8 @@ class logged_in(ExitStack):  # noqa: N801 - it reads as what it does: `with logg
     ) -> None:
         super().__init__()
         self.account: Account = account or _account(user, server)
+        if scopes is None:
+            scopes = getattr(auth.core.services.provider(self.account.instance), "scopes", None)
         self.bundle: TokenBundle = bundle or _bundle(user, server, scopes, expires_in)
         auth.store.set_bundle(self.account, self.bundle, promote_default=True)
         self.callback(auth.store.clear, self.account.key)

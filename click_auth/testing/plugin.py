@@ -1,4 +1,4 @@
-"""The pytest plugin: `auth_server`, `isolated_auth`, and no way to the real keyring.
+"""The pytest plugin: `auth_server`, `isolated_auth`, and no way to the developer's credentials.
 
 Every test run of whoever has click-auth installed loads this module, so what is heavy is
 imported when a fixture is used.
@@ -42,10 +42,10 @@ def isolated_auth(tmp_path: Path) -> Iterator[IsolateAuth]:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Make the mark known, and close the way to the keyring."""
+    """Make the mark known, and close the way to keyring and record files."""
     from click_auth.testing.keyring_guard import KeyringGuard
 
-    config.addinivalue_line("markers", f"{_MARK}: the test may touch the real keyring")
+    config.addinivalue_line("markers", f"{_MARK}: the test may touch real credentials")
     config.stash[_GUARD] = guard = KeyringGuard()
     guard.install()
 

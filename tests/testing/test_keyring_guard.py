@@ -8,6 +8,7 @@ from types import ModuleType
 
 import pytest
 
+from click_auth.stores import record_file
 from click_auth.stores.keychain import REFUSAL
 from click_auth.testing.keyring_guard import KeyringGuard, RealKeyringTouched
 
@@ -98,7 +99,8 @@ import sys
 
 import pytest
 
-from click_auth import Account, KeyringTokenStore, StorageUnavailable
+from click_auth import Account, ApiKeyProvider, Auth, KeyringTokenStore, StorageUnavailable
+from click_auth.testing import logged_in
 
 
 def store(folder):
@@ -122,9 +124,6 @@ def test_means_it():
 
 
 def test_is_isolated(isolated_auth):
-    from click_auth import ApiKeyProvider, Auth
-    from click_auth.testing import logged_in
-
     auth = isolated_auth(Auth("todo", ApiKeyProvider()), environ={"X": "y"})
     with logged_in(auth):
         assert auth.current_account().id == "ada"
@@ -150,3 +149,92 @@ def test_a_test_that_touches_the_keyring_fails(tmp_path: Path) -> None:
 
     assert "2 failed, 2 passed" in done.stdout, done.stdout
     assert "was about to touch the real keyring" in done.stdout
+
+
+RECORDS_PAGE = """
+import os
+import subprocess
+import sys
+
+import pytest
+
+from click_auth import ApiKeyProvider, Auth
+
+PROGRAM = "from click_auth import ApiKeyProvider, Auth; Auth('todo', ApiKeyProvider()).accounts()"
+auth = Auth("todo", ApiKeyProvider(api_url="https://api.example"))
+
+
+def test_forgets_to_isolate():
+    auth.current_account()
+
+
+def test_forgets_and_takes_it_well():
+    try:
+        auth.access_token()
+    except Exception:
+        pass
+
+
+def test_forgets_and_writes():
+    auth.login(token="a-token")
+
+
+def test_forgets_it_in_a_child():
+    subprocess.run([sys.executable, "-c", PROGRAM], check=True)
+
+
+@pytest.mark.real_keyring
+def test_means_it():
+    assert auth.current_account().id == "ada"
+    subprocess.run([sys.executable, "-c", PROGRAM], check=True)
+
+
+def test_has_a_home_of_its_own(tmp_path, monkeypatch):
+    for name in ("HOME", "XDG_CONFIG_HOME", "APPDATA"):
+        monkeypatch.setenv(name, str(tmp_path))
+    assert Auth("todo", ApiKeyProvider()).current_account() is None
+    subprocess.run([sys.executable, "-c", PROGRAM], check=True)
+
+
+def test_has_a_folder_of_its_own(tmp_path):
+    assert Auth("todo", ApiKeyProvider(), folder=tmp_path).current_account() is None
+
+
+def test_is_isolated(isolated_auth):
+    assert isolated_auth(auth).current_account() is None
+"""
+
+
+def test_m6_a_test_that_forgets_to_isolate_does_not_read_the_developers_records(
+    tmp_path: Path,
+) -> None:
+    """The record file of this machine is refused, to children too; one's own folders are not."""
+    environ = {**os.environ, "HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path / "config")}
+    environ |= {"APPDATA": str(tmp_path / "config")}
+    for name in (REFUSAL, record_file.REFUSAL):
+        environ.pop(name, None)
+    login = (
+        "from click_auth import Account, ApiKeyProvider, Auth, TokenBundle\n"
+        "auth = Auth('todo', ApiKeyProvider(), storage='plaintext')\n"
+        "bundle = TokenBundle('a-canary')\n"
+        "auth.store.set_bundle(Account(id='ada'), bundle, promote_default=True)"
+    )
+    subprocess.run([sys.executable, "-c", login], check=True, timeout=100, env=environ)
+    suite = tmp_path / "suite"
+    suite.mkdir()
+    (suite / "test_page.py").write_text(RECORDS_PAGE, encoding="utf-8")
+
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider", "."],
+        cwd=suite,
+        env=environ,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+
+    assert "4 failed, 4 passed" in done.stdout, done.stdout
+    assert "was about to touch the real record file" in done.stdout
+    assert "isolated_auth" in done.stdout
+    assert "a-canary" not in done.stdout + done.stderr
