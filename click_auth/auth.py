@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from click_auth.configured import Configured
 from click_auth.defaults import DEFAULT_MIN_TTL, LOGIN_TIMEOUT
-from click_auth.errors import UsageError
+from click_auth.errors import NotLoggedIn, UsageError
+from click_auth.text import texts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -21,7 +23,6 @@ if TYPE_CHECKING:
 
     C = TypeVar("C")
     F = TypeVar("F", bound=Callable[..., Any])
-    R = TypeVar("R")
 
 
 class Auth(Configured):
@@ -147,7 +148,7 @@ class Auth(Configured):
 
         wishes = {
             "user": user,
-            "scopes": tuple(scopes),
+            "scopes": texts(scopes, "scopes"),
             "read_only": read_only,
             "browser": browser,
             "device": device,
@@ -188,13 +189,18 @@ class Auth(Configured):
     def current_account(
         self, user: str | None = None, *, instance: str | None = None
     ) -> Account | None:
-        """Return the account that applies, None where nobody is logged in. Reads no secret."""
-        from click_auth.chosen import stored_record  # noqa: PLC0415 - the edge
+        """Return the account that applies, None where nobody is logged in here. Reads no secret.
+
+        None as well while the environment's token or client applies: nobody knows whose it is.
+        """
+        from click_auth.chosen import chosen_record, overriding  # noqa: PLC0415 - the edge
         from click_auth.models import Account  # noqa: PLC0415
 
-        with self.hinting():
-            record = stored_record(self.core, *self._asked(user, instance))
-            return None if record is None else Account.of(record.account)
+        asked = self._asked(user, instance)
+        with self.hinting(), suppress(NotLoggedIn):
+            if overriding(self.core, *asked) is None:
+                return Account.of(chosen_record(self.core, *asked).account)
+        return None
 
     def accounts(self) -> Sequence[StoredAccount]:
         """Return the accounts that are stored. Reads no secret."""
@@ -241,28 +247,35 @@ class Auth(Configured):
         return user_option(self)
 
     @overload
-    def pass_client(self, function: Callable[..., R], /) -> Callable[..., R]: ...
+    def pass_client(self, command: F, /) -> F: ...
 
     @overload
-    def pass_client(
-        self, function: None = None, /, **options: Any
-    ) -> Callable[[Callable[..., R]], Callable[..., R]]: ...
+    def pass_client(self, command: None = None, /, **options: Any) -> Callable[[F], F]: ...
 
-    def pass_client(self, function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
+    def pass_client(self, command: Any = None, /, **options: Any) -> Any:
         """Give a command `client(**options)` as its first argument, closed with its context.
 
-        Decorates bare or with the arguments of `client`.
+        Decorates a function or a `click.Command`, bare or with the arguments of `client`.
+        Raises TypeError above anything else.
         """
         from click_auth.commands.passing import pass_client  # noqa: PLC0415 - the edge
 
-        return pass_client(self, function, options)
+        return pass_client(self, command, options)
 
-    def required(self, scopes: Iterable[str] = ()) -> Callable[[F], F]:
+    @overload
+    def required(self, scopes: F, /) -> F: ...
+
+    @overload
+    def required(self, scopes: Iterable[str] = ()) -> Callable[[F], F]: ...
+
+    def required(self, scopes: Any = ()) -> Any:
         """Require a login, and *scopes*, without asking the network.
 
-        As a decorator it checks when the command runs; called while a command runs it checks at
-        once. Raises `NotLoggedIn` with the exact login line.
+        Decorates a function or a `click.Command`, bare or with scopes, and checks when it runs;
+        called while a command runs it checks at once. Scopes that nobody knows, of a token from
+        the environment say, are not missed. Raises `NotLoggedIn` with the exact login line, and
+        TypeError for what is no list of scopes, or above what is no command.
         """
         from click_auth.commands.passing import required  # noqa: PLC0415 - the edge
 
-        return required(self, tuple(scopes))
+        return required(self, scopes)

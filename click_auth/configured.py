@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import contextlib
 from typing import TYPE_CHECKING, Any, NoReturn
+from weakref import WeakKeyDictionary
 
 from click_auth import asked
 from click_auth.core import Core, Settings
+from click_auth.environment import POLICIES
 from click_auth.errors import AuthError, NotLoggedIn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
+    import click
     from typing_extensions import Self
 
     from click_auth.credentials import Credential
@@ -20,6 +23,14 @@ if TYPE_CHECKING:
     from click_auth.migrate import LegacyCredential
     from click_auth.services import ProviderSource
     from click_auth.stores.base import TokenStore
+
+
+def _check(app_name: str, storage: str) -> None:
+    """Raise ValueError for what the author of an application would find out much later."""
+    if not app_name.strip(". ") or not app_name.isprintable() or set(app_name) & set("/\\:"):
+        raise ValueError(f"{app_name!r} is no name of an application: a word, not a path")
+    if storage not in POLICIES:
+        raise ValueError(f"storage is one of {', '.join(POLICIES)}, not {storage!r}")
 
 
 class Configured:
@@ -42,6 +53,8 @@ class Configured:
         account_env: str | None = "<APP>_ACCOUNT",
     ) -> None:
         self.login_path: asked.LoginPath = asked.LoginPath()
+        self.said: WeakKeyDictionary[click.Context, dict[str, str]] = WeakKeyDictionary()
+        _check(app_name, storage)
         settings = Settings(
             app_name=app_name,
             provider=provider,

@@ -114,6 +114,17 @@ class Core:
         named = explicit or self.environment.instance
         return self.services.instance(named) if named and self.services.has_instances else None
 
+    def takes_tokens(self, explicit: str | None) -> bool:
+        """Return whether the environment's token and client belong to the instance in effect.
+
+        Where any address is a service they belong to the default one, or to the one that
+        `<APP>_TOKEN_INSTANCE` names: one harmless-looking variable must not send them anywhere.
+        """
+        if self.services.choices is not None or not self.services.has_instances:
+            return True
+        named = self.services.instance(self.environment.value("TOKEN_INSTANCE"))
+        return named == self.instance(explicit)
+
     def provider(self, instance: str | None) -> Provider:
         """Return the provider of *instance*, speaking through this application's surroundings."""
         if instance not in self._providers:

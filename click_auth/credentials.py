@@ -10,7 +10,8 @@ import threading
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
-from click_auth.chosen import chosen_record
+from click_auth.binding import check_usable
+from click_auth.chosen import chosen_record, existing_record, overriding
 from click_auth.defaults import DEFAULT_MIN_TTL
 from click_auth.errors import NotLoggedIn
 from click_auth.identity import Identity
@@ -193,6 +194,7 @@ class StoredCredential(Renewable):
         if record is None:
             self._held = None
             raise NotLoggedIn(f"The account {self.record.account.name} was logged out.")
+        check_usable(self._core, record)  # a login elsewhere may have replaced it
         return record
 
 
@@ -223,14 +225,24 @@ def choose(core: Core, user: str | None = None, instance: str | None = None) -> 
     """Return the credential that applies: *user*, the environment's token, its client, the store.
 
     Reads the record file where the store applies, and no secret. Raises `NotLoggedIn` where
-    there is none, `UsageError` where *user* means no account or several.
+    there is none that may be used here, `UsageError` where *user* means no account or several.
     """
-    environment = core.environment
-    if user is None and environment.token is not None:
-        return EnvironmentToken(core, core.instance(instance), environment.token)
-    if user is None and environment.client_credentials is not None:
-        return ClientCredentials(core, core.instance(instance), environment.client_credentials)
-    return chosen_stored(core, user, instance)
+    credential = applying(core, user, instance)
+    if isinstance(credential, StoredCredential):
+        check_usable(core, credential.record)
+    return credential
+
+
+def applying(core: Core, user: str | None = None, instance: str | None = None) -> Credential:
+    """Return the same, be a stored one of any use or not: for whoever only shows what there is."""
+    token, client = core.environment.token, core.environment.client_credentials
+    is_overridden = overriding(core, user, instance) is not None
+    if is_overridden and token is not None:
+        return EnvironmentToken(core, core.instance(instance), token)
+    if is_overridden and client is not None:
+        return ClientCredentials(core, core.instance(instance), client)
+    stamp = core.store.stamp()
+    return StoredCredential(core, existing_record(core, user, instance), stamp)
 
 
 def chosen_stored(

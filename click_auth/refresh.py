@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from click_auth import signals, voice
-from click_auth.binding import check_binding
+from click_auth.binding import check_binding, ended
 from click_auth.chosen import chosen_record
 from click_auth.defaults import DEFAULT_MIN_TTL
 from click_auth.errors import (
@@ -89,11 +89,9 @@ class Renewal:
 
     def _settled(self, record: Record) -> Held | None:
         """Return what is stored if it serves, None where the server has to be asked."""
-        if self._is_served_by(record):
-            return read_held(self.core.store, record)
         if record.is_rejected:
-            raise _ended(record)
-        return None
+            raise ended(record)
+        return read_held(self.core.store, record) if self._is_served_by(record) else None
 
     def _under_the_lock(self) -> Held:
         store = self.core.store
@@ -106,7 +104,6 @@ class Renewal:
             message = f"The credential of {record.account.name} cannot be renewed."
             raise NotLoggedIn(message, code=REFRESH_UNAVAILABLE)
         provider = self.core.provider(record.instance)
-        check_binding(provider, record)
         store.check_writable(record.key)
         with signals.deferred():
             return self._exchange(provider, Held(record, old))
@@ -143,7 +140,7 @@ class Renewal:
             raise error
         with suppress(StorageUnavailable, Superseded):
             self.core.store.reject(record)
-        raise _ended(record, error) from None
+        raise ended(record, error) from None
 
     def _after_waiting_in_vain(self, busy: LockBusy) -> Held:
         record = self._current()
@@ -158,6 +155,7 @@ class Renewal:
         if record is None:
             message = f"The account {self.seen.account.name} was logged out meanwhile."
             raise NotLoggedIn(message, code=REFRESH_UNAVAILABLE)
+        check_binding(self.core.services.provider(record.instance), record)
         return record
 
     def _is_served_by(self, record: Record) -> bool:
@@ -205,11 +203,6 @@ def _kept_in_memory(record: Record, bundle: TokenBundle, error: StorageUnavailab
     )
     expiry = to_posix(bundle.expires_at)
     return Held(replace(record, access_token_expires_at=expiry), bundle)
-
-
-def _ended(record: Record, error: NotLoggedIn | None = None) -> NotLoggedIn:
-    message = f"The session of {record.account.name} has ended at the server."
-    return NotLoggedIn(message, code=REFRESH_EXPIRED, hints=error.hints if error else ())
 
 
 def refresh_access_token(

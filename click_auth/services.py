@@ -43,6 +43,13 @@ class Services:
         return tuple(self._source) if isinstance(self._source, Mapping) else None
 
     @property
+    def homes(self) -> tuple[str | None, ...] | None:
+        """The names of the default service in records; None where there is one service only."""
+        if not self.has_instances:
+            return None
+        return (None,) if self.choices is None else (self.choices[0], None)
+
+    @property
     def login_options(self) -> frozenset[str]:
         """The options that `login` offers: those of any of the providers. No I/O."""
         if isinstance(self._source, Provider):

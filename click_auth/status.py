@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
-from click_auth.binding import check_binding
-from click_auth.credentials import StoredCredential, choose
+from click_auth.binding import check_usable
+from click_auth.credentials import StoredCredential, applying
 from click_auth.errors import (
     NOT_AUTHENTICATED,
     AuthError,
@@ -35,11 +35,11 @@ def look(
     account or several, `StorageUnavailable` where the record file cannot be read.
     """
     try:
-        credential = choose(core, user, instance)
+        credential = applying(core, user, instance)
     except NotLoggedIn as error:
         return StatusContext(Status("none", None, reason=error.message))
     status = _recorded(core, credential)
-    if offline or status.source == "env" or status.state != "ok":
+    if offline or status.state != "ok":
         return StatusContext(status)
     return _asked(core, credential)
 
@@ -53,8 +53,12 @@ def _recorded(core: Core, credential: Credential) -> Status:
     if not isinstance(credential, StoredCredential):
         return Status("ok", None, source=credential.source)
     record = credential.record
+    valid = is_fresh(record, now=core.clock(), min_ttl=0.0)
     refreshable, reason = _refreshable(core, record)
-    valid = is_fresh(record, now=core.clock(), min_ttl=0.0) and not record.is_rejected
+    try:
+        check_usable(core, record)
+    except AuthError as error:
+        valid, refreshable, reason = False, False, error.message
     return Status(
         "ok" if valid or refreshable else "expired",
         cast("Account", record.account),  # the field makes one of it
@@ -69,12 +73,6 @@ def _recorded(core: Core, credential: Credential) -> Status:
 
 def _refreshable(core: Core, record: Record) -> tuple[bool, str | None]:
     """Return whether a refresh may still work, and why not."""
-    if record.is_rejected:
-        return False, "The server has ended this session."
-    try:
-        check_binding(core.services.provider(record.instance), record)
-    except AuthError as error:
-        return False, error.message
     if record.has_refresh_token is False:
         return False, None
     ends_at = record.refresh_token_expires_at
@@ -92,15 +90,19 @@ def _asked(core: Core, credential: Credential) -> StatusContext:
     reason: str | None = None
     try:
         bundle = credential.bundle()
-        if isinstance(credential, StoredCredential):  # a client is nobody whom a service knows
+        if credential.source != "client_credentials":  # it is nobody whom a service knows
             identified(core, credential, credential.instance)
+            bundle = credential.bundle()  # another one where a 401 was answered by a refresh
     except AuthError as error:
         state, reason = _state_after(error), error.message
     status = _recorded(core, credential)
     if bundle is not None:
         status = replace(status, expires_at=bundle.expires_at, scopes=bundle.scopes)
+    refreshable = status.refreshable and state != "expired"  # nobody has read its record again
     reason = reason or status.reason
-    return StatusContext(replace(status, state=state, reason=reason), bundle)
+    return StatusContext(
+        replace(status, state=state, refreshable=refreshable, reason=reason), bundle
+    )
 
 
 def _state_after(error: AuthError) -> State:

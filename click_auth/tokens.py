@@ -70,6 +70,11 @@ def from_posix(seconds: float | None) -> datetime | None:
         return None
 
 
+def local_time(moment: datetime) -> str:
+    """Return *moment* for a person: in this machine's zone, which is named, to the minute."""
+    return moment.astimezone().strftime("%Y-%m-%d %H:%M %z")
+
+
 def rfc3339(seconds: float | None) -> str | None:
     """Return POSIX *seconds* as an RFC 3339 text in UTC, to the second."""
     moment = from_posix(seconds)

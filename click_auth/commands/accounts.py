@@ -9,6 +9,7 @@ import click
 from click_auth.asked import in_effect
 from click_auth.commands.attaching import G, attach, check_free, made_as
 from click_auth.commands.options import account_argument, account_options, no_revoke_option
+from click_auth.errors import NO_ACCOUNT_SELECTED, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -60,16 +61,25 @@ def _fill(auth: Auth, group: click.Group) -> None:
 
     def current(output: Human | Json, **_: Any) -> None:
         """Show which account applies."""
-        from click_auth.chosen import chosen_record  # noqa: PLC0415 - the edge
+        from click_auth.chosen import chosen_record, overriding  # noqa: PLC0415 - the edge
 
-        account = chosen_record(auth.core, *in_effect(auth, None, None)).account
+        asked = in_effect(auth, None, None)
+        variable = overriding(auth.core, *asked)
+        if variable is not None:
+            message = f"{variable} is set and applies; whose credential it is is not known."
+            hint = "Name a stored account with --user."
+            raise UsageError(message, code=NO_ACCOUNT_SELECTED, hints=[hint])
+        account = chosen_record(auth.core, *asked).account
         output.result(lambda: {"account": account.to_json()}, account.title)
 
     def remove(output: Human | Json, *, ref: str, no_revoke: bool, **_: Any) -> None:
         """Log an account out and forget it."""
+        from click_auth.commands.logout import say_who_acts  # noqa: PLC0415 - the edge
+
         result = auth.logout(ref, revoke=not no_revoke)
         output.done(f"Removed {', '.join(result.removed)}.")
         output.result(result.to_json, None)
+        say_who_acts(auth, output, result)
 
     ref = account_argument(auth)
     attach(auth, "list", list_accounts, [])(group)

@@ -14,6 +14,7 @@ from click_auth.commands.options import flag, instance_parameters, user_paramete
 from click_auth.defaults import LOGIN_TIMEOUT
 from click_auth.errors import LoginFailed
 from click_auth.providers import options as offered
+from click_auth.text import inert
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -47,13 +48,15 @@ def attach_login(
 
     def login(output: Human | Json, **options: Any) -> None:
         """Log in, through the browser."""
+        _warn_of_the_environment(auth, output)
         context, result = _log_in(auth, on_login, options)
         if render_text is None:
             output.done(_told(result))
         text = None if render_text is None else render_text(context)
         as_json = result.to_json if render_json is None else lambda: render_json(context)
         output.result(as_json, text)
-        _say_what_is_left(auth, output, result)
+        if result.missing_scopes:
+            output.voice.warn(f"Not granted: {', '.join(result.missing_scopes)}.")
 
     def decorate(group: G) -> G:
         attach(auth, name, login, _options(auth), cls=cls, params=params, **attrs)(group)
@@ -126,19 +129,21 @@ def _log_in(
 
 
 def _told(result: LoginResult) -> str:
-    name = result.account.identity.title
+    identity = result.account.identity
+    where = f" on {inert(identity.instance)}" if identity.instance else ""
     place = {"system": "the system keyring", "plaintext": "a file, in plain text"}
     kept = place.get(result.stored_in)
     stored = f" The credential is kept in {kept}." if kept else ""
-    return f"{click.style('Logged in', fg='green')} as {name}, now the default account.{stored}"
+    who = f"{click.style('Logged in', fg='green')} as {identity.title}{where}"
+    return f"{who}, now the default account.{stored}"
 
 
-def _say_what_is_left(auth: Auth, output: Human | Json, result: LoginResult) -> None:
-    if result.missing_scopes:
-        output.voice.warn(f"Not granted: {', '.join(result.missing_scopes)}.")
-    environment = auth.core.environment
-    if environment.token is not None:
-        output.voice.warn(f"{environment.token_env} is set and still wins over this login.")
+def _warn_of_the_environment(auth: Auth, output: Human | Json) -> None:
+    from click_auth.chosen import overriding  # noqa: PLC0415 - the edge
+
+    variable = overriding(auth.core, None, in_effect(auth, None, None)[1])
+    if variable is not None:
+        output.voice.warn(f"{variable} is set and still wins over this login.")
 
 
 def _token_from_stdin() -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 from click_auth.commands.attaching import G, attach
 from click_auth.commands.options import account_options, no_revoke_option
+from click_auth.errors import AuthError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
 
     from click_auth.auth import Auth
     from click_auth.commands.output import Human, Json
-    from click_auth.results import LogoutContext
+    from click_auth.results import LogoutContext, LogoutResult
 
 
 def attach_logout(
@@ -47,8 +49,23 @@ def attach_logout(
         text = None if render_text is None else render_text(context)
         as_json = result.to_json if render_json is None else lambda: render_json(context)
         output.result(as_json, text)
-        if auth.core.environment.token is not None:
-            output.voice.warn(f"{auth.core.environment.token_env} is set and still applies.")
+        say_who_acts(auth, output, result)
 
     own = [*account_options(auth, with_all="Log every account out."), no_revoke_option()]
     return attach(auth, name, logout, own, cls=cls, params=params, **attrs)
+
+
+def say_who_acts(auth: Auth, output: Human | Json, result: LogoutResult) -> None:
+    """Say on stderr whose credential commands use from now on, after a logout."""
+    from click_auth.chosen import overriding, stored_record  # noqa: PLC0415 - the edge
+
+    variable = overriding(auth.core)
+    if variable is not None:
+        output.voice.warn(f"{variable} is set and still applies.")
+    elif result.removed:
+        record = None
+        with contextlib.suppress(AuthError):  # several and no default, or nothing can be read
+            record = stored_record(auth.core)
+        who = "No account is" if record is None else f"{record.account.title} is the account"
+        key = None if record is None else record.key
+        output.voice.event("account", f"{who} in use from now on.", account=key)

@@ -44,6 +44,9 @@ class Human:
         """Say on stderr what was done."""
         self.voice.say(text)
 
+    def aside(self, name: str, text: str, /, **fields: Any) -> None:
+        """Say nothing: the text on stdout says it."""
+
 
 class Json:
     """One object on stdout."""
@@ -60,6 +63,10 @@ class Json:
 
     def done(self, text: str) -> None:
         """Say nothing: the object says it."""
+
+    def aside(self, name: str, text: str, /, **fields: Any) -> None:
+        """Say on stderr what the object has no place for."""
+        self.voice.event(name, text, message=text, **fields)
 
 
 class Ndjson(Json):

@@ -30,11 +30,12 @@ def attach_refresh(
     def refresh(output: Human | Json, **_: Any) -> None:
         """Rotate the stored credential now."""
         from click_auth.refresh import rotate_now  # noqa: PLC0415 - the edge
-        from click_auth.tokens import rfc3339  # noqa: PLC0415
+        from click_auth.tokens import from_posix, local_time, rfc3339  # noqa: PLC0415
 
         record = rotate_now(auth.core, *in_effect(auth, None, None)).record
         expires_at = rfc3339(record.access_token_expires_at)
-        until = f", good until {expires_at}" if expires_at else ""
+        moment = from_posix(record.access_token_expires_at)
+        until = "" if moment is None else f", good until {local_time(moment)}"
         output.done(f"Renewed the credential of {record.account.title}{until}.")
         as_json = {"account": record.account.to_json(), "expires_at": expires_at}
         output.result(lambda: as_json, None)

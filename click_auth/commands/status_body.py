@@ -11,7 +11,7 @@ import click
 from click_auth.standing import light
 from click_auth.status import look, look_at_all
 from click_auth.text import inert
-from click_auth.tokens import to_posix
+from click_auth.tokens import local_time, to_posix
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -69,20 +69,35 @@ def show(
     """
     if asked is not None:
         context = hooks.live(look(auth.core, *asked, offline=offline))
-        output.result(lambda: hooks.json(context), hooks.text(auth, context))
+        text = _with_removals(auth, output, hooks.text(auth, context))
+        output.result(lambda: hooks.json(context), text)
+        if context.status.reason is not None:
+            output.aside("note", context.status.reason)
         return context.status.exit_code
     contexts = [hooks.live(each) for each in look_at_all(auth.core, offline=offline)]
     rows = [hooks.json(each) for each in contexts]
     texts = [text for each in contexts if (text := hooks.text(auth, each)) is not None]
-    output.result(lambda: {"accounts": rows}, "\n\n".join(texts) or "Not logged in.", rows)
+    text = _with_removals(auth, output, "\n\n".join(texts) or "Not logged in.")
+    output.result(lambda: {"accounts": rows}, text, rows)
     deciding = [each for each in contexts if each.status.default] or contexts
-    return deciding[0].status.exit_code if deciding else look(auth.core).status.exit_code
+    deciding = deciding or [look(auth.core, offline=offline)]
+    return deciding[0].status.exit_code
+
+
+def _with_removals(auth: Auth, output: Human | Json, text: str | None) -> str | None:
+    """Return *text* with a line on each removed account whose secrets are still there."""
+    lines = [] if text is None else [text]
+    for key in auth.core.store.pending_removals():
+        line = f"The tokens of {inert(key, 80)} wait to be deleted from the keyring."
+        lines.append(line)
+        output.aside("removal", line, account=key)
+    return "\n".join(lines) if lines else None
 
 
 def _described(auth: Auth, context: StatusContext) -> str:
     status = context.status
     if status.state == "none":
-        return f"Not logged in. Run `{auth.login_path.line(auth.app_name)}`."
+        return f"{status.reason} Run `{auth.login_path.line(auth.app_name)}`."
     lines = (f"  {name + ':':<12} {value}" for name, value in _facts(auth, context))
     return "\n".join((_headline(status), *lines))
 
@@ -104,7 +119,7 @@ def _facts(auth: Auth, context: StatusContext) -> list[tuple[str, str]]:
         facts.append(("Token", _remaining(status.expires_at)))
     if identity is not None:
         renewed = "renews itself" if status.refreshable else "ends when its token does"
-        facts.append(("Session", renewed))
+        facts.append(("Session", "over" if status.state == "expired" else renewed))
     if status.scopes is not None:
         facts.append(("Scopes", inert(", ".join(status.scopes)) or "none"))
     facts.append(("Kept in", _kept_in(auth, status)))
@@ -127,5 +142,5 @@ def _remaining(moment: datetime) -> str:
     size, unit = next((u for u in _UNITS if abs(seconds) >= u[0]), _UNITS[-1])
     count = int(abs(seconds) // size)
     span = f"{count} {unit}{'' if count == 1 else 's'}"
-    when = moment.astimezone().strftime("%Y-%m-%d %H:%M")
+    when = local_time(moment)
     return f"expires in {span} ({when})" if seconds > 0 else f"expired {span} ago ({when})"

@@ -23,6 +23,7 @@ _EXAMINATIONS = {
     "record file": storage.record_file,
     "locks": storage.locks,
     "removals": storage.removals,
+    "migration": storage.migration,
     "storage": storage.policy,
     "keyring backend": storage.keyring,
     "accounts": storage.accounts,

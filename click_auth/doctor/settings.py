@@ -66,12 +66,17 @@ def overrides(core: Core) -> Iterator[Check]:
 def _effects(core: Core) -> dict[str, tuple[str, bool]]:
     """Return for each variable what it does, and whether it does it here and now."""
     env, settings, several = core.environment, core.settings, core.services.has_instances
-    is_client = env.token is None and env.client_credentials is not None
+    is_taken = core.takes_tokens(None)
+    is_client = is_taken and env.token is None and env.client_credentials is not None
     client = ("client credentials, used instead of every stored account", is_client)
     trusted = "these certificates are trusted, unless the application says otherwise"
     return {
-        env.token_env or "": ("used instead of every stored account, never renewed", True),
-        env.account_env or "": ("the account where no --user is given", env.token is None),
+        env.token_env or "": ("used instead of every stored account, never renewed", is_taken),
+        env.account_env or "": (
+            "the account where no --user is given",
+            not (is_taken and env.token),
+        ),
+        env.name("TOKEN_INSTANCE"): ("the service that the token and the client are for", several),
         env.name("INSTANCE"): ("the service where no --instance is given", several),
         env.name("CLIENT_ID"): client,
         env.name("CLIENT_SECRET"): client,

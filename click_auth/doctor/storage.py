@@ -14,6 +14,7 @@ from click_auth.errors import AuthError, StorageUnavailable
 from click_auth.lock import DEFAULT_PATIENCE_SECONDS
 from click_auth.records import CUSTOM, PLAINTEXT, SYSTEM, Record
 from click_auth.results import Check
+from click_auth.stores.base import MIGRATED
 from click_auth.stores.files import HAS_OWNERS, OTHERS, is_ours
 from click_auth.stores.keyring_store import KeyringTokenStore
 from click_auth.stores.record_file import FILE_NAME
@@ -119,12 +120,23 @@ def locks(core: Core) -> Iterator[Check]:
 
 def removals(core: Core) -> Iterator[Check]:
     """Yield the accounts that were logged out while their secrets could not be deleted."""
-    store = store_of(core)
-    pending = store.pending_removals() if isinstance(store, RecordedTokenStore) else ()
+    pending = store_of(core).pending_removals()
     keys = ", ".join(inert(key, 80) for key in pending[:_MOST_LISTED])
     hint = "The next login, logout or refresh deletes their secrets, once the keyring can be used."
     value = f"pending for {keys}" if pending else "none pending"
     yield worth_a_look("removals", value, "record file", hint if pending else None)
+
+
+def migration(core: Core) -> Iterator[Check]:
+    """Yield how far the application's older credential was taken over, where it has one."""
+    legacy = core.settings.legacy
+    if legacy is None:
+        return
+    state = store_of(core).migration(legacy.name)
+    is_open = state != MIGRATED and bool(state or legacy.read())
+    hint = f"With {core.environment.name('AUTH_DEBUG')}=1 the next command says why."
+    value = f"{inert(legacy.name)}: {'not taken over yet' if is_open else 'nothing is left to do'}"
+    yield worth_a_look("migration", value, "Auth(legacy=)", hint if is_open else None)
 
 
 def policy(core: Core) -> Iterator[Check]:

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from click_auth import voice
 from click_auth.chosen import stored_record
 from click_auth.credentials import FixedToken
-from click_auth.errors import AuthError, LoginFailed, Unreachable
+from click_auth.errors import AuthError, LoginFailed, StorageUnavailable, Unreachable
 from click_auth.identification import identified
 from click_auth.lock import LockBusy, patience
 from click_auth.login.ui import TerminalUI
 from click_auth.providers.base import DEFAULT_ID
 from click_auth.providers.request import LoginRequest
 from click_auth.results import LoginContext, LoginResult
+from click_auth.stores.selection import matching
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from click_auth.core import Core
+    from click_auth.identity import Identity
     from click_auth.models import Account
     from click_auth.providers.base import Provider
     from click_auth.records import Record
@@ -101,7 +103,7 @@ class Login:
     def _refuse_strangers(self, account: Account, bundle: TokenBundle) -> None:
         """Compare who logged in with who was asked for; let the application refuse, too."""
         asked = self.request.user
-        if asked is not None and account.id != DEFAULT_ID and not _is_meant(account, asked):
+        if asked is not None and account.id != DEFAULT_ID and not self._is_meant(account, asked):
             self._withdraw(account, bundle)
             message = f"{account.identity.name} logged in, not {asked}. Nothing was stored."
             hint = "Log out in the browser, or use a private window, and try again."
@@ -113,6 +115,18 @@ class Login:
         except BaseException:
             self._withdraw(account, bundle)
             raise
+
+    def _is_meant(self, account: Account, asked: str) -> bool:
+        """Whether *account* is who was asked for: where that names a stored one, this very one.
+
+        A label is what somebody calls themselves: it must not open the account of another.
+        """
+        stored: Sequence[Identity] = ()
+        with suppress(StorageUnavailable):  # a login repairs what is damaged
+            stored = self.store.listing()[0]
+        here = [each for each in stored if each.instance == self.request.instance]
+        meant = matching(here, asked) or matching([account.identity], asked)
+        return account.key in [each.key for each in meant]
 
     def _withdraw(self, account: Account, bundle: TokenBundle) -> None:
         """Revoke a grant that is not wanted, but no token that the person brought along.
@@ -130,9 +144,3 @@ class Login:
             except (LockBusy, Unreachable):
                 voice.current().say("A refresh is under way; this login replaces it.")
             return self.store.log_in(account, bundle, self.provider.binding).storage
-
-
-def _is_meant(account: Account, asked: str) -> bool:
-    named = {account.key, account.id}
-    label = account.label
-    return asked in named or (label is not None and label.casefold() == asked.casefold())

@@ -129,6 +129,10 @@ class TokenStore(ABC):
         """Return the keys of accounts whose records cannot be used."""
         return ()
 
+    def pending_removals(self) -> Sequence[str]:
+        """Return the keys of removed accounts whose secrets may still lie where they were."""
+        return ()
+
     def record(self, ref: str | None = None, *, instance: str | None = None) -> Record | None:
         """Return what is known of an account without touching a secret, or None.
 

@@ -141,7 +141,7 @@ class RecordedTokenStore(TokenStore):
 
     def pending_removals(self) -> Sequence[str]:
         """Return the keys of accounts whose secrets may still lie in the keyring."""
-        return tuple(self.records.document().removed)
+        return tuple(self.records.removed())
 
     # Writing
 

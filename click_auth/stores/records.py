@@ -75,6 +75,13 @@ class Records(ABC):
         frame = framed(content)
         return self._parsed(content).default if frame is None else frame.default
 
+    def removed(self) -> list[str]:
+        """Return the keys of accounts whose secrets are still to be deleted."""
+        content = self.content()
+        frame = framed(content)
+        is_empty = frame is not None and "removed" not in frame.rest
+        return [] if is_empty else self._parsed(content).removed
+
     def glance(self, key: str) -> Record | None:
         """Return the record of *key* if it can be found without parsing the others."""
         return find_record(self.content(), key)

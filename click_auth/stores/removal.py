@@ -75,7 +75,9 @@ def _take_out(store: RecordedTokenStore, key: str) -> bool:
         if is_bad or (record is not None and record.storage != PLAINTEXT):
             draft.mark_removed(key)
         if draft.default == key:
-            draft.default = next(iter(draft.records)) if len(draft.records) == 1 else None
+            only = next(iter(draft.records.values())) if len(draft.records) == 1 else None
+            # Another instance's account never steps in by itself.
+            draft.default = None if only is None or only.account.instance else only.key
         return key in draft.removed
 
 

@@ -30,13 +30,13 @@ def select(
     among = [each for each in identities if instance is None or each.instance == instance]
     if ref is None:
         return _unnamed(among, default)
-    matching = _matching(among, ref)
-    if not matching:
+    found = matching(among, ref)
+    if not found:
         raise UsageError(f"There is no account {inert(ref, 80)!r} here.", hints=[_known(among)])
-    if len(matching) > 1:
+    if len(found) > 1:
         message = f"{inert(ref, 80)!r} means several accounts."
-        raise UsageError(message, code=NO_ACCOUNT_SELECTED, hints=[_known(matching)])
-    return matching[0]
+        raise UsageError(message, code=NO_ACCOUNT_SELECTED, hints=[_known(found)])
+    return found[0]
 
 
 def _unnamed(among: list[Identity], default: str | None) -> Identity | None:
@@ -45,12 +45,14 @@ def _unnamed(among: list[Identity], default: str | None) -> Identity | None:
             return identity
     if len(among) > 1:
         message = "There are several accounts and none of them is the default."
-        raise UsageError(message, code=NO_ACCOUNT_SELECTED, hints=[_known(among)])
+        hints = [_known(among), "`account use` makes one of them the default."]
+        raise UsageError(message, code=NO_ACCOUNT_SELECTED, hints=hints)
     return among[0] if among else None
 
 
-def _matching(among: list[Identity], ref: str) -> list[Identity]:
-    label = ref.casefold()
+def matching(among: Iterable[Identity], ref: str) -> list[Identity]:
+    """Return every account that *ref* may mean."""
+    among, label = list(among), ref.casefold()
     return (
         [each for each in among if each.key == ref]
         or [each for each in among if each.id == ref]

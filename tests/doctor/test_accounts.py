@@ -39,7 +39,7 @@ def test_a_credential_of_another_server_is_a_warning(patient: Patient) -> None:
     check = patient.check("account")
 
     assert check.verdict == "warn"
-    assert "belongs to https://old.example" in check.value
+    assert "logged in at https://old.example, not at" in check.value
     assert check.hint == "Log in to it again."
 
 

@@ -111,7 +111,7 @@ def cost_of(folder: Path, *arguments: str) -> Cost:
     [
         ("--help", HELP, START, 0),
         ("auth token", TOKEN, f"{START} {READING} {SIGNALS}", 1),
-        ("auth status --offline", STATUS, f"{START} {READING} {SIGNALS}", 2),
+        ("auth status --offline", STATUS, f"{START} {READING} {SIGNALS}", 3),
         ("auth account list", LIST, f"{START} {READING} {SIGNALS}", 1),
     ],
 )
