@@ -18,7 +18,7 @@ from click_auth.bounded import TimedOut, bounded
 from click_auth.certificates import VARIABLES, load_certificate, trust_context, trust_source
 from click_auth.quiet import silenced
 from click_auth.text import inert
-from click_auth.urls import checked_endpoint, host_of, is_loopback, shown, split
+from click_auth.urls import checked_endpoint, host_of, is_loopback, origin, shown, split
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -89,8 +89,16 @@ class Http:
         self._given = options
         self._environ = os.environ if environ is None else environ
         self._options: dict[str, Any] | None = None
-        self.clock_difference: float | None = None
-        """The server's clock minus this machine's, in seconds, as of the last answer."""
+        self._clocks: dict[str, float] = {}
+
+    def clock_difference(self, *urls: str) -> float | None:
+        """Return a server's clock minus this machine's, in seconds, as of its last answer.
+
+        It is that of the first of *urls* whose origin has answered: a server tells the time for
+        nobody else.
+        """
+        measured = (self._clocks.get(origin(url)) for url in urls)
+        return next((seconds for seconds in measured if seconds is not None), None)
 
     @property
     def module(self) -> Any:
@@ -247,7 +255,8 @@ class _Exchange:
             return
         with contextlib.suppress(ValueError, TypeError, OverflowError):
             halfway = (sent_at + time.time()) / 2
-            self._http.clock_difference = parsedate_to_datetime(date).timestamp() - halfway
+            difference = parsedate_to_datetime(date).timestamp() - halfway
+            self._http._clocks[origin(self._request.url)] = difference  # noqa: SLF001 - of this module
 
     def _broken(self, what: str) -> TransportFailed:
         return TransportFailed(f"{host_of(self._request.url)} {what}", status=self.status)

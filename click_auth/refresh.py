@@ -116,7 +116,9 @@ class Renewal:
             return self._after_a_refusal(old.record, error)
         if not provider.same_account(fresh, old.record.account.id):
             message = "The server answered the refresh with the tokens of another account."
-            raise Unreachable(message, hints=["Nothing was stored. Log in again."])
+            hints = [message, "Log in again."]
+            swapped = NotLoggedIn(message, code=REFRESH_EXPIRED, hints=hints)
+            return self._after_a_refusal(old.record, swapped)
         bundle = _carried_forward(old.bundle, fresh)
         try:
             record = self.core.store.rotate(old.record, bundle)

@@ -95,6 +95,17 @@ def checked_endpoint(url: str, name: str = "The URL") -> str:
     return url
 
 
+def named_by(server: str, url: object, name: str) -> str:
+    """Return *url* as `checked_url` does, where the server at *server* has named it.
+
+    Plain http on a loopback address is then for a server that is on one itself.
+    """
+    checked = checked_url(url if isinstance(url, str) else "", name)
+    if split(checked).scheme == "http" and not is_loopback(split(server).host):
+        raise ValueError(f"{name} is on this machine, and {host_of(server)} is not.")
+    return checked
+
+
 def origin(url: str) -> str:
     """Return scheme, host and port of *url*, without a port that is the scheme's own."""
     parts = split(url)

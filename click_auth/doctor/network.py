@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import copy
 import ssl
 import time
 from functools import partial
@@ -86,7 +85,7 @@ def _server(core: Core, instance: str | None, seconds: float) -> Iterator[Check]
     if not address:
         yield Check("server", f"{about}nobody to ask", type(provider).__name__)
         return
-    http, started = copy.copy(core.http), time.monotonic()  # with a clock difference of its own
+    http, started = core.http, time.monotonic()
     try:
         value, hint = _asked(http, provider, address, seconds)
     except (EndpointFailed, TransportFailed) as error:
@@ -95,8 +94,9 @@ def _server(core: Core, instance: str | None, seconds: float) -> Iterator[Check]
     else:
         value = f"{about}{value} in {time.monotonic() - started:.2f} s"
         yield worth_a_look("server", value, source, hint)
-    if http.clock_difference is not None:
-        yield _clock(about, http.clock_difference, source)
+    difference = http.clock_difference(address)
+    if difference is not None:
+        yield _clock(about, difference, source)
 
 
 def _address(provider: Provider) -> str:

@@ -14,7 +14,10 @@ from click_auth.errors import LoginFailed
 from click_auth.text import inert
 
 _MOST_FIELDS = 50
+_MOST_EXTRA = 20
+_LONGEST_EXTRA = 1000  # characters
 _ONCE = ("code", "state", "iss", "error")
+_STANDARD = frozenset({*_ONCE, "error_description", "error_uri"})
 _IMPLICIT = ("access_token", "id_token", "token", "response")
 
 
@@ -24,11 +27,16 @@ class StrayCallback(Exception):
 
 @dataclass(frozen=True)
 class AuthorizationResponse:
-    """The server's answer to one `AuthorizationRequest`: a code, still to be exchanged."""
+    """The server's answer to one `AuthorizationRequest`: a code, still to be exchanged.
+
+    `extra` is what the redirect brought beyond the standard parameters (QuickBooks' `realmId`):
+    at most 20 texts, inert. It has come through the browser: a hint, and no proof of anything.
+    """
 
     code: str = field(repr=False)
     redirect_uri: str
     iss: str | None = None
+    extra: dict[str, str] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True)
@@ -67,7 +75,8 @@ class AuthorizationRequest:
         if not values.get("code"):
             message = "an answer without a code"
             raise StrayCallback(message)
-        return AuthorizationResponse(values["code"], self.redirect_uri, values.get("iss"))
+        iss = values.get("iss")
+        return AuthorizationResponse(values["code"], self.redirect_uri, iss, _extra(values))
 
     def answered_with(self, code: str) -> AuthorizationResponse:
         """Return the response for a bare *code* that the person pasted.
@@ -85,6 +94,13 @@ class AuthorizationRequest:
         if iss is None:
             message = "The answer does not name its authorization server, as that one promised."
         raise LoginFailed(message, hints=["Nothing was stored. Start the login again."])
+
+
+def _extra(values: dict[str, str]) -> dict[str, str]:
+    """Return what *values* hold beyond the standard; cut short it would be another value."""
+    fits = (pair for pair in values.items() if len("".join(pair)) <= _LONGEST_EXTRA)
+    others = [(inert(n), inert(value, _LONGEST_EXTRA)) for n, value in fits if n not in _STANDARD]
+    return dict(others[:_MOST_EXTRA])
 
 
 def refusal(values: dict[str, str]) -> LoginFailed:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import importlib
 import io
+import shutil
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from click_auth import voice
 from click_auth.errors import CALLBACK_TIMEOUT, OAUTH_FAILED, LoginFailed
-from click_auth.providers.endpoint import EndpointFailed, expiry, usable_token
+from click_auth.providers.endpoint import EndpointFailed
 from click_auth.providers.server import Server
+from click_auth.providers.token_answer import expiry, usable_token
 from click_auth.text import inert
-from click_auth.urls import checked_url
+from click_auth.urls import named_by
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -42,8 +44,11 @@ class DeviceCode:
     interval: float
 
     @classmethod
-    def of(cls, document: Mapping[str, Any]) -> DeviceCode:
-        """Return what *document* says. Raises `EndpointFailed`, which quotes none of it."""
+    def of(cls, document: Mapping[str, Any], server: str) -> DeviceCode:
+        """Return what the *document* says that came from the URL *server*.
+
+        Raises `EndpointFailed`, which quotes none of it.
+        """
         complete = document.get("verification_uri_complete")
         lifetime = expiry(document.get("expires_in"), 0.0)
         user_code = document.get("user_code")
@@ -54,16 +59,16 @@ class DeviceCode:
         return cls(
             usable_token(document.get("device_code"), "device code"),
             inert(user_code, 60),
-            _page(document.get("verification_uri", document.get("verification_url"))),
-            None if complete is None else _page(complete),
+            _page(server, document.get("verification_uri", document.get("verification_url"))),
+            None if complete is None else _page(server, complete),
             lifetime,
             _interval(document.get("interval")),
         )
 
 
-def _page(uri: object) -> str:
+def _page(server: str, uri: object) -> str:
     try:
-        return checked_url(uri if isinstance(uri, str) else "", "the server's verification page")
+        return named_by(server, uri, "the server's verification page")
     except ValueError as error:
         reason = str(error).rstrip(".")
     raise EndpointFailed(reason)
@@ -88,6 +93,10 @@ def login(
     """
     server, scopes = Server(provider), provider.requested_scopes(request)
     try:
+        if server.offered(ENDPOINT) is None:
+            message = f"{provider.display_name} has no login by device."
+            hint = "Log in without --device: the address opens in any browser; paste the answer."
+            raise LoginFailed(message, hints=[hint])
         code = _begin(server, scopes)
     except EndpointFailed as error:
         raise error.as_login_error(OAUTH_FAILED) from None
@@ -105,7 +114,7 @@ def _begin(server: Server, scopes: tuple[str, ...]) -> DeviceCode:
     if server.provider.resource is not None:
         form["resource"] = server.provider.resource
     granted = server.as_client(lambda client: server.post(ENDPOINT, form, client))
-    return DeviceCode.of(granted.document)
+    return DeviceCode.of(granted.document, server.endpoint(ENDPOINT))
 
 
 def _show(code: DeviceCode, request: LoginRequest, ui: LoginUI) -> None:
@@ -119,10 +128,18 @@ def _show(code: DeviceCode, request: LoginRequest, ui: LoginUI) -> None:
     ui.event("device_code", text, **fields, expires_in=code.lifetime)
     best = code.complete_uri or code.uri
     picture = _qr_code(best) if ui.has_terminal else None
-    if picture is not None:
+    opens = request.browser and ui.has_browser
+    page = f"\n\n{best}\n\n\n" if opens else ""
+    if picture is not None and _fits(f"{text}\n{picture}{page}"):  # the code must not scroll away
         ui.event("qr_code", picture, url=best)
-    if request.browser and ui.has_browser:
+    if opens:
         ui.open_page(best)
+
+
+def _fits(text: str) -> bool:
+    """Return whether the terminal shows all of *text* at once, and a line on which to wait."""
+    columns, rows = shutil.get_terminal_size()
+    return sum(len(line) // columns + 1 for line in text.splitlines()) < rows
 
 
 def _qr_code(url: str) -> str | None:
@@ -159,8 +176,9 @@ class _Polling:
                 return self.server.tokens(form, self.server.client, self.scopes)
             except EndpointFailed as error:
                 wait, failures = interval, failures + 1
-                if error.error == "slow_down":
-                    wait = interval = interval + SLOWER_BY
+                if error.error == "slow_down":  # GitHub says how slow
+                    told = expiry(error.interval, 0.0) or 0.0
+                    wait = interval = max(interval + SLOWER_BY, told)
                     self.slowed += 1
                 elif _is_passing(error):
                     backoff = min(interval * 2**failures, max(interval, LONGEST_BACKOFF))
@@ -189,5 +207,5 @@ class _Polling:
 
 def _is_passing(error: EndpointFailed) -> bool:
     """Return whether the failure says nothing about this login: no answer, or a sick server."""
-    status = error.status
-    return error.error is None or status == 429 or (status is not None and status >= 500)  # noqa: PLR2004
+    is_sick = error.status == 429 or (error.status or 0) >= 500  # noqa: PLR2004
+    return is_sick or (error.error is None and not error.answered)

@@ -46,7 +46,8 @@ class Prover:
         """Return the `DPoP` header of a request (section 4.2), which may carry a token."""
         from joserfc import jwt  # noqa: PLC0415 - an extra
 
-        clock_difference = self._provider.http.clock_difference or 0.0
+        known = (url, self._provider.binding.issuer or url)  # an API's clock is seldom measured
+        clock_difference = self._provider.http.clock_difference(*known) or 0.0
         claims: dict[str, Any] = {
             "jti": secrets.token_urlsafe(16),
             "htm": method,
@@ -93,7 +94,6 @@ def _key_of(provider: OAuthProvider) -> ECKey:
     known = kept.load(name)
     if known is None:
         made = ECKey.generate_key("P-256", private=True).as_dict(private=True)
-        kept.save(name, {"client_secret": json.dumps(made)})
-        known = kept.load(name) or {"client_secret": json.dumps(made)}
+        known = kept.insert(name, {"client_secret": json.dumps(made)})
     key: ECKey = ECKey.import_key(json.loads(known["client_secret"]))
     return key

@@ -36,16 +36,11 @@ def refresh(provider: OAuthProvider, bundle: TokenBundle) -> TokenBundle:
         client = server.known_client()
         if client is None:
             raise _client_is_gone(server)
-        renewed = server.tokens(form, client, bundle.scopes)
-        if renewed.id_token is not None:
-            from click_auth.providers.id_token import check_renewed  # noqa: PLC0415 - rare
-
-            check_renewed(renewed.id_token, provider.issuer, client.client_id)
+        return server.tokens(form, client, renews=bundle)
     except EndpointFailed as error:
         if error.rejects_client and provider.client_id is None:
             raise _client_is_gone(server) from None
         raise error.as_refresh_error() from None
-    return renewed
 
 
 def _client_is_gone(server: Server) -> NotLoggedIn:
@@ -103,4 +98,4 @@ def client_credentials(provider: OAuthProvider, client_id: str, client_secret: s
         if error.error in _REFUSALS:
             message = f"The client credentials were refused: {error.reason}."
             raise NotLoggedIn(message, hints=["Check the client's id and secret."]) from None
-        raise error.as_refresh_error() from None
+        raise error.as_refresh_error("check the client's id and secret") from None

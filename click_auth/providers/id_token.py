@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from click_auth.providers.server import Server
 
 TOLERANCE = 300.0  # seconds between the server's clock and ours
+FURTHEST_OFF = 2 * 86400.0  # seconds; a server that tells another date could revive an old token
 _LATEST = 1e12  # POSIX seconds; beyond it a number is no moment
 ALGORITHMS = [
     *("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"),
@@ -32,7 +33,7 @@ ALGORITHMS = [
 def can_be_checked(server: Server) -> bool:
     """Return whether joserfc is installed and the server publishes its keys."""
     installed = importlib.util.find_spec("joserfc") is not None
-    return installed and server.metadata.endpoints.get("jwks_uri") is not None
+    return installed and server.offered("jwks_uri") is not None
 
 
 def validated(server: Server, id_token: str, *, nonce: str | None = None) -> Mapping[str, Any]:
@@ -42,7 +43,7 @@ def validated(server: Server, id_token: str, *, nonce: str | None = None) -> Map
     """
     claims = _verified(server, id_token)
     _check_parties(claims, server.provider.issuer, server.client.client_id)
-    now = time.time() + (server.surroundings.http.clock_difference or 0.0)
+    now = time.time() + _clock_difference(server)
     expires, issued = _seconds(claims, "exp"), _seconds(claims, "iat")
     if expires <= now - TOLERANCE or abs(issued - now) > TOLERANCE:
         raise _refused("it is not of this moment; is this machine's clock right?")
@@ -53,24 +54,13 @@ def validated(server: Server, id_token: str, *, nonce: str | None = None) -> Map
     return claims
 
 
-def check_renewed(id_token: str, issuer: str | None, client_id: str) -> None:
-    """Refuse an ID token that a refresh brought from elsewhere or for somebody else (12.2).
-
-    It came straight from the token endpoint, over TLS; its signature is not checked, so that a
-    refresh needs no keys. Raises `EndpointFailed`.
-    """
-    claims = unverified_claims(id_token)
-    if claims is not None and issuer is not None:
-        _check_parties(claims, issuer, client_id)
-
-
-def unverified_claims(id_token: str) -> Mapping[str, Any] | None:
-    """Return the claims that *id_token* makes, unchecked, or None where it cannot be read."""
+def unverified_claims(id_token: str) -> Mapping[str, Any]:
+    """Return the claims that *id_token* makes, unchecked; none where it cannot be read."""
     try:
         payload = id_token.split(".")[1]
         return parsed(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
     except (ValueError, IndexError):
-        return None
+        return {}
 
 
 def _check_parties(claims: Mapping[str, Any], issuer: str | None, client_id: str) -> None:
@@ -118,6 +108,12 @@ def _published(server: Server, *, fresh: bool) -> list[Any]:
     document = server.at("jwks_uri", fetched) if fresh else cached
     keys = (document or {}).get("keys")
     return keys if isinstance(keys, list) else []
+
+
+def _clock_difference(server: Server) -> float:
+    """Return how far this server's own clock is ahead; a clock that is too far off is not asked."""
+    measured = server.surroundings.http.clock_difference(server.endpoint("token_endpoint"))
+    return measured if measured is not None and abs(measured) <= FURTHEST_OFF else 0.0
 
 
 def _seconds(claims: Mapping[str, Any], name: str) -> float:

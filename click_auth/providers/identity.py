@@ -51,29 +51,35 @@ def nobody(status: int | None, reason: str) -> LoginFailed | Unreachable:
 
 def _according_to_the_server(server: Server, bundle: TokenBundle) -> dict[str, str]:
     claims = _claims(server, bundle)
-    if _userinfo_endpoint(server, bundle) is None:
+    if _userinfo_endpoint(server, bundle, is_needed=claims is None) is None:
         return {"id": DEFAULT_ID} if claims is None else named(claims)
     userinfo = server.at("userinfo_endpoint", lambda url: _userinfo(server, url, bundle))
-    if claims is not None and claims["sub"] != userinfo.get("sub"):  # OpenID Connect 5.3.2
+    if claims is not None and claims["sub"] != subject_of(userinfo):  # OpenID Connect 5.3.2
         raise _answered("userinfo and the ID token name different accounts")
     return named(userinfo)
 
 
 def _claims(server: Server, bundle: TokenBundle) -> Mapping[str, Any] | None:
-    if bundle.id_token is None or "openid" not in (bundle.scopes or server.provider.scopes):
+    if bundle.id_token is None or not _goes_by_subject(server.provider, bundle):
         return None
     from click_auth.providers import id_token  # noqa: PLC0415 - an extra
 
     return id_token.validated(server, bundle.id_token) if id_token.can_be_checked(server) else None
 
 
-def _userinfo_endpoint(server: Server, bundle: TokenBundle) -> str | None:
+def _goes_by_subject(provider: OAuthProvider, bundle: TokenBundle) -> bool:
+    """Return whether an account's id is the server's `sub`: only then an ID token names one."""
+    is_openid = "openid" in (bundle.scopes or provider.scopes)
+    return is_openid and provider.identify_with is None
+
+
+def _userinfo_endpoint(server: Server, bundle: TokenBundle, *, is_needed: bool) -> str | None:
     """Return where to ask; a discovered endpoint is asked only where `openid` was granted."""
     configured = server.provider.userinfo_endpoint
     scopes = server.provider.scopes if bundle.scopes is None else bundle.scopes
     if configured is not None or "openid" not in scopes:
         return configured
-    return server.offered("userinfo_endpoint")
+    return (server.offered if is_needed else server.usable)("userinfo_endpoint")
 
 
 def _userinfo(server: Server, url: str, bundle: TokenBundle) -> dict[str, Any]:
@@ -88,11 +94,20 @@ def _userinfo(server: Server, url: str, bundle: TokenBundle) -> dict[str, Any]:
     return granted(answer, host_of(url), [token])
 
 
+def subject_of(claims: Mapping[str, Any]) -> str | None:
+    """Return whom *claims* are about, None where they do not say; a number is its decimal text."""
+    subject = claims.get("sub")
+    if isinstance(subject, int) and not isinstance(subject, bool):
+        return str(subject)
+    return subject if isinstance(subject, str) and subject else None
+
+
 def named(claims: Mapping[str, Any]) -> dict[str, str]:
     """Return `id` and, where there is one, `label`. Raises `EndpointFailed` without a subject."""
-    subject = claims.get("sub")
-    if not isinstance(subject, str) or not subject:
-        raise _answered("the server did not say who logged in (no sub)")
+    subject = subject_of(claims)
+    if subject is None:
+        said = "no sub" if claims.get("sub") in (None, "") else "its sub is no text"
+        raise _answered(f"the server did not say who logged in ({said})")
     labels = (claims.get(name) for name in _LABELS)
     label = next((text for text in labels if isinstance(text, str) and inert(text)), None)
     return {"id": subject} if label is None else {"id": subject, "label": inert(label)}
@@ -103,10 +118,14 @@ def _answered(what: str) -> EndpointFailed:
 
 
 def same_account(provider: OAuthProvider, bundle: TokenBundle, account_id: str) -> bool:
-    """Return whether the ID token of a refresh names *account_id* still (OpenID Connect 12.2)."""
-    if provider.identify_with is not None or bundle.id_token is None or account_id == DEFAULT_ID:
+    """Return whether the ID token of a refresh names *account_id* still (OpenID Connect 12.2).
+
+    It came straight from the token endpoint, so no keys are needed. Only its subject is looked
+    at: another spelling of the issuer or the audience is no other account.
+    """
+    is_named = bundle.id_token is not None and account_id != DEFAULT_ID
+    if not is_named or not _goes_by_subject(provider, bundle):
         return True
     from click_auth.providers.id_token import unverified_claims  # noqa: PLC0415 - rare
 
-    claims = unverified_claims(bundle.id_token)
-    return claims is None or claims.get("sub") in (None, account_id)
+    return subject_of(unverified_claims(bundle.id_token or "")) in (None, account_id)

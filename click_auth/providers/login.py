@@ -9,9 +9,10 @@ from urllib.parse import parse_qsl, urlencode
 from click_auth.errors import OAUTH_FAILED, LoginFailed
 from click_auth.pkce import code_challenge, code_verifier, random_state
 from click_auth.providers.authorization import AuthorizationRequest
-from click_auth.providers.endpoint import EndpointFailed, usable_token
+from click_auth.providers.endpoint import EndpointFailed
 from click_auth.providers.server import Server
 from click_auth.providers.settings import OURS
+from click_auth.providers.token_answer import usable_token
 from click_auth.tokens import TokenBundle
 from click_auth.urls import split
 
@@ -58,13 +59,20 @@ def brought_along(token: str) -> TokenBundle:
 
 
 def _by_device(provider: OAuthProvider, request: LoginRequest, ui: LoginUI) -> bool:
+    """Return whether the person wants it, the server has no other way, or nobody is here."""
     if request.device:
         return True
-    if (request.browser and ui.has_browser) or ui.has_terminal:
+    server = Server(provider)
+    is_alone = not ((request.browser and ui.has_browser) or ui.has_terminal)
+    if provider.authorization_endpoint is not None and not is_alone:
         return False
     try:
-        return Server(provider).offered("device_authorization_endpoint") is not None
+        if server.usable("device_authorization_endpoint") is None:
+            return False
+        return is_alone or server.offered("authorization_endpoint") is None
     except EndpointFailed as error:
+        if provider.device_authorization_endpoint is not None:  # it is all that is known
+            return True
         raise error.as_login_error(OAUTH_FAILED) from None
 
 
@@ -94,6 +102,7 @@ def authorize(provider: OAuthProvider, request: LoginRequest) -> AuthorizationRe
             "dpop_jkt": provider.prover().thumbprint if provider.binds_tokens else None,
         }
         parameters |= {name: value for name, value in optional.items() if value is not None}
+        server.offered("token_endpoint")  # no good: better known before anybody is sent anywhere
         url = _url(server.endpoint("authorization_endpoint"), _pushed(server, parameters))
         iss_required = server.metadata.names_itself
     except EndpointFailed as error:
@@ -147,7 +156,7 @@ def exchange(
         if error.rejects_client:
             server.forget_client()
         raise error.as_login_error() from None
-    return bundle
+    return dataclasses.replace(bundle, extra={**response.extra, **bundle.extra})
 
 
 def _check_id_token(server: Server, bundle: TokenBundle, nonce: str | None) -> None:

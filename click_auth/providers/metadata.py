@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from click_auth.http import Call
-from click_auth.providers.endpoint import EndpointFailed, ask, granted
+from click_auth.providers.endpoint import EndpointFailed, EndpointUnfit, ask, granted
 from click_auth.text import inert
-from click_auth.urls import checked_endpoint, host_of, origin, split
+from click_auth.urls import checked_endpoint, host_of, named_by, origin, split
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -34,21 +34,40 @@ _OPENIDS_OWN = {"jwks_uri", "userinfo_endpoint"}
 
 @dataclass(frozen=True)
 class Metadata:
-    """What a server publishes about itself, checked. None and empty: it did not say."""
+    """What a server publishes about itself. None and empty: it did not say.
 
-    endpoints: Mapping[str, str] = field(default_factory=dict)
+    `endpoints` are as they were said: `endpoint` judges the one that is used.
+    """
+
+    issuer: str | None = None
+    endpoints: Mapping[str, object] = field(default_factory=dict)
     auth_methods: tuple[str, ...] | None = None
     names_itself: bool = False
     """Whether the redirect carries `iss` (RFC 9207)."""
     wants_pushed_requests: bool = False
     """Whether authorization requests must be pushed (RFC 9126)."""
 
+    def endpoint(self, name: str) -> str | None:
+        """Return the URL of an endpoint, None where the server has none.
+
+        Raises `EndpointUnfit` for one to which no secret may go. The machine's own services are
+        no business of a server elsewhere.
+        """
+        url = self.endpoints.get(name)
+        if url is None:
+            return None
+        try:
+            return checked_endpoint(named_by(self.issuer or "", url, name))
+        except ValueError as error:
+            reason = f"the server's metadata cannot be used: {str(error).rstrip('.')}"
+        raise EndpointUnfit(reason)
+
 
 def discover(surroundings: Surroundings, issuer: str, *, openid: bool, timeout: float) -> Metadata:
     """Return the metadata of *issuer*, from the cache if it is there.
 
     Blocks at most *timeout* seconds. Raises `EndpointFailed`, also for metadata that names
-    another issuer or an endpoint to which no secret may go.
+    another issuer.
     """
     cached = surroundings.cache.load(issuer)
     if cached is not None:
@@ -109,25 +128,12 @@ def checked(document: Mapping[str, Any], issuer: str) -> Metadata:
     if document.get("issuer") != issuer:
         raise EndpointFailed(f"the metadata of {issuer} names another issuer")
     return Metadata(
-        endpoints=dict(_endpoints(document)),
+        issuer=issuer,
+        endpoints={name: document[name] for name in _ENDPOINTS if document.get(name)},
         auth_methods=_texts(document.get("token_endpoint_auth_methods_supported")),
         names_itself=document.get("authorization_response_iss_parameter_supported") is True,
         wants_pushed_requests=document.get("require_pushed_authorization_requests") is True,
     )
-
-
-def _endpoints(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    for name in _ENDPOINTS:
-        url = document.get(name)
-        if url is None:
-            continue
-        try:
-            yield name, checked_endpoint(url if isinstance(url, str) else "", name)
-        except ValueError as error:
-            reason = f"the server's metadata cannot be used: {str(error).rstrip('.')}"
-        else:
-            continue
-        raise EndpointFailed(reason)
 
 
 def _texts(value: object) -> tuple[str, ...] | None:

@@ -34,7 +34,9 @@ class OAuthProvider(Provider):
     called when needed; without *client_id* the client registers itself (RFC 7591).
     *redirect_uris* are as registered: without a port any free one is taken, with ports they are
     tried in order. *identify* gets a client with the new token, whose base URL is *api_url*, and
-    returns a mapping with `id`. *http_timeout* is in seconds, for one whole call.
+    returns a mapping with `id`. *token_response* gets the JSON object of every answer of the token
+    endpoint, whatever its status, and returns what a standard server would have said; what it
+    raises is an answer that makes no sense. *http_timeout* is in seconds, for one whole call.
 
     Raises `ValueError` for facts that contradict each other.
     """
@@ -61,6 +63,7 @@ class OAuthProvider(Provider):
         authorize_params: Mapping[str, str] | None = None,
         token_params: Mapping[str, str] | None = None,
         identify: Callable[[httpx.Client], Mapping[str, Any]] | None = None,
+        token_response: Callable[[dict[str, Any]], Mapping[str, Any]] | None = None,
         redirect_uris: Sequence[str] = ("http://127.0.0.1/callback",),
         http_timeout: float = 30.0,
     ) -> None:
@@ -85,6 +88,7 @@ class OAuthProvider(Provider):
         self.authorize_params: Mapping[str, str] = authorize_params or {}
         self.token_params: Mapping[str, str] = token_params or {}
         self.identify_with = identify
+        self.token_response = token_response
         self.redirect_uris: tuple[str, ...] = tuple(redirect_uris)
         self.http_timeout = http_timeout
         settings.check(self)

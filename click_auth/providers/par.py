@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from click_auth.providers.endpoint import usable_token
+from click_auth.providers.token_answer import usable_token
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -40,9 +40,12 @@ def register(server: Server) -> Client:
     if client is None:
         message = f"{server.provider.display_name} registered a client that cannot be used."
         raise LoginFailed(message, code=DCR_FAILED)
-    kept = {name: registration[name] for name in _KEPT if registration.get(name) is not None}
-    server.surroundings.registrations.save(_name(server), kept)
-    return client
+    ours = {name: registration[name] for name in _KEPT if registration.get(name) is not None}
+    registrations = server.surroundings.registrations
+    first = _usable(registrations.insert(_name(server), ours))  # another login's, at times
+    if first is None:
+        registrations.save(_name(server), ours)
+    return first or client
 
 
 def forget(server: Server) -> None:
@@ -68,7 +71,7 @@ def _register(server: Server) -> dict[str, Any]:
 def _metadata(server: Server) -> Mapping[str, Any]:
     provider = server.provider
     grant_types = ["authorization_code", "refresh_token"]
-    if server.offered("device_authorization_endpoint") is not None:
+    if server.usable("device_authorization_endpoint") is not None:
         grant_types.append("urn:ietf:params:oauth:grant-type:device_code")
     metadata: dict[str, Any] = {
         "redirect_uris": list(provider.redirect_uris),

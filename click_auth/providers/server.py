@@ -6,10 +6,14 @@ import time
 from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import urlencode
 
+from click_auth.http import Call
 from click_auth.providers.client_auth import Client, method_for
-from click_auth.providers.endpoint import EndpointFailed, Granted, bundle_from, post_form
+from click_auth.providers.endpoint import EndpointFailed, EndpointUnfit, Granted, ask, granted
 from click_auth.providers.metadata import Metadata, discover
+from click_auth.providers.token_answer import bundle_from
+from click_auth.urls import host_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -20,6 +24,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_SECRETS = ("client_secret", "code", "code_verifier", "device_code", "refresh_token", "token")
 # Where a proof goes along (RFC 9449 sections 5 and 10.1).
 _PROVEN = ("token_endpoint", "pushed_authorization_request_endpoint")
 
@@ -58,13 +63,26 @@ class Server:
     def offered(self, endpoint: str) -> str | None:
         """Return the URL of an *endpoint*, by its RFC 8414 name, or None where there is none."""
         configured: str | None = getattr(self.provider, endpoint, None)
-        return configured or self.metadata.endpoints.get(endpoint)
+        if configured is not None:
+            return configured
+        try:
+            return self.metadata.endpoint(endpoint)
+        except EndpointUnfit:
+            self.forget_metadata()  # it may be mended soon
+            raise
+
+    def usable(self, endpoint: str) -> str | None:
+        """Return the URL of an *endpoint* that one can do without, None where it is no good."""
+        try:
+            return self.offered(endpoint)
+        except EndpointUnfit:
+            return None
 
     def endpoint(self, endpoint: str) -> str:
         """Return the URL of an *endpoint* that the server must have."""
         url = self.offered(endpoint)
         if url is None:
-            raise EndpointFailed(f"{self.provider.display_name} has no {endpoint}")
+            raise EndpointUnfit(f"{self.provider.display_name} has no {endpoint}")
         return url
 
     def at(self, endpoint: str, use: Callable[[str], T]) -> T:
@@ -152,23 +170,26 @@ class Server:
         more: Mapping[str, str] = MappingProxyType({}),
     ) -> Granted:
         authenticated, headers = client.authenticated(form)
-        credentials = headers.get("Authorization", "").partition(" ")[2]
-        return post_form(
-            self.surroundings.http,
-            url,
-            authenticated,
-            headers={**headers, **more},
-            secrets=filter(None, [client.secret, credentials]),
-            timeout=self.timeout,
-        )
+        secrets = [value for name, value in authenticated.items() if name in _SECRETS]
+        secrets += [client.secret or "", headers.get("Authorization", "").partition(" ")[2]]
+        headers = {**headers, **more, "Content-Type": "application/x-www-form-urlencoded"}
+        call = Call(url, urlencode(authenticated).encode("ascii"), headers)
+        answer = ask(self.surroundings.http, call, self.timeout)
+        # Only what the token endpoint is asked has a grant type.
+        meaning = self.provider.token_response if "grant_type" in form else None
+        return Granted(granted(answer, host_of(url), secrets, meaning), answer.sent_at)
 
     def tokens(
         self,
         form: Mapping[str, str],
         client: Client,
         requested_scopes: tuple[str, ...] | None = None,
+        renews: TokenBundle | None = None,
     ) -> TokenBundle:
-        """Return the tokens that the token endpoint grants for *form*."""
+        """Return the tokens that the token endpoint grants for *form*.
+
+        *requested_scopes* and *renews* are as in `bundle_from`.
+        """
         provider = self.provider
         resource = {} if provider.resource is None else {"resource": provider.resource}
         body = {**provider.token_params, **resource, **form}
@@ -179,4 +200,5 @@ class Server:
             requested_scopes=requested_scopes,
             separator=provider.scope_separator,
             token_type="DPoP" if provider.binds_tokens else "Bearer",
+            renews=renews,
         )

@@ -119,7 +119,8 @@ def offered(provider: OAuthProvider) -> frozenset[str]:
         found.remove(options.READ_ONLY)
     if not (provider.discovers or provider.device_authorization_endpoint):
         found.remove(options.DEVICE)
-    if any(has_port(uri) for uri in provider.redirect_uris):
+    has_redirect = provider.discovers or provider.authorization_endpoint is not None
+    if not has_redirect or any(has_port(uri) for uri in provider.redirect_uris):
         found.remove(options.CALLBACK_PORT)
     return frozenset(found)
 

@@ -33,6 +33,9 @@ class Registrations(Protocol):
     def save(self, name: str, registration: Mapping[str, Any], /) -> None:
         """Keep *registration* under *name*."""
 
+    def insert(self, name: str, registration: Mapping[str, Any], /) -> Mapping[str, Any]:
+        """Keep *registration* unless there is one under *name*; return the one that is kept."""
+
     def forget(self, name: str, /) -> None:
         """Drop the registration *name*."""
 
@@ -50,6 +53,10 @@ class InMemory:
     def save(self, name: str, kept: Mapping[str, Any], /) -> None:
         """Keep it under *name*."""
         self._kept[name] = kept
+
+    def insert(self, name: str, kept: Mapping[str, Any], /) -> Mapping[str, Any]:
+        """Keep it under *name* unless something is there; return what is there now."""
+        return self._kept.setdefault(name, kept)
 
     def forget(self, name: str, /) -> None:
         """Drop what was saved under *name*."""

@@ -6,8 +6,9 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from click_auth import voice
-from click_auth.errors import StorageUnavailable
+from click_auth.errors import STORE_WRITE_FAILED, StorageUnavailable
 from click_auth.keys import safe_name
+from click_auth.lock import LockBusy
 from click_auth.records import PLAINTEXT, SYSTEM
 
 if TYPE_CHECKING:
@@ -50,6 +51,20 @@ class StoredRegistrations:
             stored[_PLACE] = PLAINTEXT
         with self._store.records.transaction() as draft:
             draft.clients[name] = stored
+
+    def insert(self, name: str, registration: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Keep *registration* unless there is one under *name*; return the one that is kept.
+
+        Of several processes that log in for the first time at once, all go on with one.
+        """
+        try:
+            with self._store.lock(_slot(name)):
+                known = self.load(name)
+                if known is None:
+                    self.save(name, registration)
+                return known or registration
+        except LockBusy as busy:
+            raise StorageUnavailable(f"{busy}.", code=STORE_WRITE_FAILED) from None
 
     def forget(self, name: str) -> None:
         """Drop the registration *name* and its secrets."""

@@ -17,17 +17,17 @@ from click_auth.http import Answer
 from click_auth.providers.endpoint import (
     LONGEST_RETRY_AFTER,
     EndpointFailed,
-    bundle_from,
-    expiry,
     granted,
     retry_after_seconds,
 )
 from click_auth.providers.strict_json import parsed
+from click_auth.providers.token_answer import bundle_from, expiry
 from click_auth.text import inert
-from click_auth.tokens import TokenBundle
+from click_auth.tokens import TokenBundle, from_posix
 
 SENT_AT = 1_000_000.0
 GOOD = {"access_token": "a", "token_type": "Bearer"}
+OLD = TokenBundle("old", "old-refresh", from_posix(SENT_AT + 60), scopes=("old",))
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
@@ -178,16 +178,21 @@ def test_the_refresh_tokens_life_goes_by_two_names(name: str) -> None:
         ({"scope": "a b a"}, ("a", "b")),
         ({"scope": ""}, ()),
         ({"scope": "  a  "}, ("a",)),
+        ({"scope": None}, ("read",)),
+        ({"scope": ["a", "b c", "a"]}, ("a", "b", "c")),
+        ({"scope": []}, ()),
     ],
 )
-def test_te_21_scopes(fields: dict[str, str], scopes: tuple[str, ...]) -> None:
-    """Absent means as requested; what is said is what is stored, nothing included."""
+def test_te_21_b3_b5_scopes(fields: dict[str, Any], scopes: tuple[str, ...]) -> None:
+    """Absent and null mean as requested; what is said, in a list too, is what is stored."""
     assert bundle(**fields).scopes == scopes
 
 
-@pytest.mark.parametrize("scope", [None, 5, ["a"], 'a"b', "a\x00b", "a\\b", "é"])
+@pytest.mark.parametrize(
+    "scope", [5, False, {}, ["a", None], 'a"b', ['a"b'], "a\x00b", "a\\b", "é"]
+)
 def test_te_21_scopes_that_cannot_be_read_are_refused(scope: object) -> None:
-    """A null is not an empty text."""
+    """At a login: then it can be begun again."""
     with pytest.raises(EndpointFailed, match="scopes"):
         bundle(scope=scope)
 
@@ -207,6 +212,67 @@ def test_te_20_unknown_fields_are_kept_beside() -> None:
 def test_te_05_the_type_is_written_as_everybody_writes_it() -> None:
     """Servers disagree about capitals."""
     assert bundle(token_type="bEaReR").token_type == "Bearer"
+
+
+@pytest.mark.parametrize("kind", [None, "", " ", "bearer", "bot", "User Access Token", "user"])
+def test_te_05_b4_a_type_that_names_no_other_scheme_is_the_expected_one(kind: object) -> None:
+    """Slack's, eBay's, and nothing at all; whatever is expected."""
+    assert bundle(token_type=kind).token_type == "Bearer"
+    bound = bundle_from({"access_token": "a", "token_type": "dpop"}, sent_at=1, token_type="DPoP")
+    assert bound.token_type == "DPoP"
+
+
+@pytest.mark.parametrize("kind", ["mac", "MAC", " mac ", "N_A", "n_a", "DPoP", "PoP", "Basic"])
+@pytest.mark.parametrize("renews", [None, OLD])
+def test_te_05_another_scheme_is_refused(kind: str, renews: TokenBundle | None) -> None:
+    """In a refresh too: such a token cannot be sent."""
+    with pytest.raises(EndpointFailed, match="not of type Bearer"):
+        bundle_from({**GOOD, "token_type": kind}, sent_at=SENT_AT, renews=renews)
+    with pytest.raises(EndpointFailed, match="not of type DPoP"):
+        bundle_from(GOOD, sent_at=SENT_AT, token_type="DPoP", renews=renews)
+
+
+@pytest.mark.parametrize(
+    "name", ["token_type", "expires_in", "refresh_token", "scope", "id_token", "x"]
+)
+@given(odd=json_values)
+def test_te_30_whatever_is_odd_beside_a_token_a_refresh_takes_it(name: str, odd: object) -> None:
+    """And falls back to what there was: scopes, refresh token, an expiry that is still to come."""
+    document = {**GOOD, name: odd}
+    scheme = str(odd).strip().lower() if name == "token_type" else ""
+    fresh = bundle_from(
+        document if scheme not in {"mac", "dpop"} else GOOD,
+        sent_at=SENT_AT,
+        requested_scopes=OLD.scopes,
+        renews=OLD,
+    )
+    assert fresh.access_token == "a"
+    if name == "scope" and not isinstance(odd, (str, list)):
+        assert fresh.scopes == OLD.scopes
+    if name == "refresh_token" and not isinstance(odd, str):
+        assert fresh.refresh_token is None
+    if name == "id_token" and not isinstance(odd, str):
+        assert fresh.id_token is None
+
+
+@pytest.mark.parametrize(
+    "lives, sent_at, expires_at",
+    [
+        ("soon", SENT_AT, SENT_AT + 60),
+        (-1, SENT_AT, SENT_AT + 60),
+        ("soon", SENT_AT + 90, None),
+        (None, SENT_AT, None),
+        ("", SENT_AT, None),
+        (0, SENT_AT, None),
+        ("30", SENT_AT, SENT_AT + 30),
+    ],
+)
+def test_te_30_an_expiry_that_cannot_be_understood(
+    lives: object, sent_at: float, expires_at: float | None
+) -> None:
+    """The stored one goes on while it is to come; nothing, null and 0 say that nobody knows."""
+    fresh = bundle_from({**GOOD, "expires_in": lives}, sent_at=sent_at, renews=OLD).expires_at
+    assert (None if fresh is None else fresh.timestamp()) == expires_at
 
 
 @pytest.mark.parametrize(

@@ -7,11 +7,13 @@ from typing import Any
 import pytest
 
 from click_auth.errors import LoginFailed
+from click_auth.http import Http
 from click_auth.providers import device
 from click_auth.providers.device import DeviceCode
 from click_auth.providers.endpoint import EndpointFailed
 from click_auth.providers.oauth import OAuthProvider
 from click_auth.providers.request import LoginRequest
+from click_auth.providers.surroundings import Surroundings
 from click_auth.testing import AuthorizationServer
 from click_auth.tokens import TokenBundle
 from providers.person import Person
@@ -26,6 +28,7 @@ CODE = {
     "interval": 5,
 }
 GOOD = say({"access_token": "x", "token_type": "Bearer"})
+HERE = "https://id.todo.example/device_authorization"
 
 
 class Clock:
@@ -180,6 +183,23 @@ def test_a_terminal_shows_a_picture_of_the_address(
     assert seen == [["device_code", "qr_code"], ["device_code"], ["device_code"]]
 
 
+@pytest.mark.parametrize("size, shown", [((24, 80), True), ((20, 80), False), ((24, 20), False)])
+def test_d17_a_picture_never_pushes_the_code_away(
+    server: Scripted,
+    module: str,
+    monkeypatch: pytest.MonkeyPatch,
+    size: tuple[int, int],
+    shown: bool,
+) -> None:
+    """It is left out where the terminal cannot show both at once."""
+    for name, number in zip(("LINES", "COLUMNS"), size, strict=True):
+        monkeypatch.setenv(name, str(number))
+    for person in (Person(browser=False), Person()):
+        log_in(server, module, GOOD, person=person)
+        is_shown = "qr_code" in [name for name, _, _ in person.events]
+        assert is_shown is (shown and not person.has_browser)  # the page's lines come after it
+
+
 @pytest.mark.parametrize("request_browser, person_browser", [(False, True), (True, False)])
 def test_without_a_browser_nothing_is_opened(
     server: Scripted,
@@ -213,7 +233,7 @@ def test_df_03_the_interval(server: Scripted, module: str, interval: object, sle
 
 def test_df_03_no_interval(server: Scripted, module: str) -> None:
     """RFC 8628 section 3.2: five seconds."""
-    assert DeviceCode.of({**CODE, "interval": None}).interval == 5
+    assert DeviceCode.of({**CODE, "interval": None}, HERE).interval == 5
     with pytest.raises(LoginFailed, match="not entered in time"):
         log_in(server, module, GOOD, interval=1e9)
 
@@ -241,6 +261,44 @@ def test_df_05_slow_down_is_for_good(server: Scripted, module: str) -> None:
     """Five seconds more, for this poll and all that follow (RFC 8628 section 3.5)."""
     slow = say_error("slow_down")
     assert log_in(server, module, slow, PENDING, slow, GOOD)[1].slept == [5, 10, 10, 15]
+
+
+def test_df_05_a10_slow_down_says_how_slow(server: Scripted, module: str) -> None:
+    """GitHub sends the new interval along: never faster than told, for all polls that follow."""
+    slow = say({"error": "slow_down", "interval": 9})
+    less = say({"error": "slow_down", "interval": "2"})
+    odd = say({"error": "slow_down", "interval": [7]})
+    _, clock = log_in(server, module, slow, PENDING, less, odd, GOOD, interval=1)
+    assert clock.slept == [1, 9, 9, 14, 19]
+
+
+@pytest.mark.parametrize(
+    "granted, reason",
+    [
+        ({"token_type": "mac"}, "not of type Bearer"),
+        ({"access_token": "a\nb"}, "no usable access token"),
+        ({"access_token": None}, "no usable access token"),
+        ({"scope": 5}, "scopes that cannot be read"),
+        ({"error": {"code": "x"}}, "with an error and status 20"),
+    ],
+)
+@pytest.mark.parametrize("status", [200, 201])
+def test_df_05_a9_b8_tokens_that_cannot_be_used_end_the_login(
+    server: Scripted, module: str, granted: dict[str, Any], reason: str, status: int
+) -> None:
+    """With their own reason: the code is used up, and the next poll would tell another story."""
+    answer = {"access_token": "x", "token_type": "Bearer", **granted}
+    with pytest.raises(LoginFailed, match=reason) as failed:
+        log_in(server, module, PENDING, say(answer, status), say_error("invalid_grant"))
+    assert failed.value.code == "AUTH_TOKEN_EXCHANGE_FAILED"
+    assert len(server.seen) == 3
+
+
+def test_df_05_a9_an_object_that_cannot_be_read_ends_it_too(server: Scripted, module: str) -> None:
+    """It says things twice, but it has granted."""
+    twice = reply('{"access_token": "x", "token_type": "Bearer", "token_type": "Bearer"}')
+    with pytest.raises(LoginFailed, match="says things twice"):
+        log_in(server, module, twice, say_error("invalid_grant"))
 
 
 @pytest.mark.parametrize("often, speaks_of_clock", [(1, False), (2, True)])
@@ -314,14 +372,14 @@ def test_df_08_fields_that_must_be_there(field: str, values: list[object]) -> No
     without = {name: value for name, value in CODE.items() if name != field}
     for document in (without, *({**CODE, field: value} for value in values)):
         with pytest.raises(EndpointFailed) as failed:
-            DeviceCode.of(document)
+            DeviceCode.of(document, HERE)
         assert "canary" not in failed.value.reason
 
 
 def test_df_08_google_calls_it_a_url() -> None:
     """`verification_url` is an alias."""
     document = {name: value for name, value in CODE.items() if not name.startswith("verif")}
-    code = DeviceCode.of({**document, "verification_url": "https://www.google.com/device"})
+    code = DeviceCode.of({**document, "verification_url": "https://www.google.com/device"}, HERE)
     assert (code.uri, code.complete_uri) == ("https://www.google.com/device", None)
 
 
@@ -332,7 +390,7 @@ def test_df_09_the_device_code_is_never_shown(server: Scripted, module: str) -> 
     with pytest.raises(LoginFailed) as failed:
         log_in(server, module, said, person=person)
     assert "canary" not in failed.value.format_message()
-    assert "canary" not in repr((person.events, person.opened, DeviceCode.of(CODE)))
+    assert "canary" not in repr((person.events, person.opened, DeviceCode.of(CODE, HERE)))
 
 
 def test_df_10_an_interrupt_ends_a_sleep(server: Scripted, module: str) -> None:
@@ -370,6 +428,61 @@ def test_a_client_that_the_server_forgot_is_registered_at_once(
     made = by_device(server, module, client_id=None, registration_endpoint=f"{server.url}/register")
     assert made.login(LoginRequest(device=True), Person(browser=False)).access_token == "x"
     assert server.paths() == ["/register", "/device", "/register", "/device", "/token"]
+
+
+def test_d18_a_server_without_the_device_grant(server: Scripted, module: str) -> None:
+    """What helps is another way to log in; to start again is not."""
+    with pytest.raises(LoginFailed, match="has no login by device") as failed:
+        provider(server, module).login(LoginRequest(device=True), Person())
+    assert "without --device" in failed.value.format_message()
+    assert "again" not in failed.value.format_message()
+    assert server.seen == []
+
+
+@pytest.mark.parametrize("discovered", [False, True])
+def test_m3_a_server_that_has_the_device_grant_only(
+    server: Scripted, module: str, discovered: bool
+) -> None:
+    """It is used by itself, a browser at hand or not; none of its options is about redirects."""
+    endpoints = {
+        "token_endpoint": f"{server.url}/token",
+        "device_authorization_endpoint": f"{server.url}/device",
+    }
+    server.on = {"/device": say({**CODE, "interval": 1}), "/token": GOOD}
+    where = "/.well-known/oauth-authorization-server"
+    server.on[where] = say({"issuer": server.url, **endpoints})
+    facts: dict[str, Any] = {"issuer": server.url} if discovered else endpoints
+    made = OAuthProvider(client_id="todo-cli", **facts).bound(Surroundings(Http(module)))
+    assert ("--callback-port" in made.options) is discovered
+    assert "--device" in made.options
+    person = Person()
+    assert made.login(LoginRequest(), person).access_token == "x"
+    assert person.opened == [CODE["verification_uri_complete"]]
+
+
+def test_m3_te_32_whoever_is_alone_needs_no_authorization_endpoint(
+    server: Scripted, module: str
+) -> None:
+    """A device login does not mind one that is no good."""
+    device_endpoint = f"{server.url}/device"
+    document = {"issuer": server.url, "token_endpoint": f"{server.url}/token"}
+    document |= {"authorization_endpoint": "/", "device_authorization_endpoint": device_endpoint}
+    server.on = {"/device": say({**CODE, "interval": 1}), "/token": GOOD}
+    server.on["/.well-known/oauth-authorization-server"] = say(document)
+    made = provider(server, module, issuer=server.url)
+    alone = Person(browser=False, terminal=False)
+    assert made.login(LoginRequest(), alone).access_token == "x"
+    with pytest.raises(LoginFailed, match="authorization_endpoint"):
+        made.login(LoginRequest(), Person())
+
+
+@pytest.mark.parametrize("name", ["verification_uri", "verification_uri_complete"])
+def test_s10_a_page_on_this_machine_is_for_a_server_that_is(name: str) -> None:
+    """The person's own services are no business of a server elsewhere."""
+    here = {**CODE, name: "http://127.0.0.1:2375/device"}
+    assert DeviceCode.of(here, "http://127.0.0.1:8080/device_authorization")
+    with pytest.raises(EndpointFailed, match="is on this machine"):
+        DeviceCode.of(here, HERE)
 
 
 Decide = Callable[[AuthorizationServer], bool]

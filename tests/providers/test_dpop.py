@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 import time
+from email.utils import formatdate
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -13,9 +14,11 @@ from joserfc import jwt
 from joserfc.jwk import ECKey
 
 from click_auth.errors import LoginFailed, Unreachable
+from click_auth.http import Call
 from click_auth.providers.authorization import AuthorizationResponse
 from click_auth.providers.oauth import OAuthProvider
 from click_auth.providers.request import LoginRequest
+from click_auth.providers.surroundings import InMemory, Surroundings
 from click_auth.tokens import TokenBundle
 from providers.wire import Scripted, Seen, provider, reply, say
 
@@ -155,3 +158,37 @@ def test_others_have_no_key(server: Scripted, module: str) -> None:
     request = httpx.Request("GET", "https://api.todo.example/")
     made.apply(request, TokenBundle("x"))
     assert request.headers["authorization"] == "Bearer x"
+
+
+def test_s24_of_two_first_logins_one_keeps_its_key(server: Scripted) -> None:
+    """Whoever looked before the other had stored it goes on with what is there then."""
+
+    class Crowded(InMemory):
+        """Registrations that another login fills after ours has looked."""
+
+        def load(self, name: str, /) -> Any:
+            """Return nothing, as before the other one came."""
+            del name
+
+    kept = Surroundings(registrations=Crowded())
+    first, second = (provider(server, **BINDS).bound(kept) for _ in range(2))
+    assert first.prover().thumbprint == second.prover().thumbprint
+
+
+def test_s11_a_proof_is_dated_by_its_own_servers_clock(server: Scripted) -> None:
+    """Or by this machine's, whatever another server says of the time."""
+    made = provider(server, **BINDS)
+    server.replies = [GOOD]
+    ahead = formatdate(time.time() + 7200, usegmt=True)
+    with Scripted([say({}, Date=ahead)]) as other:
+        made.http.call(Call(other.url), timeout=60)
+        assert made.refresh(TokenBundle("a", "r")).access_token == "canary-access"
+        proven(server.seen[0], f"{server.url}/token")
+        claims = jwt_claims(made.prover().proof("GET", other.url))
+    assert claims["iat"] - time.time() == pytest.approx(7200, abs=60)
+
+
+def jwt_claims(proof: str) -> dict[str, Any]:
+    """Return the claims of a proof, unchecked."""
+    payload: dict[str, Any] = json.loads(base64.urlsafe_b64decode(proof.split(".")[1] + "=="))
+    return payload

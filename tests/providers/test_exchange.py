@@ -64,8 +64,6 @@ UNUSABLE = {
     "te_05_mac": say({**GOOD, "token_type": "mac"}),
     "te_05_n_a": say({**GOOD, "token_type": "N_A"}),
     "te_05_dpop": say({**GOOD, "token_type": "DPoP"}),
-    "te_05_missing": say({"access_token": "x"}),
-    "te_05_number": say({**GOOD, "token_type": 5}),
     "te_07_twice": reply('{"access_token": "a", "access_token": "b", "token_type": "Bearer"}'),
     "te_09_deep": reply("[" * 200_000),
     "te_09_long_number": reply('{"expires_in": ' + "9" * 5000 + "}"),
@@ -88,16 +86,23 @@ UNUSABLE = {
     "te_19_space_only": say({**GOOD, "access_token": "  "}),
     "te_19_trailing_newline": say({**GOOD, "access_token": "a\n"}),
     "te_19_not_ascii": say({**GOOD, "access_token": "tökén"}),
-    "te_19_refresh_token": say({**GOOD, "refresh_token": "a\r\nb"}),
-    "te_21_null": say({**GOOD, "scope": None}),
-    "te_25_null": say({**GOOD, "refresh_token": None}),
-    "te_25_number": say({**GOOD, "refresh_token": 5}),
-    "te_25_empty": say({**GOOD, "refresh_token": ""}),
     "redirect": reply("", 307, Location="https://evil.example/"),
 }
 
 
-@pytest.mark.parametrize("answer", UNUSABLE.values(), ids=UNUSABLE)
+# What a login refuses and a refresh has to take: the old tokens may be spent (TE-30).
+ODD = {
+    "te_05_number": say({**GOOD, "token_type": 5}),
+    "te_19_refresh_token": say({**GOOD, "refresh_token": "a\r\nb"}),
+    "te_21_number": say({**GOOD, "scope": 5}),
+    "te_21_mixed_list": say({**GOOD, "scope": ["a", 5]}),
+    "te_21_unreadable": say({**GOOD, "scope": 'a"b'}),
+    "te_25_number": say({**GOOD, "refresh_token": 5}),
+    "te_25_object": say({**GOOD, "refresh_token": {}}),
+}
+
+
+@pytest.mark.parametrize("answer", [*UNUSABLE.values(), *ODD.values()], ids=[*UNUSABLE, *ODD])
 def test_te_a_login_fails_on_what_is_no_grant(server: Scripted, module: str, answer: bytes) -> None:
     """With AUTH_TOKEN_EXCHANGE_FAILED, after one attempt: a code is good for one."""
     error = failure(log_in, server, module, answer)
@@ -115,6 +120,17 @@ def test_te_a_refresh_keeps_the_tokens_on_what_is_no_grant(
     assert error.code == "AUTH_REFRESH_TRANSIENT"
 
 
+@pytest.mark.parametrize("answer", ODD.values(), ids=ODD)
+def test_te_30_a_refresh_takes_a_usable_token_whatever_is_odd_beside_it(
+    server: Scripted, module: str, answer: bytes
+) -> None:
+    """Nothing of it is thrown away; what cannot be understood falls back to what there was."""
+    server.replies = [answer]
+    bundle = refresh(server, module)
+    assert (bundle.access_token, bundle.scopes) == ("new-access", ("read", "write"))
+    assert bundle.refresh_token is None  # so the old one is carried forward
+
+
 @pytest.mark.parametrize(
     "operation, sent",
     [(log_in, f"code-{CANARY} verifier-{CANARY}"), (refresh, f"refresh-{CANARY}")],
@@ -128,13 +144,48 @@ def test_sx_02_an_echo_of_what_was_sent_is_hidden(
 
 
 @pytest.mark.parametrize("status", [200, 400, 401, 403, 500])
-def test_te_17_a_dead_grant_is_dead_at_any_status(
-    server: Scripted, module: str, status: int
+@pytest.mark.parametrize(
+    "word",
+    [
+        *("invalid_grant", "bad_refresh_token", "invalid_refresh_token"),
+        *("interaction_required", "login_required", "consent_required"),
+    ],
+)
+def test_te_17_31_b7_a_dead_grant_is_dead_at_any_status_in_any_words(
+    server: Scripted, module: str, status: int, word: str
 ) -> None:
-    """The code decides, not the status."""
-    error = failure(refresh, server, module, say({"error": "invalid_grant"}, status))
+    """The code decides, not the status; GitHub, Slack and Entra have codes of their own."""
+    error = failure(refresh, server, module, say({"error": word}, status))
     assert isinstance(error, NotLoggedIn)
     assert error.code == "AUTH_REFRESH_EXPIRED"
+
+
+LOGIN_MAY_HELP = "If this goes on, log in again."
+
+
+@pytest.mark.parametrize(
+    "answer, is_no",
+    [
+        (say({"errors": [{"errorType": "invalid_grant"}], "success": False}, 400), True),
+        (say({"status": "BAD_REFRESH_TOKEN"}, 400), True),
+        (say({"error": "Unauthorized", "status": 401}, 401), True),
+        (say({"error": "invalid_client"}, 401), True),
+        (say({"ok": False, "error": "account_inactive"}), True),
+        (say({"token_type": "Bearer"}), True),
+        (reply("", 400), True),
+        (reply("", 500), False),
+        (say({"error": "server_error"}, 500), False),
+        (say({"error": "too_many_requests"}, 429), False),
+        (reply("<html>maintenance</html>"), False),
+    ],
+)
+def test_te_31_b7_any_other_no_keeps_the_tokens_and_speaks_of_a_login(
+    server: Scripted, module: str, answer: bytes, is_no: bool
+) -> None:
+    """Bad weather does not: there a login would not help."""
+    error = failure(refresh, server, module, answer)
+    assert error.code == "AUTH_REFRESH_TRANSIENT"
+    assert (LOGIN_MAY_HELP in error.hints) is is_no
 
 
 @pytest.mark.parametrize("answer", [reset, b"", b"HTTP/1.1 2"], ids=["reset", "closed", "cut"])
@@ -191,6 +242,18 @@ GRANTS = {
     "te_20_unknown": (say({**GOOD, "x": {"y": [1]}}), {"extra": {"x": {"y": [1]}}}),
     "te_21_narrower": (say({**GOOD, "scope": "read"}), {"scopes": ("read",)}),
     "te_21_nothing": (say({**GOOD, "scope": ""}), {"scopes": ()}),
+    "te_05_missing": (say({"access_token": "new-access"}), {}),
+    "te_05_null": (say({**GOOD, "token_type": None}), {}),
+    "te_05_bot": (say({**GOOD, "token_type": "bot"}), {}),
+    "te_17_error_false": (say({**GOOD, "error": False}), {}),
+    "te_17_error_empty": (say({**GOOD, "error": ""}), {}),
+    "te_21_list": (say({**GOOD, "scope": ["a", "b"]}), {"scopes": ("a", "b")}),
+    "te_21_null": (say({**GOOD, "scope": None}), {}),
+    "te_25_null": (say({**GOOD, "refresh_token": None}), {"refresh_token": None}),
+    "te_25_empty": (say({**GOOD, "refresh_token": ""}), {"refresh_token": None}),
+    "expires_in_0": (say({**GOOD, "expires_in": 0}), {"expires_at": None}),
+    "expires_in_null": (say({**GOOD, "expires_in": None}), {"expires_at": None}),
+    "id_token_empty": (say({**GOOD, "id_token": ""}), {"id_token": None}),
     "rotated": (say({**GOOD, "refresh_token": "new"}), {"refresh_token": "new"}),
 }
 

@@ -299,7 +299,18 @@ def test_the_servers_clock_is_measured(server: Scripted, module: str) -> None:
     for date in ("yesterday", formatdate(time.time() + 3600, usegmt=True), "32 Foo 2026"):
         server.replies = [say({}, Date=date)]
         http.call(Call(server.url), timeout=60)
-    assert http.clock_difference == pytest.approx(3600, abs=600)
+    assert http.clock_difference(server.url) == pytest.approx(3600, abs=600)
+
+
+def test_s11_a_server_tells_the_time_for_nobody_else(server: Scripted, module: str) -> None:
+    """Neither for another origin, nor where nothing was measured."""
+    http = Http(module)
+    server.replies = [say({}, Date=formatdate(time.time() + 3600, usegmt=True))]
+    http.call(Call(server.url), timeout=60)
+    elsewhere = "https://id.todo.example/token"
+    assert http.clock_difference(elsewhere) is None
+    assert http.clock_difference(f"{server.url}/x") == pytest.approx(3600, abs=600)
+    assert http.clock_difference(elsewhere, server.url) == pytest.approx(3600, abs=600)
 
 
 def test_the_applications_options_reach_every_client(server: Scripted, module: str) -> None:

@@ -11,7 +11,8 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import ECKey, KeySet, RSAKey
 
-from click_auth.errors import AuthError, LoginFailed, Unreachable
+from click_auth.errors import AuthError, LoginFailed
+from click_auth.http import Call
 from click_auth.providers.authorization import AuthorizationRequest, AuthorizationResponse
 from click_auth.providers.oauth import OAuthProvider
 from click_auth.tokens import TokenBundle
@@ -197,7 +198,7 @@ def test_id_08_no_signature_is_no_token(issuer: Scripted) -> None:
             log_in(issuer, token)
 
 
-@pytest.mark.parametrize("token", ["", "x", "a.b", "a.b.c", "....", "é.é.é"])
+@pytest.mark.parametrize("token", ["x", "a.b", "a.b.c", "....", "é.é.é"])
 def test_id_05_a_malformed_token_that_was_asked_for(issuer: Scripted, token: str) -> None:
     """A typed error, which quotes nothing of it."""
     with pytest.raises(LoginFailed, match="ID token was refused"):
@@ -214,7 +215,7 @@ def test_id_05_an_opaque_token_that_nobody_asked_for(issuer: Scripted) -> None:
     assert "/keys" not in issuer.paths()
 
 
-@pytest.mark.parametrize("id_token", [None, 5, {}])
+@pytest.mark.parametrize("id_token", [None, "", 5, {}])
 def test_a_server_that_gives_none(issuer: Scripted, id_token: object) -> None:
     """Then it names nobody, and there is one account."""
     assert log_in(issuer, id_token)[1] == {"id": "default"}
@@ -246,12 +247,34 @@ def test_a_clock_that_is_wrong_does_no_harm(issuer: Scripted) -> None:
     assert made.exchange(request, AuthorizationResponse("c0de", URI)).id_token == token
 
 
+@pytest.mark.parametrize("days, whose", [(-365, "its own"), (-1, "another")])
+def test_s11_no_date_revives_an_expired_token(issuer: Scripted, days: int, whose: str) -> None:
+    """Neither one that is a year off, nor that of another server."""
+    from email.utils import formatdate
+
+    past = time.time() + days * 86400
+    answer = say({}, Date=formatdate(past, usegmt=True))
+    token = signed(claims(issuer, iat=int(past), exp=int(past) + 60))
+    made = made_for(issuer)
+    if whose == "its own":
+        issuer.on["/keys"] = published(KEY).replace(
+            b"Connection: close",
+            b"Connection: close\r\nDate: " + formatdate(past, usegmt=True).encode(),
+        )
+    with Scripted([answer]) as other:
+        made.http.call(Call(other.url), timeout=60)
+        with pytest.raises(LoginFailed, match="is this machine's clock right"):
+            log_in(issuer, token, made)
+
+
 def test_id_06_userinfo_names_the_same_account(issuer: Scripted) -> None:
     """What is asked with the token must agree with what came with it (OpenID Connect 5.3.2)."""
     made = made_for(issuer, userinfo_endpoint=f"{issuer.url}/userinfo")
     issuer.on["/userinfo"] = say({"sub": "ada", "preferred_username": "ada.l", "email": "x"})
     assert log_in(issuer, signed(claims(issuer)), made)[1] == {"id": "ada", "label": "ada.l"}
-    for subject in ("eve", None):
+    issuer.on["/userinfo"] = say({"sub": 7})  # a number here, its text there
+    assert log_in(issuer, signed(claims(issuer, sub="7")), made)[1] == {"id": "7"}
+    for subject in ("eve", None, 7):
         issuer.on["/userinfo"] = say({"sub": subject})
         with pytest.raises(AuthError, match="different accounts"):
             log_in(issuer, signed(claims(issuer)), made)
@@ -276,13 +299,16 @@ def refresh(server: Scripted, id_token: object) -> TokenBundle:
     return made_for(server).refresh(TokenBundle("a", "r"))
 
 
-@pytest.mark.parametrize("changes", [{"iss": "https://evil.example"}, {"aud": "other"}])
-def test_id_07_a_refresh_that_brings_anothers_token(
+@pytest.mark.parametrize(
+    "changes", [{"iss": "accounts.todo.example"}, {"iss": ...}, {"aud": "other"}, {"exp": 1}]
+)
+def test_id_07_b33_another_spelling_in_a_refresh_loses_no_token(
     issuer: Scripted, changes: dict[str, Any]
 ) -> None:
-    """It is refused, and the session that there was is kept."""
-    with pytest.raises(Unreachable, match="ID token was refused"):
-        refresh(issuer, signed(claims(issuer, **changes)))
+    """The access token is taken, and the account is who it was: the subject says so."""
+    bundle = refresh(issuer, signed(claims(issuer, **changes)))
+    assert bundle.access_token == "new"
+    assert made_for(issuer).same_account(bundle, "ada")
 
 
 def test_id_07_a_refresh_does_not_swap_accounts(issuer: Scripted) -> None:
@@ -294,6 +320,27 @@ def test_id_07_a_refresh_does_not_swap_accounts(issuer: Scripted) -> None:
     assert made.same_account(refresh(issuer, "opaque"), "ada")
     assert made.same_account(refresh(issuer, None), "ada")
     assert "/keys" not in issuer.paths()
+
+
+@pytest.mark.parametrize("facts", [{"identify": lambda _: {"id": "ada"}}, {"scopes": ()}])
+def test_id_07_b33_an_id_token_that_names_nobody_here(
+    issuer: Scripted, facts: dict[str, Any]
+) -> None:
+    """Is not looked at in a refresh either: accounts go by something else than its subject."""
+    stranger = signed(claims(issuer, sub="eve"))
+    assert made_for(issuer, **facts).same_account(refresh(issuer, stranger), "ada")
+
+
+def test_te_32_a_userinfo_that_is_no_good_is_not_missed(issuer: Scripted) -> None:
+    """Where the ID token has named the account; else it is needed."""
+    where = "/.well-known/oauth-authorization-server"
+    endpoints = ("token", "authorization", "userinfo")
+    document: dict[str, Any] = {f"{name}_endpoint": f"{issuer.url}/{name}" for name in endpoints}
+    document |= {"issuer": issuer.url, "jwks_uri": f"{issuer.url}/keys", "userinfo_endpoint": "/"}
+    issuer.on[where] = say(document)
+    assert log_in(issuer, signed(claims(issuer)))[1] == {"id": "ada"}
+    with pytest.raises(AuthError, match="userinfo_endpoint"):
+        log_in(issuer, None)
 
 
 def test_keys_of_every_kind_are_read() -> None:

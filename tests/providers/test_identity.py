@@ -57,7 +57,8 @@ def test_userinfo_gives_an_id_and_a_label(
     [
         pytest.param(say({}), LoginFailed, id="no sub"),
         pytest.param(say({"sub": ""}), LoginFailed, id="empty"),
-        pytest.param(say({"sub": 5}), LoginFailed, id="number"),
+        pytest.param(say({"sub": True}), LoginFailed, id="truth"),
+        pytest.param(say({"sub": 5.5}), LoginFailed, id="fraction"),
         pytest.param(say([]), LoginFailed, id="list"),
         pytest.param(reply("<html>"), LoginFailed, id="html"),
         pytest.param(say({"error": "canary-access is invalid"}, 401), LoginFailed, id="401"),
@@ -74,6 +75,16 @@ def test_userinfo_that_names_nobody(
     with pytest.raises(kind) as failed:
         who(by_userinfo(server, module))
     assert "canary" not in failed.value.format_message()
+
+
+def test_b10_a_subject_that_is_a_number(server: Scripted, module: str) -> None:
+    """Is its decimal text, as for `identify=`; one that is neither is not called missing."""
+    server.replies = [say({"sub": 12345678901234567890, "name": "Ada"})]
+    expected = {"id": "12345678901234567890", "label": "Ada"}
+    assert who(by_userinfo(server, module)) == expected
+    server.replies = [say({"sub": ["ada"]})]
+    with pytest.raises(LoginFailed, match="its sub is no text"):
+        who(by_userinfo(server, module))
 
 
 def test_a_discovered_userinfo_is_for_openid(server: Scripted, module: str) -> None:

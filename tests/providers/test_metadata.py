@@ -4,20 +4,25 @@ import socket
 import time
 from typing import Any
 
+import httpx
 import pytest
 
-from click_auth.errors import LoginFailed, Unreachable
+from click_auth.errors import AuthError, LoginFailed, Unreachable
 from click_auth.http import Http
 from click_auth.providers.metadata import well_known
 from click_auth.providers.oauth import OAuthProvider
 from click_auth.providers.request import LoginRequest
 from click_auth.providers.server import Server
+from click_auth.providers.surroundings import Surroundings
 from click_auth.tokens import TokenBundle
+from providers.person import Person
 from providers.wire import Reply, Scripted, provider, reply, reset, say
 
 URI = "http://127.0.0.1:49152/callback"
 OAUTH = "/.well-known/oauth-authorization-server"
 OPENID = "/.well-known/openid-configuration"
+OPEN = ("openid",)
+BY_DEVICE = LoginRequest(device=True)
 MISSING = reply("<html>not here</html>", 404)
 
 
@@ -109,23 +114,97 @@ def test_md_04_what_is_no_metadata(server: Scripted, module: str, answer: Reply)
     assert "/elsewhere" not in server.paths()
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["authorization_endpoint", "token_endpoint", "revocation_endpoint", "jwks_uri"],
-)
-@pytest.mark.parametrize(
-    "url", ["http://id.todo.example/x", "javascript:alert(1)", "https://u@id.example/", 5, "/x"]
-)
+UNFIT = ["http://id.todo.example/x", "javascript:alert(1)", "https://u@id.example/", 5, "/x"]
+
+
+@pytest.mark.parametrize("name", ["authorization_endpoint", "token_endpoint"])
+@pytest.mark.parametrize("url", UNFIT)
 def test_md_04_endpoints_that_no_secret_may_go_to(
     server: Scripted, module: str, name: str, url: Any
 ) -> None:
-    """One of them spoils the whole document, which is not cached either."""
+    """A login that needs one ends before anybody is sent anywhere, and asks anew the next time."""
     server.replies = [say(document(server, **{name: url}))]
     made = provider(server, module, issuer=server.url)
     for _ in range(2):
-        with pytest.raises(LoginFailed, match=f"metadata cannot be used: {name}"):
+        with pytest.raises(LoginFailed, match=f"metadata cannot be used: {name}") as failed:
             made.authorize(LoginRequest(redirect_uri=URI))
+        assert "Start the login again" not in failed.value.format_message()
     assert server.paths() == [OAUTH, OAUTH]
+    server.replies = [say(document(server))]
+    assert made.authorize(LoginRequest(redirect_uri=URI)).url.startswith(f"{server.url}/authorize?")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("device_authorization_endpoint", "revocation_endpoint", "userinfo_endpoint"),
+        *("registration_endpoint", "pushed_authorization_request_endpoint", "jwks_uri"),
+    ],
+)
+@pytest.mark.parametrize("url", ["", None, "/", *UNFIT])
+def test_te_32_b11_an_endpoint_is_judged_when_it_is_used(
+    server: Scripted, module: str, name: str, url: Any
+) -> None:
+    """A login, a refresh and a login by another name need none of these; Hydra publishes "/"."""
+    server.on = {OAUTH: say(document(server, **{name: url}))}
+    server.replies = [say({"access_token": "x", "token_type": "Bearer"})]
+    made = provider(server, module, issuer=server.url)
+    made.authorize(LoginRequest(redirect_uri=URI))
+    assert made.refresh(TokenBundle("a", "r")).access_token == "x"
+    assert made.identify(None, TokenBundle("a")) == {"id": "default"}  # type: ignore[arg-type]
+    assert server.paths() == [OAUTH, "/token"]
+
+
+@pytest.mark.parametrize("url", ["/", "http://id.todo.example/x"])
+def test_te_32_whoever_needs_it_is_told_which(server: Scripted, module: str, url: str) -> None:
+    """By device, with a registration, with a pushed request; a revocation has not happened."""
+    names = ("device_authorization", "registration", "pushed_authorization_request", "revocation")
+    endpoints = dict.fromkeys((f"{name}_endpoint" for name in names), url)
+    endpoints["require_pushed_authorization_requests"] = True  # type: ignore[assignment]
+    server.on = {OAUTH: say(document(server, **endpoints))}
+    made = provider(server, module, issuer=server.url)
+    request = LoginRequest(redirect_uri=URI)
+    with pytest.raises(LoginFailed, match="device_authorization_endpoint"):
+        made.login(LoginRequest(device=True), Person())
+    with pytest.raises(LoginFailed, match="pushed_authorization_request_endpoint"):
+        made.authorize(request)
+    with pytest.raises(LoginFailed, match="registration_endpoint"):
+        provider(server, module, issuer=server.url, client_id=None).authorize(request)
+    assert made.revoke(TokenBundle("a")) is False
+    assert set(server.paths()) == {OAUTH}
+
+
+@pytest.mark.parametrize(
+    "name, ask",
+    [
+        ("authorization_endpoint", lambda made: made.authorize(LoginRequest(redirect_uri=URI))),
+        ("token_endpoint", lambda made: made.client_credentials("ci", "secret")),
+        ("token_endpoint", lambda made: made.refresh(TokenBundle("a", "r"))),
+        ("device_authorization_endpoint", lambda made: made.login(BY_DEVICE, Person())),
+        ("userinfo_endpoint", lambda made: made.identify(None, TokenBundle("a", scopes=OPEN))),
+        ("revocation_endpoint", lambda made: made.revoke(TokenBundle("a"))),
+    ],
+)
+def test_s10_metadata_from_elsewhere_names_nothing_on_this_machine(name: str, ask: Any) -> None:
+    """No secret goes there, nor anything else; an issuer on this machine may (every other test)."""
+    asked: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(str(request.url))
+        endpoints = ("authorization_endpoint", "token_endpoint", name)
+        fields = {each: f"https://id.todo.example/{each}" for each in endpoints}
+        fields |= {"issuer": "https://id.todo.example", name: "http://127.0.0.1:2375/containers"}
+        return httpx.Response(200, json=fields)
+
+    options = {"transport": httpx.MockTransport(answer)}
+    made = OAuthProvider(client_id="todo-cli", issuer="https://id.todo.example")
+    bound = made.bound(Surroundings(Http("httpx", options)))
+    if name == "revocation_endpoint":
+        assert ask(bound) is False
+    else:
+        with pytest.raises(AuthError, match=f"{name} is on this machine"):
+            ask(bound)
+    assert {httpx.URL(url).host for url in asked} == {"id.todo.example"}
 
 
 def test_md_04_discovery_has_one_deadline(server: Scripted, module: str) -> None:

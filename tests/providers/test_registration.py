@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import time
 from collections.abc import Callable
 from typing import Any
@@ -191,3 +192,28 @@ def test_a_whole_login_of_a_client_that_registers(module: str, method: str | Non
         bundle = made.login(LoginRequest(), Person())
         assert made.refresh(bundle).access_token != bundle.access_token
         assert len(server.posts("register")) == 1
+
+
+def test_s24_a_login_that_registers_second_uses_the_first_client(
+    server: Scripted, module: str
+) -> None:
+    """Of two first logins at once; a client that is good no more is replaced, though."""
+    made = unregistered(server, module)
+    first: list[dict[str, Any]] = []
+
+    def meanwhile(connection: socket.socket) -> None:
+        (name,) = (f"{made.registration_endpoint} {uri}" for uri in made.redirect_uris)
+        made.lent.registrations.save(name, first[0])
+        connection.sendall(say({**CLIENT, "client_id": "the-2nd"}, 201))
+
+    server.replies = [meanwhile]
+    first.append({**CLIENT, "client_id": "the-1st"})
+    assert client_of(made) == "the-1st" == client_of(made)
+    expired = {"client_secret": "x", "client_secret_expires_at": 1}
+    first[0] = {
+        "client_id": "expired",
+        "token_endpoint_auth_method": "client_secret_post",
+        **expired,
+    }
+    made = unregistered(server, module)
+    assert client_of(made) == "the-2nd" == client_of(made)

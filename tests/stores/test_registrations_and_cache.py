@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -55,6 +57,47 @@ def test_a_clients_secret_follows_the_policy(
         registrations.save("x", CLIENT)
         assert registrations.load("x") == CLIENT
         assert len(heard.warnings) == warnings
+
+
+def test_s24_of_two_first_logins_one_keeps_its_client(store: KeyringTokenStore) -> None:
+    """Whoever comes second goes on with what is there; nothing that a grant is bound to is lost."""
+    registrations = [store.registrations(), MemoryTokenStore().registrations(), InMemory()]
+    for kept in registrations:
+        assert kept.insert("x", CLIENT) == CLIENT
+        assert kept.insert("x", {"client_id": "c2", "client_secret": "lost"}) == CLIENT
+        assert kept.load("x") == CLIENT
+
+
+def test_s24_many_processes_that_begin_at_once_share_one_client(folder: Path) -> None:
+    """What each of them got is what is stored."""
+    script = """
+import sys
+from pathlib import Path
+from click_auth.stores.keyring_store import KeyringTokenStore
+
+kept = KeyringTokenStore("todo", folder=Path(sys.argv[1]), storage="plaintext").registrations()
+sys.stdin.read()
+print(kept.insert("x", {"client_secret": sys.argv[2]})["client_secret"])
+"""
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-c", script, folder, str(number)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        for number in range(4)
+    ]
+    for process in started:
+        assert process.stdin is not None
+        process.stdin.close()
+    got = set()
+    for process in started:
+        assert process.stdout is not None
+        with process.stdout:
+            got.add(process.stdout.read().decode().strip())
+        assert process.wait(60) == 0
+    store = KeyringTokenStore("todo", folder=folder, storage="plaintext")
+    assert got == {(store.registrations().load("x") or {})["client_secret"]}
 
 
 @pytest.mark.parametrize("secret", [None, "not json", "[]"])
