@@ -114,7 +114,6 @@ class _Migration:
             scopes=bundle.scopes,
             issuer=binding.issuer,
             client_id=binding.client_id,
-            instance=identity.instance,
             storage=PLAINTEXT,
             fallback_token=bundle.access_token,
             fallback_refresh_token=bundle.refresh_token,

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NoReturn, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -12,7 +11,9 @@ from pydantic import (
     Field,
     SecretStr,
     ValidationError,
+    ValidationInfo,
     computed_field,
+    field_validator,
     model_validator,
 )
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 M = TypeVar("M", bound=BaseModel)
 
 _LATEST = 1e12  # POSIX seconds; beyond it a number is no moment
+_MOST_WRITES = 1 << 62
 
 
 def _text(value: object) -> object:
@@ -36,11 +38,15 @@ def _text(value: object) -> object:
 def _moment(value: object) -> float | None:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
-    return float(value) if math.isfinite(value) and 0 <= value <= _LATEST else None
+    # Compared before it is converted: an integer from a file may have more digits than a float.
+    return float(value) if 0 <= value <= _LATEST else None
 
 
 Moment = Annotated["float | None", BeforeValidator(_moment)]
 """POSIX seconds; whatever cannot be a moment is "unknown"."""
+
+Generation = Annotated[int, Field(ge=0, le=_MOST_WRITES, strict=True)]
+"""How often a credential was written."""
 
 
 class _Kept(BaseModel):
@@ -88,15 +94,15 @@ class Account(_Kept):
 
 
 class UserRecord(_Kept):
-    """What the record file holds for one account. Tokens in it are `SecretStr`."""
+    """What the record file holds for one account. Tokens in it are `SecretStr`; not pickled."""
 
     account: Account
-    generation: Annotated[int, Field(ge=0, strict=True)] = 1
+    generation: Generation = 1
     access_token_expires_at: Moment = None
     refresh_token_expires_at: Moment = None
     access_token_obtained_at: Moment = None
     has_refresh_token: bool | None = None
-    rejected_generation: Annotated[int | None, Field(strict=True)] = None
+    rejected_generation: Generation | None = None
     scopes: tuple[str, ...] | None = None
     issuer: str | None = None
     client_id: str | None = None
@@ -105,6 +111,18 @@ class UserRecord(_Kept):
     backend: str | None = None
     fallback_token: SecretStr | None = None
     fallback_refresh_token: SecretStr | None = None
+
+    @field_validator("instance")
+    @classmethod
+    def _is_the_accounts(cls, instance: str | None, info: ValidationInfo) -> str | None:
+        account = info.data.get("account")
+        if account is not None and instance != account.instance:
+            raise ValueError("it is not that of the account")
+        return instance
+
+    def __reduce__(self) -> NoReturn:
+        message = "a UserRecord holds secrets and is not pickled"
+        raise TypeError(message)
 
     def to_record(self) -> Record:
         """Return the core's light form, plaintext tokens revealed."""

@@ -40,7 +40,6 @@ class Record:
     scopes: tuple[str, ...] | None = None
     issuer: str | None = None
     client_id: str | None = None
-    instance: str | None = None
     storage: str = SYSTEM
     backend: str | None = None
     fallback_token: str | None = field(default=None, repr=False)
@@ -51,6 +50,11 @@ class Record:
     def key(self) -> str:
         """The account's key."""
         return self.account.key
+
+    @property
+    def instance(self) -> str | None:
+        """The service that the credential is for: the account's, which its slots are named by."""
+        return self.account.instance
 
     @property
     def is_rejected(self) -> bool:
@@ -77,7 +81,7 @@ class Record:
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> Record:
         """Return the record that `to_json` wrote; the fields are already trusted."""
-        known = {name: stored[name] for name in FIELDS if name in stored}
+        known = {name: stored[name] for name in _OWN_FIELDS if name in stored}
         known["account"] = Identity.from_json(stored["account"])
         if known.get("scopes") is not None:
             known["scopes"] = tuple(known["scopes"])
@@ -85,4 +89,6 @@ class Record:
         return cls(**known, unknown=unknown)
 
 
-FIELDS = tuple(item.name for item in fields(Record) if item.name != "unknown")
+_OWN_FIELDS = tuple(item.name for item in fields(Record) if item.name != "unknown")
+FIELDS = (*_OWN_FIELDS, "instance")
+"""The names under which the record file holds a record."""

@@ -52,7 +52,7 @@ def records_of(core: Core) -> tuple[list[Record], str | None]:
         document = store.records.document()
         return list(document.records.values()), document.default
     identities, default = store.listing()
-    return [Record(each, instance=each.instance, storage=CUSTOM) for each in identities], default
+    return [Record(each, storage=CUSTOM) for each in identities], default
 
 
 def folder(core: Core) -> Iterator[Check]:

@@ -231,4 +231,4 @@ class TokenStore(ABC):
 
 
 def _custom(identity: Identity, **known: Any) -> Record:
-    return Record(identity, generation=0, instance=identity.instance, storage=CUSTOM, **known)
+    return Record(identity, generation=0, storage=CUSTOM, **known)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +14,7 @@ from click_auth.stores.files import (
     replace_private,
     sweep_leftovers,
 )
-from click_auth.stores.layout import json_bytes
+from click_auth.stores.layout import UNREADABLE, json_bytes, loads
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -39,8 +38,8 @@ class FolderCache:
 
     def load(self, url: str) -> Mapping[str, Any] | None:
         """Return the document of *url* if it is young enough. Never raises."""
-        with contextlib.suppress(StorageUnavailable, ValueError, RecursionError):
-            entry = json.loads(read_private(self._file_of(url)) or b"null")
+        with contextlib.suppress(StorageUnavailable, *UNREADABLE):
+            entry = loads(read_private(self._file_of(url)) or b"null")
             if isinstance(entry, dict) and self._is_good(entry, url):
                 return entry["document"]  # type: ignore[no-any-return]
         return None
@@ -48,7 +47,7 @@ class FolderCache:
     def save(self, url: str, document: Mapping[str, Any]) -> None:
         """Keep *document*. Never raises: a cache that cannot be written is no error."""
         entry = {"url": url, "saved_at": self._clock(), "document": dict(document)}
-        with contextlib.suppress(StorageUnavailable, ValueError, RecursionError):
+        with contextlib.suppress(StorageUnavailable, *UNREADABLE):
             make_private_folder(self._folder)
             sweep_leftovers(self._file_of(url))  # another's unfinished one is no loss
             replace_private(self._file_of(url), json_bytes(entry))
@@ -59,10 +58,10 @@ class FolderCache:
             self._file_of(url).unlink()
 
     def _is_good(self, entry: Mapping[str, Any], url: str) -> bool:
-        saved_at = entry.get("saved_at")
+        saved_at, now = entry.get("saved_at"), self._clock()
         if entry.get("url") != url or not isinstance(entry.get("document"), dict):
             return False
-        return isinstance(saved_at, (int, float)) and 0 <= self._clock() - saved_at < self._max_age
+        return isinstance(saved_at, (int, float)) and now - self._max_age < saved_at <= now
 
     def _file_of(self, url: str) -> Path:
         digest = hashlib.sha256(url.encode("utf-8", "surrogatepass")).hexdigest()

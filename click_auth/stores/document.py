@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from click_auth.keys import is_account_key
 from click_auth.records import Record
 from click_auth.stores.layout import (
     SEAL,
+    UNREADABLE,
     VERSION,
     Parts,
     is_sealed,
     joined,
     json_bytes,
+    loads,
     opened,
     opened_account,
     sealed,
@@ -38,11 +40,16 @@ class Entries(Mapping[str, Record]):
     """The records by key, each validated when it is first looked at.
 
     A bad record is not among them: `bad` says why, and its text is kept until it is replaced.
+    *unsealed* are those that another schema or a hand has written: any write seals them anew.
     """
 
-    def __init__(self, texts: Mapping[str, bytes] = MappingProxyType({})) -> None:
+    def __init__(
+        self, texts: Mapping[str, bytes] = MappingProxyType({}), unsealed: Sequence[str] = ()
+    ) -> None:
         self._texts = dict(texts)
+        self._unsealed = unsealed
         self._records: dict[str, Record] = {}
+        self._identities: dict[str, Identity] = {}
         self._bad: dict[str, str] = {}
         self.changed: bool = False
 
@@ -53,17 +60,19 @@ class Entries(Mapping[str, Record]):
 
     def reason(self, key: str) -> str | None:
         """Return why the record of *key* cannot be used, None where it can or there is none."""
-        if key not in self._records and not is_sealed(key, self._texts.get(key, b"")):
-            self.get(key)
+        if key in self._texts:
+            self._identity(key)
         return self._bad.get(key)
 
     def identities(self) -> list[Identity]:
         """Return whose records can be used: cheaper than a look at each of them."""
-        found = (self._identity(key, text) for key, text in self._texts.items())
+        found = (self._identity(key) for key in self._texts)
         return [identity for identity in found if identity is not None]
 
     def texts(self) -> Mapping[str, bytes]:
-        """Return what is written: those looked at sealed anew, the others as they were read."""
+        """Return what is written: each record sealed, and what is bad as it was read."""
+        for key in self._unsealed:
+            self.get(key)
         return {
             key: sealed(key, self._records[key]) if key in self._records else text
             for key, text in self._texts.items()
@@ -80,7 +89,7 @@ class Entries(Mapping[str, Record]):
             text = self._texts[key]
             try:
                 self._records[key] = opened(key, text) or _trusted(key, text)
-            except (ValueError, RecursionError) as error:
+            except UNREADABLE as error:
                 self._bad[key] = str(error) if isinstance(error, _BadRecord) else "it is not JSON"
         return self._records[key]
 
@@ -98,11 +107,16 @@ class Entries(Mapping[str, Record]):
     def __len__(self) -> int:
         return sum(1 for _ in self)
 
-    def _identity(self, key: str, text: bytes) -> Identity | None:
-        identity = None if key in self._records else opened_account(key, text)
-        if identity is None and (record := self.get(key)) is not None:
-            identity = record.account
-        return identity
+    def _identity(self, key: str) -> Identity | None:
+        if (record := self._records.get(key)) is not None:
+            return record.account
+        if key not in self._identities:
+            identity = opened_account(key, self._texts[key])
+            if identity is None:
+                record = self.get(key)
+                return None if record is None else record.account
+            self._identities[key] = identity
+        return self._identities[key]
 
 
 class _BadRecord(ValueError):
@@ -112,7 +126,7 @@ class _BadRecord(ValueError):
 def _trusted(key: str, text: bytes) -> Record:
     from click_auth.models import trusted_record  # noqa: PLC0415 - pydantic, for an unsealed record
 
-    stored = json.loads(text)
+    stored = loads(text)
     if isinstance(stored, dict):
         stored.pop(SEAL, None)
     try:
@@ -146,7 +160,7 @@ class Document:
 
     def mark_removed(self, key: str) -> None:
         """Note that secrets of *key* may lie in the keyring and are to be deleted."""
-        if key not in self.removed:
+        if key not in self.removed and is_account_key(key):
             self.removed.append(key)
 
     def unmark_removed(self, key: str) -> None:
@@ -175,14 +189,19 @@ def parse(content: bytes) -> Document:
     if not content.strip():
         return Document()
     parts = split(content)
-    if parts is not None and all(is_sealed(key, text) for key, text in parts.texts.items()):
-        return _document(parts)
-    try:
-        return _document(_parts(json.loads(content.decode("utf-8-sig"))))
-    except (ValueError, RecursionError):
-        if parts is None:
-            raise Damaged("it is not JSON") from None
-    return _document(parts)  # one line is damaged: the others hold
+    unsealed = [] if parts is None else _unsealed(parts)
+    if parts is None or unsealed:
+        try:
+            parts = _parts(loads(content.decode("utf-8-sig")))
+        except UNREADABLE:
+            if parts is None:
+                raise Damaged("it is not JSON") from None
+        unsealed = _unsealed(parts)  # where one line is damaged the others hold
+    return _document(parts, unsealed)
+
+
+def _unsealed(parts: Parts) -> list[str]:
+    return [key for key, text in parts.texts.items() if not is_sealed(key, text)]
 
 
 def _parts(root: object) -> Parts:
@@ -199,7 +218,7 @@ def _parts(root: object) -> Parts:
     return Parts(default, {key: json_bytes(stored) for key, stored in accounts.items()}, root)
 
 
-def _document(parts: Parts) -> Document:
+def _document(parts: Parts, unsealed: Sequence[str]) -> Document:
     rest = dict(parts.rest)
     removed, migrations = rest.pop("removed", []), rest.pop("migrations", {})
     clients = rest.pop("clients", {})
@@ -207,4 +226,6 @@ def _document(parts: Parts) -> Document:
         raise Damaged("its list of removed accounts is none")
     if not isinstance(migrations, dict) or not isinstance(clients, dict):
         raise Damaged("its migrations or clients are none")
-    return Document(parts.default, Entries(parts.texts), removed, migrations, clients, rest)
+    removed = [key for key in removed if is_account_key(key)]  # each becomes part of a path
+    entries = Entries(parts.texts, unsealed)
+    return Document(parts.default, entries, removed, migrations, clients, rest)

@@ -4,9 +4,10 @@ The first line ends with the opening of `accounts`, each record has a line of it
 line closes `accounts` and holds the rest. There is no newline at the end: a file that was cut
 off, wherever, is not JSON any more, and its last line shows it.
 
-The seal says that this version wrote a record and nobody has touched it since: it needs no
-validation, which costs more than everything else that reading it does. It guards against hand
-edits and other versions, not against attackers: whoever can write the file can write a seal.
+The seal says that a version with the same fields wrote a record and nobody has touched it since:
+it needs no validation, which costs more than everything else that reading it does. It guards
+against hand edits and other schemas, not against attackers: whoever can write the file can write
+a seal.
 """
 
 from __future__ import annotations
@@ -15,7 +16,6 @@ import json
 from binascii import crc32  # zlib's, without loading zlib
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from click_auth._version import __version__
 from click_auth.identity import Identity
 from click_auth.records import FIELDS, Record
 
@@ -25,12 +25,30 @@ if TYPE_CHECKING:
 VERSION = 1
 SEAL = "seal"
 
-_WRITER = crc32("|".join((__version__, *FIELDS)).encode())
+_SCHEMA = crc32("|".join(FIELDS).encode())
 _SEAL_LENGTH = len(', "seal": "89abcdef"}')
 _ACCOUNT = b'{"account": '
 _OPENING = b'{"version": %d, "default": ' % VERSION
 _BRIDGE = b', "accounts": {'
-_decoder = json.JSONDecoder()
+_MOST_DIGITS = 4000  # beyond 4,300 Python refuses to read a number, and to write it
+
+UNREADABLE = (ValueError, ArithmeticError, RecursionError)
+"""What can be raised by a look at what a file says."""
+
+
+def loads(text: str | bytes) -> Any:
+    """Return the JSON in *text*; a number of absurd length is infinite, which nothing accepts.
+
+    Raises what `UNREADABLE` holds.
+    """
+    return _decoder.decode(text if isinstance(text, str) else text.decode("utf-8", "surrogatepass"))
+
+
+def _integer(digits: str) -> int | float:
+    return int(digits) if len(digits) <= _MOST_DIGITS else float("inf")
+
+
+_decoder = json.JSONDecoder(parse_int=_integer)
 
 
 def json_bytes(fields: Mapping[str, Any]) -> bytes:
@@ -45,26 +63,34 @@ def sealed(key: str, record: Record) -> bytes:
 
 
 def is_sealed(key: str, text: bytes) -> bool:
-    """Return whether *text* is what `sealed` returned for this key, in this version."""
+    """Return whether *text* is what `sealed` returned for this key, under this schema."""
     return text.endswith(_seal(key, text[:-_SEAL_LENGTH] + b"}"))
 
 
 def opened(key: str, text: bytes) -> Record | None:
-    """Return the record in *text*, or None where its seal is missing or broken."""
+    """Return the record in *text*, or None where its seal is missing, broken or another's."""
     if not is_sealed(key, text):
         return None
-    return Record.from_json(json.loads(text[:-_SEAL_LENGTH] + b"}"))
+    try:
+        record = Record.from_json(loads(text[:-_SEAL_LENGTH] + b"}"))
+    except UNREADABLE:
+        return None
+    return record if record.key == key else None
 
 
 def opened_account(key: str, text: bytes) -> Identity | None:
     """Return whose record *text* is, without parsing the rest; None where the seal is broken."""
     if not (text.startswith(_ACCOUNT) and is_sealed(key, text)):
         return None
-    return Identity.from_json(_decoder.raw_decode(text.decode(), len(_ACCOUNT))[0])
+    try:
+        identity = Identity.from_json(_decoder.raw_decode(text.decode(), len(_ACCOUNT))[0])
+    except UNREADABLE:
+        return None
+    return identity if identity.key == key else None
 
 
 def _seal(key: str, text: bytes) -> bytes:
-    checksum = crc32(text, crc32(key.encode("utf-8", "surrogatepass"), _WRITER))
+    checksum = crc32(text, crc32(key.encode("utf-8", "surrogatepass"), _SCHEMA))
     return b', "seal": "%08x"}' % checksum
 
 
@@ -134,8 +160,8 @@ def framed(content: bytes) -> Frame | None:
     if not (head.startswith(_OPENING) and head.endswith(_BRIDGE)):
         return None
     try:
-        root = json.loads(head + content[start + 1 :])  # first and last line: a file of no record
-    except (ValueError, RecursionError):
+        root = loads(head + content[start + 1 :])  # first and last line: a file of no record
+    except UNREADABLE:
         return None
     version, default, accounts = (
         root.pop(name, None) for name in ("version", "default", "accounts")
@@ -158,7 +184,7 @@ def _key(quoted: bytes) -> str | None:
     if is_plain and quoted[:1] == quoted[-1:] == b'"':
         return inner.decode()
     try:
-        key = json.loads(quoted)
-    except (ValueError, RecursionError):
+        key = loads(quoted)
+    except UNREADABLE:
         return None
     return key if isinstance(key, str) else None

@@ -10,6 +10,7 @@ from click_auth.errors import STORE_WRITE_FAILED, StorageUnavailable
 from click_auth.keys import safe_name
 from click_auth.lock import LockBusy
 from click_auth.records import PLAINTEXT, SYSTEM
+from click_auth.stores.layout import UNREADABLE, loads
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,8 +36,8 @@ class StoredRegistrations:
         if stored.get(_PLACE) != SYSTEM:
             return public
         try:
-            secrets = json.loads(self._store.vault.get(_slot(name)) or "null")
-        except ValueError:
+            secrets = loads(self._store.vault.get(_slot(name)) or "null")
+        except UNREADABLE:
             return None
         return {**public, **secrets} if isinstance(secrets, dict) else None
 

@@ -50,9 +50,7 @@ class Write:
         self, identity: Identity, bundle: TokenBundle, binding: Binding, *, promote_default: bool
     ) -> Record:
         """Store a new grant and return its record. What it replaces stands until it is stored."""
-        new = Record(
-            identity, issuer=binding.issuer, client_id=binding.client_id, instance=identity.instance
-        )
+        new = Record(identity, issuer=binding.issuer, client_id=binding.client_id)
         try:
             record, trouble = self._place(self._dated(new, bundle), bundle, None)
             with self._store.records.transaction(repair=True) as draft:

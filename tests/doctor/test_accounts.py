@@ -52,7 +52,6 @@ def test_a_credential_of_another_server_is_a_warning(patient: Patient) -> None:
             "expired, expiry 1970",
         ),
         ({"rejected_generation": 1}, "ended by the server"),
-        ({"instance": "gone"}, "ok"),
     ],
 )
 def test_a_session_that_is_over_is_a_warning(

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from click_auth import ApiKeyProvider, OAuthProvider
+from click_auth import Account, ApiKeyProvider, OAuthProvider
 from click_auth.testing import AuthorizationServer, logged_in
 from doctor.patient import Patient
 
@@ -113,8 +113,7 @@ def test_each_service_has_its_lines(patient: Patient) -> None:
 
 def test_the_instances_of_accounts_are_asked(patient: Patient) -> None:
     """Where any address may be a service, those that somebody uses are looked at."""
-    logged_in(patient.auth)
-    patient.alter(instance=patient.server.url)
+    logged_in(patient.auth, account=Account(id="ada", instance=patient.server.url))
 
     def provider(instance: str | None) -> OAuthProvider:
         return OAuthProvider(client_id="todo-cli", issuer=instance or "https://none.example")

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from click_auth.identity import Identity
 from click_auth.keys import account_key, refresh_slot_name, safe_name, slot_name
-from click_auth.records import PLAINTEXT, SYSTEM, Record
+from click_auth.records import FIELDS, PLAINTEXT, SYSTEM, Record
 from click_auth.stores.document import Document, parse
 from click_auth.stores.layout import find_record
 
@@ -24,7 +24,7 @@ json_values = st.recursive(
     max_leaves=5,
 )
 moments = st.none() | st.floats(0, 1e12)
-own = set(Record.__dataclass_fields__) | {"seal"}
+own = {*FIELDS, "unknown"} | {"seal"}
 unknown = st.dictionaries(st.text().filter(lambda name: name not in own), json_values, max_size=2)
 tokens = st.none() | st.text(min_size=1)
 
