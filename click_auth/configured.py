@@ -9,7 +9,7 @@ from weakref import WeakKeyDictionary
 from click_auth import asked
 from click_auth.core import Core, Settings
 from click_auth.environment import POLICIES
-from click_auth.errors import AuthError, NotLoggedIn
+from click_auth.errors import AuthError, NotLoggedIn, Unwritable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -114,6 +114,9 @@ class Configured:
         except AuthError as error:
             if isinstance(error, NotLoggedIn) and not error.hints:
                 error.with_hints([f"Run `{self.login_path.line(self.app_name)}`."])
+            if isinstance(error, Unwritable) and self.core.settings.folder is None:
+                variable = self.core.environment.name("CONFIG_DIR")
+                error.with_hints([f"{variable} names another folder to keep credentials in."])
             error.with_hints(self.core.settings.hints)
             raise
 

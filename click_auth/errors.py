@@ -113,6 +113,12 @@ class StorageUnavailable(AuthError):
     default_code: ClassVar[str] = STORE_READ_FAILED
 
 
+class Unwritable(StorageUnavailable):
+    """A file or folder of ours cannot be written where it should lie: another folder would do."""
+
+    default_code: ClassVar[str] = STORE_WRITE_FAILED
+
+
 class UsageError(AuthError, click.UsageError):
     """The account that was meant is not there, or none was named."""
 

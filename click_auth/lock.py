@@ -8,7 +8,8 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 from click_auth import lock_file
-from click_auth.errors import Unreachable
+from click_auth.errors import Unwritable
+from click_auth.folders import check_folder, make_private_folder, reason_of
 from click_auth.keys import slot_name
 from click_auth.lock_file import LockBusy
 
@@ -37,13 +38,13 @@ def patience(seconds: float) -> Iterator[None]:
 def account_lock(folder: Path, key: str) -> Iterator[None]:
     """Hold the lock of one account, `locks/<slot>.lock` in *folder*. Blocks.
 
-    Raises `LockBusy` when the patience is at its end, and `Unreachable` naming the path when no
-    lock can be made there.
+    Raises `LockBusy` when the patience is at its end, and `StorageUnavailable` naming the path
+    when no lock can be made there.
     """
     path = _path(folder, key)
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
+        make_private_folder(path.parent)
+    except Unwritable as error:
         raise _cannot_lock(path, error) from None
     with exclusive(path, _patience.get()):
         yield
@@ -61,7 +62,7 @@ def outlast_others(folder: Path, key: str, deadline: float) -> bool:
 def exclusive(path: Path, seconds: float) -> Iterator[None]:
     """Hold *path* exclusively: across processes, threads and forks. Blocks at most *seconds*.
 
-    Raises `LockBusy` when it is still held then, `Unreachable` when it cannot be made.
+    Raises `LockBusy` when it is still held then, `StorageUnavailable` when it cannot be made.
     """
     deadline = time.monotonic() + seconds
     with contextlib.ExitStack() as stack:
@@ -88,11 +89,17 @@ def _enter(stack: contextlib.ExitStack, path: Path, deadline: float) -> None:
 
 
 def _path(folder: Path, key: str) -> Path:
-    return folder / "locks" / f"{slot_name(key)}.lock"
+    """Return the lock file of an account, in folders that are not somebody else's."""
+    locks = folder / "locks"
+    try:
+        check_folder(folder)
+        check_folder(locks)
+    except OSError as error:
+        raise _cannot_lock(locks, error) from None
+    return locks / f"{slot_name(key)}.lock"
 
 
-def _cannot_lock(path: Path, error: OSError) -> Unreachable:
-    return Unreachable(
-        f"No lock can be made at {path}: {error.strerror}.",
-        hints=["Credentials are renewed only under a lock. Make the folder writable."],
-    )
+def _cannot_lock(path: Path, error: OSError | Unwritable) -> Unwritable:
+    reason = error.message if isinstance(error, Unwritable) else f"{reason_of(error)}."
+    hint = "Credentials are renewed only under a lock: make the folder writable."
+    return Unwritable(f"No lock can be made at {path}: {reason}", hints=[hint])

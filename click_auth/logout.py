@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING
 
 from click_auth import voice
 from click_auth.binding import check_binding
 from click_auth.chosen import stored_record
-from click_auth.errors import AuthError, StorageUnavailable, Unreachable
+from click_auth.errors import AuthError, StorageUnavailable
 from click_auth.lock import LockBusy, patience
 from click_auth.results import LogoutResult
 
@@ -47,8 +47,10 @@ def _forgotten(core: Core, record: Record, *, revoke: bool) -> LogoutResult:
     with ExitStack() as stack:
         try:
             stack.enter_context(patience(LOCK_PATIENCE_SECONDS))
-            stack.enter_context(core.store.lock(record.key))
-        except (LockBusy, Unreachable):
+            # Where no lock can be made the record may still go; if not, that error says why.
+            with suppress(StorageUnavailable):
+                stack.enter_context(core.store.lock(record.key))
+        except LockBusy:
             voice.current().say("A refresh is under way; logging out all the same.")
         bundle = _readable_bundle(core, record) if revoke else None
         left_behind = core.store.forget(record.key)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import stat
 import time
 from typing import TYPE_CHECKING
@@ -11,11 +10,12 @@ from typing import TYPE_CHECKING
 from click_auth.binding import check_binding
 from click_auth.doctor.examination import refused, worth_a_look
 from click_auth.errors import AuthError, StorageUnavailable
+from click_auth.folders import HAS_OWNERS, OTHERS, check_usable, quoted
 from click_auth.lock import DEFAULT_PATIENCE_SECONDS
 from click_auth.records import CUSTOM, PLAINTEXT, SYSTEM, Record
 from click_auth.results import Check
 from click_auth.stores.base import MIGRATED
-from click_auth.stores.files import HAS_OWNERS, OTHERS, is_ours
+from click_auth.stores.files import keeps_no_modes
 from click_auth.stores.keyring_store import KeyringTokenStore
 from click_auth.stores.record_file import FILE_NAME
 from click_auth.stores.recorded import RecordedTokenStore
@@ -62,13 +62,15 @@ def folder(core: Core) -> Iterator[Check]:
         source = "the application"
     elif core.environment.value("CONFIG_DIR"):
         source = core.environment.name("CONFIG_DIR")
-    there = next(each for each in (path, *path.parents) if each.exists())
-    fault = _fault(there, is_shared=there != path)
-    if fault is not None:
-        hint = "Make it a folder that you own and can write, or choose another one."
-        yield Check("folder", f"{path}: {fault}", source, "fail", hint)
-    elif there == path:
-        yield _private("folder", str(path), source, path)
+    try:
+        is_there = check_usable(path)
+    except StorageUnavailable as error:
+        other = f"Or choose another one with {core.environment.name('CONFIG_DIR')}."
+        hints = (*error.hints, *([other] if source != "the application" else []))
+        yield Check("folder", error.message, source, "fail", " ".join(hints) or None)
+        return
+    if is_there:
+        yield _private("folder", str(path), source, path, "700")
     else:
         yield Check("folder", f"{path}, made by the first login", source)
 
@@ -82,7 +84,7 @@ def record_file(core: Core) -> Iterator[Check]:
     document, path = store.records.document(), store.records.path
     source = str(path.resolve())
     if path.exists():
-        yield _private("record file", f"accounts: {len(document.records)}", source, path)
+        yield _private("record file", f"accounts: {len(document.records)}", source, path, "600")
     else:
         yield Check("record file", "not there yet", source)
     for key, reason in list(document.bad.items())[:_MOST_LISTED]:
@@ -98,10 +100,11 @@ def locks(core: Core) -> Iterator[Check]:
     from click_auth.kernel_lock import holder_of  # noqa: PLC0415 - portalocker, for this check alone
 
     root = _folder_of(core)
-    fault = _fault(root / "locks") if (root / "locks").exists() else None
-    if fault is not None:
-        hint = "Remove it, or make it yours: without locks nothing can be renewed."
-        yield Check("locks", fault, "", "fail", hint)
+    try:
+        if (root / "locks").exists():
+            check_usable(root / "locks")
+    except StorageUnavailable as error:
+        yield refused("locks", error)
         return
     none_held = True
     for path in sorted((*root.glob("locks/*.lock"), *root.glob(f"{FILE_NAME}.lock"))):
@@ -212,18 +215,13 @@ def _folder_of(core: Core) -> Path:
     return store_of(core).folder or core.folder
 
 
-def _fault(path: Path, *, is_shared: bool = False) -> str | None:
-    """Return what keeps us from using the folder *path*."""
-    facts = path.stat()
-    if not stat.S_ISDIR(facts.st_mode):
-        return f"{path} is not a folder"
-    if not is_shared and not is_ours(facts):
-        return f"{path} belongs to another user ({facts.st_uid})"
-    return None if os.access(path, os.W_OK | os.X_OK) else f"{path} cannot be written"
-
-
-def _private(name: str, value: str, source: str, path: Path) -> Check:
-    mode = stat.S_IMODE(path.stat().st_mode)
-    is_open = HAS_OWNERS and mode & OTHERS
-    hint = "Others may read it. The next write makes it private." if is_open else None
+def _private(name: str, value: str, source: str, path: Path, wanted: str) -> Check:
+    """Return the mode of *path*; a file system that keeps none is said of the folder alone."""
+    mode, hint = stat.S_IMODE(path.stat().st_mode), None
+    is_said = path.is_file() and keeps_no_modes(path, mode)
+    if HAS_OWNERS and mode & OTHERS and not is_said:
+        hint = (
+            f"Others may read it. Run `chmod {wanted} {quoted(path)}`; "
+            "where that changes nothing the file system keeps no modes."
+        )
     return worth_a_look(name, f"{value}, mode {mode:04o}", source, hint)

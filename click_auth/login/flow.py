@@ -140,7 +140,8 @@ class Login:
         with ExitStack() as stack:
             try:
                 stack.enter_context(patience(self.core.lock_patience(self.request.instance)))
-                stack.enter_context(self.store.lock(account.key))
-            except (LockBusy, Unreachable):
+                with suppress(StorageUnavailable):  # no lock can be made: what is stored decides
+                    stack.enter_context(self.store.lock(account.key))
+            except LockBusy:
                 voice.current().say("A refresh is under way; this login replaces it.")
             return self.store.log_in(account, bundle, self.provider.binding).storage

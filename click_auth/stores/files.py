@@ -1,7 +1,6 @@
 """Private files: read without trusting what lies there, replaced whole or not at all.
 
-Nothing here follows a link to somebody else's file or waits for a FIFO. Where the operating
-system knows no owners and modes (Windows) those checks are void.
+Nothing here follows a link to somebody else's file or waits for a FIFO.
 """
 
 from __future__ import annotations
@@ -17,6 +16,17 @@ from typing import TYPE_CHECKING
 
 from click_auth import voice
 from click_auth.errors import STORE_WRITE_FAILED, StorageUnavailable
+from click_auth.folders import (
+    HAS_OWNERS,
+    OTHERS,
+    check_folder,
+    foreign,
+    is_ours,
+    quoted,
+    unreadable,
+    unwritable,
+    writing,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,13 +34,6 @@ if TYPE_CHECKING:
 
 LARGEST_BYTES = 32 * 1024 * 1024
 PRIVATE_FILE = 0o600
-PRIVATE_FOLDER = 0o700
-
-OTHERS = 0o077
-"""The mode bits of everybody but the owner."""
-
-HAS_OWNERS = hasattr(os, "geteuid")
-"""Whether files have owners and modes here."""
 
 
 def _flags(*names: str) -> int:
@@ -47,23 +50,29 @@ _serial = count(1)
 _warned: set[str] = set()
 
 
+class TooLarge(StorageUnavailable):
+    """The file is larger than anything that was ever written here."""
+
+
 def read_private(path: str | Path) -> bytes | None:
     """Return the content of *path*, or None where there is no such file.
 
-    Raises `StorageUnavailable` naming the path when it is no regular file, is somebody else's, is
-    larger than LARGEST_BYTES, or cannot be read. Warns once per process when others may read it.
+    Raises `StorageUnavailable` naming the path when it or its folder is somebody else's, when it
+    is no regular file or cannot be read, and `TooLarge` beyond LARGEST_BYTES. Warns once per
+    process when others may read it.
     """
     try:
+        check_folder(os.path.dirname(path))  # noqa: PTH120 - a reader does without pathlib
         _refuse_foreign_link(path)
         descriptor = os.open(path, _READ_FLAGS)
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise unreadable(path, reason_of(error)) from None
+        raise unreadable(path, error) from None
     try:
         return _content(path, descriptor)
     except OSError as error:
-        raise unreadable(path, reason_of(error)) from None
+        raise unreadable(path, error) from None
     finally:
         os.close(descriptor)
 
@@ -73,6 +82,9 @@ def replace_private(path: Path, content: bytes) -> None:
 
     A link of our own is followed. Raises `StorageUnavailable`; the old file is then intact.
     """
+    if len(content) > LARGEST_BYTES:
+        message = f"{path} would be larger than {LARGEST_BYTES} bytes and is left as it is."
+        raise StorageUnavailable(message, code=STORE_WRITE_FAILED)
     target = resolved(path)
     with writing(path), _beside(target) as temporary:
         write_new(temporary, content)
@@ -85,33 +97,15 @@ def write_new(path: Path, content: bytes) -> None:
     """Create *path*, mode 0600 from its first byte, with *content* on the disk. Raises OSError."""
     descriptor = os.open(path, _CREATE_FLAGS, PRIVATE_FILE)
     try:
-        if HAS_OWNERS:
-            os.fchmod(descriptor, PRIVATE_FILE)  # whatever the umask took away
+        if HAS_OWNERS and (os.fstat(descriptor).st_mode ^ PRIVATE_FILE) & 0o777:
+            with contextlib.suppress(OSError):  # whatever the umask took away
+                os.fchmod(descriptor, PRIVATE_FILE)
         left = memoryview(content)
         while left:
             left = left[os.write(descriptor, left) :]
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def make_private_folder(path: Path) -> None:
-    """Create *path* and its missing parents, mode 0700; tighten it where it was wider.
-
-    Raises `StorageUnavailable` when it cannot be made or is somebody else's.
-    """
-    with writing(path):
-        _make_folders(path)
-        facts = path.stat()
-    if not stat.S_ISDIR(facts.st_mode):
-        raise unwritable(path, "it is not a folder")
-    if not is_ours(facts):
-        raise foreign(path)
-    mode = stat.S_IMODE(facts.st_mode)
-    if HAS_OWNERS and mode & OTHERS:
-        with writing(path):
-            path.chmod(PRIVATE_FOLDER)
-        voice.current().warn(f"{path} was open to others (mode {mode:04o}); it is 0700 now.")
 
 
 def sweep_leftovers(path: Path) -> None:
@@ -145,49 +139,12 @@ def resolved(path: Path) -> Path:
     except FileNotFoundError:
         return target
     except (OSError, RuntimeError) as error:  # RuntimeError: a loop of links
-        raise unwritable(path, reason_of(error)) from None
+        raise unwritable(path, error) from None
     if not stat.S_ISREG(facts.st_mode):
         raise unwritable(path, "something that is not a regular file is there")
     if not is_ours(facts):
-        raise foreign(path)
+        raise foreign(path, facts)
     return target
-
-
-def unreadable(path: str | Path, reason: str) -> StorageUnavailable:
-    """Return the error of a file that cannot be read."""
-    return StorageUnavailable(f"{path} cannot be read: {reason}.")
-
-
-def unwritable(path: Path, reason: str) -> StorageUnavailable:
-    """Return the error of a file that cannot be written."""
-    return StorageUnavailable(f"{path} cannot be written: {reason}.", code=STORE_WRITE_FAILED)
-
-
-@contextlib.contextmanager
-def writing(path: Path) -> Iterator[None]:
-    """Say of whatever the operating system refuses within the block that *path* is unwritable."""
-    try:
-        yield
-    except OSError as error:
-        raise unwritable(path, reason_of(error)) from None
-
-
-def foreign(path: str | Path) -> StorageUnavailable:
-    """Return the error of a file, folder or link that is somebody else's."""
-    return StorageUnavailable(
-        f"{path} belongs to another user and is not touched.",
-        hints=["Run the command as its owner, or remove it."],
-    )
-
-
-def is_ours(facts: os.stat_result) -> bool:
-    """Return whether the process's user owns what *facts* describe."""
-    return not HAS_OWNERS or facts.st_uid == os.geteuid()
-
-
-def reason_of(error: Exception) -> str:
-    """Return what the operating system says, for the middle of a sentence."""
-    return str(getattr(error, "strerror", None) or type(error).__name__).lower()
 
 
 def _content(path: str | Path, descriptor: int) -> bytes:
@@ -195,9 +152,9 @@ def _content(path: str | Path, descriptor: int) -> bytes:
     if not stat.S_ISREG(facts.st_mode):
         raise unreadable(path, "it is not a regular file")
     if not is_ours(facts):
-        raise foreign(path)
+        raise foreign(path, facts)
     if facts.st_size > LARGEST_BYTES:
-        raise unreadable(path, f"it is larger than {LARGEST_BYTES} bytes")
+        raise TooLarge(f"{path} is larger than {LARGEST_BYTES} bytes.")
     _warn_if_wide(path, facts)
     pieces = []
     while piece := os.read(descriptor, facts.st_size + 1):
@@ -208,17 +165,28 @@ def _content(path: str | Path, descriptor: int) -> bytes:
 def _refuse_foreign_link(path: str | Path) -> None:
     facts = os.lstat(path)
     if stat.S_ISLNK(facts.st_mode) and not is_ours(facts):
-        raise foreign(path)
+        raise foreign(path, facts)
 
 
 def _warn_if_wide(path: str | Path, facts: os.stat_result) -> None:
     mode = stat.S_IMODE(facts.st_mode)
-    if not HAS_OWNERS or not mode & OTHERS or str(path) in _warned:
+    if not HAS_OWNERS or not mode & OTHERS or str(path) in _warned or keeps_no_modes(path, mode):
         return
     _warned.add(str(path))
     voice.current().warn(
-        f"{path} is open to other users (mode {mode:04o}); the next write makes it 0600."
+        f"{path} is open to other users (mode {mode:04o}). Run `chmod 600 {quoted(path)}`."
     )
+
+
+def keeps_no_modes(path: str | Path, mode: int) -> bool:
+    """Return whether it is the file system that makes *path* look open, which nobody can mend.
+
+    There files can be run, and the folder, which each write closes to others, is as open.
+    """
+    with contextlib.suppress(OSError):
+        folder = os.stat(os.path.dirname(path)).st_mode  # noqa: PTH116, PTH120 - as above
+        return bool(mode & 0o011 and folder & mode & OTHERS == mode & OTHERS)
+    return False
 
 
 @contextlib.contextmanager
@@ -231,16 +199,6 @@ def _beside(target: Path) -> Iterator[Path]:
         with contextlib.suppress(OSError):
             path.unlink()
         raise
-
-
-def _make_folders(path: Path) -> None:
-    if path.is_dir():
-        return
-    if path.parent != path:
-        _make_folders(path.parent)
-    with contextlib.suppress(FileExistsError):
-        path.mkdir(PRIVATE_FOLDER)
-        path.chmod(PRIVATE_FOLDER)
 
 
 def _rename(source: Path, target: Path) -> None:

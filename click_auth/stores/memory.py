@@ -80,9 +80,9 @@ class MemoryRecords(Records):
         """Return the text of the records."""
         return self._content
 
-    def replace(self, content: bytes, damaged: bytes | None) -> None:
+    def replace(self, content: bytes, *, is_damaged: bool) -> None:
         """Keep *content*."""
-        del damaged
+        del is_damaged
         self._content = content
         self._writes += 1
 

@@ -7,17 +7,18 @@ import os
 from typing import TYPE_CHECKING
 
 from click_auth import voice
-from click_auth.errors import STORE_WRITE_FAILED, StorageUnavailable, Unreachable
+from click_auth.errors import STORE_WRITE_FAILED, StorageUnavailable
+from click_auth.folders import OTHERS, make_private_folder, writing
 from click_auth.stores.files import (
+    PRIVATE_FILE,
+    TooLarge,
     check_room,
-    make_private_folder,
     read_private,
     replace_private,
+    resolved,
     sweep_leftovers,
-    write_new,
-    writing,
 )
-from click_auth.stores.records import DamagedRecords, Records
+from click_auth.stores.records import DamagedRecords, Records, damaged_records
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -60,17 +61,22 @@ class RecordFile(Records):
     def content(self) -> bytes:
         """Return the text of the records, which is empty where there is no file."""
         self._ask_guard()
-        return read_private(self._name) or b""
+        try:
+            return read_private(self._name) or b""
+        except TooLarge as finding:
+            raise damaged_records(finding.message) from None
 
-    def replace(self, content: bytes, damaged: bytes | None) -> None:
-        """Put *content* in place of the file, which is kept aside, loudly, if it is *damaged*."""
-        aside = None if damaged is None else self._kept_aside(damaged)
-        replace_private(self.path, content)
-        if aside is not None:
-            voice.current().warn(
-                f"{self.path} was damaged and was kept as {aside}. "
-                "Accounts that it held have to log in again."
-            )
+    def replace(self, content: bytes, *, is_damaged: bool) -> None:
+        """Put *content* in place of the file, which is kept aside, loudly, if it is damaged."""
+        if not is_damaged:
+            replace_private(self.path, content)
+            return
+        with self._moved_aside() as aside:
+            replace_private(self.path, content)
+        voice.current().warn(
+            f"{self.path} was damaged and was kept as {aside}. "
+            "Accounts that it held have to log in again."
+        )
 
     @contextlib.contextmanager
     def alone(self) -> Iterator[None]:
@@ -78,15 +84,17 @@ class RecordFile(Records):
         from click_auth.lock import LockBusy, exclusive  # noqa: PLC0415 - for a write
 
         self._ask_guard()
-        make_private_folder(self.folder)
+        mode = make_private_folder(self.folder)
+        if mode is not None:
+            voice.current().warn(
+                f"{self.folder} was open to others (mode {mode:04o}); it is 0700 now."
+            )
         with contextlib.ExitStack() as stack:
             try:
                 stack.enter_context(exclusive(self.folder / f"{FILE_NAME}.lock", LOCK_SECONDS))
             except LockBusy as busy:
                 message = f"{self.path} is being written by another process: {busy}."
                 raise StorageUnavailable(message, code=STORE_WRITE_FAILED) from None
-            except Unreachable as error:
-                raise StorageUnavailable(error.message, code=STORE_WRITE_FAILED) from None
             sweep_leftovers(self.path)
             yield
 
@@ -113,11 +121,22 @@ class RecordFile(Records):
             raise AssertionError(f"{REFUSAL} is set: a test was about to touch {self._name}")
         guard(self._name)
 
-    def _kept_aside(self, content: bytes) -> Path:
+    @contextlib.contextmanager
+    def _moved_aside(self) -> Iterator[Path]:
+        """Move the file out of the way, however large it is, and back if the block fails."""
         from datetime import datetime, timezone  # noqa: PLC0415 - for a damaged file only
 
         moment = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%S.%fZ")
         aside = self.path.with_name(f"{FILE_NAME}.broken-{moment}")
+        target = resolved(self.path)
         with writing(aside):
-            write_new(aside, content)
-        return aside
+            target.rename(aside)
+        try:
+            with contextlib.suppress(OSError):
+                if aside.stat().st_mode & OTHERS:
+                    aside.chmod(PRIVATE_FILE)
+            yield aside
+        except BaseException:
+            with writing(target):
+                aside.rename(target)
+            raise

@@ -37,8 +37,8 @@ class Records(ABC):
         """Return the text of the records."""
 
     @abstractmethod
-    def replace(self, content: bytes, damaged: bytes | None) -> None:
-        """Put *content* in place of what is there. *damaged* is what a repair must not lose."""
+    def replace(self, content: bytes, *, is_damaged: bool) -> None:
+        """Put *content* in place of what is there, which is not to be lost if it is damaged."""
 
     @abstractmethod
     def alone(self) -> contextlib.AbstractContextManager[None]:
@@ -98,17 +98,17 @@ class Records(ABC):
         document is to be written.
         """
         with self.alone():
-            content, damaged = self.content(), None
+            is_damaged = False
             try:
-                draft = self._parsed(content)
+                draft = self.document()
             except DamagedRecords:
                 if not repair:
                     raise
-                draft, damaged = self._parsed(b""), content
+                draft, is_damaged = self._parsed(b""), True
             before = draft.facts()
             yield draft
             if draft.records.changed or draft.facts() != before:
-                self.replace(draft.to_bytes(), damaged)
+                self.replace(draft.to_bytes(), is_damaged=is_damaged)
 
     def insert_if_absent(
         self,
@@ -154,15 +154,18 @@ class Records(ABC):
         try:
             return parse(content)
         except Damaged as finding:
-            raise DamagedRecords(
-                f"{self.path} is damaged: {finding}.",
-                hints=["It is left as it is. The next login keeps it aside and starts anew."],
-            ) from None
+            raise damaged_records(f"{self.path} is damaged: {finding}.") from None
         except TooNew as finding:
             raise StorageUnavailable(
                 f"{self.path} was written by a newer version of this program (format {finding}).",
                 hints=["Upgrade this program to use it; it is left as it is."],
             ) from None
+
+
+def damaged_records(message: str) -> DamagedRecords:
+    """Return the error of records that cannot be read, with what becomes of them."""
+    hint = "It is left as it is. The next login keeps it aside and starts anew."
+    return DamagedRecords(message, hints=[hint])
 
 
 def _only(document: Document) -> str | None:

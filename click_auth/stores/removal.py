@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
-from click_auth.errors import StorageUnavailable, Unreachable
+from click_auth.errors import StorageUnavailable
 from click_auth.keys import refresh_slot_name, slot_name
 from click_auth.records import PLAINTEXT
 from click_auth.stores.records import DamagedRecords
@@ -62,7 +62,7 @@ def sweep(store: RecordedTokenStore, keys: list[str]) -> None:
 
     with contextlib.suppress(StorageUnavailable), patience(0):
         for key in keys:
-            with contextlib.suppress(LockBusy, Unreachable), store.lock(key):
+            with contextlib.suppress(LockBusy), store.lock(key):
                 empty(store, key)
 
 

@@ -37,7 +37,7 @@ HELP = """
 """
 COMMAND = f"{HELP} commands.attaching commands.output keys signals terminal voice"
 RECORDS = f"""{COMMAND}
-    identity records stores stores.base stores.document stores.files stores.keyring_store
+    folders identity records stores stores.base stores.document stores.files stores.keyring_store
     stores.layout stores.record_file stores.recorded stores.records stores.selection
     tokens
 """

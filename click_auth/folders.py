@@ -1,0 +1,226 @@
+"""Folders of ours: looked at before anything in them is opened, and kept from others.
+
+Where the operating system knows no owners and modes (Windows) those checks are void.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import re
+import stat
+from typing import TYPE_CHECKING
+
+from click_auth.errors import StorageUnavailable, Unwritable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+PRIVATE_FOLDER = 0o700
+
+OTHERS = 0o077
+"""The mode bits of everybody but the owner."""
+
+HAS_OWNERS = hasattr(os, "geteuid")
+"""Whether files have owners and modes here."""
+
+_OUR_NAMES = re.compile(r"auth\.json.*|locks|cache|pending|user-.*|[0-9a-f]{64}\.json.*")
+
+
+_TOO_LONG = 2000  # characters; no file system takes more than 1,024 in a name
+
+
+def check_folder(path: str | Path) -> os.stat_result | None:
+    """Return what the folder *path* is, None where there is none.
+
+    Raises `StorageUnavailable` where it, or a link in its place, is somebody else's, and OSError
+    where that cannot be seen.
+    """
+    try:
+        facts = os.lstat(path)
+        if is_ours(facts) and stat.S_ISLNK(facts.st_mode):
+            facts = os.stat(path)  # noqa: PTH116 - a reader does without pathlib
+    except FileNotFoundError:
+        return None
+    if not is_ours(facts):
+        raise foreign(path, facts)
+    return facts
+
+
+def make_private_folder(path: Path) -> int | None:
+    """Create *path* and its missing parents, mode 0700; tighten it where it holds only our things.
+
+    Returns the mode that it had, where others were shut out. Raises `StorageUnavailable` when it
+    cannot be made, is somebody else's, or is nobody's own.
+    """
+    with writing(path):
+        facts = check_folder(path)
+        if facts is None:
+            _refuse_somebody_elses(path)
+            _make_folders(path)
+            facts = path.stat()
+    fault = fault_of(facts)
+    if fault is not None:
+        raise unwritable(path, fault)
+    mode = stat.S_IMODE(facts.st_mode)
+    if not HAS_OWNERS or not mode & OTHERS or not _holds_only_ours(path):
+        return None
+    with contextlib.suppress(OSError):  # a file system that keeps no modes stops nobody
+        path.chmod(PRIVATE_FOLDER)
+    return None if path.stat().st_mode & OTHERS else mode
+
+
+def check_usable(path: Path) -> bool:
+    """Return whether the folder *path* is there. Changes nothing.
+
+    Raises `StorageUnavailable` where it cannot be used, or could not be made.
+    """
+    with writing(path):
+        facts, there = check_folder(path), path
+        if facts is None:
+            there = _refuse_somebody_elses(path)
+        elif (fault := fault_of(facts)) is not None:
+            raise unwritable(path, fault)
+        if not os.access(there, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        _refuse_strange_file_systems(there)
+    return facts is not None
+
+
+def fault_of(facts: os.stat_result) -> str | None:
+    """Return why a folder cannot be one of ours, for the middle of a sentence."""
+    if not stat.S_ISDIR(facts.st_mode):
+        return "it is not a folder"
+    if HAS_OWNERS and facts.st_mode & stat.S_ISVTX:
+        return "it is a folder that all users share"
+    for place, what in ((os.sep, "the root of the file system"), ("~", "a home folder")):
+        with contextlib.suppress(OSError):
+            there = os.stat(os.path.expanduser(place))  # noqa: PTH111, PTH116 - as above
+            if os.path.samestat(facts, there):
+                return f"it is {what}; credentials need a folder of their own"
+    return None
+
+
+def is_ours(facts: os.stat_result) -> bool:
+    """Return whether the process's user owns what *facts* describe."""
+    return not HAS_OWNERS or facts.st_uid == os.geteuid()
+
+
+def foreign(path: str | Path, facts: os.stat_result) -> StorageUnavailable:
+    """Return the error of a file, folder or link that is somebody else's."""
+    return StorageUnavailable(
+        f"{path} belongs to another user ({owner(facts)}) and is not touched.",
+        hints=[_way_out(path, facts)],
+    )
+
+
+def owner(facts: os.stat_result) -> str:
+    """Return the name of the user who owns what *facts* describe, or their number."""
+    with contextlib.suppress(ImportError, KeyError):
+        import pwd  # noqa: PLC0415 - not on Windows
+
+        return pwd.getpwuid(facts.st_uid).pw_name
+    return str(facts.st_uid)
+
+
+def unreadable(path: str | Path, reason: str | OSError) -> StorageUnavailable:
+    """Return the error of a file that cannot be read."""
+    said = f"{path} cannot be read: {reason_of(reason)}."
+    return StorageUnavailable(said, hints=_who_is_in_the_way(path, reason))
+
+
+def unwritable(path: str | Path, reason: str | Exception) -> Unwritable:
+    """Return the error of a file or folder that cannot be written."""
+    said = f"{path} cannot be written: {reason_of(reason)}."
+    return Unwritable(said, hints=_who_is_in_the_way(path, reason))
+
+
+@contextlib.contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Say of whatever the operating system refuses within the block that *path* is unwritable."""
+    try:
+        yield
+    except OSError as error:
+        raise unwritable(path, error) from None
+
+
+def reason_of(reason: str | Exception) -> str:
+    """Return what the operating system says, for the middle of a sentence."""
+    if isinstance(reason, str):
+        return reason
+    return str(getattr(reason, "strerror", None) or type(reason).__name__).lower()
+
+
+def _who_is_in_the_way(path: str | Path, reason: str | Exception) -> list[str]:
+    """Name the owner of the last thing on the way to *path* that can be seen, if it is not us."""
+    if not isinstance(reason, PermissionError):
+        return []
+    from pathlib import Path  # noqa: PLC0415 - a reader does without
+
+    for each in (Path(path), *Path(path).parents):
+        with contextlib.suppress(OSError):
+            facts = each.lstat()
+            if is_ours(facts):
+                break
+            return [f"{each} belongs to {owner(facts)}.", _way_out(each, facts)]
+    return []
+
+
+def quoted(path: str | Path) -> str:
+    """Return *path* for a command line that a person is told."""
+    import shlex  # noqa: PLC0415 - for rare words
+
+    return shlex.quote(str(path))
+
+
+def _way_out(path: str | Path, facts: os.stat_result) -> str:
+    """Return what to do about *path*, which is somebody else's: mostly a run with sudo left it."""
+    with contextlib.suppress(OSError):
+        parent = os.stat(os.path.dirname(path))  # noqa: PTH116, PTH120 - as above
+        if os.geteuid() != 0 and is_ours(parent):
+            return f"`sudo chown -R {os.geteuid()} {quoted(path)}` makes it yours."
+    return f"Run the command as {owner(facts)}{', without sudo' if os.geteuid() == 0 else ''}."
+
+
+def _refuse_somebody_elses(path: Path) -> Path:
+    """Return the folder in which *path* would be made.
+
+    As root nothing is made where somebody else is at home: they could never use it (sudo).
+    """
+    there = next(each for each in path.parents if each.exists())
+    facts = there.stat()
+    if HAS_OWNERS and os.geteuid() == 0 and not is_ours(facts):
+        raise Unwritable(
+            f"{path} is not made as root: {there} belongs to another user ({owner(facts)}).",
+            hints=["Run the command without sudo, or set HOME."],
+        )
+    return there
+
+
+def _refuse_strange_file_systems(folder: Path) -> None:
+    """Raise OSError where no folder can be made, as in /proc: a name that is too long asks it."""
+    try:
+        (folder / ("x" * _TOO_LONG)).mkdir()
+    except OSError as error:
+        if HAS_OWNERS and error.errno != errno.ENAMETOOLONG:
+            raise
+
+
+def _make_folders(path: Path) -> None:
+    if path.is_dir():
+        return
+    if path.parent != path:
+        _make_folders(path.parent)
+    with contextlib.suppress(FileExistsError):
+        path.mkdir(PRIVATE_FOLDER)
+        if (path.stat().st_mode ^ PRIVATE_FOLDER) & 0o777:  # whatever the umask took away
+            with contextlib.suppress(OSError):
+                path.chmod(PRIVATE_FOLDER)
+
+
+def _holds_only_ours(path: Path) -> bool:
+    with contextlib.suppress(OSError), os.scandir(path) as entries:
+        return all(_OUR_NAMES.fullmatch(entry.name) for entry in entries)
+    return False
