@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -56,6 +57,9 @@ class Core:
     """The parts of one `Auth`. Each is built once, when a command first needs it."""
 
     def __init__(self, settings: Settings) -> None:
+        folder = settings.folder
+        if folder is not None and not str(folder).startswith("~") and not os.path.isabs(folder):  # noqa: PTH117
+            raise ValueError(f"folder is an absolute path or begins with ~; {folder} is neither")
         self.settings = settings
         self.clock: Callable[[], float] = settings.clock
         self.services: Services = Services(settings.provider)
@@ -77,8 +81,9 @@ class Core:
         return Path(self._folder)
 
     @property
-    def _folder(self) -> str | Path:
-        return self.settings.folder or self.environment.folder
+    def _folder(self) -> str:
+        given = self.settings.folder
+        return self.environment.folder if given is None else self.environment.expanded(given)
 
     @cached_property
     def store(self) -> TokenStore:

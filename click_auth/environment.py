@@ -11,6 +11,7 @@ from click_auth.errors import AuthError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 POLICIES = ("system", "fallback", "plaintext")
 _DERIVED = "<APP>_"
@@ -94,10 +95,20 @@ class Environment:
 
         configured = self.value("CONFIG_DIR")
         if configured is not None:
-            folder = os.path.expanduser(configured)  # noqa: PTH111
-        else:
-            folder = click.get_app_dir(folder_name(self.app_name))
-        if folder.startswith("~"):  # else credentials would lie wherever a command is run
-            hint = f"Set {self.name('CONFIG_DIR')} to the folder where credentials are to lie."
-            raise AuthError("There is no home folder.", code="AUTH_BAD_SETTING", hints=[hint])
-        return os.path.abspath(folder)  # noqa: PTH100
+            return self.expanded(configured)
+        usual = click.get_app_dir(folder_name(self.app_name))
+        return self.expanded(usual if usual.startswith("~") else os.path.abspath(usual))  # noqa: PTH100
+
+    def expanded(self, folder: str | Path) -> str:
+        """Return *folder* with the home in place of `~`.
+
+        Raises `AuthError` where there is no home, and where it would be another one wherever a
+        command is run.
+        """
+        path = os.path.expanduser(folder)  # noqa: PTH111
+        if os.path.isabs(path):  # noqa: PTH117
+            return os.path.abspath(path)  # noqa: PTH100
+        is_homeless = path.startswith("~")
+        problem = "There is no home folder." if is_homeless else f"{path} is not an absolute path."
+        hint = f"Set {self.name('CONFIG_DIR')} to the folder where credentials are to lie."
+        raise AuthError(problem, code="AUTH_BAD_SETTING", hints=[hint])

@@ -111,11 +111,25 @@ class Http:
         return trust_source(self._environ) or self._module_name
 
     @property
+    def trusted(self) -> str | None:
+        """What tells one set of trusted certificates from another; None where any is trusted."""
+        verify = self._application_options.get("verify", True)
+        if verify is True:
+            source = trust_source(self._environ)
+            return f"{source} {self._environ.get(source or '', '')}"
+        if isinstance(verify, ssl.SSLContext):
+            return str(verify.cert_store_stats()) if verify.verify_mode else None
+        return str(verify) if verify else None
+
+    @cached_property
+    def _application_options(self) -> Mapping[str, Any]:
+        return dict((self._given() if callable(self._given) else self._given) or {})
+
+    @property
     def options(self) -> Mapping[str, Any]:
         """The options of every client. Raises `AuthError` for certificates that are not there."""
         if self._options is None:
-            given = self._given() if callable(self._given) else self._given
-            options = dict(given or {})
+            options = dict(self._application_options)
             if "transport" not in options:
                 if options.get("verify", True) is True:  # once for all clients: it takes 15 ms
                     options["verify"] = trust_context(self._environ, self.module)

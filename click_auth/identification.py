@@ -5,16 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from click_auth import voice
 from click_auth.bearer import client_for
 from click_auth.errors import LoginFailed
 from click_auth.models import account_from
 from click_auth.providers.identity import nobody
 from click_auth.quiet import silenced
+from click_auth.stores.layout import json_bytes
 
 if TYPE_CHECKING:
     from click_auth.core import Core
     from click_auth.credentials import Credential
     from click_auth.models import Account
+
+
+MOST_BYTES = 64 * 1024
+"""How long all that is kept of an account may be, as JSON."""
 
 
 def identified(core: Core, credential: Credential, instance: str | None) -> Account:
@@ -49,7 +55,18 @@ def _account(fields: object, instance: str | None) -> Account:
         message = "The service does not say who this is: its answer is no JSON object."
         raise LoginFailed(message)
     try:
-        return account_from({**fields, "instance": instance})
+        return _bounded(account_from({**fields, "instance": instance}))
     except ValueError as error:
         message = f"The service does not say who this is: no usable {error}."
         raise LoginFailed(message) from None
+
+
+def _bounded(account: Account) -> Account:
+    """Leave out what else a service says of somebody where it is more than anybody looks at."""
+    if len(json_bytes(account.to_json())) <= MOST_BYTES:
+        return account
+    bare = account_from({name: getattr(account, name) for name in ("id", "label", "instance")})
+    if len(json_bytes(bare.to_json())) > MOST_BYTES:
+        raise ValueError("id: it is too long")
+    voice.current().warn("The service says very much of this account: only id and label are kept.")
+    return bare

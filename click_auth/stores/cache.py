@@ -20,15 +20,21 @@ DEFAULT_MAX_AGE_SECONDS = 24 * 60 * 60.0
 
 
 class FolderCache:
-    """Documents by URL, one file each in *folder*, for *max_age* seconds."""
+    """Documents by URL, one file each in *folder*, for *max_age* seconds.
+
+    *trusted* says which certificates are trusted, None for any: a document that came under others
+    is none, and what came from anybody is not kept.
+    """
 
     def __init__(
         self,
         folder: Path,
         max_age: float = DEFAULT_MAX_AGE_SECONDS,
         clock: Callable[[], float] = time.time,
+        trusted: Callable[[], str | None] = str,
     ) -> None:
         self._folder = folder
+        self._trusted = trusted
         self._max_age = max_age
         self._clock = clock
 
@@ -44,6 +50,9 @@ class FolderCache:
         """Keep *document*. Never raises: a cache that cannot be written is no error."""
         entry = {"url": url, "saved_at": self._clock(), "document": dict(document)}
         with contextlib.suppress(StorageUnavailable, *UNREADABLE):
+            entry["trusted"] = self._trusted()
+            if entry["trusted"] is None:
+                return
             make_private_folder(self._folder)
             sweep_leftovers(self._file_of(url))  # another's unfinished one is no loss
             replace_private(self._file_of(url), json_bytes(entry))
@@ -55,7 +64,8 @@ class FolderCache:
 
     def _is_good(self, entry: Mapping[str, Any], url: str) -> bool:
         saved_at, now = entry.get("saved_at"), self._clock()
-        if entry.get("url") != url or not isinstance(entry.get("document"), dict):
+        is_meant = entry.get("url") == url and entry.get("trusted") == self._trusted() is not None
+        if not is_meant or not isinstance(entry.get("document"), dict):
             return False
         return isinstance(saved_at, (int, float)) and now - self._max_age < saved_at <= now
 

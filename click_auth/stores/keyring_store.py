@@ -37,7 +37,9 @@ class KeyringTokenStore(RecordedTokenStore):
             raise ValueError(f"storage is one of {', '.join(POLICIES)}, not {storage!r}")
         self.service = service
         self.storage = storage
-        self._file = RecordFile(folder or Environment(service).folder)
+        environment = Environment(service)
+        own = environment.folder if folder is None else environment.expanded(folder)
+        self._file = RecordFile(own)
         self._has_own_folder = folder is not None
         super().__init__(self._file, storage, clock)
 
