@@ -168,7 +168,7 @@ def test_fs_11_lk_08_read_only_folder(place: CrashPlace, storage: str) -> None:
     unprivileged = {"CRASH_UNPRIVILEGED": "1"}
     place.folder.chmod(0o500)
     try:
-        assert place.run("token", **unprivileged) == {"error": "AUTH_REFRESH_TRANSIENT"}
+        assert place.run("token", **unprivileged) == {"error": "AUTH_STORE_WRITE_FAILED"}
         assert place.run("login", "ada", **unprivileged) == {"error": "AUTH_STORE_WRITE_FAILED"}
         assert place.server.journal.snapshot() == []
     finally:

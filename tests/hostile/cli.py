@@ -10,6 +10,10 @@ from typing import Any
 import click
 
 from click_auth import Auth, OAuthProvider
+from stores.children import without_privileges
+
+if "HOSTILE_UNPRIVILEGED" in os.environ:
+    exec(without_privileges)
 
 issuer, api_url = os.environ["HOSTILE_ISSUER"], os.environ["HOSTILE_API"]
 if "HOSTILE_LOG" in os.environ:
