@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import ssl
 import stat
 from collections.abc import Callable
 from pathlib import Path
@@ -339,9 +340,8 @@ def test_s28_discovery_is_repeated_where_another_trust_applies(
 
     logged_in(world.auth(), server=world.server)
     for given in (before, after):
-        options = {
-            name: certifi.where() if value == "CA" else value for name, value in given.items()
-        }
+        context = ssl.create_default_context(cafile=certifi.where())
+        options = {"verify": context} if given == {"verify": "CA"} else given
         world.auth(http_options=options).refresh()
     asked = [entry for entry in world.server.journal if "well-known" in entry.path]
     assert len(asked) == 2
@@ -441,8 +441,8 @@ os.environ.pop("HOME", None), os.environ.pop("XDG_CONFIG_HOME", None)
 import click
 from click_auth import Auth, AuthError, OAuthProvider
 import click_auth.auth, click_auth.core, click_auth.bearer, click_auth.status
-import click_auth.identification, click_auth.surroundings, click_auth.commands.all
-import click_auth.stores.keyring_store, httpx, certifi, encodings.idna
+import click_auth.identification, click_auth.surroundings, click_auth.login.flow
+import click_auth.stores.keyring_store, httpx, encodings.idna, getpass
 os.chdir("/")
 os.setuid(54321)
 auth = Auth("todo", OAuthProvider(client_id="todo-cli", issuer=sys.argv[1], api_url=sys.argv[2],
