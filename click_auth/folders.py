@@ -52,55 +52,36 @@ def check_folder(path: str | Path) -> os.stat_result | None:
 def make_private_folder(path: Path) -> int | None:
     """Create *path* and its missing parents, mode 0700; tighten it where it holds only our things.
 
-    Returns the mode that it had, where others were shut out. Raises `StorageUnavailable` when it
-    cannot be made, is somebody else's, or is nobody's own.
+    Returns the mode that it had, where others were shut out. Raises `StorageUnavailable` as
+    `check_usable` does.
     """
+    is_there = check_usable(path)
     with writing(path):
-        facts = check_folder(path)
-        if facts is None:
-            _refuse_somebody_elses(path)
+        if not is_there:
             _make_folders(path)
-            facts = path.stat()
-    fault = fault_of(facts)
-    if fault is not None:
-        raise unwritable(path, fault)
-    mode = stat.S_IMODE(facts.st_mode)
-    if not HAS_OWNERS or not mode & OTHERS or not _holds_only_ours(path):
-        return None
-    with contextlib.suppress(OSError):  # a file system that keeps no modes stops nobody
-        path.chmod(PRIVATE_FOLDER)
-    return None if path.stat().st_mode & OTHERS else mode
+        mode = stat.S_IMODE(path.stat().st_mode)
+        if not HAS_OWNERS or not mode & OTHERS or not _holds_only_ours(path):
+            return None
+        with contextlib.suppress(OSError):  # a file system that keeps no modes stops nobody
+            path.chmod(PRIVATE_FOLDER)
+        return None if path.stat().st_mode & OTHERS else mode
 
 
 def check_usable(path: Path) -> bool:
     """Return whether the folder *path* is there. Changes nothing.
 
-    Raises `StorageUnavailable` where it cannot be used, or could not be made.
+    Raises `StorageUnavailable` where it cannot be made or written, is somebody else's, or is one
+    that others need as it is.
     """
     with writing(path):
-        facts, there = check_folder(path), path
-        if facts is None:
-            there = _refuse_somebody_elses(path)
-        elif (fault := fault_of(facts)) is not None:
+        facts = check_folder(path)
+        there = _parent_of(path) if facts is None else path
+        if facts is not None and (fault := _fault(facts)) is not None:
             raise unwritable(path, fault)
         if not os.access(there, os.W_OK | os.X_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
         _refuse_strange_file_systems(there)
     return facts is not None
-
-
-def fault_of(facts: os.stat_result) -> str | None:
-    """Return why a folder cannot be one of ours, for the middle of a sentence."""
-    if not stat.S_ISDIR(facts.st_mode):
-        return "it is not a folder"
-    if HAS_OWNERS and facts.st_mode & stat.S_ISVTX:
-        return "it is a folder that all users share"
-    for place, what in ((os.sep, "the root of the file system"), ("~", "a home folder")):
-        with contextlib.suppress(OSError):
-            there = os.stat(os.path.expanduser(place))  # noqa: PTH111, PTH116 - as above
-            if os.path.samestat(facts, there):
-                return f"it is {what}; credentials need a folder of their own"
-    return None
 
 
 def is_ours(facts: os.stat_result) -> bool:
@@ -184,8 +165,22 @@ def _way_out(path: str | Path, facts: os.stat_result) -> str:
     return f"Run the command as {owner(facts)}{', without sudo' if os.geteuid() == 0 else ''}."
 
 
-def _refuse_somebody_elses(path: Path) -> Path:
-    """Return the folder in which *path* would be made.
+def _fault(facts: os.stat_result) -> str | None:
+    """Return why a folder cannot be one of ours, for the middle of a sentence."""
+    if not stat.S_ISDIR(facts.st_mode):
+        return "it is not a folder"
+    if HAS_OWNERS and facts.st_mode & stat.S_ISVTX:
+        return "it is a folder that all users share"
+    for place, what in ((os.sep, "the root of the file system"), ("~", "a home folder")):
+        with contextlib.suppress(OSError):
+            there = os.stat(os.path.expanduser(place))  # noqa: PTH111, PTH116 - as above
+            if os.path.samestat(facts, there):
+                return f"it is {what}; credentials need a folder of their own"
+    return None
+
+
+def _parent_of(path: Path) -> Path:
+    """Return the nearest folder that is there, in which *path* would be made.
 
     As root nothing is made where somebody else is at home: they could never use it (sudo).
     """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -20,6 +20,7 @@ from pydantic import (
 from click_auth.identity import Identity
 from click_auth.keys import account_key
 from click_auth.records import Record
+from click_auth.tokens import Unpickled
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -93,7 +94,7 @@ class Account(_Kept):
         return self.identity.to_json()
 
 
-class UserRecord(_Kept):
+class UserRecord(Unpickled, _Kept):
     """What the record file holds for one account. Tokens in it are `SecretStr`; not pickled."""
 
     account: Account
@@ -119,10 +120,6 @@ class UserRecord(_Kept):
         if account is not None and instance != account.instance:
             raise ValueError("it is not that of the account")
         return instance
-
-    def __reduce__(self) -> NoReturn:
-        message = "a UserRecord holds secrets and is not pickled"
-        raise TypeError(message)
 
     def to_record(self) -> Record:
         """Return the core's light form, plaintext tokens revealed."""

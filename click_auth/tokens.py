@@ -14,8 +14,16 @@ if TYPE_CHECKING:
     from click_auth.records import Record
 
 
+class Unpickled:
+    """What holds secrets: pickle would show them to whoever reads the file or the queue."""
+
+    def __reduce__(self) -> NoReturn:
+        message = f"a {type(self).__name__} holds secrets and is not pickled"
+        raise TypeError(message)
+
+
 @dataclass(frozen=True)
-class TokenBundle:
+class TokenBundle(Unpickled):
     """The tokens of one grant. Never shown: no token is in its `repr`, and it is not pickled.
 
     `expires_at` and `refresh_expires_at` are aware UTC datetimes, or None when the server did
@@ -31,10 +39,6 @@ class TokenBundle:
     token_type: str = "Bearer"  # noqa: S105 - the name of a scheme
     id_token: str | None = field(default=None, repr=False)
     extra: Mapping[str, Any] = field(default_factory=dict, repr=False)
-
-    def __reduce__(self) -> NoReturn:
-        message = "a TokenBundle holds secrets and is not pickled"
-        raise TypeError(message)
 
 
 def is_fresh(record: Record, *, now: float, min_ttl: float) -> bool:

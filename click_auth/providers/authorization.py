@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl
 
 from click_auth.errors import LoginFailed
 from click_auth.text import inert
+from click_auth.tokens import Unpickled
 
 _MOST_FIELDS = 50
 _MOST_EXTRA = 20
@@ -26,7 +27,7 @@ class StrayCallback(Exception):
 
 
 @dataclass(frozen=True)
-class AuthorizationResponse:
+class AuthorizationResponse(Unpickled):
     """The server's answer to one `AuthorizationRequest`: a code, still to be exchanged.
 
     `extra` is what the redirect brought beyond the standard parameters (QuickBooks' `realmId`):
@@ -40,7 +41,7 @@ class AuthorizationResponse:
 
 
 @dataclass(frozen=True)
-class AuthorizationRequest:
+class AuthorizationRequest(Unpickled):
     """One authorization request (RFC 6749 section 4.1.1) and the secrets that bind its answer.
 
     `issuer` is whom the answer must name in `iss` (RFC 9207), None where the issuer is not

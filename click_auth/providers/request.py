@@ -6,6 +6,8 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from click_auth.tokens import Unpickled
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -13,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class LoginRequest:
+class LoginRequest(Unpickled):
     """What one login was asked for.
 
     `user` is who should log in, a login hint; `scopes` are wanted beside the provider's own and

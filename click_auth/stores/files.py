@@ -14,19 +14,8 @@ import time
 from itertools import count
 from typing import TYPE_CHECKING
 
-from click_auth import voice
+from click_auth import folders, voice
 from click_auth.errors import STORE_WRITE_FAILED, StorageUnavailable
-from click_auth.folders import (
-    HAS_OWNERS,
-    OTHERS,
-    check_folder,
-    foreign,
-    is_ours,
-    quoted,
-    unreadable,
-    unwritable,
-    writing,
-)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,17 +51,17 @@ def read_private(path: str | Path) -> bytes | None:
     process when others may read it.
     """
     try:
-        check_folder(os.path.dirname(path))  # noqa: PTH120 - a reader does without pathlib
+        folders.check_folder(os.path.dirname(path))  # noqa: PTH120 - a reader does without pathlib
         _refuse_foreign_link(path)
         descriptor = os.open(path, _READ_FLAGS)
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise unreadable(path, error) from None
+        raise folders.unreadable(path, error) from None
     try:
         return _content(path, descriptor)
     except OSError as error:
-        raise unreadable(path, error) from None
+        raise folders.unreadable(path, error) from None
     finally:
         os.close(descriptor)
 
@@ -86,7 +75,7 @@ def replace_private(path: Path, content: bytes) -> None:
         message = f"{path} would be larger than {LARGEST_BYTES} bytes and is left as it is."
         raise StorageUnavailable(message, code=STORE_WRITE_FAILED)
     target = resolved(path)
-    with writing(path), _beside(target) as temporary:
+    with folders.writing(path), _beside(target) as temporary:
         write_new(temporary, content)
         _rename(temporary, target)
     with contextlib.suppress(OSError):  # some file systems cannot; the rename has happened
@@ -97,7 +86,7 @@ def write_new(path: Path, content: bytes) -> None:
     """Create *path*, mode 0600 from its first byte, with *content* on the disk. Raises OSError."""
     descriptor = os.open(path, _CREATE_FLAGS, PRIVATE_FILE)
     try:
-        if HAS_OWNERS and (os.fstat(descriptor).st_mode ^ PRIVATE_FILE) & 0o777:
+        if folders.HAS_OWNERS and (os.fstat(descriptor).st_mode ^ PRIVATE_FILE) & 0o777:
             with contextlib.suppress(OSError):  # whatever the umask took away
                 os.fchmod(descriptor, PRIVATE_FILE)
         left = memoryview(content)
@@ -120,7 +109,7 @@ def sweep_leftovers(path: Path) -> None:
 
 def check_room(path: Path, size: int) -> None:
     """Raise `StorageUnavailable` when a file of *size* bytes cannot be written beside *path*."""
-    with writing(path), _beside(resolved(path)) as probe:
+    with folders.writing(path), _beside(resolved(path)) as probe:
         write_new(probe, bytes(size))
         probe.unlink(missing_ok=True)
 
@@ -139,20 +128,20 @@ def resolved(path: Path) -> Path:
     except FileNotFoundError:
         return target
     except (OSError, RuntimeError) as error:  # RuntimeError: a loop of links
-        raise unwritable(path, error) from None
+        raise folders.unwritable(path, error) from None
     if not stat.S_ISREG(facts.st_mode):
-        raise unwritable(path, "something that is not a regular file is there")
-    if not is_ours(facts):
-        raise foreign(path, facts)
+        raise folders.unwritable(path, "something that is not a regular file is there")
+    if not folders.is_ours(facts):
+        raise folders.foreign(path, facts)
     return target
 
 
 def _content(path: str | Path, descriptor: int) -> bytes:
     facts = os.fstat(descriptor)
     if not stat.S_ISREG(facts.st_mode):
-        raise unreadable(path, "it is not a regular file")
-    if not is_ours(facts):
-        raise foreign(path, facts)
+        raise folders.unreadable(path, "it is not a regular file")
+    if not folders.is_ours(facts):
+        raise folders.foreign(path, facts)
     if facts.st_size > LARGEST_BYTES:
         raise TooLarge(f"{path} is larger than {LARGEST_BYTES} bytes.")
     _warn_if_wide(path, facts)
@@ -164,17 +153,18 @@ def _content(path: str | Path, descriptor: int) -> bytes:
 
 def _refuse_foreign_link(path: str | Path) -> None:
     facts = os.lstat(path)
-    if stat.S_ISLNK(facts.st_mode) and not is_ours(facts):
-        raise foreign(path, facts)
+    if stat.S_ISLNK(facts.st_mode) and not folders.is_ours(facts):
+        raise folders.foreign(path, facts)
 
 
 def _warn_if_wide(path: str | Path, facts: os.stat_result) -> None:
     mode = stat.S_IMODE(facts.st_mode)
-    if not HAS_OWNERS or not mode & OTHERS or str(path) in _warned or keeps_no_modes(path, mode):
+    is_open = folders.HAS_OWNERS and mode & folders.OTHERS
+    if not is_open or str(path) in _warned or keeps_no_modes(path, mode):
         return
     _warned.add(str(path))
     voice.current().warn(
-        f"{path} is open to other users (mode {mode:04o}). Run `chmod 600 {quoted(path)}`."
+        f"{path} is open to other users (mode {mode:04o}). Run `chmod 600 {folders.quoted(path)}`."
     )
 
 
@@ -185,7 +175,7 @@ def keeps_no_modes(path: str | Path, mode: int) -> bool:
     """
     with contextlib.suppress(OSError):
         folder = os.stat(os.path.dirname(path)).st_mode  # noqa: PTH116, PTH120 - as above
-        return bool(mode & 0o011 and folder & mode & OTHERS == mode & OTHERS)
+        return bool(mode & 0o011 and folder & mode & folders.OTHERS == mode & folders.OTHERS)
     return False
 
 

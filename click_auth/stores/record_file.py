@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from click_auth import voice
 from click_auth.errors import STORE_WRITE_FAILED, StorageUnavailable
-from click_auth.folders import OTHERS, make_private_folder, writing
+from click_auth.folders import make_private_folder, writing
 from click_auth.stores.files import (
     PRIVATE_FILE,
     TooLarge,
@@ -133,8 +133,7 @@ class RecordFile(Records):
             target.rename(aside)
         try:
             with contextlib.suppress(OSError):
-                if aside.stat().st_mode & OTHERS:
-                    aside.chmod(PRIVATE_FILE)
+                aside.chmod(PRIVATE_FILE)
             yield aside
         except BaseException:
             with writing(target):
