@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from click_auth.errors import AuthError
 from click_auth.standing import light
 from click_auth.status import look, look_at_all
 from click_auth.text import inert
 from click_auth.tokens import local_time, to_posix
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
     from click_auth.auth import Auth
@@ -86,8 +88,11 @@ def show(
 
 def _with_removals(auth: Auth, output: Human | Json, text: str | None) -> str | None:
     """Return *text* with a line on each removed account whose secrets are still there."""
-    lines = [] if text is None else [text]
-    for key in auth.core.store.pending_removals():
+    lines: list[str] = [] if text is None else [text]
+    pending: Sequence[str] = ()
+    with suppress(AuthError):  # an environment's token is shown where there is no store at all
+        pending = auth.core.store.pending_removals()
+    for key in pending:
         line = f"The tokens of {inert(key, 80)} wait to be deleted from the keyring."
         lines.append(line)
         output.aside("removal", line, account=key)

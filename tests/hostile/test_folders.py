@@ -442,7 +442,8 @@ import click
 from click_auth import Auth, AuthError, OAuthProvider
 import click_auth.auth, click_auth.core, click_auth.bearer, click_auth.status
 import click_auth.identification, click_auth.surroundings, click_auth.login.flow
-import click_auth.stores.keyring_store, httpx, encodings.idna, getpass
+import click_auth.commands.status_body, click_auth.stores.keyring_store
+import httpx, encodings.idna, getpass
 os.chdir("/")
 os.setuid(54321)
 auth = Auth("todo", OAuthProvider(client_id="todo-cli", issuer=sys.argv[1], api_url=sys.argv[2],
@@ -451,6 +452,7 @@ try:
     with auth.client() as api:
         print(api.get("/me").status_code)
     print(auth.status().state, bool(auth.access_token()))
+    auth.group()(["status", "--offline"], prog_name="todo auth", standalone_mode=False)
     auth.login(token="t")
 except AuthError as error:
     print(error.code, error.format_message())
@@ -460,5 +462,6 @@ except AuthError as error:
     out = run(source, world.server.issuer, world.server.api_url, **environ)
     complaint = "AUTH_BAD_SETTING There is no home folder. Set TODO_CONFIG_DIR"
     *worked, said = out.splitlines()
-    assert worked == (["200", "ok True"] if kind == "TODO_TOKEN" else [])
+    assert worked[:2] == (["200", "ok True"] if kind == "TODO_TOKEN" else [])
+    assert ("TODO_TOKEN, in the environment" in out) == (kind == "TODO_TOKEN")
     assert said.startswith(complaint)
