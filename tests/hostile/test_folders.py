@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import ssl
 import stat
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 
 from click_auth import Account, ApiKeyProvider, Auth, AuthError, StorageUnavailable
 from click_auth.folders import make_private_folder
+from click_auth.lock import outlast_others
 from click_auth.stores.cache import FolderCache
 from click_auth.testing import logged_in
 from hostile.world import World
@@ -62,6 +64,18 @@ def test_a12_a_link_of_somebody_else_stands_for_no_folder_of_ours(
     assert sorted(target.rglob("*")) == before
     assert target.stat().st_mtime == 1
     assert len(world.server.posts("token")) == (place == "cache")
+
+
+@as_root
+def test_a12_nobody_waits_for_whoever_holds_a_lock_in_the_folder_of_another(world: World) -> None:
+    """What a lock file says is not read through a link of somebody else."""
+    target = world.folder / "target"
+    target.mkdir()
+    world.config.mkdir(0o700)
+    (world.config / "locks").symlink_to(target)
+    os.lchown(world.config / "locks", THEIRS, THEIRS)
+    with pytest.raises(StorageUnavailable, match="another user"):
+        outlast_others(world.config, "ada", time.monotonic() + 60)
 
 
 @as_root
@@ -235,6 +249,15 @@ def test_m9_lk_08_a_read_only_folder_has_the_right_words(world: World, command: 
     assert "permission denied" in done.err
     assert "TODO_CONFIG_DIR" in done.err
     assert world.record_bytes() == before
+
+
+def test_m9_a_logout_needs_no_lock_that_cannot_be_made(world: World) -> None:
+    """Something is in the place of `locks`: the record goes, and nothing untrue is said."""
+    logged_in(world.auth())
+    (world.config / "locks").write_text("in the way")
+    done = world.invoke("auth", "logout", "--no-revoke", storage="plaintext")
+    assert (done.status, "under way" in done.err) == (0, False), done.err
+    assert list(world.auth().accounts()) == []
 
 
 @posix
