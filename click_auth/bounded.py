@@ -18,11 +18,14 @@ class TimedOut(Exception):
     """The call was still running when its time was up."""
 
 
-def bounded(function: Callable[[], T], seconds: float) -> T:
+def bounded(
+    function: Callable[[], T], seconds: float, more: Callable[[], float] = lambda: 0.0
+) -> T:
     """Return what *function* returns, or raise what it raises, within *seconds*.
 
-    Raises `TimedOut` when it takes longer. It runs on a daemon thread, which neither a hanging
-    call nor the exit of the process waits for.
+    When they are over *more* is asked for how many are added; none, and this raises `TimedOut`.
+    *function* runs on a daemon thread, which neither a hanging call nor the exit of the process
+    waits for.
     """
     context = copy_context()  # so that it speaks in the voice of its caller
     done = threading.Event()
@@ -41,7 +44,7 @@ def bounded(function: Callable[[], T], seconds: float) -> T:
     left = seconds
     while not done.wait(min(left, _POLL_SECONDS)):
         left -= _POLL_SECONDS
-        if left <= 0:
+        if left <= 0 and (left := more()) <= 0:
             raise TimedOut
     if errors:
         raise errors[0]

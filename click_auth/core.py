@@ -100,7 +100,11 @@ class Core:
         from click_auth.stores.keyring_store import KeyringTokenStore  # noqa: PLC0415 - an edge
 
         return KeyringTokenStore(
-            self.settings.app_name, folder=self._folder, storage=storage, clock=self.clock
+            self.settings.app_name,
+            folder=self._folder,
+            storage=storage,
+            clock=self.clock,
+            environ=self.environment.environ,
         )
 
     @cached_property

@@ -16,7 +16,7 @@ from click_auth.defaults import DEFAULT_MIN_TTL
 from click_auth.errors import NotLoggedIn
 from click_auth.identity import Identity
 from click_auth.records import Record
-from click_auth.stores.held import Held, read_held
+from click_auth.stores.held import Held, find_held
 from click_auth.tokens import TokenBundle, is_fresh, to_posix
 
 if TYPE_CHECKING:
@@ -177,7 +177,7 @@ class StoredCredential(Renewable):
         record, held = self._record(stamp), self._held
         if held is None or held.record.generation != record.generation:
             is_good = self._is_fresh(record, min_ttl)
-            held = read_held(self._core.store, record) if is_good else None
+            held = find_held(self._core.store, record) if is_good else None
         elif not self._is_fresh(held.record, min_ttl):
             held = None
         if held is None or held.bundle.access_token == rejected:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 POLICIES = ("system", "fallback", "plaintext")
 _DERIVED = "<APP>_"
+_LONGEST_KEYRING_TIMEOUT = 3600.0
 
 
 class Environment:
@@ -77,6 +78,21 @@ class Environment:
             message = f"{name} is {policy!r}; it takes one of {', '.join(POLICIES)}."
             raise AuthError(message, code="AUTH_BAD_SETTING")
         return policy
+
+    @property
+    def keyring_timeout(self) -> float | None:
+        """How long a call to the keyring may take, in seconds. Raises on what is no such time."""
+        name, text = self.name("KEYRING_TIMEOUT"), self.value("KEYRING_TIMEOUT")
+        if text is None:
+            return None
+        try:
+            seconds = float(text)
+        except ValueError:
+            seconds = 0.0
+        if not 0 < seconds <= _LONGEST_KEYRING_TIMEOUT:
+            message = f"{name} is {text!r}; it takes a number of seconds."
+            raise AuthError(message, code="AUTH_BAD_SETTING")
+        return seconds
 
     @property
     def browser_forbidden(self) -> bool:

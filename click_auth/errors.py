@@ -111,6 +111,8 @@ class StorageUnavailable(AuthError):
 
     exit_code: ClassVar[int] = 6
     default_code: ClassVar[str] = STORE_READ_FAILED
+    is_late: bool = False
+    """Whether there only was no answer in time: what was asked may be done yet."""
 
 
 class Unwritable(StorageUnavailable):

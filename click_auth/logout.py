@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 from click_auth import voice
 from click_auth.binding import check_binding
 from click_auth.chosen import stored_record
-from click_auth.errors import AuthError, StorageUnavailable
+from click_auth.errors import AuthError, NotLoggedIn, StorageUnavailable
 from click_auth.lock import LockBusy, patience
 from click_auth.results import LogoutResult
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from click_auth.core import Core
     from click_auth.records import Record
     from click_auth.tokens import TokenBundle
@@ -52,7 +54,7 @@ def _forgotten(core: Core, record: Record, *, revoke: bool) -> LogoutResult:
                 stack.enter_context(core.store.lock(record.key))
         except LockBusy:
             voice.current().say("A refresh is under way; logging out all the same.")
-        bundle = _readable_bundle(core, record) if revoke else None
+        bundle = _left_to_revoke(core, record) if revoke else None
         left_behind = core.store.forget(record.key)
     if left_behind is not None:
         voice.current().warn(left_behind)
@@ -75,12 +77,27 @@ def _forgotten_damaged(core: Core, key: str) -> LogoutResult:
     return LogoutResult((key,), revoked=False)
 
 
-def _readable_bundle(core: Core, record: Record) -> TokenBundle | None:
-    """Return what is to be revoked: what a refresh has left, if one ended just now."""
+def _left_to_revoke(core: Core, record: Record) -> TokenBundle | None:
+    """Return those tokens that are there, "" for an access token: what a refresh has left."""
+    store = core.store
+    with suppress(StorageUnavailable):
+        store.adopt(record.key)
+        record = store.record_of(record.key) or record
+    access_token = _readable(store.access_token, record)
+    refresh_token = _readable(store.refresh_token, record)
+    if not (access_token or refresh_token):
+        voice.current().warn("The grant is not revoked at the server: there is no token for that.")
+        return None
+    return record.bundle(access_token or "", refresh_token)
+
+
+def _readable(read: Callable[[Record], str | None], record: Record) -> str | None:
     try:
-        return core.store.credential(core.store.record_of(record.key) or record)
+        return read(record)
+    except NotLoggedIn:
+        return None
     except AuthError as error:
-        voice.current().warn(f"The grant is not revoked at the server: {error.message}")
+        voice.current().warn(f"A token is not revoked at the server: {error.message}")
         return None
 
 

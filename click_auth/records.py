@@ -6,7 +6,7 @@ made of them. Both have the same fields, and a test holds them together.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from click_auth.identity import Identity
@@ -60,6 +60,12 @@ class Record:
     def is_rejected(self) -> bool:
         """Whether the server has called this very grant dead."""
         return self.rejected_generation == self.generation
+
+    def renamed(self, label: str | None) -> Record:
+        """Return this record with another label for its account, itself where that is None."""
+        who = self.account
+        account = who if label is None else Identity(who.id, label, who.instance, who.extra)
+        return replace(self, account=account)
 
     def bundle(self, token: str, refresh_token: str | None = None) -> TokenBundle:
         """Return the tokens that belong to this record, with what it knows of them."""

@@ -19,6 +19,7 @@ from click_auth.defaults import DEFAULT_MIN_TTL
 from click_auth.errors import (
     REFRESH_EXPIRED,
     REFRESH_UNAVAILABLE,
+    STORE_WRITE_FAILED,
     AnswerLost,
     NotLoggedIn,
     StorageUnavailable,
@@ -26,8 +27,8 @@ from click_auth.errors import (
 )
 from click_auth.lock import LockBusy, patience
 from click_auth.stores.base import Superseded
-from click_auth.stores.held import Held, read_held
-from click_auth.tokens import TokenBundle, is_fresh, to_posix
+from click_auth.stores.held import Held, find_held, find_token, read_held
+from click_auth.tokens import TokenBundle, carried_forward, is_fresh, to_posix
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,8 +38,11 @@ if TYPE_CHECKING:
     from click_auth.core import Core
     from click_auth.providers.base import Provider
     from click_auth.records import Record
+    from click_auth.stores.records import Reserve
 
     LockOf = Callable[[str], AbstractContextManager[None]]
+
+_LOST = "The next one may have to log in again."
 
 logger: logging.Logger = logging.getLogger("click_auth")
 
@@ -58,8 +62,19 @@ class Renewal:
     def run(self, lock_of: LockOf | None = None) -> Held:
         """Return what is there once somebody, perhaps we, has renewed the token. Blocks.
 
-        Raises `NotLoggedIn` when only a login helps, `Unreachable` when trying later does.
+        What could not be stored serves this process, with a warning. Raises `NotLoggedIn` when
+        only a login helps, `Unreachable` when trying later does, `StorageUnavailable` when the
+        server was not asked because its answer could not be kept.
         """
+        held = self.renewed(lock_of)
+        if held.unstored is not None:
+            voice.current().warn(
+                f"{held.unstored.message} This command goes on. {' '.join(held.unstored.hints)}"
+            )
+        return held
+
+    def renewed(self, lock_of: LockOf | None = None) -> Held:
+        """Return what `run` does, and say nothing of it where it could not be stored."""
         store = self.core.store
         deadline = time.monotonic() + self.core.lock_patience(self.seen.instance)
         try:
@@ -73,9 +88,10 @@ class Renewal:
             return self._after_waiting_in_vain(busy)
         except (Unreachable, StorageUnavailable):
             # While the access token is valid, a failure to renew it is no error at all.
-            if self.rejected is None and self._is_valid(self.seen):
-                return read_held(store, self.seen)
-            raise
+            held = self._stored(self.seen) if self._is_good_yet(self.seen) else None
+            if held is None:
+                raise
+            return held
 
     def _renewed_by_others(self, deadline: float) -> Held | None:
         """Return what whoever is on the lock now comes to store, None where it is ours to do.
@@ -91,27 +107,44 @@ class Renewal:
         """Return what is stored if it serves, None where the server has to be asked."""
         if record.is_rejected:
             raise ended(record)
-        return read_held(self.core.store, record) if self._is_served_by(record) else None
+        return self._stored(record) if self._is_served_by(record) else None
+
+    def _stored(self, record: Record) -> Held | None:
+        """Return what is stored, None where it is gone or is what the server has rejected."""
+        held = find_held(self.core.store, record)
+        return None if held is None or held.bundle.access_token == self.rejected else held
 
     def _under_the_lock(self) -> Held:
         store = self.core.store
+        store.adopt(self.seen.key)
         record = self._current()
         held = self._settled(record)
         if held is not None:
             return held
-        old = store.credential(record)
-        if old is None or old.refresh_token is None:
+        old = self._grant_of(record)
+        provider = self.core.provider(record.instance)
+        try:
+            with store.reserve(record) as reserve, signals.deferred():
+                return self._exchange(provider, old, reserve)
+        except (Unreachable, StorageUnavailable):
+            if old.bundle.access_token and self._is_good_yet(record):
+                return old
+            raise
+
+    def _grant_of(self, record: Record) -> Held:
+        """Return *record* with its refresh token, and its access token, "" where that is gone."""
+        store = self.core.store
+        refresh_token = store.refresh_token(record)
+        if refresh_token is None:
+            read_held(store, record)  # raises where nothing at all is left
             message = f"The credential of {record.account.name} cannot be renewed."
             raise NotLoggedIn(message, code=REFRESH_UNAVAILABLE)
-        provider = self.core.provider(record.instance)
-        store.check_writable(record.key)
-        with signals.deferred():
-            return self._exchange(provider, Held(record, old))
+        return Held(record, record.bundle(find_token(store, record) or "", refresh_token))
 
-    def _exchange(self, provider: Provider, old: Held) -> Held:
+    def _exchange(self, provider: Provider, old: Held, reserve: Reserve) -> Held:
         """Ask the server and store what it gives. Signals wait until this is done."""
         try:
-            fresh = _asked(provider, old.bundle)
+            old, fresh = self._ask(provider, old)
         except NotLoggedIn as error:
             return self._after_a_refusal(old.record, error)
         if not provider.same_account(fresh, old.record.account.id):
@@ -119,16 +152,35 @@ class Renewal:
             hints = [message, "Log in again."]
             swapped = NotLoggedIn(message, code=REFRESH_EXPIRED, hints=hints)
             return self._after_a_refusal(old.record, swapped)
-        bundle = _carried_forward(old.bundle, fresh)
+        store, bundle = self.core.store, carried_forward(old.bundle, fresh)
+        label = provider.renamed(fresh, old.record.account.label)
         try:
-            record = self.core.store.rotate(old.record, bundle)
+            with store.patiently():
+                record = store.rotate(old.record.renamed(label), bundle, reserve)
         except Superseded:  # by a logout or a login that did not wait: it stands
-            return read_held(self.core.store, self._current())
+            return read_held(store, self._current())
         except StorageUnavailable as error:
-            return _kept_in_memory(old.record, bundle, error)
+            return _kept_in_memory(old.record, bundle, error, reserve)
         logger.debug("renewed %s, generation %d", record.key, record.generation)
         self._warn_if_too_short(record)
         return Held(record, bundle)
+
+    def _ask(self, provider: Provider, old: Held) -> tuple[Held, TokenBundle]:
+        """Return what the server gives for *old*, or for what has taken the place of its token.
+
+        Somebody without our lock, an older version, writes its record last or has died before.
+        """
+        try:
+            return old, _asked(provider, old.bundle)
+        except NotLoggedIn as error:
+            record = self._current()
+            token = self.core.store.refresh_token(record)
+            is_other = token not in (None, old.bundle.refresh_token)
+            is_known = record.generation != old.record.generation
+            if error.code != REFRESH_EXPIRED or is_known or not is_other:
+                raise
+        newer = Held(record, replace(old.bundle, refresh_token=token))
+        return newer, _asked(provider, newer.bundle)
 
     def _after_a_refusal(self, record: Record, error: NotLoggedIn) -> Held:
         """Adopt what somebody without our lock has renewed; else remember that the grant is dead.
@@ -146,9 +198,10 @@ class Renewal:
 
     def _after_waiting_in_vain(self, busy: LockBusy) -> Held:
         record = self._current()
-        # While the access token is valid, a failure to renew it is no error at all.
-        if self._is_served_by(record) or (self.rejected is None and self._is_valid(record)):
-            return read_held(self.core.store, record)
+        is_good = self._is_served_by(record) or self._is_good_yet(record)
+        held = self._stored(record) if is_good else None
+        if held is not None:
+            return held
         message = f"Another process is renewing the credential and does not finish: {busy}."
         raise Unreachable(message, hints=["Try again later."])
 
@@ -161,13 +214,16 @@ class Renewal:
         return record
 
     def _is_served_by(self, record: Record) -> bool:
-        """Whether what is stored now will do, so that the server need not be asked."""
+        """Whether what is stored now lasts, so that the server need not be asked."""
         if self.rejected is not None:
-            others = self.core.store.access_token(record) != self.rejected
-            return others and self._is_valid(record)
+            return self._is_valid(record)
         if is_fresh(record, now=self.core.clock(), min_ttl=self.min_ttl):
             return True
         return record.generation != self.seen.generation and self._is_valid(record)
+
+    def _is_good_yet(self, record: Record) -> bool:
+        """Whether a failure to renew *record* is no error at all."""
+        return self.rejected is None and self._is_valid(record)
 
     def _is_valid(self, record: Record) -> bool:
         return is_fresh(record, now=self.core.clock(), min_ttl=0.0)
@@ -190,21 +246,16 @@ def _asked(provider: Provider, bundle: TokenBundle) -> TokenBundle:
     return provider.refresh(bundle)
 
 
-def _carried_forward(old: TokenBundle, fresh: TokenBundle) -> TokenBundle:
-    """Keep the refresh token and the scopes that the answer does not replace (section 6)."""
-    if fresh.refresh_token is None:
-        expiry = old.refresh_expires_at
-        fresh = replace(fresh, refresh_token=old.refresh_token, refresh_expires_at=expiry)
-    return fresh if fresh.scopes is not None else replace(fresh, scopes=old.scopes)
-
-
-def _kept_in_memory(record: Record, bundle: TokenBundle, error: StorageUnavailable) -> Held:
-    voice.current().warn(
-        f"The renewed credential of {record.account.name} could not be stored: {error.message} "
-        "This command goes on; the next one may have to log in again."
+def _kept_in_memory(
+    record: Record, bundle: TokenBundle, error: StorageUnavailable, reserve: Reserve
+) -> Held:
+    unstored = StorageUnavailable(
+        f"The renewed credential of {record.account.name} could not be stored: {error.message}",
+        code=STORE_WRITE_FAILED,
+        hints=["The next one tries it again." if reserve.is_used else _LOST],
     )
     expiry = to_posix(bundle.expires_at)
-    return Held(replace(record, access_token_expires_at=expiry), bundle)
+    return Held(replace(record, access_token_expires_at=expiry), bundle, unstored)
 
 
 def refresh_access_token(
@@ -225,16 +276,19 @@ def refresh_access_token(
     """
     core = auth.core
     record = chosen_record(core, user, instance)
-    if rejected is None and is_fresh(record, now=core.clock(), min_ttl=min_ttl):
-        return read_held(core.store, record).bundle
-    return Renewal(core, record, min_ttl, rejected).run(lock).bundle
+    is_good = rejected is None and is_fresh(record, now=core.clock(), min_ttl=min_ttl)
+    held = find_held(core.store, record) if is_good else None
+    return (held or Renewal(core, record, min_ttl, rejected).run(lock)).bundle
 
 
 def rotate_now(core: Core, user: str | None, instance: str | None) -> Held:
     """Rotate the credential of a stored account whatever is left of it; return the new one.
 
-    Of two processes that do it at once the second adopts what the first has got.
+    Of two processes that do it at once the second adopts what the first has got. Raises
+    `StorageUnavailable` also where the new credential could not be stored.
     """
     record = chosen_record(core, user, instance)
-    current = read_held(core.store, record).bundle
-    return Renewal(core, record, rejected=current.access_token).run()
+    held = Renewal(core, record, rejected=find_token(core.store, record) or "").renewed()
+    if held.unstored is not None:
+        raise held.unstored
+    return held

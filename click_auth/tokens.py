@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -39,6 +39,21 @@ class TokenBundle(Unpickled):
     token_type: str = "Bearer"  # noqa: S105 - the name of a scheme
     id_token: str | None = field(default=None, repr=False)
     extra: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+
+def carried_forward(old: TokenBundle, fresh: TokenBundle) -> TokenBundle:
+    """Return *fresh* with what of *old* the answer does not replace (RFC 6749 section 6)."""
+    if fresh.refresh_token is None:
+        expiry = old.refresh_expires_at
+        fresh = replace(fresh, refresh_token=old.refresh_token, refresh_expires_at=expiry)
+    return fresh if fresh.scopes is not None else replace(fresh, scopes=old.scopes)
+
+
+def usable(secret: object) -> str | None:
+    """Return *secret* if a request can carry it (RFC 6749 appendix A.12), None of any other."""
+    if not isinstance(secret, str) or not (secret.isascii() and secret.isprintable()):
+        return None
+    return secret if secret and secret == secret.strip() else None
 
 
 def is_fresh(record: Record, *, now: float, min_ttl: float) -> bool:

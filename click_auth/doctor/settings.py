@@ -81,6 +81,7 @@ def _effects(core: Core) -> dict[str, tuple[str, bool]]:
         env.name("CLIENT_ID"): client,
         env.name("CLIENT_SECRET"): client,
         env.name("AUTH_STORAGE"): ("where new tokens go", settings.store is None),
+        env.name("KEYRING_TIMEOUT"): ("seconds that the keyring is given", settings.store is None),
         env.name("CONFIG_DIR"): ("where records and locks are", settings.folder is None),
         env.name("AUTH_DEBUG"): ("what happens is logged on stderr, secrets never", env.debug),
         env.name("NO_BROWSER"): ("pages are printed, not opened", env.browser_forbidden),

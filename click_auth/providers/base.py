@@ -90,6 +90,16 @@ class Provider(ABC):
         del bundle, account_id
         return True
 
+    def renamed(self, bundle: TokenBundle, label: str | None) -> str | None:
+        """Return the new label that a refreshed *bundle* gives the account, None where it stays.
+
+        *label* is the one it has. No I/O. The default is what `refresh` has put into the
+        bundle's `extra` as "label".
+        """
+        del label
+        new = bundle.extra.get("label")
+        return new if isinstance(new, str) and new else None
+
     def refresh(self, bundle: TokenBundle) -> TokenBundle:
         """Return new tokens for the refresh token of *bundle*. Blocks.
 

@@ -108,9 +108,13 @@ def named(claims: Mapping[str, Any]) -> dict[str, str]:
     if subject is None:
         said = "no sub" if claims.get("sub") in (None, "") else "its sub is no text"
         raise _answered(f"the server did not say who logged in ({said})")
+    labels = _labels(claims)
+    return {"id": subject, "label": labels[0]} if labels else {"id": subject}
+
+
+def _labels(claims: Mapping[str, Any]) -> list[str]:
     labels = (claims.get(name) for name in _LABELS)
-    label = next((text for text in labels if isinstance(text, str) and inert(text)), None)
-    return {"id": subject} if label is None else {"id": subject, "label": inert(label)}
+    return [inert(text) for text in labels if isinstance(text, str) and inert(text)]
 
 
 def _answered(what: str) -> EndpointFailed:
@@ -129,3 +133,16 @@ def same_account(provider: OAuthProvider, bundle: TokenBundle, account_id: str) 
     from click_auth.providers.id_token import unverified_claims  # noqa: PLC0415 - rare
 
     return subject_of(unverified_claims(bundle.id_token or "")) in (None, account_id)
+
+
+def renamed(provider: OAuthProvider, bundle: TokenBundle, label: str | None) -> str | None:
+    """Return the first name in the ID token of a refresh, unless *label* is one of its names.
+
+    An application that identifies by itself has names of its own, and keeps them.
+    """
+    if not _goes_by_subject(provider, bundle) or bundle.id_token is None or label is None:
+        return None
+    from click_auth.providers.id_token import unverified_claims  # noqa: PLC0415 - rare
+
+    labels = _labels(unverified_claims(bundle.id_token) or {})
+    return labels[0] if labels and label not in labels else None

@@ -182,6 +182,12 @@ class OAuthProvider(Provider):
 
         return identity.same_account(self, bundle, account_id)
 
+    def renamed(self, bundle: TokenBundle, label: str | None) -> str | None:
+        """Return the name in a refreshed ID token, where *label* is none of its names any more."""
+        from click_auth.providers import identity  # noqa: PLC0415
+
+        return identity.renamed(self, bundle, label)
+
     def refresh(self, bundle: TokenBundle) -> TokenBundle:
         """Return new tokens for the refresh token of *bundle*, in one POST. Blocks."""
         from click_auth.providers import grant  # noqa: PLC0415

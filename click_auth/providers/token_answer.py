@@ -10,14 +10,13 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from click_auth.providers.endpoint import SUCCESS, EndpointFailed
-from click_auth.tokens import TokenBundle, from_posix
+from click_auth.tokens import TokenBundle, from_posix, usable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
 LONGEST_LIFE = 100 * 365.25 * 86400  # seconds; what is said to live longer has no known expiry
-_TOKEN = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")  # RFC 6749 appendix A.12
 _NUMBER = re.compile(r"[0-9]{1,20}(?:\.[0-9]+)?")
 _SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")  # section 3.3
 _KNOWN = ("access_token", "refresh_token", "token_type", "expires_in", "scope", "id_token", "error")
@@ -60,13 +59,10 @@ def bundle_from(
 
 def usable_token(token: object, name: str) -> str:
     """Return *token* if it is one that can be sent: printable ASCII. Raises `EndpointFailed`."""
-    if not _is_usable(token):
+    secret = usable(token)
+    if secret is None:
         raise _unusable(f"no usable {name}")
-    return str(token)
-
-
-def _is_usable(token: object) -> bool:
-    return isinstance(token, str) and _TOKEN.fullmatch(token) is not None
+    return secret
 
 
 def expiry(lives: object, sent_at: float) -> float | None:
@@ -100,7 +96,7 @@ def _check_type(kind: object, expected: str, renews: TokenBundle | None) -> None
 
 
 def _refresh_token(token: object, renews: TokenBundle | None) -> str | None:
-    if token in (None, "") or (renews is not None and not _is_usable(token)):
+    if token in (None, "") or (renews is not None and usable(token) is None):
         return None  # a refresh goes on with the one that there is
     return usable_token(token, "refresh token")
 

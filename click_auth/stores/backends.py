@@ -11,6 +11,17 @@ _WINDOWS_CHARACTERS = 1200  # 2,560 bytes of UTF-16, and room for what the backe
 
 _STORE_NOTHING = ("keyring.backends.null", "keyring.backends.fail")
 
+# Nothing else is imported because a record names it: it might lie in the current directory.
+_KNOWN = {
+    "keyring.backends.SecretService.Keyring",
+    "keyring.backends.libsecret.Keyring",
+    "keyring.backends.kwallet.DBusKeyring",
+    "keyring.backends.kwallet.DBusKeyringKWallet4",
+    "keyring.backends.macOS.Keyring",
+    "keyring.backends.Windows.WinVaultKeyring",
+}
+_ON_A_BUS = ("SecretService", "libsecret", "kwallet")
+
 
 class Backend(NamedTuple):
     """What matters about a keyring backend.
@@ -29,13 +40,17 @@ class Backend(NamedTuple):
         return "keyring.backends.macOS" in self.name
 
     @property
+    def is_on_a_bus(self) -> bool:
+        """Whether it asks another process on the session bus."""
+        return any(each in self.name for each in _ON_A_BUS)
+
+    @property
     def origin(self) -> str | None:
-        """The name by which keyring loads it again without a search; None of what is not its own.
+        """The name by which keyring loads it again without a search; None of what is not known.
 
         A chain of backends has no such name: it is made of what a search finds.
         """
-        is_own = self.name.startswith(("keyring.backends.", "keyrings."))
-        return self.name if is_own and " " not in self.name else None
+        return self.name if self.name in _KNOWN else None
 
 
 def facts_of(backend: object) -> Backend:

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 from click_auth.identity import identity_of
 from click_auth.providers.base import Binding
 from click_auth.records import CUSTOM, Record
+from click_auth.stores.records import Reserve
 from click_auth.stores.selection import select
-from click_auth.tokens import TokenBundle, to_posix
+from click_auth.tokens import TokenBundle, to_posix, usable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from click_auth.identity import Identity
@@ -156,8 +157,16 @@ class TokenStore(ABC):
         return self.active_bundle(record.key)
 
     def access_token(self, record: Record) -> str | None:
-        """Return the access token that belongs to *record*, and touch no other secret."""
-        return self.active(record.key)
+        """Return the access token that belongs to *record*, and touch no other secret.
+
+        None where there is none that could be sent.
+        """
+        return usable(self.active(record.key))
+
+    def refresh_token(self, record: Record) -> str | None:
+        """Return the refresh token that belongs to *record*, None as for `access_token`."""
+        bundle = self.credential(record)
+        return None if bundle is None else usable(bundle.refresh_token)
 
     def patiently(self) -> contextlib.AbstractContextManager[None]:
         """Return a block within which the store waits as long as a person takes to unlock it."""
@@ -176,6 +185,22 @@ class TokenStore(ABC):
         `StorageUnavailable` where it certainly cannot.
         """
 
+    @contextlib.contextmanager
+    def reserve(self, record: Record) -> Iterator[Reserve]:
+        """Hold room for what a refresh of *record* brings: the block may spend its grant.
+
+        `rotate` is given what this yields. Raises `StorageUnavailable` where the result certainly
+        cannot be stored.
+        """
+        self.check_writable(record.key)
+        yield Reserve()
+
+    def adopt(self, key: str) -> None:
+        """Store what a refresh could only keep in its `Reserve`. Call it under the account's lock.
+
+        Raises `StorageUnavailable` where that fails still.
+        """
+
     def log_in(self, account: Account, bundle: TokenBundle, binding: Binding = UNBOUND) -> Record:
         """Store a new grant, make its account the default one, and return its record.
 
@@ -185,17 +210,21 @@ class TokenStore(ABC):
         expires_at = to_posix(bundle.expires_at)
         return _custom(identity_of(account), access_token_expires_at=expires_at)
 
-    def rotate(self, expected: Record, bundle: TokenBundle, label: str | None = None) -> Record:
+    def rotate(
+        self, expected: Record, bundle: TokenBundle, reserve: Reserve | None = None
+    ) -> Record:
         """Store what a refresh yielded in place of *expected*, and return the new record.
 
+        The account is as *expected* names it now. What cannot be stored is kept in *reserve*.
         Raises `Superseded` when the stored record is not *expected* any more.
         """
-        account = self.active_account(expected.key)
-        if account is None:
+        from click_auth.models import Account  # noqa: PLC0415 - pydantic, when needed
+
+        if self.active_account(expected.key) is None:
             raise Superseded
-        self.set_bundle(account, bundle)
+        self.set_bundle(Account.of(expected.account), bundle)
         expires_at = to_posix(bundle.expires_at)
-        return _custom(identity_of(account), access_token_expires_at=expires_at)
+        return _custom(expected.account, access_token_expires_at=expires_at)
 
     def reject(self, record: Record) -> None:
         """Remember that the server called the grant of *record* dead."""

@@ -107,11 +107,16 @@ def sweep_leftovers(path: Path) -> None:
                 target.with_name(entry.name).unlink(missing_ok=True)
 
 
-def check_room(path: Path, size: int) -> None:
-    """Raise `StorageUnavailable` when a file of *size* bytes cannot be written beside *path*."""
-    with folders.writing(path), _beside(resolved(path)) as probe:
+def check_room(path: Path, size: int, kept: Path | None = None) -> None:
+    """Raise `StorageUnavailable` when a file of *size* bytes cannot be put beside *path*.
+
+    It is written and renamed, as `replace_private` does; to *kept*, where it is to stay.
+    """
+    target = resolved(path)
+    with folders.writing(path), _beside(target) as probe, _beside(target) as renamed:
         write_new(probe, bytes(size))
-        probe.unlink(missing_ok=True)
+        _rename(probe, kept or renamed)
+        renamed.unlink(missing_ok=True)
 
 
 def resolved(path: Path) -> Path:

@@ -1,7 +1,8 @@
 """The operating system's keyring: the only module that knows the library `keyring`.
 
 Every call is made on a daemon thread and bounded, because a backend may wait for ever for a
-prompt that nobody sees; every exception becomes a `StorageUnavailable` that says what happened.
+prompt that nobody sees; where somebody may see it they are told, and given the time to answer.
+Every exception becomes a `StorageUnavailable` that says what happened.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import time
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from click_auth import terminal, voice
 from click_auth.bounded import TimedOut, bounded
 from click_auth.errors import StorageUnavailable
 from click_auth.stores import secret_service
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 CALL_SECONDS = 3.0
+PERSON_SECONDS = 60.0
 
 REFUSAL = "CLICK_AUTH_REFUSE_KEYRING"
 
@@ -37,23 +40,52 @@ guard: Callable[[str], None] | None = None
 _SETTINGS = ("PYTHON_KEYRING_BACKEND", "KEYRING_PROPERTY_")
 _DELETIONS = 3  # a keyring may hold a secret twice; delete takes one
 _MACOS_PAUSE_SECONDS = 0.05
+_LATE_READ = 2.5  # times the bound
 
-seconds_per_call: ContextVar[float] = ContextVar("click_auth_keyring_seconds", default=CALL_SECONDS)
+seconds_per_call: ContextVar[float | None] = ContextVar("click_auth_keyring_seconds", default=None)
+"""In place of the keychain's own first bound."""
+
+most_seconds: ContextVar[float | None] = ContextVar("click_auth_keyring_most", default=None)
+"""How long a call may take where a prompt is answered; None: that depends on the terminal."""
 
 
 class KeyringRefused(AssertionError):
     """The environment forbids any contact with the keyring: a test's child process."""
 
 
+class _Wait:
+    """How long one call may take: *first* seconds, then more where a person may be asked."""
+
+    def __init__(self, first: float, *, reading: bool) -> None:
+        most = most_seconds.get()
+        if most is None and terminal.is_terminal(sys.stderr):
+            most = PERSON_SECONDS
+        self.seconds = first
+        self._is_told = most is not None
+        # Where nobody is told, an answer to a read may be late all the same: it does no harm.
+        self._left = (most or (_LATE_READ if reading else 1) * first) - first
+
+    def more(self) -> float:
+        """Return how many seconds there are beyond the first, and say why; the second time none."""
+        more, self._left = max(self._left, 0.0), 0.0
+        self.seconds += more
+        if more and self._is_told:
+            voice.current().say("The keyring is waiting, perhaps for you to answer its prompt.")
+        return more
+
+
 class Keychain:
     """The slots of one application, as the backend has them, and what is known of the backend.
 
-    Every method raises `KeyringTrouble`.
+    A call may take *seconds*, longer where a person may be asked. Every method raises
+    `KeyringTrouble`.
     """
 
-    def __init__(self, app_name: str) -> None:
+    def __init__(self, app_name: str, seconds: float = CALL_SECONDS) -> None:
         self.backend: Backend = Backend()
         self._app_name = app_name
+        self._seconds = seconds
+        self._is_bus_ours = False
         self._remembered: str | None = None
         self._loaded: KeyringBackend | None = None
         self._stuck: threading.Event | None = None
@@ -129,13 +161,21 @@ class Keychain:
         if self._remembered != secret_service.BACKEND or (not is_ours and _is_chosen()):
             return None
         _ask_guard(f"read {slot}")
-        text = secret_service.glance(*self._place(slot))
+        wait = self._wait(reading=True)
+        try:
+            text = secret_service.glance(*self._place(slot), wait.seconds, wait.more)
+        except TimeoutError:  # keyring would ask the same service, and the person, once more
+            self.backend = Backend(secret_service.BACKEND)
+            raise self._trouble("hanging", f"after {wait.seconds:g} s") from None
         if text is not None:
             self.backend = Backend(secret_service.BACKEND)
         return text
 
     def _get(self, slot: str) -> str | None:
-        text = self._call(f"read {slot}", lambda backend: backend.get_password(*self._place(slot)))
+        def get(backend: KeyringBackend) -> str | None:
+            return backend.get_password(*self._place(slot))
+
+        text = self._call(f"read {slot}", get, reading=True)
         return None if text is None else str(text)
 
     def _set(self, slot: str, text: str) -> None:
@@ -154,7 +194,12 @@ class Keychain:
     def _place(self, slot: str) -> tuple[str, str]:
         return f"{self._app_name}/{slot}", slot
 
-    def _call(self, description: str, function: Callable[[KeyringBackend], T]) -> T:
+    def _wait(self, *, reading: bool) -> _Wait:
+        return _Wait(seconds_per_call.get() or self._seconds, reading=reading)
+
+    def _call(
+        self, description: str, function: Callable[[KeyringBackend], T], *, reading: bool = False
+    ) -> T:
         """Return what *function* returns for the backend in use."""
         _ask_guard(description)
         if self._stuck is not None and not self._stuck.is_set():
@@ -169,12 +214,14 @@ class Keychain:
             finally:
                 finished.set()
 
-        seconds = seconds_per_call.get()
+        wait = self._wait(reading=reading)
         try:
-            result, error = bounded(run, seconds)
+            result, error = bounded(run, wait.seconds, wait.more)
         except TimedOut:
             self._stuck = finished
-            raise self._trouble("hanging", f"after {seconds:g} s") from None
+            raise self._trouble("hanging", f"after {wait.seconds:g} s") from None
+        if isinstance(error, KeyringTrouble):
+            raise error
         if error is not None:
             raise trouble_of(error, self.backend.name) from None
         return result  # type: ignore[no-any-return]
@@ -193,6 +240,10 @@ class Keychain:
             self.backend = Backend(os.environ.get("PYTHON_KEYRING_BACKEND", "unknown"))
             raise NoBackend from error
         self.backend = facts_of(backend)
+        if self.backend.is_on_a_bus and not self._is_bus_ours:
+            if secret_service.is_foreign_bus():
+                raise self._trouble("absent", "the session bus is another user's")
+            self._is_bus_ours = True
         return backend
 
     def _load_remembered(self) -> KeyringBackend | None:

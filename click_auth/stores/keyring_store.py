@@ -11,7 +11,7 @@ from click_auth.stores.record_file import RecordFile
 from click_auth.stores.recorded import RecordedTokenStore
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from click_auth.stores.system_vault import SystemVault
@@ -22,7 +22,8 @@ class KeyringTokenStore(RecordedTokenStore):
 
     *folder* is by default where the application named *service* keeps such things. *storage* is
     the policy: "system", "fallback" (to the record file, loudly) or "plaintext" (in the record
-    file). *clock* tells POSIX seconds. No I/O until used.
+    file). *clock* tells POSIX seconds. *environ* is where the person's own settings are looked
+    up, by default the process's environment. No I/O until used.
     """
 
     def __init__(
@@ -32,13 +33,14 @@ class KeyringTokenStore(RecordedTokenStore):
         folder: Path | str | None = None,
         storage: str = "fallback",
         clock: Callable[[], float] = time.time,
+        environ: Mapping[str, str] | None = None,
     ) -> None:
         if storage not in POLICIES:
             raise ValueError(f"storage is one of {', '.join(POLICIES)}, not {storage!r}")
         self.service = service
         self.storage = storage
-        environment = Environment(service)
-        own = environment.folder if folder is None else environment.expanded(folder)
+        self._environment = Environment(service, environ)
+        own = self._environment.folder if folder is None else self._environment.expanded(folder)
         self._file = RecordFile(own)
         self._has_own_folder = folder is not None
         super().__init__(self._file, storage, clock)
@@ -48,7 +50,8 @@ class KeyringTokenStore(RecordedTokenStore):
         """The keyring, as far as this application knows it."""
         from click_auth.stores.system_vault import SystemVault  # noqa: PLC0415 - for tokens only
 
-        return SystemVault(self.service)
+        seconds = self._environment.keyring_timeout
+        return SystemVault(self.service) if seconds is None else SystemVault(self.service, seconds)
 
     @property
     def folder(self) -> Path | None:

@@ -63,8 +63,12 @@ class MemoryVault:
     def probe(self) -> None:
         """Memory keeps what it is given."""
 
-    def patiently(self) -> contextlib.AbstractContextManager[None]:
+    def confirm(self, slot: str, origin: str | None = None) -> None:
+        """Memory keeps what it is given."""
+
+    def waiting(self, seconds: float) -> contextlib.AbstractContextManager[None]:
         """Memory prompts nobody."""
+        del seconds
         return contextlib.nullcontext()
 
 

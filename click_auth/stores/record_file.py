@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from click_auth import voice
 from click_auth.errors import STORE_WRITE_FAILED, StorageUnavailable
 from click_auth.folders import make_private_folder, writing
+from click_auth.keys import slot_name
 from click_auth.stores.files import (
     PRIVATE_FILE,
     TooLarge,
@@ -18,11 +19,13 @@ from click_auth.stores.files import (
     resolved,
     sweep_leftovers,
 )
-from click_auth.stores.records import DamagedRecords, Records, damaged_records
+from click_auth.stores.records import DamagedRecords, Records, Reserve, damaged_records
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from click_auth.records import Record
 
 FILE_NAME = "auth.json"
 LOCK_SECONDS = 10.0
@@ -105,6 +108,44 @@ class RecordFile(Records):
         with self.alone():  # another writer would sweep what is written on trial
             check_room(self.path, len(self.content()) + _ROOM_TO_GROW)
 
+    @contextlib.contextmanager
+    def reserve(self, key: str) -> Iterator[Reserve]:
+        """Hold a file beside the records, open, so that it can be written whatever comes.
+
+        Raises `StorageUnavailable` when a transaction would fail.
+        """
+        from click_auth.stores.unstored import HeldFile  # noqa: PLC0415 - for a refresh
+
+        self.document()
+        path, held = self._reserve_path(key), None
+        with self.alone():
+            check_room(self.path, len(self.content()) + 2 * _ROOM_TO_GROW, path)
+        try:
+            with contextlib.closing(HeldFile(path, _ROOM_TO_GROW)) as held:
+                yield held
+        finally:
+            if held is None or not held.is_used:
+                _remove(path)
+
+    def reserved(self, key: str) -> tuple[Record, Record] | None:
+        """Return what a `HeldFile` keeps of *key*; None where none has been written to its end."""
+        content = read_private(self._reserve_path(key))
+        if content is None:
+            return None
+        from click_auth.stores.unstored import kept_in  # noqa: PLC0415 - where there is one
+
+        kept = kept_in(content)
+        return kept if kept is not None and kept[1].key == key else None
+
+    def drop_reserve(self, key: str) -> None:
+        """Remove the file of *key* that a `HeldFile` has left, or a process that was killed."""
+        with contextlib.suppress(StorageUnavailable):
+            _remove(self._reserve_path(key))
+
+    def _reserve_path(self, key: str) -> Path:
+        target = resolved(self.path)
+        return target.with_name(f"{target.name}.{slot_name(key)}.unstored")
+
     def stamp(self) -> object:
         """Return what differs once the file was written, None where there is none."""
         try:
@@ -139,3 +180,8 @@ class RecordFile(Records):
             with writing(target):
                 aside.rename(target)
             raise
+
+
+def _remove(path: Path) -> None:
+    with contextlib.suppress(OSError):
+        path.unlink()

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from abc import abstractmethod
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from click_auth import voice
-from click_auth.errors import ACCOUNT_NOT_FOUND, NotLoggedIn, UsageError
+from click_auth.errors import ACCOUNT_NOT_FOUND, NotLoggedIn, StorageUnavailable, UsageError
 from click_auth.identity import identity_of
 from click_auth.keys import refresh_slot_name, slot_name
 from click_auth.records import PLAINTEXT, SYSTEM
 from click_auth.stores.base import UNBOUND, TokenStore
-from click_auth.stores.records import is_same_credential
+from click_auth.stores.records import Reserve, is_same_credential
 from click_auth.stores.selection import select
-from click_auth.tokens import TokenBundle
+from click_auth.tokens import TokenBundle, usable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from contextlib import AbstractContextManager
 
     from click_auth.identity import Identity
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from click_auth.stores.records import Records
     from click_auth.stores.registrations import StoredRegistrations
     from click_auth.stores.vault import Vault
+
+PATIENT_SECONDS = 60.0
 
 
 class RecordedTokenStore(TokenStore):
@@ -111,10 +114,7 @@ class RecordedTokenStore(TokenStore):
 
         Raises `NotLoggedIn` where it is gone.
         """
-        if record.storage == PLAINTEXT:
-            token = record.fallback_token
-        else:
-            token = self.vault.get(slot_name(record.key), record.backend)
+        token = self._secret(record, slot_name(record.key), record.fallback_token)
         if token is not None:
             return token
         current = self.records.find(record.key)  # it may have moved since *record* was read
@@ -126,14 +126,20 @@ class RecordedTokenStore(TokenStore):
 
     def credential(self, record: Record) -> TokenBundle:
         """Return all tokens that belong to *record*, the refresh token included."""
-        return record.bundle(self.access_token(record), self._refresh_token(record))
+        return record.bundle(self.access_token(record), self.refresh_token(record))
 
-    def _refresh_token(self, record: Record) -> str | None:
-        if record.storage == PLAINTEXT:
-            return record.fallback_refresh_token
-        if record.has_refresh_token is False:
+    def refresh_token(self, record: Record) -> str | None:
+        """Return the refresh token that belongs to *record*, None where it is gone."""
+        if record.has_refresh_token is False and record.storage != PLAINTEXT:
             return None
-        return self.vault.get(refresh_slot_name(record.key), record.backend)
+        slot = refresh_slot_name(record.key)
+        return self._secret(record, slot, record.fallback_refresh_token)
+
+    def _secret(self, record: Record, slot: str, in_record: str | None) -> str | None:
+        """Return a secret from its place; one that nobody could send is none."""
+        if record.storage == PLAINTEXT:
+            return usable(in_record)
+        return usable(self.vault.get(slot, record.backend))
 
     def stamp(self) -> object:
         """Return something cheap that differs once another process has written."""
@@ -147,13 +153,40 @@ class RecordedTokenStore(TokenStore):
 
     def patiently(self) -> AbstractContextManager[None]:
         """Return a block within which the vault waits as long as a person takes to unlock it."""
-        return self.vault.patiently()
+        return self.vault.waiting(PATIENT_SECONDS)
 
     def check_writable(self, key: str | None = None) -> None:
         """Find out before a grant is spent whether its result can be stored."""
         self.records.check_writable()
         if self.policy == SYSTEM:
             (self.vault.probe if key is None else self.vault.check)()
+
+    @contextlib.contextmanager
+    def reserve(self, record: Record) -> Iterator[Reserve]:
+        """Hold room for what a refresh of *record* brings, having written in each place."""
+        with self.records.reserve(record.key) as reserve:
+            self._check_vault(record)
+            yield reserve
+
+    def _check_vault(self, record: Record) -> None:
+        """Write the refresh slot once more, where the tokens are to stay, or to come, in it."""
+        must_take_them = self.policy == SYSTEM
+        if self.policy == PLAINTEXT or (record.storage == PLAINTEXT and not must_take_them):
+            return
+        try:
+            self.vault.confirm(refresh_slot_name(record.key), record.backend)
+        except StorageUnavailable as trouble:
+            # Whoever is only late may take them yet: that moves nothing into the file.
+            if must_take_them or trouble.is_late:
+                raise
+
+    def adopt(self, key: str) -> None:
+        """Put into the records what a refresh could only keep beside them."""
+        kept = self.records.reserved(key)
+        if kept is not None:
+            from click_auth.stores.writes import adopt  # noqa: PLC0415 - rare
+
+            adopt(self, *kept)
 
     def log_in(self, account: Account, bundle: TokenBundle, binding: Binding = UNBOUND) -> Record:
         """Store a new grant, make its account the default one, and return its record."""
@@ -175,7 +208,9 @@ class RecordedTokenStore(TokenStore):
         identity = identity_of(account)
         Write(self).log_in(identity, bundle, UNBOUND, promote_default=promote_default)
 
-    def rotate(self, expected: Record, bundle: TokenBundle, label: str | None = None) -> Record:
+    def rotate(
+        self, expected: Record, bundle: TokenBundle, reserve: Reserve | None = None
+    ) -> Record:
         """Store what a refresh yielded in place of *expected*, and return the new record.
 
         Raises `Superseded` when the stored record is not *expected* any more, and
@@ -184,8 +219,8 @@ class RecordedTokenStore(TokenStore):
         from click_auth.stores.writes import Write  # noqa: PLC0415 - as above
 
         if bundle.refresh_token is None:
-            bundle = replace(bundle, refresh_token=self._refresh_token(expected))
-        return Write(self).rotate(expected, bundle, label)
+            bundle = replace(bundle, refresh_token=self.refresh_token(expected))
+        return Write(self).rotate(expected, bundle, reserve or Reserve())
 
     def reject(self, record: Record) -> None:
         """Remember that the server called the grant of *record* dead, if it still is stored."""

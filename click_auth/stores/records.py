@@ -21,6 +21,18 @@ class DamagedRecords(StorageUnavailable):
     """The place does not hold what records are: a login may keep it aside and start anew."""
 
 
+class Reserve:
+    """Room for one record, held while a grant is spent; this one has none.
+
+    `is_used` says whether a record lies there that could not be put where it belongs.
+    """
+
+    is_used = False
+
+    def keep(self, expected: Record, record: Record) -> None:
+        """Keep *record*, which was to replace *expected*, if there is room. Never raises."""
+
+
 class Records(ABC):
     """The records of one application, wherever their text lies.
 
@@ -47,6 +59,21 @@ class Records(ABC):
     @abstractmethod
     def check_writable(self) -> None:
         """Raise `StorageUnavailable` when a transaction would fail."""
+
+    @contextlib.contextmanager
+    def reserve(self, key: str) -> Iterator[Reserve]:
+        """Hold room for the record of *key*. Raises `StorageUnavailable` as `check_writable`."""
+        del key
+        self.check_writable()
+        yield Reserve()
+
+    def reserved(self, key: str) -> tuple[Record, Record] | None:
+        """Return what a `Reserve` keeps of *key*: the record to be replaced, and the new one."""
+        del key
+        return None
+
+    def drop_reserve(self, key: str) -> None:  # noqa: B027 - memory has none
+        """Remove what a `Reserve` keeps of *key*. Never raises."""
 
     @abstractmethod
     def stamp(self) -> object:

@@ -68,6 +68,7 @@ def sweep(store: RecordedTokenStore, keys: list[str]) -> None:
 
 def _take_out(store: RecordedTokenStore, key: str) -> bool:
     """Take the record of *key* out, good or bad; return whether its slots are to be emptied."""
+    store.records.drop_reserve(key)
     with store.records.transaction() as draft:
         record = draft.records.get(key)
         is_bad = draft.records.reason(key) is not None

@@ -8,12 +8,16 @@ asked. It stands on jeepney, as keyring's backend does.
 
 from __future__ import annotations
 
+import os
 import sys
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 from importlib import import_module
 from itertools import count
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 BACKEND = "keyring.backends.SecretService.Keyring"
 """The backend whose secrets this module finds."""
@@ -28,16 +32,42 @@ _PIECE_BYTES = 1 << 16
 _PAUSE_SECONDS = 0.005
 
 
-def glance(service: str, user: str, seconds: float = SECONDS) -> str | None:
-    """Return the secret of *user* under *service*, None for "do not know". Never raises."""
+class ForeignBus(Exception):
+    """The socket at the bus's address is neither this user's nor root's."""
+
+
+def glance(
+    service: str, user: str, seconds: float = SECONDS, more: Callable[[], float] = lambda: 0.0
+) -> str | None:
+    """Return the secret of *user* under *service*, None for "do not know".
+
+    When *seconds* are over *more* is asked for how many are added; none, and this raises
+    TimeoutError, and nothing else ever.
+    """
     if sys.platform != "linux":
         return None
     try:
-        with closing(_Conversation(seconds)) as bus:
+        with closing(_Conversation(seconds, more)) as bus:
             bus.introduce_ourselves()
             return _secret(bus, service, user)
+    except TimeoutError:
+        raise
     except Exception:  # noqa: BLE001 - keyring is asked next, and says what is the matter
         return None
+
+
+def is_foreign_bus() -> bool:
+    """Return whether whoever serves the session bus is certainly neither this user nor root."""
+    if sys.platform != "linux":
+        return False
+    try:
+        with closing(_Conversation(SECONDS, lambda: 0.0)) as bus:
+            bus.connect()
+    except ForeignBus:
+        return True
+    except Exception:  # noqa: BLE001 - no bus, no jeepney: keyring says what is the matter
+        return False
+    return False
 
 
 def _secret(bus: _Conversation, service: str, user: str) -> str | None:
@@ -55,13 +85,14 @@ def _secret(bus: _Conversation, service: str, user: str) -> str | None:
 
 
 class _Conversation:
-    """A connection to the session bus, over when *seconds* have passed since it was made."""
+    """A connection to the session bus, over when *seconds*, and then *more*, have passed."""
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, more: Callable[[], float]) -> None:
         import socket  # noqa: PLC0415 - with jeepney: for this conversation only
 
         self._jeepney: Any = import_module("jeepney")  # it has no types
         self._deadline = time.monotonic() + seconds
+        self._more = more
         self._serials = count(1)
         self._parser = self._jeepney.Parser()
         self._socket = socket.socket(socket.AF_UNIX)
@@ -72,7 +103,7 @@ class _Conversation:
 
     def introduce_ourselves(self) -> None:
         """Connect, prove whose process this is, and say hello, as the bus demands."""
-        self._connect()
+        self.connect()
         authenticator = self._jeepney.auth.Authenticator()
         for line in authenticator:
             self._send(line)
@@ -91,8 +122,16 @@ class _Conversation:
         address = self._jeepney.DBusAddress(path, _NAME, f"{_INTERFACE}.{interface}")
         return self._answer(self._jeepney.new_method_call(address, method, signature, args))
 
-    def _connect(self) -> None:
-        address = self._jeepney.find_session_bus()
+    def connect(self) -> None:
+        """Connect, and raise `ForeignBus` unless the bus is ours: it is given no word."""
+        import socket  # noqa: PLC0415 - as above
+
+        self._reach(self._jeepney.find_session_bus())
+        peer = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)  # pid, uid, gid
+        if int.from_bytes(peer[4:8], sys.byteorder) not in (0, os.geteuid()):
+            raise ForeignBus
+
+    def _reach(self, address: str) -> None:
         while True:
             self._socket.settimeout(self._left())
             try:
@@ -117,8 +156,11 @@ class _Conversation:
         self._socket.sendall(content)
 
     def _received(self) -> bytes:
-        self._socket.settimeout(self._left())
-        content = self._socket.recv(_PIECE_BYTES)
+        while True:
+            self._socket.settimeout(self._left())
+            with suppress(TimeoutError):  # there may be more time
+                content = self._socket.recv(_PIECE_BYTES)
+                break
         if not content:
             raise ConnectionResetError
         return content
@@ -126,5 +168,7 @@ class _Conversation:
     def _left(self) -> float:
         left = self._deadline - time.monotonic()
         if left <= 0:
-            raise TimeoutError
+            if (left := self._more()) <= 0:
+                raise TimeoutError
+            self._deadline = time.monotonic() + left
         return left

@@ -13,13 +13,11 @@ from binascii import crc32
 from typing import TYPE_CHECKING, NamedTuple
 
 from click_auth.errors import STORE_WRITE_FAILED, StorageUnavailable
-from click_auth.stores.keychain import Keychain, seconds_per_call
+from click_auth.stores.keychain import CALL_SECONDS, Keychain, most_seconds
 from click_auth.stores.trouble import KeyringTrouble, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-PATIENT_SECONDS = 60.0
 
 _MARK = "click-auth-pieces:"
 _MOST_PIECES = 999
@@ -46,10 +44,13 @@ class _Manifest(NamedTuple):
 
 
 class SystemVault:
-    """The secrets of one application, each in a service of its own, `<app>/<slot>`."""
+    """The secrets of one application, each in a service of its own, `<app>/<slot>`.
 
-    def __init__(self, app_name: str) -> None:
-        self._keychain = Keychain(app_name)
+    A call may take *seconds*, and longer where a person may be asked.
+    """
+
+    def __init__(self, app_name: str, seconds: float = CALL_SECONDS) -> None:
+        self._keychain = Keychain(app_name, seconds)
         self._learned_limit: int | None = None
 
     @property
@@ -108,16 +109,30 @@ class SystemVault:
         """Raise `StorageUnavailable` unless the keyring keeps what it is given. It may prompt."""
         slot = f"probe-{os.getpid()}"
         self.set(slot, "probe")
-        self.delete(slot)
+        with contextlib.suppress(StorageUnavailable):  # KeePassXC may lock it again at once
+            self.delete(slot)
+
+    @_writing()
+    def confirm(self, slot: str, origin: str | None = None) -> None:
+        """Write what *slot* holds once more; an empty slot is tried with another one.
+
+        Of a secret in pieces the manifest is written: one write, where the next one switches.
+        """
+        self._keychain.remember(origin)
+        head = self._keychain.read(slot)
+        if head is None:
+            self.probe()
+        else:
+            self._keychain.write(slot, head, head)
 
     @contextlib.contextmanager
-    def patiently(self) -> Iterator[None]:
-        """Wait PATIENT_SECONDS for each call within the block: a person may have to answer."""
-        token = seconds_per_call.set(PATIENT_SECONDS)
+    def waiting(self, seconds: float) -> Iterator[None]:
+        """Wait *seconds* for each call within the block, and not less than ever."""
+        token = most_seconds.set(seconds)
         try:
             yield
         finally:
-            seconds_per_call.reset(token)
+            most_seconds.reset(token)
 
     @property
     def _limit(self) -> int | None:

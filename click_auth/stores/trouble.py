@@ -26,22 +26,30 @@ _MESSAGES: dict[Kind, str] = {
     "failing": "The keyring failed",
 }
 _HINTS: dict[Kind, str] = {
-    "locked": "Unlock it and try again.",
     "denied": "Allow the access when you are asked.",
     "absent": "Install or start one, or store in a file with --storage plaintext.",
     "hanging": "Look for a prompt that waits for you, or store in a file with --storage plaintext.",
 }
-_MACOS_HINT = "Over SSH, run `security unlock-keychain` first."
+_UNLOCKING = {
+    "macOS": "Run `security unlock-keychain` and try again.",
+    "Windows": "Sign in to Windows with your password and try again.",
+    "kwallet": "Unlock it: open the wallet in KWalletManager, and try again.",
+    "": "Unlock it and try again: open Passwords and Keys, or the database in KeePassXC; without a "
+    "desktop run `gnome-keyring-daemon --unlock`.",
+}
 
 
 class KeyringTrouble(StorageUnavailable):
     """The keyring did not do what it was asked; `kind` says what it did instead."""
 
-    def __init__(self, kind: Kind, backend: str, detail: str = "", hint: str | None = None) -> None:
-        hints = [each for each in (hint or _HINTS.get(kind),) if each]
+    def __init__(self, kind: Kind, backend: str, detail: str = "", system: str = "") -> None:
+        unlocking = next(way for part, way in _UNLOCKING.items() if part in (system or backend))
+        hint = unlocking if kind == "locked" else _HINTS.get(kind)
+        hints = [] if hint is None else [hint]
         about = f"backend {backend}: {detail}" if detail else f"backend {backend}"
         super().__init__(f"{_MESSAGES[kind]} ({about}).", hints=hints)
         self.kind = kind
+        self.is_late = kind == "hanging"
 
 
 class NoBackend(Exception):
@@ -58,7 +66,7 @@ def trouble_of(error: BaseException, backend: str) -> KeyringTrouble:
     if "NoKeyringError" in names:
         return KeyringTrouble("absent", backend)
     if _INTERACTION_NOT_ALLOWED in words:
-        return KeyringTrouble("locked", backend, hint=_MACOS_HINT)
+        return KeyringTrouble("locked", backend, system="macOS")
     if re.search(_DENIED_BY_PERSON, words) or _any("Denied", names):
         return KeyringTrouble("denied", backend)
     if _any("Locked", names) or _any("Dismissed", names):  # a prompt that nobody could see, too

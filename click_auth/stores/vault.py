@@ -37,5 +37,8 @@ class Vault(Protocol):
     def probe(self) -> None:
         """Raise unless secrets can be reached right now. May ask a person to unlock the place."""
 
-    def patiently(self) -> AbstractContextManager[None]:
-        """Return a block within which calls wait as long as a person needs to answer a prompt."""
+    def confirm(self, slot: str, origin: str | None = None) -> None:
+        """Raise unless *slot* can be written, as one real write of what it holds has shown."""
+
+    def waiting(self, seconds: float) -> AbstractContextManager[None]:
+        """Return a block within which calls may wait *seconds* for a person to answer a prompt."""

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from click_auth import voice
 from click_auth.errors import StorageUnavailable
-from click_auth.identity import Identity
 from click_auth.keys import refresh_slot_name, slot_name
 from click_auth.records import CUSTOM, PLAINTEXT, SYSTEM, Record
 from click_auth.stores import removal
@@ -22,9 +21,11 @@ from click_auth.stores.records import is_same_credential
 from click_auth.tokens import to_posix
 
 if TYPE_CHECKING:
+    from click_auth.identity import Identity
     from click_auth.providers.base import Binding
     from click_auth.stores.document import Document
     from click_auth.stores.recorded import RecordedTokenStore
+    from click_auth.stores.records import Reserve
     from click_auth.tokens import TokenBundle
 
 
@@ -64,23 +65,25 @@ class Write:
         except BaseException:
             self._restore()
             raise
+        self._store.records.drop_reserve(record.key)
         if record.storage != PLAINTEXT and bundle.refresh_token is None:
             with contextlib.suppress(StorageUnavailable):  # a later logout deletes it
                 self._store.vault.delete(refresh_slot_name(record.key))
         self._settle(record, before, trouble, draft.removed)
         return record
 
-    def rotate(self, expected: Record, bundle: TokenBundle, label: str | None) -> Record:
+    def rotate(self, expected: Record, bundle: TokenBundle, reserve: Reserve) -> Record:
         """Store what a refresh yielded in place of *expected*, and return the new record.
 
-        Raises `Superseded` when the stored record is not *expected* any more.
+        Raises `Superseded` when the stored record is not *expected* any more. What cannot be
+        stored is kept in *reserve*.
         """
-        _refuse_superseded(self._store.records.find(expected.key), expected)
-        who = expected.account
-        account = who if label is None else Identity(who.id, label, who.instance, who.extra)
-        new = replace(expected, account=account, generation=expected.generation + 1)
+        with contextlib.suppress(StorageUnavailable):  # unreadable: the slots may be written yet
+            _refuse_superseded(self._store.records.find(expected.key), expected)
+        new = replace(expected, generation=expected.generation + 1)
         if bundle.scopes is None:
             bundle = replace(bundle, scopes=expected.scopes)
+        record = None
         try:
             record, trouble = self._place(self._dated(new, bundle), bundle, expected)
             with self._store.records.transaction() as draft:
@@ -91,7 +94,9 @@ class Write:
             self._withdraw(expected.key)
             raise
         except BaseException:
-            if expected.storage == PLAINTEXT:
+            if record is not None:
+                reserve.keep(expected, record)
+            if expected.storage == PLAINTEXT and not reserve.is_used:
                 self._restore()
             raise
         self._settle(record, old, trouble, draft.removed)
@@ -118,9 +123,10 @@ class Write:
         trouble = None
         if self._store.policy != PLAINTEXT:
             try:
-                return self._in_vault(record, bundle), None
+                with self._patience(old):
+                    return self._in_vault(record, bundle), None
             except StorageUnavailable as error:
-                if self._store.policy != "fallback":
+                if self._store.policy != "fallback" or self._may_come_yet(record.key, old, error):
                     raise
                 trouble = error
             if old is None or old.storage == PLAINTEXT:
@@ -134,6 +140,21 @@ class Write:
             fallback_refresh_token=bundle.refresh_token,
         )
         return in_record, trouble
+
+    def _patience(self, old: Record | None) -> contextlib.AbstractContextManager[None]:
+        """Wait for no person where the file will do, as it has done before."""
+        if old is None or old.storage != PLAINTEXT or self._store.policy != "fallback":
+            return contextlib.nullcontext()
+        return self._store.vault.waiting(0)
+
+    def _may_come_yet(self, key: str, old: Record | None, trouble: StorageUnavailable) -> bool:
+        """Whether a login was only late: that moves no account of the keyring into the file."""
+        if old is not None or not trouble.is_late:
+            return False
+        with contextlib.suppress(StorageUnavailable):
+            before = self._store.records.find(key)
+            return before is not None and before.storage != PLAINTEXT
+        return False
 
     def _in_vault(self, record: Record, bundle: TokenBundle) -> Record:
         slots = (refresh_slot_name(record.key), slot_name(record.key))
@@ -196,6 +217,15 @@ class Write:
         removal.sweep(self._store, [key for key in pending if key != record.key])
 
 
+def adopt(store: RecordedTokenStore, expected: Record, record: Record) -> None:
+    """Put *record* in place of *expected*, unless something newer is there, and let it go."""
+    with store.records.transaction() as draft:
+        old = draft.records.get(record.key)
+        if is_same_credential(old, expected):
+            _commit(draft, record, old, None)
+    store.records.drop_reserve(record.key)
+
+
 def _commit(
     draft: Document, record: Record, old: Record | None, trouble: StorageUnavailable | None
 ) -> None:
@@ -204,7 +234,7 @@ def _commit(
     is_bad = draft.records.reason(key) is not None
     was_in_slots = is_bad or (old is not None and old.storage != PLAINTEXT)
     # A call that was still running when its time was up may yet fill a slot.
-    may_be_in_slots = was_in_slots or getattr(trouble, "kind", None) == "hanging"
+    may_be_in_slots = was_in_slots or (trouble is not None and trouble.is_late)
     draft.records[key] = record
     if record.storage != PLAINTEXT:
         draft.unmark_removed(key)

@@ -190,12 +190,12 @@ def test_fs_16_accounts_are_never_paths(world: World) -> None:
     for name in STRANGE:
         account = Account(id=name)
         with store.lock(account.key):
-            store.set_bundle(account, TokenBundle(f"token-of-{name!r}"))
+            store.set_bundle(account, TokenBundle(f"token-of-{account.key}"))
             (lock,) = (world.config / "locks").iterdir()
             assert lock.name.startswith("user-")
             assert len(os.fsencode(lock.name)) < 140
     assert [store.active(Account(id=name).key) for name in STRANGE] == [
-        f"token-of-{name!r}" for name in STRANGE
+        f"token-of-{Account(id=name).key}" for name in STRANGE
     ]
     assert {each.parent for each in world.files()} == {world.config}
     assert [

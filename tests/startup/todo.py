@@ -57,7 +57,7 @@ if __name__ == "__main__":
         if os.environ.get("BACKEND") == "counted":
             from click_auth.stores import secret_service
 
-            secret_service.glance = lambda service, user: asked.append(user) or "access-1"  # type: ignore[func-returns-value,assignment]
+            secret_service.glance = lambda service, user, *_: asked.append(user) or "access-1"  # type: ignore[func-returns-value,assignment]
         cli(prog_name="todo")
     finally:
         report()

@@ -240,7 +240,7 @@ def test_a_person_is_given_time(vault: SystemVault, use: Use) -> None:
     use(backend)
     person = threading.Timer(0.3, backend.let_go.set)
     person.start()
-    with waiting(0.1), vault.patiently():
+    with waiting(0.1), vault.waiting(60.0):
         assert vault.get("user-ada") is None
     person.join()
 
@@ -468,7 +468,7 @@ except AssertionError:
 LOADED_BY_NAME = """
 import sys, types
 import keyring.backend
-module = types.ModuleType("keyring.backends.remembered")
+module = types.ModuleType("keyring.backends.macOS")
 class Keyring(keyring.backend.KeyringBackend):
     priority = 1
     def get_password(self, service, username): return SECRETS.get(service)
@@ -501,12 +501,12 @@ def backend_asked(script: str, **environ: str) -> list[str]:
 def test_a_remembered_backend_is_loaded_by_its_name() -> None:
     """No search: keyring loads the class, and what follows in this process uses it as well."""
     script = """
-print(vault.get("user-ada", "keyring.backends.remembered.Keyring"), vault.origin)
+print(vault.get("user-ada", "keyring.backends.macOS.Keyring"), vault.origin)
 vault.set("user-bob", "access-2")
 print(sorted(SECRETS))
 """
     assert backend_asked(script) == [
-        "access-1 keyring.backends.remembered.Keyring",
+        "access-1 keyring.backends.macOS.Keyring",
         "['todo/user-ada', 'todo/user-bob']",
     ]
 
@@ -514,9 +514,9 @@ print(sorted(SECRETS))
 def test_a_backend_that_we_have_loaded_is_still_read_without_it() -> None:
     """A write loads keyring; the reads before and after it, eight in a refresh, need it no more."""
     script = """
-secret_service.BACKEND = "keyring.backends.remembered.Keyring"
+secret_service.BACKEND = "keyring.backends.macOS.Keyring"
 asked = []
-secret_service.glance = lambda service, user: asked.append(user) or SECRETS.get(service)
+secret_service.glance = lambda service, user, *_: asked.append(user) or SECRETS.get(service)
 print(vault.get("user-ada", secret_service.BACKEND), len(asked))
 vault.set("user-ada", "access-2")
 print(vault.get("user-ada", secret_service.BACKEND), len(asked))
@@ -534,13 +534,13 @@ def test_a_backend_that_is_gone_is_searched_for(name: str | None) -> None:
 
 def test_a_remembered_backend_without_the_secret_is_let_go() -> None:
     """The secret may have moved: keyring searches, and what it finds is used from then on."""
-    script = "print(vault.get('user-eve', 'keyring.backends.remembered.Keyring'))"
+    script = "print(vault.get('user-eve', 'keyring.backends.macOS.Keyring'))"
     assert backend_asked(script) == ["searched", "elsewhere"]
 
 
 def test_what_the_person_chose_beats_what_is_remembered(tmp_path: Path) -> None:
     """The variables of keyring and its settings file win, as does an application's own choice."""
-    ask = "print(vault.get('user-ada', 'keyring.backends.remembered.Keyring'))"
+    ask = "print(vault.get('user-ada', 'keyring.backends.macOS.Keyring'))"
     chosen = ["searched", "elsewhere"]
     assert backend_asked(ask, PYTHON_KEYRING_BACKEND="keyring.backends.null.Keyring") == chosen
     assert backend_asked(ask, KEYRING_PROPERTY_SCHEME="KeePassXC") == chosen
@@ -573,7 +573,8 @@ def test_a_bus_that_never_answers_is_left(tmp_path: Path, monkeypatch: pytest.Mo
         bus.listen()
         monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", f"unix:path={tmp_path / 'bus'}")
         started = time.monotonic()
-        assert secret_service.glance("todo/user-ada", "user-ada", seconds=0.2) is None
+        with pytest.raises(TimeoutError):
+            secret_service.glance("todo/user-ada", "user-ada", seconds=0.2)
         assert time.monotonic() - started > 0.1
 
 

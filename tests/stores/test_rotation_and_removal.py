@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from keyring.backend import KeyringBackend
 
 from click_auth.errors import STORE_WRITE_FAILED, StorageUnavailable
+from click_auth.identity import Identity
 from click_auth.models import Account
 from click_auth.records import PLAINTEXT, Record
 from click_auth.stores.base import Superseded
@@ -49,7 +51,9 @@ def test_a_refresh_is_stored(any_store: RecordedTokenStore) -> None:
     assert new.access_token_expires_at == 1_003_600.0
     assert tokens(any_store, "ada") == ("access-2", "refresh-2")
     assert any_store.listing()[1] == "bob"
-    assert any_store.rotate(new, NEW, label="Countess").account.label == "Countess"
+    renamed = replace(new, account=Identity("ada", "Countess"))
+    assert any_store.rotate(renamed, NEW).account.label == "Countess"
+    assert any_store.listing()[0][0].label == "Countess"
 
 
 def test_a_refresh_without_a_refresh_token_carries_the_old_one(
