@@ -14,11 +14,15 @@ from typing import TYPE_CHECKING, Any, Protocol
 import click
 
 from click_auth import terminal
+from click_auth.text import inert
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from click_auth.errors import AuthError
+
+
+_LONGEST_LINE = 2000
 
 
 class Voice(Protocol):
@@ -41,15 +45,16 @@ class Spoken:
     """Plain sentences on stderr."""
 
     def say(self, text: str) -> None:
-        """Print one line."""
-        echo(text)
+        """Print one inert line."""
+        echo(inert(text, _LONGEST_LINE))
 
     def warn(self, text: str) -> None:
-        """Print one line that begins with "Warning:"."""
-        echo(click.style("Warning:", fg="yellow", bold=True) + " " + text)
+        """Print one inert line that begins with "Warning:"."""
+        warning = click.style("Warning:", fg="yellow", bold=True)
+        echo(f"{warning} {inert(text, _LONGEST_LINE)}")
 
     def event(self, name: str, text: str, **fields: Any) -> None:
-        """Print the sentence; the fields are for programs."""
+        """Print the text as it is, several lines perhaps; the fields are for programs."""
         del name, fields
         echo(text)
 
