@@ -17,7 +17,7 @@ from click_auth.providers.endpoint import EndpointFailed
 from click_auth.providers.metadata import discover
 from click_auth.providers.surroundings import Surroundings
 from click_auth.results import Check
-from click_auth.text import inert, without_password
+from click_auth.text import without_password
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -79,7 +79,7 @@ def _instances(core: Core) -> list[str | None]:
 
 def _server(core: Core, instance: str | None, seconds: float) -> Iterator[Check]:
     provider = core.services.provider(instance)
-    about = "" if instance is None else f"{inert(instance, 60)}: "
+    about = "" if instance is None else f"{without_password(instance)}: "
     address = _address(provider)
     source = address.partition("?")[0]
     if not address:

@@ -303,6 +303,28 @@ def test_a_wrong_paste_leaves_the_login_waiting(person: Terminal) -> None:
     assert person.end() == 0
 
 
+@pytest.mark.parametrize("end", ["\r", ""])
+@pytest.mark.parametrize("start", ["", "\x1b[O\x1b[I", "\x1b[200~"])
+def test_b16_a_long_address_in_several_lines(person: Terminal, start: str, end: str) -> None:
+    """A terminal may have wrapped what was copied from it: the pieces are one answer."""
+    address = f"{URI}?state={STATE}&iss=x&code=" + "c" * 300
+    person.type(start + "\r".join(re.findall(".{1,79}", address)))
+    if not end:  # the shell's prompt, say, and Enter a while later
+        person.type("\x1b[O")
+    person.type("\r")
+    assert person.end() == 0
+    assert f"code={'c' * 300}\n" in person.shown
+
+
+def test_b16_a_piece_of_an_address_is_no_code(person: Terminal) -> None:
+    """What does not hold our state is refused as a whole, and nothing of it is sent."""
+    person.type(f"{URI}?code={CODE}\rmiddle-of-a-code\rend-of-it\r")
+    person.read_until("not to this login. Still waiting.")
+    person.type(f"{CODE}\r")
+    assert person.end() == 0
+    assert f"code={CODE}\n" in person.shown
+
+
 def test_the_terminal_is_given_back_as_it_was(person: Terminal) -> None:
     """Echo and line mode return, and a half-typed code is not passed on to the shell."""
     assert not person.echoes
