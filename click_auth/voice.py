@@ -91,9 +91,15 @@ def _echo_json(fields: dict[str, Any]) -> None:
 
 
 def echo(text: str, *, err: bool = True) -> None:
-    """Print a line on stderr, or stdout, whatever its encoding can hold, and flush it."""
+    """Print a line on stderr, or stdout, whatever its encoding can hold, and flush it.
+
+    What is said on a stderr that the program has closed is lost, as where there is none.
+    """
     terminal.countdown.get().erase()
-    encoding = getattr(sys.stderr if err else sys.stdout, "encoding", None) or "utf-8"
+    stream = sys.stderr if err else sys.stdout
+    if err and getattr(stream, "closed", False):
+        return
+    encoding = getattr(stream, "encoding", None) or "utf-8"
     click.echo(text.encode(encoding, "replace").decode(encoding), err=err)
 
 

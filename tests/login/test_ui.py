@@ -325,6 +325,17 @@ def test_b20_a_login_without_streams(tmp_path: Path, streams: str, options: str)
     assert (tmp_path / "auth.json").exists()
 
 
+def test_b20_a_program_that_closed_stderr_is_not_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What would be said there is lost."""
+    closed = io.StringIO()
+    closed.close()
+    monkeypatch.setattr(sys, "stderr", closed)
+    with voice.counting_down(9) as countdown:
+        ui_with(browser=lambda url: True).open_page("https://id.example/")
+        countdown.tick()
+    voice.Machine().warn("x")
+
+
 def test_b20_a_closed_standard_input_holds_no_token(tmp_path: Path) -> None:
     """`login --with-token <&-` is an error in one line."""
     command = f"TODO_CONFIG_DIR={tmp_path} ISSUER=http://127.0.0.1:9 API=http://127.0.0.1:9"
