@@ -57,7 +57,7 @@ def overrides(core: Core) -> Iterator[Check]:
     ]
     for name, effect, applies in table:
         value, is_secret = env.environ[name], name in (env.token_env, env.name("CLIENT_SECRET"))
-        is_address = "://" in value or name == env.name("INSTANCE")
+        is_address = "://" in value or name.endswith("INSTANCE")
         shown = without_password(value) if is_address else inert(value)
         shown = "set" if is_secret else shown
         yield Check(name, f"{shown}; {effect if applies else 'no effect'}", "environment")
