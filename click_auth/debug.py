@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 
 from click_auth import voice
+from click_auth.text import inert
 
 
 class Speaker(logging.Handler):
@@ -12,7 +13,7 @@ class Speaker(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Say one line."""
-        text = f"{record.name}: {record.getMessage()}"
+        text = inert(f"{record.name}: {record.getMessage()}", 2000)
         voice.current().event("log", text, message=text)
 
 

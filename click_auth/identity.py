@@ -48,8 +48,8 @@ class Identity:
 
     @property
     def name(self) -> str:
-        """What a person calls this account: its label, else its id."""
-        return self.label or self.id
+        """What a person calls this account, its label, else its id: one inert line."""
+        return inert(self.label or self.id, 120)
 
     @property
     def title(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 import sys
 import time
 from contextvars import ContextVar
@@ -21,6 +22,16 @@ def is_terminal(stream: TextIO | None) -> bool:
     return False
 
 
+def is_lost(stream: TextIO | None) -> bool:
+    """Return whether nobody sees at once what is written: a file, `/dev/null`, nothing at all."""
+    if stream is None or is_terminal(stream):
+        return stream is None
+    with contextlib.suppress(OSError, ValueError):
+        mode = os.fstat(stream.fileno()).st_mode
+        return stat.S_ISREG(mode) or stat.S_ISCHR(mode)
+    return False
+
+
 def in_foreground(fileno: int) -> bool:
     """Return whether this process may use the terminal: otherwise another job does."""
     try:
@@ -30,9 +41,13 @@ def in_foreground(fileno: int) -> bool:
 
 
 def can_redraw(stream: TextIO | None) -> bool:
-    """Return whether *stream* is a terminal on which a line can be drawn over another."""
+    """Return whether *stream* is a terminal on which a line can be drawn over another.
+
+    `ACCESSIBLE` in the environment says no: a screen reader reads each redrawn line out again.
+    """
     unknown = "" if os.name == "nt" else "dumb"
-    return is_terminal(stream) and os.environ.get("TERM", unknown) != "dumb"
+    is_plain = os.environ.get("ACCESSIBLE", "0") not in ("", "0")
+    return is_terminal(stream) and not is_plain and os.environ.get("TERM", unknown) != "dumb"
 
 
 class Countdown:
@@ -71,8 +86,10 @@ class Countdown:
             columns = os.get_terminal_size(fileno).columns or 80  # 0 is unknown
             line = line[: columns - 1]  # a line that wraps could not be drawn over
             if line != self._drawn and in_foreground(fileno):
+                wrapped = max(0, len(self._drawn) - 1) // columns  # by a window that shrank
+                up = f"\x1b[{wrapped}A\r\x1b[J" if wrapped else "\r\x1b[K"
                 self._drawn = self._drawn or line  # a signal may come before the end of this
-                click.echo(f"\r\x1b[K{line}", nl=False, err=True, color=True)
+                click.echo(f"{up}{line}", nl=False, err=True, color=True)
                 self._drawn = line
         except (OSError, ValueError):  # the terminal has gone; the wait goes on
             self.shown, self._drawn = False, ""

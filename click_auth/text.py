@@ -26,3 +26,10 @@ def inert(text: object, limit: int = 200) -> str:
     cleaned = "".join(character if character.isprintable() else " " for character in head)
     folded = " ".join(cleaned.split())
     return folded if len(folded) <= limit else folded[: limit - 1] + "…"
+
+
+def without_password(text: str) -> str:
+    """Return an address as one inert line, without the user name and password that it carries."""
+    before, _, host = text.rpartition("@")
+    scheme, is_url, _ = before.partition("://")
+    return inert(f"{scheme}://{host}" if is_url else host)

@@ -5,6 +5,7 @@ from __future__ import annotations
 _PORTS = {"https": 443, "http": 80}
 _NAME = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-._")
 _IPV6 = frozenset("0123456789abcdef:.")
+_IN_NO_URL = frozenset(' "<>\\^{|}')  # RFC 3986 has none of them; rundll32 would split at a quote
 
 
 class Parts:  # no NamedTuple: it compiles its annotations at each start
@@ -25,9 +26,9 @@ def split(url: str) -> Parts:
     """Return the parts of an absolute http or https URL.
 
     Raises `ValueError`, which does not quote the URL, for everything else: user names, spaces,
-    backslashes, control and non-ASCII characters, odd hosts and ports.
+    double quotes, backslashes, control and non-ASCII characters, odd hosts and ports.
     """
-    if not (url.isascii() and url.isprintable()) or " " in url or "\\" in url:
+    if not (url.isascii() and url.isprintable()) or not _IN_NO_URL.isdisjoint(url):
         raise ValueError("has characters that no URL has")
     scheme, found, rest = url.partition("://")
     scheme = scheme.lower()

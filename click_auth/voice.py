@@ -14,11 +14,15 @@ from typing import TYPE_CHECKING, Any, Protocol
 import click
 
 from click_auth import terminal
+from click_auth.text import inert
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from click_auth.errors import AuthError
+
+
+_LONGEST_LINE = 2000
 
 
 class Voice(Protocol):
@@ -41,15 +45,16 @@ class Spoken:
     """Plain sentences on stderr."""
 
     def say(self, text: str) -> None:
-        """Print one line."""
-        echo(text)
+        """Print one inert line."""
+        echo(inert(text, _LONGEST_LINE))
 
     def warn(self, text: str) -> None:
-        """Print one line that begins with "Warning:"."""
-        echo(click.style("Warning:", fg="yellow", bold=True) + " " + text)
+        """Print one inert line that begins with "Warning:"."""
+        warning = click.style("Warning:", fg="yellow", bold=True)
+        echo(f"{warning} {inert(text, _LONGEST_LINE)}")
 
     def event(self, name: str, text: str, **fields: Any) -> None:
-        """Print the sentence; the fields are for programs."""
+        """Print the text as it is, several lines perhaps; the fields are for programs."""
         del name, fields
         echo(text)
 
@@ -86,9 +91,15 @@ def _echo_json(fields: dict[str, Any]) -> None:
 
 
 def echo(text: str, *, err: bool = True) -> None:
-    """Print a line on stderr, or stdout, whatever its encoding can hold, and flush it."""
+    """Print a line on stderr, or stdout, whatever its encoding can hold, and flush it.
+
+    What is said on a stderr that the program has closed is lost, as where there is none.
+    """
     terminal.countdown.get().erase()
-    encoding = getattr(sys.stderr if err else sys.stdout, "encoding", None) or "utf-8"
+    stream = sys.stderr if err else sys.stdout
+    if err and getattr(stream, "closed", False):
+        return
+    encoding = getattr(stream, "encoding", None) or "utf-8"
     click.echo(text.encode(encoding, "replace").decode(encoding), err=err)
 
 

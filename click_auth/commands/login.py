@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any, TextIO, cast
 
 import click
 
+from click_auth import signals
 from click_auth.asked import in_effect
 from click_auth.commands.attaching import G, attach
 from click_auth.commands.options import flag, instance_parameters, user_parameter
 from click_auth.defaults import LOGIN_TIMEOUT
 from click_auth.errors import LoginFailed
 from click_auth.providers import options as offered
+from click_auth.terminal import is_terminal
 from click_auth.text import inert
 
 if TYPE_CHECKING:
@@ -49,7 +51,7 @@ def attach_login(
     def login(output: Human | Json, **options: Any) -> None:
         """Log in, through the browser."""
         _warn_of_the_environment(auth, output)
-        context, result = _log_in(auth, on_login, options)
+        context, result = _log_in(auth, output, on_login, options)
         if render_text is None:
             output.done(_told(result))
         text = None if render_text is None else render_text(context)
@@ -59,7 +61,10 @@ def attach_login(
             output.voice.warn(f"Not granted: {', '.join(result.missing_scopes)}.")
 
     def decorate(group: G) -> G:
-        attach(auth, name, login, _options(auth), cls=cls, params=params, **attrs)(group)
+        in_browser = offered.TIMEOUT in auth.core.services.login_options
+        told = {} if in_browser else {"help": "Log in."}
+        named = {**told, **attrs}
+        attach(auth, name, login, _options(auth), cls=cls, params=params, **named)(group)
         auth.login_path.attached(group, name)
         return group
 
@@ -105,7 +110,10 @@ def _options(auth: Auth) -> list[click.Parameter]:
 
 
 def _log_in(
-    auth: Auth, on_login: Callable[[LoginContext], object] | None, options: Mapping[str, Any]
+    auth: Auth,
+    output: Human | Json,
+    on_login: Callable[[LoginContext], object] | None,
+    options: Mapping[str, Any],
 ) -> tuple[LoginContext, LoginResult]:
     from dataclasses import replace  # noqa: PLC0415 - the edge
 
@@ -117,14 +125,20 @@ def _log_in(
         seen.append(context)
 
     user, instance = in_effect(auth, None, None)
-    result = auth.login(
-        user=user,
-        instance=instance,
-        browser=not options.get("no_browser"),
-        token=_token_from_stdin() if options.get("with_token") else None,
-        on_login=keep,
-        **{name: options[name] for name in _WISHES if name in options},
-    )
+    try:
+        result = auth.login(
+            user=user,
+            instance=instance,
+            browser=not options.get("no_browser"),
+            token=_token_from_stdin(auth) if options.get("with_token") else None,
+            on_login=keep,
+            **{name: options[name] for name in _WISHES if name in options},
+        )
+    except KeyboardInterrupt:
+        if not seen:  # else it may have been stored already
+            output.done("\nLogin cancelled; nothing was changed.")
+            raise click.exceptions.Exit(signals.INTERRUPTED) from None
+        raise
     return replace(seen[0], result=result), result
 
 
@@ -146,15 +160,18 @@ def _warn_of_the_environment(auth: Auth, output: Human | Json) -> None:
         output.voice.warn(f"{variable} is set and still wins over this login.")
 
 
-def _token_from_stdin() -> str:
+def _token_from_stdin(auth: Auth) -> str:
     """Return the one line on standard input; on a terminal, what is typed unseen."""
     stdin = cast("TextIO | None", sys.stdin)  # None where it was closed
+    if is_terminal(stdin):
+        from click_auth.login.ui import TerminalUI  # noqa: PLC0415 - the edge
+
+        core = auth.core
+        with TerminalUI(core.settings.app_name, core.environment, allow_browser=False) as ui:
+            return ui.ask("Token", hidden=True)
     text = ""
-    with contextlib.suppress(UnicodeDecodeError):
-        if stdin is not None and stdin.isatty():
-            text = click.prompt("Token", hide_input=True, err=True)
-        elif stdin is not None:
-            text = stdin.read(65537)
+    with contextlib.suppress(OSError, ValueError):
+        text = "" if stdin is None else stdin.read(65537)
     lines = text.strip().splitlines()
     if len(lines) != 1 or len(text) > 65536:  # noqa: PLR2004
         message = "Standard input holds no token, or more than one line."

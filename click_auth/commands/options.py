@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from click_auth import asked
+from click_auth.text import inert
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -88,27 +90,35 @@ def user_option(auth: Auth) -> Callable[[Any], Any]:
 
 
 def _stored(auth: Auth) -> Sequence[Identity]:
-    """Return whom completion can name; never fails, never asks for a secret."""
-    try:
+    """Return whom completion can name; never fails, never says a word or asks for a secret."""
+    with contextlib.redirect_stderr(None), contextlib.suppress(Exception):
         return auth.core.store.listing()[0]
-    except click.ClickException:
-        return []
+    return []
 
 
 def _completing_accounts(auth: Auth) -> Any:
     def complete(_context: object, _parameter: object, incomplete: str) -> list[CompletionItem]:
         from click.shell_completion import CompletionItem  # noqa: PLC0415 - completion only
 
-        found = (each for each in _stored(auth) if each.key.startswith(incomplete))
-        return [CompletionItem(each.key, help=each.label) for each in found]
+        found = (each for each in _stored(auth) if _begins(each, incomplete))
+        return [CompletionItem(each.key, help=each.label and inert(each.label)) for each in found]
 
     return complete
 
 
+def _begins(account: Identity, incomplete: str) -> bool:
+    """Whether a key, an id or a label begins so."""
+    label = (account.label or "").casefold()
+    return (account.key.startswith(incomplete) or account.id.startswith(incomplete)) or (
+        label.startswith(incomplete.casefold())
+    )
+
+
 def _completing_instances(auth: Auth) -> Any:
     def complete(_context: object, _parameter: object, incomplete: str) -> list[str]:
-        known = {each.instance for each in _stored(auth) if each.instance is not None}
-        return sorted(name for name in known if name.startswith(incomplete))
+        known = {each.instance or "" for each in _stored(auth)}
+        # A shell takes each line for an answer of its own.
+        return sorted(n for n in known if n and n.startswith(incomplete) and n == inert(n))
 
     return complete
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     Rows = Sequence[Mapping[str, Any]]
 
 
-_CLICKS_OWN = (click.ClickException, click.exceptions.Exit, OSError)  # Click knows a broken pipe
+_CLICKS_OWN = (click.ClickException, click.exceptions.Exit, BrokenPipeError)
 
 
 class Human:
@@ -41,8 +41,8 @@ class Human:
         click.echo(text, nl=is_terminal(sys.stdout))
 
     def done(self, text: str) -> None:
-        """Say on stderr what was done."""
-        self.voice.say(text)
+        """Say on stderr what was done; *text* may be coloured."""
+        echo(text)
 
     def aside(self, name: str, text: str, /, **fields: Any) -> None:
         """Say nothing: the text on stdout says it."""

@@ -17,7 +17,7 @@ from click_auth.providers.endpoint import EndpointFailed
 from click_auth.providers.metadata import discover
 from click_auth.providers.surroundings import Surroundings
 from click_auth.results import Check
-from click_auth.text import inert
+from click_auth.text import without_password
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -55,7 +55,7 @@ def proxy(core: Core) -> Iterator[Check]:
         yield Check("proxy", "as the application says", "Auth(http_options=)")
         return
     found = getproxies() if options.get("trust_env", True) else {}
-    used = "; ".join(f"{scheme}: {_without_password(found[scheme])}" for scheme in found)
+    used = "; ".join(f"{scheme}: {without_password(found[scheme])}" for scheme in found)
     yield Check("proxy", used or "none", "environment" if used else "")
 
 
@@ -79,7 +79,7 @@ def _instances(core: Core) -> list[str | None]:
 
 def _server(core: Core, instance: str | None, seconds: float) -> Iterator[Check]:
     provider = core.services.provider(instance)
-    about = "" if instance is None else f"{inert(instance, 60)}: "
+    about = "" if instance is None else f"{without_password(instance)}: "
     address = _address(provider)
     source = address.partition("?")[0]
     if not address:
@@ -127,10 +127,3 @@ def _clock(about: str, difference: float, source: str) -> Check:
     is_off = abs(difference) > LARGEST_CLOCK_DIFFERENCE_SECONDS
     hint = "Set the clock of this machine: ID tokens may be refused, and shown times are wrong."
     return worth_a_look("clock", value, f"Date of {source}", hint if is_off else None)
-
-
-def _without_password(url: str) -> str:
-    """Return the address of a proxy, and of a list of hosts all of it."""
-    scheme, found, _ = url.partition("://")
-    host = inert(url.rpartition("@")[2].rpartition("://")[2])
-    return f"{scheme}://{host}" if found and scheme.isalnum() else host

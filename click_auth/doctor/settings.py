@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import platform
 import sys
+from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +17,7 @@ from click_auth.doctor.examination import worth_a_look
 from click_auth.doctor.storage import store_of
 from click_auth.login.browser import Browser, find_browser
 from click_auth.results import Check
-from click_auth.text import inert
+from click_auth.text import inert, without_password
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,10 +37,13 @@ def versions(core: Core) -> Iterator[Check]:
 
 
 def _version(name: str) -> Check:
-    try:
+    with suppress(metadata.PackageNotFoundError):
         return Check(name, metadata.version(name), "installed")
-    except metadata.PackageNotFoundError:
+    try:
+        importlib.import_module(name)  # a frozen program has the modules and none of the facts
+    except ImportError:
         return Check(name, "not installed", "", "fail", f"Install {name} beside click-auth.")
+    return Check(name, "version unknown", "imported")
 
 
 def overrides(core: Core) -> Iterator[Check]:
@@ -51,8 +56,10 @@ def overrides(core: Core) -> Iterator[Check]:
         (name, *each) for name, each in _effects(core).items() if env.environ.get(name, "").strip()
     ]
     for name, effect, applies in table:
-        is_secret = name in (env.token_env, env.name("CLIENT_SECRET"))
-        shown = "set" if is_secret else inert(env.environ[name])
+        value, is_secret = env.environ[name], name in (env.token_env, env.name("CLIENT_SECRET"))
+        is_address = "://" in value or name.endswith("INSTANCE")
+        shown = without_password(value) if is_address else inert(value)
+        shown = "set" if is_secret else shown
         yield Check(name, f"{shown}; {effect if applies else 'no effect'}", "environment")
     if not table:
         yield Check("environment", "nothing overridden", "")
@@ -85,6 +92,7 @@ def _effects(core: Core) -> dict[str, tuple[str, bool]]:
         env.name("CONFIG_DIR"): ("where records and locks are", settings.folder is None),
         env.name("AUTH_DEBUG"): ("what happens is logged on stderr, secrets never", env.debug),
         env.name("NO_BROWSER"): ("pages are printed, not opened", env.browser_forbidden),
+        "ACCESSIBLE": ("no line that moves", env.environ.get("ACCESSIBLE", "").strip() != "0"),
         "BROWSER": ("opens the pages of a login, if it is here and no text browser", True),
         **{name: (trusted, core.http.trust == name) for name in VARIABLES},
     }

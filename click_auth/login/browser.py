@@ -9,13 +9,15 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
 from dataclasses import dataclass, field
-from pathlib import PurePath
+from pathlib import PurePath, PureWindowsPath
 from typing import TYPE_CHECKING, TypeAlias
 
 from click_auth import urls
 from click_auth.bounded import TimedOut, bounded
 from click_auth.errors import LoginFailed
+from click_auth.text import inert
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -27,16 +29,17 @@ _DESKTOP = (
     "xdg-open|gio open|x-www-browser|firefox|google-chrome|google-chrome-stable|chromium|"
     "chromium-browser|microsoft-edge|brave-browser|epiphany|konqueror"
 )
-_WINDOWS = ["rundll32.exe", "url.dll,FileProtocolHandler"]
+_RUNDLL, _HANDLER = "rundll32.exe", "url.dll,FileProtocolHandler"
+_WINDOWS_FROM_WSL = "/mnt/c/Windows/System32/rundll32.exe"  # also where PATH has nothing of Windows
+CI_JOB = "this is a CI job"
 _CI = ("CI", "BUILD_NUMBER", "GITHUB_ACTIONS", "GITLAB_CI", "JENKINS_URL", "TF_BUILD")
 _DISPLAYS = ("DISPLAY", "WAYLAND_DISPLAY")
 _REMOTE = ("SSH_CONNECTION", "SSH_CLIENT", "SSH_TTY")
 _CONTAINER_FILES = ("/.dockerenv", "/run/.containerenv")
 _CONTAINERS = ("container", "KUBERNETES_SERVICE_HOST", "CODESPACES", "REMOTE_CONTAINERS")
-# Toolbx and Distrobox share the desktop with their containers: that is what they are for.
-_DESKTOP_CONTAINERS = ("TOOLBOX_PATH", "DISTROBOX_ENTER_PATH")
 _LIBRARY_PATHS = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "LIBPATH")
 _CALLABLE_SECONDS = 1.0
+_EARLY_SECONDS = 5.0  # whoever fails later has shown something
 
 
 @dataclass(frozen=True)
@@ -82,7 +85,7 @@ class CallableBrowser:
 class Browser:
     """Programs that can show a page, best first: argument vectors in which `%s` is the URL.
 
-    `failure` is how the one that was started ended, if it ended badly.
+    `failure` is how those that were started ended, if they ended badly.
     """
 
     commands: Sequence[Sequence[str]]
@@ -95,10 +98,17 @@ class Browser:
         return shlex.join(self.commands[0])
 
     def open(self, url: str) -> bool:
-        """Start the first of the commands that starts; return whether one did. Never waits."""
-        return any(self._start(command, url) for command in self.commands)
+        """Start the first of the commands that starts; return whether one did. Never waits.
 
-    def _start(self, command: Sequence[str], url: str) -> bool:
+        When it soon ends badly, the next one is started, and so on.
+        """
+        return self._open(url, self.commands)
+
+    def _open(self, url: str, commands: Sequence[Sequence[str]]) -> bool:
+        numbered = enumerate(commands, 1)
+        return any(self._start(command, url, commands[number:]) for number, command in numbered)
+
+    def _start(self, command: Sequence[str], url: str, others: Sequence[Sequence[str]]) -> bool:
         placed = [word.replace("%s", url) for word in command]
         try:
             process = subprocess.Popen(  # noqa: S603 - one validated argument, no shell
@@ -111,13 +121,18 @@ class Browser:
             )
         except (OSError, ValueError):
             return False
-        name = f"click-auth {PurePath(command[0]).name}"
-        threading.Thread(target=self._reap, args=(process,), name=name, daemon=True).start()
-        return True
+        name, early = PurePath(command[0]).name, time.monotonic() + _EARLY_SECONDS
 
-    def _reap(self, process: subprocess.Popen[bytes]) -> None:
-        if process.wait():
-            self.failure = f"it ended with {process.returncode}"
+        def reap() -> None:
+            if not process.wait():
+                return
+            ended = f"{name} ended with {process.returncode}"
+            if time.monotonic() < early and self._open(url, others):
+                ended += "; another one was started"
+            self.failure = f"{self.failure}; {ended}" if self.failure else ended
+
+        threading.Thread(target=reap, name=f"click-auth {name}", daemon=True).start()
+        return True
 
 
 Opener: TypeAlias = Browser | CallableBrowser | NoBrowser
@@ -162,7 +177,7 @@ def find_browser(
     """
 
     def present(commands: Iterable[Sequence[str]]) -> list[list[str]]:
-        found = ((which(words[0], path=environ.get("PATH")), words) for words in commands)
+        found = ((_located(words[0], environ, platform, which), words) for words in commands)
         return [[path, *words[1:]] for path, words in found if path and not _is_text(path)]
 
     configured = list(_configured(environ.get("BROWSER", ""), platform))
@@ -170,13 +185,36 @@ def find_browser(
     if chosen:
         return Browser(chosen, environ)
     obstacle = _obstacle(environ, exists)
-    if obstacle is None and any(_is_text(words[0]) for words in configured):
-        obstacle = "$BROWSER is a text browser"
-    if obstacle is not None:
-        return NoBrowser(obstacle)
     release = _platform.release() if release is None else release
-    found = present(_of_platform(environ, platform, release))
-    return Browser(found, environ) if found else NoBrowser("none was found for this screen")
+    found = [] if obstacle else _of_platform(environ, platform, release, present, exists)
+    is_text = any(_is_text(words[0]) for words in configured)
+    if found and not is_text:
+        return Browser(found, environ)
+    if configured:
+        missing = f"the program that $BROWSER names, {inert(configured[0][0], 60)}, is not here"
+        obstacle = "$BROWSER is a text browser" if is_text else missing
+    return NoBrowser(obstacle or "none was found for this screen")
+
+
+def _located(
+    name: str, environ: Mapping[str, str], platform: str, which: Callable[..., str | None]
+) -> str | None:
+    """Return where the program *name* is, never what just lies in the current directory.
+
+    Windows looks there before it looks at PATH: whoever put it there would be run.
+    """
+    path = environ.get("PATH")
+    found = which(name, path=path)
+    if found is None or _is_absolute(found, platform):
+        return found
+    folders = [each for each in (path or "").split(os.pathsep) if _is_absolute(each, platform)]
+    program = PurePath(found).name
+    return next(filter(None, (which(os.path.join(each, program)) for each in folders)), None)  # noqa: PTH118
+
+
+def _is_absolute(path: str, platform: str) -> bool:
+    of_windows = platform == "win32" and PureWindowsPath(path).is_absolute()
+    return of_windows or os.path.isabs(path)  # noqa: PTH117
 
 
 def _configured(setting: str, platform: str) -> Iterator[list[str]]:
@@ -198,24 +236,34 @@ def _obstacle(environ: Mapping[str, str], exists: Callable[[str], bool]) -> str 
         return any(environ.get(name, "").lower() not in {"", "0", "false"} for name in names)
 
     if has(_CI):
-        return "this is a CI job"
+        return CI_JOB
     if has(_REMOTE) and not has(_DISPLAYS):
         return "this is an SSH session without a display"
     contained = has(_CONTAINERS) or any(map(exists, _CONTAINER_FILES))
-    if contained and not has(_DESKTOP_CONTAINERS):
+    if contained and not has(_DISPLAYS):
         return "this is a container"
     return None
 
 
-def _of_platform(environ: Mapping[str, str], platform: str, release: str) -> list[list[str]]:
+def _of_platform(
+    environ: Mapping[str, str],
+    platform: str,
+    release: str,
+    present: Callable[[Iterable[Sequence[str]]], list[list[str]]],
+    exists: Callable[[str], bool],
+) -> list[list[str]]:
     if platform == "darwin":
-        return [["open"]]
+        return present([["open"]])
     if platform in {"win32", "cygwin"}:
-        return [_WINDOWS]
-    in_wsl = "WSL_DISTRO_NAME" in environ or "microsoft" in release.lower()
-    has_display = any(map(environ.get, _DISPLAYS))
-    desktop = [command.split() for command in _DESKTOP.split("|")]
-    return [*([["wslview"], _WINDOWS] if in_wsl else []), *(desktop if has_display else [])]
+        root = environ.get("SystemRoot") or environ.get("SYSTEMROOT") or r"C:\Windows"
+        return [[rf"{root}\System32\{_RUNDLL}", _HANDLER]]
+    commands: list[list[str]] = []
+    if "WSL_DISTRO_NAME" in environ or "microsoft" in release.lower():
+        commands += present([["wslview"], [_RUNDLL, _HANDLER]])
+        commands += [[_WINDOWS_FROM_WSL, _HANDLER]] if exists(_WINDOWS_FROM_WSL) else []
+    if any(map(environ.get, _DISPLAYS)):
+        commands += present(command.split() for command in _DESKTOP.split("|"))
+    return commands
 
 
 def _is_text(program: str) -> bool:

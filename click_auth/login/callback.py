@@ -22,6 +22,15 @@ class Refused(Exception):
         self.status = status
 
 
+class Misdirected(Refused):
+    """The redirect came with *query*, but to *host*, which is no name of this listener."""
+
+    def __init__(self, host: str, query: str) -> None:
+        super().__init__(HTTPStatus.MISDIRECTED_REQUEST)
+        self.host = host
+        self.query = query
+
+
 def query_of(head: bytes, path: str, authorities: Collection[str]) -> str | None:
     """Return the query with which the redirect came, None while *head* is incomplete.
 
@@ -37,8 +46,11 @@ def query_of(head: bytes, path: str, authorities: Collection[str]) -> str | None
         if len(head) > _LONGEST_HEAD:
             raise Refused(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
         return None
-    _check_host(headers, authorities)
-    return _target(line, path)
+    host = _host(headers)
+    query = _target(line, path)
+    if host not in authorities:
+        raise Misdirected(host, query)
+    return query
 
 
 def _header_lines(rest: bytes) -> list[bytes] | None:
@@ -50,13 +62,12 @@ def _header_lines(rest: bytes) -> list[bytes] | None:
     return found
 
 
-def _check_host(headers: list[bytes], authorities: Collection[str]) -> None:
+def _host(headers: list[bytes]) -> str:
     named = (line.partition(b":") for line in headers)
     hosts = [value.strip() for name, _, value in named if name.lower() == b"host"]
     if len(hosts) != 1:
         raise Refused(HTTPStatus.BAD_REQUEST)
-    if hosts[0].decode("latin-1").lower() not in authorities:
-        raise Refused(HTTPStatus.MISDIRECTED_REQUEST)
+    return hosts[0].decode("latin-1").lower()
 
 
 def _target(line: bytes, path: str) -> str:

@@ -27,6 +27,7 @@ _REASONS = {
     errno.EACCES: "not permitted",
     **dict.fromkeys(_ABSENT, "not on this machine"),
 }
+_THIS_MACHINE = ("localhost", "127.0.0.1", "[::1]")
 _TWINS = {"127.0.0.1": "::1", "::1": "127.0.0.1"}
 
 
@@ -49,10 +50,13 @@ class Listener:
 
     @property
     def authorities(self) -> frozenset[str]:
-        """What a browser that came here on purpose puts into `Host`."""
-        netloc = urlsplit(self.redirect_uri.lower()).netloc
-        bare = netloc.removesuffix(f":{_HTTP_PORT}")
-        return frozenset({netloc, bare} if self.port == _HTTP_PORT else {netloc})
+        """What a browser that came here on purpose puts into `Host`.
+
+        A forwarder may call this machine by another of its names; no page can rebind those.
+        """
+        hosts = {urlsplit(self.redirect_uri.lower()).netloc.rpartition(":")[0], *_THIS_MACHINE}
+        named = {f"{host}:{self.port}" for host in hosts}
+        return frozenset(named | hosts if self.port == _HTTP_PORT else named)
 
     def close(self) -> None:
         """Give the port back."""
@@ -76,9 +80,11 @@ def listen(redirect_uris: Sequence[str], callback_port: int | None = None) -> Li
         if outcome.errno in _ABSENT:
             candidates += candidate.twins()
     places = ", ".join(f"{place} ({why})" for place, why in tried.items())
+    hint = "End what holds the port"
+    if all(candidate.uri.port is None for candidate in candidates):  # else it was registered so
+        hint += ", or choose another one with --callback-port"
     raise _failure(
-        f"There is no address to listen on for the browser's answer: {places}.",
-        "End what holds the port, or choose another one with --callback-port.",
+        f"There is no address to listen on for the browser's answer: {places}.", f"{hint}."
     )
 
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from click_auth.errors import LoginFailed
 from click_auth.login import pages
-from click_auth.login.callback import Refused, query_of
+from click_auth.login.callback import Misdirected, Refused, query_of
 from click_auth.providers.authorization import StrayCallback
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ class Loopback:
 
     *accept* turns the query of a redirect into the response that it is. What it raises decides:
     after a `StrayCallback` the wait goes on, a `LoginFailed` ends it. Either way of ending leaves
-    the browser in `held`.
+    the browser in `held`. *misdirected* is told of a redirect under a name that is not ours.
     """
 
     def __init__(
@@ -105,8 +105,10 @@ class Loopback:
         listener: Listener,
         selector: selectors.BaseSelector,
         accept: Callable[[str], AuthorizationResponse],
+        misdirected: Callable[[Misdirected], None],
     ) -> None:
         self.held: Held | None = None
+        self._misdirected = misdirected
         self._listener = listener
         self._selector = selector
         self._accept = accept
@@ -158,6 +160,8 @@ class Loopback:
             query = query_of(visitor.head, self._listener.path, self._listener.authorities)
             response = None if query is None else self._accept(query)
         except Refused as refused:
+            if isinstance(refused, Misdirected):
+                self._misdirected(refused)
             reply = pages.refusal(refused.status)
             to_head = visitor.head.startswith(b"HEAD ")
             visitor.answer(reply[: reply.index(b"\r\n\r\n") + 4] if to_head else reply)

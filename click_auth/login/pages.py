@@ -13,9 +13,10 @@ import re
 from dataclasses import dataclass
 from html import escape
 from http import HTTPStatus
-from importlib import resources
 from string import Template
 from typing import TYPE_CHECKING
+
+from click_auth.login.page import PAGE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,9 +56,8 @@ class PageContext:
 
 def render(context: PageContext) -> str:
     """Return the built-in page for *context*."""
-    template = Template((resources.files(__package__) / "page.html").read_text(encoding="utf-8"))
     tone, what_next = _TONES[context.success]
-    return template.substitute(
+    return Template(PAGE).substitute(
         tone=tone,
         next=what_next,
         app=escape(context.app_name),

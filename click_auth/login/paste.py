@@ -1,34 +1,52 @@
 """The terminal as a door: the address or the code pasted there while the listener waits.
 
-What is pasted is not shown: it is a credential for as long as the login lasts. Nothing here
-blocks and nothing runs on a thread, so closing never hangs and never eats later input.
+What is pasted is not shown: it is a credential for as long as the login lasts. Nothing runs on a
+thread, so closing never hangs and never eats later input. Hidden answers are read the same way.
 """
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import os
 import re
+import select
 import sys
 import time
 from typing import TYPE_CHECKING, Protocol, TextIO
 from urllib.parse import unquote
 
-from click_auth.providers.authorization import StrayCallback
-from click_auth.terminal import in_foreground
+from click_auth.providers.authorization import OtherIssuer, StrayCallback
+from click_auth.terminal import in_foreground, is_terminal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from click_auth.providers.authorization import AuthorizationRequest, AuthorizationResponse
 
-_LONGEST_LINE = 64 * 1024
+LONGEST_LINE = 64 * 1024
 _SHORTEST_CODE = 6
 _CHUNK = 4096
 _BACKGROUND_SECONDS = 0.1
-_ENDS, _ERASES, _KILLS, _INTERRUPT = "\r\n", "\b\x7f", "\x15", "\x03"
-_BRACKETS = re.compile(r"\x1b\[20[01]~")
-_QUERY = re.compile(r"(?:^|[?&])(?:code|state|error)=")
+_TICK_SECONDS = 0.2
+_ENDS, _ERASES, _KILLS, _INTERRUPT, _END_OF_FILE = "\r\n", "\b\x7f", "\x15", "\x03", "\x04"
+# Keys, focus and mouse events, the brackets of a paste, titles: what a terminal sends by itself.
+_SEQUENCES = re.compile(
+    r"\x1b(?:\[M.{3}|\[[0-?]*[ -/]*[@-~]|O[ -~]|\]\d*;[^\x07\x1b]*(?:\x07|\x1b\\)|P[^\x1b]*\x1b\\)?"
+)
+_AMPERSANDS = re.compile(r"&(?:amp;|#38;|#x26;)+|\\u0026", re.IGNORECASE)
+_NOT_IN_URLS = re.compile(r'(?:[^!-~]|["<>\\`])+')  # nor in a query as browsers show it
+_ADDRESS = re.compile(r"\W*(?:https?:|localhost[:/]|127\.\d|\[::1)", re.IGNORECASE)
+_STARTS = re.compile(r"[?#]|^(?=\w+=)")
+_QUERY = re.compile(r"(?:^|&)(?:code|state|error)=")
+_HERE = re.compile(r"http://(?:localhost|127\.0\.0\.1|\[::1\])(?![^:/])")
+_ISSUER_HERE = re.compile(
+    r"(?<=iss=)http(?::|%3A)(?://|%2F%2F)(?:localhost|127\.0\.0\.1|(?:\[|%5B)(?:::|%3A%3A)1(?:]|%5D))"
+    r"(?=%3A|%2F|[:/&]|$)",
+    re.IGNORECASE,
+)
+_AFTERWARDS = ".,;:!)]'*"
+_MOST_QUERIES = 20  # of one word: an address within an address within an address
 _ESCAPED = re.compile(r"%[0-9A-Fa-f]{2}")
 
 
@@ -37,29 +55,54 @@ class WrongPaste(Exception):
 
 
 def answer_in(text: str, request: AuthorizationRequest) -> AuthorizationResponse | None:
-    """Return the response that a person pasted, None for an empty line.
+    """Return the response that a person pasted, None for nothing but empty lines.
 
-    *text* is the whole address of the redirect, its query, or the bare code. Raises `WrongPaste`
-    for everything else, and `LoginFailed` when it is the answer and the answer is no.
+    *text* holds the address of the redirect or its query, with whatever else stands around it, or
+    is the bare code. The state and the code verifier bind the answer to this login, so where the
+    browser says that it was does not matter. Raises `WrongPaste` for everything else, the answer
+    of another issuer included, and `LoginFailed` when it is the answer and the server says no.
     """
-    line = _BRACKETS.sub("", text).strip()
-    if not line:
-        return None
-    try:
-        if re.match(r"https?:", line, re.IGNORECASE):
-            return request.answered_by(_query_of("".join(line.split()), request.redirect_uri))
-        if _QUERY.search(line):
-            return request.answered_by(line.partition("#")[0].removeprefix("?"))
-    except StrayCallback as stray:
-        raise WrongPaste(f"That is {stray}.") from None
-    return request.answered_with(_bare_code(line, request))
+    line = _AMPERSANDS.sub("&", typed(text)).strip()
+    here = _HERE.match(request.issuer or "")  # what renames this machine does so everywhere
+    wrong: str | None = None
+    for query in _queries(line, request.state):
+        try:
+            return request.answered_by(_ISSUER_HERE.sub(here[0], query) if here else query)
+        except StrayCallback as stray:  # noqa: PERF203 - each of them may be the one
+            wrong = wrong or f"That is {stray}."
+        except OtherIssuer as other:
+            wrong = wrong or other.message
+    if wrong is None and _ADDRESS.match(line):
+        wrong = f"The address to paste begins with {request.redirect_uri}; it comes at the end."
+    if wrong is not None:
+        raise WrongPaste(wrong)
+    return request.answered_with(_bare_code(line.strip("'\"<>`"), request)) if line else None
 
 
-def _query_of(address: str, redirect_uri: str) -> str:
-    before, _, query = address.partition("#")[0].partition("?")
-    if before != redirect_uri.partition("?")[0]:
-        raise WrongPaste(f"The address to paste begins with {redirect_uri}; it comes at the end.")
-    return query
+def _queries(text: str, state: str) -> Iterator[str]:
+    """Yield what may be the query of the redirect, the likeliest first.
+
+    An address may be wrapped into lines, stand among words, in quotes or in HTML, be encoded to
+    travel within another address, or be there twice.
+    """
+    junk = re.compile(rf"(?<=state={re.escape(state)})[^&]*")  # what was typed right behind it
+    lines = [line.strip() for line in text.splitlines()]
+    forms = [text, "".join(lines), _NOT_IN_URLS.sub("", text)]
+    if not any(map(_NOT_IN_URLS.search, lines)):  # wrapped: one of them alone may end too early
+        forms.reverse()
+    for form in forms:
+        for readable in (form, unquote(form), unquote(unquote(form))):
+            for word in _NOT_IN_URLS.split(readable):
+                starts = [found.end() for found in _STARTS.finditer(word)]
+                for start in starts[:_MOST_QUERIES]:
+                    query = word[start:].partition("#")[0].rstrip(_AFTERWARDS)
+                    if _QUERY.search(query):
+                        yield junk.sub("", query)
+
+
+def is_address(text: str) -> bool:
+    """Return whether *text* may be an address or a piece of one, and is more than a code."""
+    return "=" in text or _ADDRESS.match(text) is not None
 
 
 def _bare_code(line: str, request: AuthorizationRequest) -> str:
@@ -69,6 +112,32 @@ def _bare_code(line: str, request: AuthorizationRequest) -> str:
     if request.iss_required:
         raise WrongPaste("This server needs the whole address, not only the code.")
     return unquote(line) if _ESCAPED.search(line) else line
+
+
+def typed(text: str) -> str:
+    """Return *text* without what no person has typed: control sequences and the like."""
+    plain = _SEQUENCES.sub("", text)
+    return "".join(each for each in plain if each.isprintable() or each.isspace())
+
+
+def hidden_line(stdin: TextIO | None) -> str:
+    """Return the line that a person types unseen on the terminal *stdin*, with its end.
+
+    Blocks. Empty after Ctrl-D, and where the terminal is another job's. However long the line is,
+    it comes whole, up to `LONGEST_LINE`: in line mode a terminal would cut it in silence. What is
+    pasted as several lines comes as several.
+    """
+    keyboard = open_keyboard(stdin)
+    if keyboard is None:
+        return ""
+    with contextlib.closing(keyboard):
+        lines: list[str] | None = []
+        while lines == []:
+            keyboard.wait()
+            lines = keyboard.lines()
+    if not lines or lines[0] == _END_OF_FILE:
+        return ""
+    return typed("\n".join([*lines, keyboard.rest]))
 
 
 class Keyboard:
@@ -82,10 +151,23 @@ class Keyboard:
     def __init__(self) -> None:
         self._line = ""
 
+    @property
+    def rest(self) -> str:
+        """What stands behind the last line that was finished."""
+        return typed(self._line).strip()
+
+    def wait(self) -> None:
+        """Block until there may be something to read, 0.2 s at most, and stay hidden."""
+        if self.fileno is None:
+            time.sleep(_BACKGROUND_SECONDS)
+        else:
+            select.select([self.fileno], [], [], _TICK_SECONDS)
+        self.hide()
+
     def lines(self) -> list[str] | None:
         """Return the lines finished since the last call, None when no more can come."""
-        typed = self._typed()
-        return None if typed is None else list(self.feed(typed))
+        pressed = self._typed()
+        return None if pressed is None else list(self.feed(pressed))
 
     def close(self) -> None:
         """Give the terminal back as it was. Unread input is thrown away, not passed on."""
@@ -99,11 +181,13 @@ class Keyboard:
             if character in _ENDS:
                 yield self._line
                 self._line = ""
+            elif character == _END_OF_FILE and not self._line:
+                yield character
             elif character in _ERASES:
                 self._line = self._line[:-1]
             elif character == _KILLS:
                 self._line = ""
-            elif len(self._line) < _LONGEST_LINE:
+            elif len(self._line) < LONGEST_LINE:
                 self._line += character
 
     def _typed(self) -> str | None:
@@ -113,8 +197,8 @@ class Keyboard:
 def open_keyboard(stdin: TextIO | None) -> Keyboard | None:
     """Return the terminal behind *stdin*, None when there is none or it is somebody else's now."""
     with contextlib.suppress(OSError, ValueError):
-        if stdin is not None and stdin.isatty():
-            return _opened(stdin.fileno())
+        if stdin is not None and is_terminal(stdin):
+            return _opened(stdin.fileno(), getattr(stdin, "encoding", None) or "utf-8")
     return None
 
 
@@ -151,7 +235,7 @@ class Console(Keyboard):
 if sys.platform == "win32":
     import msvcrt
 
-    def _opened(_fileno: int) -> Keyboard | None:
+    def _opened(_fileno: int, _encoding: str) -> Keyboard | None:
         return Console(msvcrt)
 
 else:
@@ -160,9 +244,10 @@ else:
     class _Terminal(Keyboard):
         """A POSIX terminal, taken out of line mode, which cuts lines: on macOS at 1,024 bytes."""
 
-        def __init__(self, fileno: int) -> None:
+        def __init__(self, fileno: int, encoding: str) -> None:
             super().__init__()
             self.fileno, self._descriptor = fileno, fileno
+            self._decode = codecs.getincrementaldecoder(encoding)("replace").decode
             self._before = termios.tcgetattr(fileno)
             self._quiet = termios.tcgetattr(fileno)
             self._quiet[3] &= ~(termios.ICANON | termios.ECHO)
@@ -178,9 +263,10 @@ else:
                 time.sleep(_BACKGROUND_SECONDS)  # reading would stop the process
                 return ""
             try:
-                return os.read(self._descriptor, _CHUNK).decode("latin-1") or None
+                pressed = os.read(self._descriptor, _CHUNK)
             except OSError:
                 return None
+            return self._decode(pressed) if pressed else None
 
         def close(self) -> None:
             if in_foreground(self._descriptor):
@@ -188,5 +274,5 @@ else:
                     termios.tcflush(self._descriptor, termios.TCIFLUSH)
                     termios.tcsetattr(self._descriptor, termios.TCSANOW, self._before)
 
-    def _opened(fileno: int) -> Keyboard | None:
-        return _Terminal(fileno) if in_foreground(fileno) else None
+    def _opened(fileno: int, encoding: str) -> Keyboard | None:
+        return _Terminal(fileno, encoding) if in_foreground(fileno) else None

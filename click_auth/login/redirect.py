@@ -7,15 +7,18 @@ import selectors
 import time
 from typing import TYPE_CHECKING
 
+from click_auth.errors import LoginFailed
 from click_auth.login.loopback import Loopback
-from click_auth.login.paste import WrongPaste, answer_in
+from click_auth.login.paste import WrongPaste, answer_in, is_address
 from click_auth.providers.authorization import StrayCallback
+from click_auth.text import inert
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from typing_extensions import Self
 
+    from click_auth.login.callback import Misdirected
     from click_auth.login.listener import Listener
     from click_auth.login.loopback import Held
     from click_auth.login.paste import Keyboard
@@ -42,8 +45,9 @@ class Doors:
         self._request = request
         self._say = say
         self._selector = selectors.DefaultSelector()
-        self._loopback = Loopback(listener, self._selector, self._accept)
+        self._loopback = Loopback(listener, self._selector, self._accept, self._misdirected)
         self._keyboard = keyboard
+        self._pasted: list[str] = []
         if keyboard is not None and keyboard.fileno is not None:
             try:
                 self._selector.register(keyboard.fileno, selectors.EVENT_READ, self._typed)
@@ -95,22 +99,37 @@ class Doors:
         try:
             return self._request.answered_by(query)
         except StrayCallback as stray:
-            if not self.strays:
-                self._say(f"Ignored {stray}; still waiting.")
-            self.strays.append(str(stray))
+            self._turned_away(str(stray))
             raise
 
+    def _misdirected(self, redirect: Misdirected) -> None:
+        with contextlib.suppress(StrayCallback, LoginFailed):
+            self._request.answered_by(redirect.query)
+            host = inert(redirect.host, 60)
+            self._turned_away(f"the answer to this login, as it was sent to {host!r}, not to here")
+
+    def _turned_away(self, reason: str) -> None:
+        if not self.strays:
+            self._say(f"Ignored {reason}; still waiting.")
+        self.strays.append(reason)
+
     def _typed(self) -> AuthorizationResponse | None:
-        lines = None if self._keyboard is None else self._keyboard.lines()
-        if lines is None:
+        keyboard = self._keyboard
+        lines = None if keyboard is None else keyboard.lines()
+        if keyboard is None or lines is None:
             self._close_keyboard()
             return None
-        answers = (self._answer_in(line) for line in lines)
+        self._pasted += lines
+        text = "\n".join(self._pasted)
+        if is_address(text) and keyboard.rest:
+            return None  # a long address in several lines, the last of which is to come
+        pasted, self._pasted = [text] if is_address(text) else self._pasted, []
+        answers = (self._answer_in(each) for each in pasted)
         return next((answer for answer in answers if answer is not None), None)
 
-    def _answer_in(self, line: str) -> AuthorizationResponse | None:
+    def _answer_in(self, text: str) -> AuthorizationResponse | None:
         try:
-            return answer_in(line, self._request)
+            return answer_in(text, self._request)
         except WrongPaste as wrong:
             self._say(f"{wrong} Still waiting.")
             return None

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import getpass
 import math
+import re
 import socket
 import sys
-from contextlib import closing
+from contextlib import closing, suppress
 from functools import partial
 from typing import TYPE_CHECKING, TextIO
 
 from click_auth import voice
+from click_auth.defaults import LOGIN_TIMEOUT
 from click_auth.errors import CALLBACK_TIMEOUT, AuthError, LoginFailed
 from click_auth.login import pages
-from click_auth.login.browser import CallableBrowser, NoBrowser, checked_url, find_browser
+from click_auth.login.browser import CI_JOB, CallableBrowser, NoBrowser, checked_url, find_browser
 from click_auth.login.listener import listen
-from click_auth.login.paste import open_keyboard
+from click_auth.login.paste import LONGEST_LINE, hidden_line, open_keyboard
 from click_auth.login.redirect import Doors
 from click_auth.providers.request import LoginUI
-from click_auth.terminal import is_terminal
+from click_auth.terminal import is_lost, is_terminal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -30,14 +32,20 @@ if TYPE_CHECKING:
     from click_auth.login.listener import Listener
     from click_auth.login.loopback import Held
     from click_auth.login.pages import PageContext
+    from click_auth.login.paste import Keyboard
     from click_auth.providers.authorization import AuthorizationRequest, AuthorizationResponse
 
 _PASTE = (
-    "Or paste here the address that you were sent to, or the code, and press Enter.\n"
-    "It is not shown."
+    "Or paste here the address of the browser's last page{or_the_code}, and press Enter.\n"
+    "On another machine that page will not load: its address is all that is needed.\n"
+    "What you paste is not shown."
 )
-_LONGEST_ANSWER = 64 * 1024
 _MOST_QUOTED = 3
+_MOST_QUESTIONS = 3
+_SSH_PORT = "22"
+_REACHED = re.compile(r"\S+ \d+ ([0-9A-Fa-f.:]+) ([0-9]{1,5})", re.ASCII)  # sshd(8)
+_HOST = re.compile(r"[A-Za-z0-9:][A-Za-z0-9.:-]*")
+_USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
 
 
 class TerminalUI(LoginUI):
@@ -65,6 +73,7 @@ class TerminalUI(LoginUI):
         self._stdin = sys.stdin if stdin is None else stdin
         self._held: Held | None = None
         self._known_failure: str | None = None
+        self._has_explained = False
 
     def __enter__(self) -> Self:
         return self
@@ -96,23 +105,26 @@ class TerminalUI(LoginUI):
 
     def ask(self, prompt: str, *, hidden: bool = False) -> str:
         """Return what the person typed, or one line of stdin where there is no terminal."""
-        if self.has_terminal:
-            self.event("ask", f"{prompt}:", prompt=prompt, hidden=hidden)
-        try:
-            answer = self._line(hidden=hidden and self.has_terminal)
-        except (EOFError, OSError, ValueError):
-            answer = ""
-        if not answer:
-            raise LoginFailed(
-                f"{prompt}: nothing came.",
-                hints=["Type it on a terminal, or give it on standard input, as one line."],
-            )
-        return answer
+        line = answer = ""
+        for _ in range(_MOST_QUESTIONS if self.has_terminal else 1):
+            if self.has_terminal:
+                self.event("ask", f"{prompt}:", prompt=prompt, hidden=hidden)
+            with suppress(OSError, ValueError):
+                line = self._line(hidden=hidden and self.has_terminal)
+            answer = line.strip()
+            if answer or not line:  # an empty line is no answer, the end of the input is one
+                break
+        if answer and len(line) <= LONGEST_LINE and "\n" not in answer:
+            return answer
+        raise LoginFailed(
+            f"{prompt}: {'it is too long, or several lines' if answer else 'nothing came'}.",
+            hints=["Type it on a terminal, or give it on standard input, as one line."],
+        )
 
     def _line(self, *, hidden: bool) -> str:
         if hidden:
-            return getpass.getpass("").strip()
-        return "" if self._stdin is None else self._stdin.readline(_LONGEST_ANSWER).strip()
+            return hidden_line(self._stdin)
+        return "" if self._stdin is None else self._stdin.readline(LONGEST_LINE + 1)
 
     def open_page(self, url: str) -> bool:
         """Print *url* and open it in the browser; return whether a browser was started."""
@@ -137,22 +149,37 @@ class TerminalUI(LoginUI):
         timeout: float = 300.0,
     ) -> AuthorizationResponse:
         """Send the person to the server and return its answer."""
+        self._refuse_to_wait_for_nobody(timeout)
         with closing(listen(redirect_uris, callback_port)) as listener:
             request = start(listener.redirect_uri)
             opened = self.open_page(request.url)
             return self._first_answer(listener, request, timeout, opened=opened)
 
+    def _refuse_to_wait_for_nobody(self, timeout: float) -> None:
+        """Raise in a CI job, unless a time to wait was chosen or a program reads the address."""
+        is_read = self.has_terminal or isinstance(voice.current(), voice.Machine)
+        if self._browser.reason != CI_JOB or is_read or timeout != LOGIN_TIMEOUT:
+            return
+        env = self._environment
+        token = f"{env.token_env}, or " if env.token_env else ""
+        instead = f"Set {token}{env.name('CLIENT_ID')} and {env.name('CLIENT_SECRET')} instead."
+        hints = [instead, "A login with a --timeout of its own waits all the same."]
+        raise LoginFailed(
+            "Nobody can log in here: this is a CI job without a terminal.", hints=hints
+        )
+
     def _first_answer(
         self, listener: Listener, request: AuthorizationRequest, timeout: float, *, opened: bool
     ) -> AuthorizationResponse:
         with (
-            Doors(listener, request, open_keyboard(self._stdin), self.say) as doors,
+            Doors(listener, request, self._keyboard(), self.say) as doors,
             voice.counting_down(timeout) as countdown,
         ):
-            if not opened and self._environment.environ.get("SSH_CONNECTION"):
+            if not opened:
                 self._explain_forwarding(listener)
             if doors.takes_paste:
-                self.event("paste", _PASTE)
+                code = "" if request.iss_required else ", or the code"
+                self.event("paste", _PASTE.format(or_the_code=code))
             if not countdown.shown:
                 self.event(
                     "waiting",
@@ -160,28 +187,37 @@ class TerminalUI(LoginUI):
                     redirect_uri=listener.redirect_uri,
                     timeout=timeout,
                 )
+            watch = partial(self._watch_browser, listener)
             try:
-                answer = doors.first_answer(timeout, self._watch_browser, countdown.tick)
+                answer = doors.first_answer(timeout, watch, countdown.tick)
             finally:
                 self._held = doors.held
         if answer is None:
             raise _timeout(timeout, doors.strays)
+        if is_terminal(sys.stderr):
+            self.event("finishing", "The answer is here. Finishing the login...")
         return answer
 
-    def _explain_forwarding(self, listener: Listener) -> None:
-        """Say how a browser at the other end of SSH reaches the listener."""
-        address = listener.sockets[0].getsockname()[0]
-        target = f"[{address}]" if ":" in address else address
-        command = f"ssh -L {listener.port}:{target}:{listener.port} {socket.gethostname()}"
-        text = "If the browser is at the other end of this SSH session, run there first:"
-        self.event("ssh_forward", f"{text}\n\n{command}\n", command=command)
+    def _keyboard(self) -> Keyboard | None:
+        """Return the terminal to paste on; none where nobody would see that it is one."""
+        return None if is_lost(sys.stderr) else open_keyboard(self._stdin)
 
-    def _watch_browser(self) -> None:
+    def _explain_forwarding(self, listener: Listener) -> None:
+        """Say, once, how a browser at the other end of SSH reaches the listener."""
+        connection = self._environment.environ.get("SSH_CONNECTION")
+        if connection and not self._has_explained:
+            self._has_explained = True
+            command = _ssh_command(listener, connection)
+            text = "If the browser is at the other end of this SSH session, run there first:"
+            self.event("ssh_forward", f"{text}\n\n{command}\n", command=command)
+
+    def _watch_browser(self, listener: Listener) -> None:
         """Say it, once, when the opener turns out to have failed after it had started."""
         failure = self._browser.failure
         if failure is not None and failure != self._known_failure:
             self._known_failure = failure
             self.say(f"The browser did not open ({failure}): please open the address yourself.")
+            self._explain_forwarding(listener)
 
     def finish(self, success: bool, message: str | None = None) -> None:  # noqa: FBT001
         """Tell the browser that still waits how the login ended. Does nothing where none waits.
@@ -212,6 +248,24 @@ def _chosen(
     if environment.browser_forbidden:
         return NoBrowser(f"{environment.name('NO_BROWSER')} is set")
     return find_browser(environment.environ)
+
+
+def _ssh_command(listener: Listener, connection: str) -> str:
+    """Return the line to run at the other end, from what sshd says that it was reached as.
+
+    It is made to be pasted into a shell: nothing that a shell or ssh could read differently.
+    """
+    address = listener.sockets[0].getsockname()[0]
+    target = f"[{address}]" if ":" in address else address
+    reached = _REACHED.fullmatch(connection)
+    host, port = reached.groups() if reached else (socket.gethostname(), _SSH_PORT)
+    user = ""
+    with suppress(ImportError, KeyError, OSError):  # nobody that this machine knows
+        user = getpass.getuser()
+    who = f"{user}@" if _USER.fullmatch(user) else ""
+    at = "" if port == _SSH_PORT else f"-p {port} "
+    there = host if _HOST.fullmatch(host) else "HOST"
+    return f"ssh {at}-L {listener.port}:{target}:{listener.port} {who}{there}"
 
 
 def _timeout(seconds: float, strays: Sequence[str]) -> LoginFailed:

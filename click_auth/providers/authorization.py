@@ -26,6 +26,10 @@ class StrayCallback(Exception):
     """A request to the redirect URI that is not the answer to this login."""
 
 
+class OtherIssuer(LoginFailed):
+    """The answer is not from the authorization server that was asked (RFC 9207)."""
+
+
 @dataclass(frozen=True)
 class AuthorizationResponse(Unpickled):
     """The server's answer to one `AuthorizationRequest`: a code, still to be exchanged.
@@ -94,7 +98,7 @@ class AuthorizationRequest(Unpickled):
         message = "The answer names another authorization server than the one that was asked."
         if iss is None:
             message = "The answer does not name its authorization server, as that one promised."
-        raise LoginFailed(message, hints=["Nothing was stored. Start the login again."])
+        raise OtherIssuer(message, hints=["Nothing was stored. Start the login again."])
 
 
 def _extra(values: dict[str, str]) -> dict[str, str]:

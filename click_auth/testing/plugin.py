@@ -6,8 +6,8 @@ imported when a fixture is used.
 
 from __future__ import annotations
 
-from contextlib import ExitStack
-from typing import TYPE_CHECKING
+from contextlib import ExitStack, nullcontext
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -48,28 +48,21 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", f"{_MARK}: the test may touch real credentials")
     config.stash[_GUARD] = guard = KeyringGuard()
     guard.install()
+    config.add_cleanup(guard.remove)  # also where another plugin's configuration fails
 
 
-def pytest_unconfigure(config: pytest.Config) -> None:
-    """Open the way again."""
-    config.stash[_GUARD].remove()
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+@pytest.hookimpl(hookwrapper=True)  # pluggy 1.0, which pytest 7.0 has, knows no other wrapper
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, None]:
     """Let marked tests pass, with their fixtures."""
-    if item.get_closest_marker(_MARK) is None:
-        return (yield)
-    with item.config.stash[_GUARD].allowed():
-        return (yield)
+    is_marked = item.get_closest_marker(_MARK) is not None
+    with item.config.stash[_GUARD].allowed() if is_marked else nullcontext():
+        yield
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_call(item: pytest.Item) -> None:
     """Fail a test that touched the keyring, even where the program took it well."""
-    outcome = yield
     item.config.stash[_GUARD].check()
-    return outcome
 
 
 # The same for what its fixtures do afterwards.

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from importlib import metadata
@@ -75,6 +77,27 @@ def test_a_library_that_is_not_installed_fails(patient: Patient) -> None:
     check = patient.check("no_such_library")
 
     assert (check.value, check.verdict) == ("not installed", "fail")
+
+
+FROZEN = """
+import importlib.metadata as metadata
+def missing(name):
+    raise metadata.PackageNotFoundError(name)
+metadata.version = metadata.distribution = missing
+import sys
+from click_auth import ApiKeyProvider, Auth
+for check in Auth("todo", ApiKeyProvider(), folder=sys.argv[1]).doctor().checks:
+    print(check.name, check.verdict, check.value, sep="|")
+"""
+
+
+def test_b30_a_frozen_program_has_its_libraries(tmp_path: Path) -> None:
+    """Without the facts about a package, which PyInstaller leaves out, the module itself counts."""
+    done = subprocess.run(
+        [sys.executable, "-c", FROZEN, str(tmp_path)], capture_output=True, text=True, check=True
+    )
+    for name in ("click", "httpx", "keyring", "portalocker", "pydantic"):
+        assert f"{name}|ok|version unknown" in done.stdout.splitlines()
 
 
 def test_an_examination_that_raises_is_one_failing_line() -> None:

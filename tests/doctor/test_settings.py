@@ -30,6 +30,8 @@ from doctor.patient import Patient
         ),
         ({"TODO_NO_BROWSER": "1"}, "1; pages are printed, not opened", "ok"),
         ({"TODO_NO_BROWSER": "0"}, "0; no effect", "ok"),
+        ({"ACCESSIBLE": "1"}, "1; no line that moves", "ok"),
+        ({"ACCESSIBLE": "0"}, "0; no effect", "ok"),
         (
             {"BROWSER": "true"},
             "true; opens the pages of a login, if it is here and no text browser",
@@ -122,3 +124,38 @@ def test_an_application_s_own_browser_beats_the_others(patient: Patient) -> None
         found = {check.name: check for check in auth.doctor().checks}
 
     assert found["browser"].value == "the application's own"
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://me:canary@eu.example/x",
+        "me:canary@eu.example",
+        "https://canary@eu.example",
+        "https://me:can@ary@eu.example",
+        "https://me:" + "canary" * 100 + "@eu.example",
+    ],
+)
+@pytest.mark.parametrize("name", ["TODO_INSTANCE", "BROWSER"])
+def test_s21_an_address_is_shown_without_its_password(
+    patient: Patient, name: str, address: str
+) -> None:
+    """In a variable of ours as in a proxy's, and in no error either."""
+    if name == "BROWSER" and "://" not in address:
+        pytest.skip("no address")
+    patient.settings |= {"provider": lambda _: patient.provider}
+    patient.environ = {name: address}
+
+    checks = repr(patient.checks())
+
+    assert "eu.example" in checks
+    assert "canary" not in checks
+    assert "ary@" not in checks
+
+
+def test_s21_an_account_is_no_address(patient: Patient) -> None:
+    """Its key and its id may hold an @."""
+    logged_in(patient.auth)
+    patient.environ = {"TODO_ACCOUNT": "me@example.org"}
+
+    assert patient.check("TODO_ACCOUNT").value.startswith("me@example.org; ")

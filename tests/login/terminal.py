@@ -67,6 +67,10 @@ class Terminal:
             self.process.stdout.close()
         self.hang_up()
 
+    def resize(self, columns: int) -> None:
+        """Make the window narrower, or wider."""
+        fcntl.ioctl(self._master, termios.TIOCSWINSZ, struct.pack("HHHH", 0, columns, 0, 0))
+
     def hang_up(self) -> None:
         """Close the window."""
         if self._master >= 0:

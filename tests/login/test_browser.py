@@ -22,8 +22,9 @@ from click_auth.login.browser import (
 )
 from login.waiting import BOUND_SECONDS
 
-URL = "https://id.example/authorize?a=1&b=%20;c='d`e`$(f)|g%s{0}"
+URL = "https://id.example/authorize?a=1&b=%20;c='d`e`$(f)~g%s[0]*!@"
 DESK = {"DISPLAY": ":0"}
+SYSTEM32 = r"C:\Windows\System32\rundll32.exe"
 
 
 def installed(*programs: str) -> Callable[..., str | None]:
@@ -98,10 +99,16 @@ def test_a_text_browser_behind_another_name_is_none(tmp_path: Path) -> None:
         ({"SSH_TTY": "/dev/pts/0"}, (), "this is an SSH session without a display"),
         ({**DESK, "CI": "true"}, (), "this is a CI job"),
         ({**DESK, "GITHUB_ACTIONS": "true"}, (), "this is a CI job"),
-        (DESK, ("/.dockerenv",), "this is a container"),
-        (DESK, ("/run/.containerenv",), "this is a container"),
-        ({**DESK, "CODESPACES": "true"}, (), "this is a container"),
-        ({**DESK, "KUBERNETES_SERVICE_HOST": "10.0.0.1"}, (), "this is a container"),
+        ({}, ("/.dockerenv",), "this is a container"),
+        ({}, ("/run/.containerenv",), "this is a container"),
+        ({"CODESPACES": "true"}, (), "this is a container"),
+        ({"KUBERNETES_SERVICE_HOST": "10.0.0.1"}, (), "this is a container"),
+        (
+            {"BROWSER": "surf -x", "CODESPACES": "true"},
+            (),
+            "the program that $BROWSER names, surf, is not here",
+        ),
+        ({"BROWSER": "lynx:surf"}, (), "$BROWSER is a text browser"),
     ],
 )
 def test_df_13_where_nobody_sits_at_the_screen(
@@ -119,11 +126,8 @@ def test_df_13_where_nobody_sits_at_the_screen(
         ({**DESK, "SSH_CONNECTION": "forwarded"}, ("firefox",), ["firefox"]),
         ({**DESK, "CI": "false"}, ("firefox",), ["firefox"]),
         ({**DESK, "BROWSER": "missing"}, ("firefox",), ["firefox"]),
-        (
-            {**DESK, "container": "oci", "TOOLBOX_PATH": "/usr/bin/toolbox"},
-            ("firefox",),
-            ["firefox"],
-        ),
+        ({**DESK, "container": "oci"}, ("firefox",), ["firefox"]),
+        ({**DESK, "CODESPACES": "true"}, ("firefox",), ["firefox"]),
         (DESK, (), ["none: none was found for this screen"]),
         (DESK, ("lynx", "w3m"), ["none: none was found for this screen"]),
     ],
@@ -147,7 +151,7 @@ def test_wsl_opens_the_browser_of_windows(environ: dict[str, str], release: str)
     "platform, programs, expected",
     [
         ("darwin", ("open", "xdg-open"), ["open"]),
-        ("win32", ("rundll32.exe",), ["rundll32.exe url.dll,FileProtocolHandler"]),
+        ("win32", (), [shlex.join([SYSTEM32, "url.dll,FileProtocolHandler"])]),
     ],
 )
 def test_other_systems(platform: str, programs: tuple[str, ...], expected: list[str]) -> None:
@@ -163,6 +167,84 @@ def test_windows_paths_keep_their_backslashes() -> None:
     found = find_browser(environ, "win32", lambda name, path=None: name if "fire" in name else None)
     assert isinstance(found, Browser)
     assert found.commands == [[r"C:\firefox.exe", "-new-tab"]]
+
+
+@pytest.mark.parametrize("name", ["SystemRoot", "SYSTEMROOT"])
+def test_s1_the_opener_of_windows_is_the_systems_own(name: str) -> None:
+    """By its whole path: no folder on PATH and no current directory has a say in it."""
+    environ = {name: r"D:\Win", "PATH": r"C:\x"}
+    found = find_browser(environ, "win32", installed("rundll32.exe"), lambda _: False)
+    assert isinstance(found, Browser)
+    assert found.commands == [[r"D:\Win\System32\rundll32.exe", "url.dll,FileProtocolHandler"]]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a PATH of POSIX")
+@pytest.mark.parametrize("setting", ["firefox", "./firefox"])
+@pytest.mark.parametrize("path", [":{good}", ".:{good}", "bin:{good}", "{good}", "{good}:"])
+def test_s1_no_program_of_the_current_directory_is_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str, setting: str
+) -> None:
+    """A cloned repository may hold a browser; the one on PATH is started all the same."""
+    good, evil = tmp_path / "good", tmp_path / "evil"
+    for folder in (good, evil, evil / "bin"):
+        folder.mkdir()
+        script(folder, "", "firefox")
+    monkeypatch.chdir(evil)
+    environ = {"BROWSER": setting, "PATH": path.format(good=good)}
+    found = find_browser(environ, "linux", exists=lambda _: False)
+    assert isinstance(found, Browser)
+    assert found.commands == [[str(good / "firefox")]]
+
+
+def as_windows_looks(name: str, path: str) -> str | None:
+    """Look into the current directory before PATH, as `shutil.which` does on Windows."""
+    folders = [""] if "/" in name else ["./", *(f"{each}/" for each in path.split(os.pathsep))]
+    return next(filter(os.path.exists, (folder + name for folder in folders)), None)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a PATH of POSIX")
+def test_s1_what_windows_looks_up_first_is_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There the current directory comes before PATH, whatever PATH says."""
+    for name in ("evil", "good"):
+        (tmp_path / name).mkdir()
+        script(tmp_path / name, "", "firefox.exe")
+    monkeypatch.chdir(tmp_path / "evil")
+    environ = {"BROWSER": "firefox.exe", "PATH": str(tmp_path / "good")}
+
+    def which(name: str, path: str = environ["PATH"]) -> str | None:
+        return as_windows_looks(name, path)
+
+    found = find_browser(environ, "win32", which, lambda _: False)
+    assert isinstance(found, Browser)
+    assert found.commands == [[str(tmp_path / "good" / "firefox.exe")]]
+    (tmp_path / "good" / "firefox.exe").unlink()
+    assert isinstance(find_browser({**environ, "CI": "1"}, "win32", which), NoBrowser)
+
+
+def test_s1_a_path_that_names_the_current_directory_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever put it there, by its whole name, meant it."""
+    script(tmp_path, "", "firefox")
+    monkeypatch.chdir(tmp_path)
+    found = find_browser({"BROWSER": "firefox", "PATH": str(tmp_path)}, "linux")
+    assert isinstance(found, Browser)
+    assert found.commands == [[str(tmp_path / "firefox")]]
+
+
+MOUNTED = "/mnt/c/Windows/System32/rundll32.exe"
+
+
+@pytest.mark.parametrize("display", [{}, DESK])
+def test_b23_wsl_without_the_path_of_windows(display: dict[str, str]) -> None:
+    """The opener of Windows is found where Windows is mounted, before any of Linux."""
+    found = commands_of(
+        {"WSL_DISTRO_NAME": "Debian", **display}, "xdg-open", release="5.15", files=(MOUNTED,)
+    )
+    assert found[0] == f"{MOUNTED} url.dll,FileProtocolHandler"
+    assert found[1:] == (["xdg-open"] if display else [])
 
 
 def script(folder: Path, body: str, name: str = "browser") -> Path:
@@ -271,11 +353,27 @@ def test_ti_05_an_opener_that_fails_is_known_to_have(tmp_path: Path) -> None:
     """`xdg-open` starts well and ends badly when there is nothing to open the page with."""
     browser = Browser([[str(script(tmp_path, "raise SystemExit(3)"))]], dict(os.environ))
     assert browser.open(URL)
+    assert failure_of(browser) == "browser ended with 3"
+
+
+def failure_of(browser: Browser) -> str:
+    """Return how the browser failed, once it has."""
     deadline = time.monotonic() + BOUND_SECONDS
     while browser.failure is None:
         assert time.monotonic() < deadline
         time.sleep(0.01)
-    assert browser.failure == "it ended with 3"
+    return browser.failure
+
+
+def test_d20_the_next_browser_is_started_when_one_soon_fails(tmp_path: Path) -> None:
+    """Not only when it is missing: the desktop's opener may have nothing to open the page with."""
+    failing = script(tmp_path, "raise SystemExit(4)", "xdg-open")
+    seen = tmp_path / "seen"
+    good = script(tmp_path, RECORD.format(path=str(seen)), "firefox")
+    browser = Browser([["/no/such"], [str(failing)], [str(good)]], dict(os.environ))
+    assert browser.open(URL)
+    assert URL in wait_for(seen)
+    assert failure_of(browser) == "xdg-open ended with 4; another one was started"
 
 
 @pytest.mark.parametrize(
@@ -322,13 +420,21 @@ def test_a_callable_browser_that_takes_its_time() -> None:
         "https://user@id.example/",
         "https://id.example/\x1b[2J",
         "https://id.example/a b",
+        'https://id.example/a"b',
+        "https://id.example/?a=<b",
+        "https://id.example/?a=>b",
+        "https://id.example/?a={b}",
+        "https://id.example/?a=b|c",
+        "https://id.example/?a=b^c",
+        "https://id.example/?a=b\\c",
+        'https://id.example/#"',
         "https://id.example/\nX",
         "https:///path",
         "https://",
         "",
     ],
 )
-def test_df_01_what_no_browser_is_sent_to(url: str) -> None:
+def test_a11_df_01_what_no_browser_is_sent_to(url: str) -> None:
     """A typed error that does not repeat what a server that lies would have printed."""
     with pytest.raises(LoginFailed) as caught:
         checked_url(url)

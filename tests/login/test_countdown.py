@@ -15,6 +15,8 @@ from login.waiting import CODE, at_once
 PROGRAM = str(Path(__file__).parent / "waiting_program.py")
 ERASES = "\r\x1b[K"
 TEN_MINUTES = 600
+UNSEEN = "What you paste is not shown."
+FINISHING = "The answer is here. Finishing the login..."
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminals are POSIX's")
 
 
@@ -49,7 +51,7 @@ def test_the_time_that_is_left_is_shown_and_gone_afterwards() -> None:
         person.type(f"{CODE}\n")
         assert person.end() == 0
     assert re.fullmatch(r"Waiting, (10:00|9:\d\d) left\. Ctrl-C stops\.", drawn(person)[0])
-    assert person.screen[-3:] == ["It is not shown.", f"code={CODE}", ""]
+    assert person.screen[-4:] == [UNSEEN, FINISHING, f"code={CODE}", ""]
     assert "Waiting for the answer" not in person.shown
 
 
@@ -84,7 +86,7 @@ def test_lb_21_ctrl_c_leaves_a_clean_line() -> None:
         person.read_until("Waiting, ")
         assert person.interrupt() < at_once()
         assert (person.process.returncode, person.echoes) == (130, True)
-    assert person.screen[-2:] == ["It is not shown.", ""]
+    assert person.screen[-2:] == [UNSEEN, ""]
     assert person.shown.endswith(ERASES)
 
 
@@ -113,6 +115,39 @@ def test_a_terminal_that_cannot_draw_over_a_line(term: str | None) -> None:
         assert person.end() == 0
     assert "\nWaiting for the answer, up to 1 s. Ctrl-C stops.\n" in person.shown
     assert not set(person.shown) & {"\r", "\x1b"}
+
+
+@pytest.mark.parametrize("value, moves", [("1", False), ("yes", False), ("0", True), ("", True)])
+def test_b21_accessible_has_no_line_that_moves(value: str, *, moves: bool) -> None:
+    """A screen reader would read it out each second: one sentence says how long it waits."""
+    argv = [sys.executable, PROGRAM, json.dumps({"timeout": 1})]
+    with Terminal(argv, {**environ(), "ACCESSIBLE": value}, columns=80) as person:
+        assert person.end() == 0
+    assert bool(drawn(person)) is moves
+    assert ("\nWaiting for the answer, up to 1 s." in person.shown) is not moves
+
+
+def test_d20_a_window_that_shrinks_keeps_no_stale_line() -> None:
+    """The rows that the line has been wrapped into are erased, all of them."""
+    with program(columns=80) as person:
+        person.read_until("Waiting, 9:")
+        person.shown = ""
+        person.resize(20)
+        person.read_until("\x1b[1A\r\x1b[JWaiting, ")
+        person.shown = ""
+        person.read_until("\r\x1b[KWaiting, ")
+
+
+def test_d20_where_nobody_reads_the_prompt_no_key_is_taken(tmp_path: Path) -> None:
+    """`login 2> file`: what the terminal is not told of it does not hide."""
+    said = tmp_path / "said"
+    argv = f"exec {sys.executable} {PROGRAM} '{{\"timeout\": 60}}' 2> {said}"
+    with Terminal(["sh", "-c", argv], environ(), columns=80) as person:
+        while "Ctrl-C stops" not in (said.read_text() if said.exists() else ""):
+            assert person.process.poll() is None
+        assert person.echoes
+        assert "paste here" not in said.read_text()
+        person.interrupt()
 
 
 def test_a_pipe_gets_nothing_of_it() -> None:

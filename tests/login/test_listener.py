@@ -64,12 +64,23 @@ def test_lb_13_the_next_port_is_tried_when_one_is_busy(busy: int) -> None:
 
 
 def test_lb_13_no_free_port_is_an_error_that_names_them(busy: int) -> None:
-    """AUTH_PORT_BIND_FAILED says which ports, why, and which option helps."""
+    """AUTH_PORT_BIND_FAILED says which ports, why, and what helps."""
     with pytest.raises(LoginFailed) as caught:
         listen([f"http://127.0.0.1:{busy}/callback", f"http://localhost:{busy}/callback"])
     assert caught.value.code == PORT_BIND_FAILED
     assert f"127.0.0.1 port {busy} (in use), localhost port {busy} (in use)" in str(caught.value)
-    assert "--callback-port" in caught.value.format_message()
+    assert "End what holds the port." in caught.value.hints
+
+
+def test_d9_the_option_for_another_port_is_named_where_there_is_one(busy: int) -> None:
+    """Ports that were registered leave the person no choice, so their login has no such option."""
+    for uri, port, is_named in (
+        ("http://127.0.0.1/callback", busy, True),
+        (f"http://127.0.0.1:{busy}/callback", None, False),
+    ):
+        with pytest.raises(LoginFailed) as caught:
+            listen([uri], port)
+        assert ("--callback-port" in caught.value.format_message()) is is_named
 
 
 def test_lb_13_no_page_is_opened_without_a_port(busy: int) -> None:
@@ -225,19 +236,21 @@ def test_a_port_can_be_used_again_at_once() -> None:
 
 
 @pytest.mark.parametrize(
-    "uri, authorities",
+    "uri, others",
     [
-        ("http://127.0.0.1:8123/cb", {"127.0.0.1:8123"}),
-        ("http://[::1]:8123/cb", {"[::1]:8123"}),
-        ("http://localhost:8123/cb", {"localhost:8123"}),
+        ("http://127.0.0.1:8123/cb", set()),
+        ("http://[::1]:8123/cb", set()),
+        ("http://localhost:8123/cb", set()),
+        ("http://127.0.0.2:8123/cb", {"127.0.0.2:8123"}),
     ],
 )
-def test_a_listener_knows_its_names(uri: str, authorities: set[str]) -> None:
-    """`Host` may be exactly what stands in the redirect URI."""
+def test_b22_a_listener_knows_its_names(uri: str, others: set[str]) -> None:
+    """`Host` may be what stands in the redirect URI, or any other name of this machine."""
     try:
         listener = listen([uri])
     except LoginFailed:
         pytest.skip("port 8123 is taken on this machine")
     with closing(listener):
-        assert listener.authorities == authorities
+        names = {"127.0.0.1:8123", "localhost:8123", "[::1]:8123"}
+        assert listener.authorities == names | others
         assert listener.path == "/cb"

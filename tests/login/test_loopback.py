@@ -170,7 +170,9 @@ def test_lb_10_only_get_is_allowed(method: str) -> None:
         (["evil.example"], 421),
         (["evil.example:{port}"], 421),
         (["127.0.0.1"], 421),
-        (["localhost:{port}"], 421),
+        (["localhost"], 421),
+        (["localhost:1"], 421),
+        (["localhost.:{port}"], 421),
         (["127.0.0.1:{port}.evil.example"], 421),
         ([], 400),
         (["127.0.0.1:{port}", "evil.example"], 400),
@@ -182,6 +184,27 @@ def test_host_must_name_this_listener(host: list[str], status: int) -> None:
         named = "".join(f"Host: {one.format(port=login.port)}\r\n" for one in host)
         request = f"GET /callback{ANSWER} HTTP/1.1\r\n{named}\r\n"
         assert status_of(login.send(request.encode())) == status
+        assert ends_well(login)
+
+
+@pytest.mark.parametrize("name", ["localhost", "LOCALHOST", "127.0.0.1", "[::1]"])
+def test_b22_each_name_of_this_machine_brings_the_answer(name: str) -> None:
+    """What forwards the port may call us by another of them; nobody can rebind those."""
+    with Waiting() as login:
+        request = f"GET /callback{ANSWER} HTTP/1.1\r\nHost: {name}:{login.port}\r\n\r\n"
+        with login.connect() as browser:
+            browser.sendall(request.encode())
+            assert login.response().code == CODE
+
+
+@pytest.mark.parametrize("query, is_quoted", [(ANSWER, True), ("?code=x&state=other", False)])
+def test_b22_an_answer_under_a_foreign_name_is_quoted(query: str, *, is_quoted: bool) -> None:
+    """It is not taken, but the person learns of it; without our state nobody does."""
+    with Waiting() as login:
+        request = f"GET /callback{query} HTTP/1.1\r\nHost: x-1.app.example\r\n\r\n"
+        assert status_of(login.send(request.encode())) == 421
+        assert ("sent to 'x-1.app.example'" in login.voice.text) is is_quoted
+        assert CODE not in login.voice.text
         assert ends_well(login)
 
 

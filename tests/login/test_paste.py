@@ -7,10 +7,11 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from hypothesis import given
@@ -63,6 +64,8 @@ def person() -> Iterator[Terminal]:
         f"\x1b[200~{URI}?code={CODE}&state={STATE}\x1b[201~",
         CODE,
         f" {CODE} ",
+        f'"{CODE}"',
+        f"\x1b[A{CODE}",
     ],
 )
 def test_what_may_be_pasted(text: str) -> None:
@@ -80,10 +83,11 @@ def test_what_may_be_pasted(text: str) -> None:
         (f"{URI}?state={STATE}", "without a code"),
         (f"?code={CODE}&code=2&state={STATE}", "says things twice"),
         ("?error=access_denied&state=x", "it says: access_denied"),
-        (f"https://evil.example/callback?code={CODE}&state={STATE}", f"begins with {URI}"),
-        (f"{URI}/more?code={CODE}&state={STATE}", f"begins with {URI}"),
-        (f"http://127.0.0.1:8124/callback?code={CODE}&state={STATE}", f"begins with {URI}"),
+        (f"https://evil.example/callback?code={CODE}&state=another", "not to this login"),
+        (f"{URI}?code={CODE}&state={STATE[:-1]}", "not to this login"),
         ("https://id.example/authorize?client_id=x", f"begins with {URI}"),
+        ("127.0.0.1:8123/callback", f"begins with {URI}"),
+        ("localhost/callback", f"begins with {URI}"),
         ("hello there", "neither the address"),
         ("yes", "neither the address"),
         ("codé-with-accents", "neither the address"),
@@ -112,11 +116,96 @@ def test_ar_07_a_bare_code_is_not_enough_where_the_server_names_itself() -> None
     assert answer_in(whole, request) is not None
 
 
-def test_ar_06_a_pasted_answer_of_another_server_ends_the_login() -> None:
-    """A wrong issuer with the right state is a mix-up, whichever way it came."""
-    request = request_for(URI, issuer="https://id.example")
-    with pytest.raises(LoginFailed, match="another authorization server"):
-        answer_in(f"{URI}?code={CODE}&state={STATE}&iss=https://evil.example", request)
+@pytest.mark.parametrize(
+    "iss", ["https://evil.example", "http://localhost:8000", "https://id.example/", "", None]
+)
+def test_ar_06_ar_07_a_pasted_answer_of_another_server_is_refused(iss: str | None) -> None:
+    """A wrong issuer, or none where one was promised, is never taken; the wait goes on."""
+    request = request_for(URI, issuer="https://id.example", iss_required=True)
+    named = "" if iss is None else f"&iss={iss}"
+    with pytest.raises(WrongPaste, match="authorization server") as caught:
+        answer_in(f"{URI}?code={CODE}&state={STATE}{named}", request)
+    assert CODE not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["error=access_denied&state={}", "'{}?error=x&state={}'"])
+def test_b16_only_the_servers_own_refusal_ends_the_login(text: str) -> None:
+    """It is an answer to this login, wherever it was copied from."""
+    with pytest.raises(LoginFailed, match="refused"):
+        answer_in(text.format(*[URI, STATE][-text.count("{}") :]), request_for(URI))
+
+
+REDIRECT = f"{URI}?code={CODE}&state={STATE}&iss=https%3A%2F%2Fid.example"
+STATE_FIRST = f"{URI}?state={STATE}&iss=https%3A%2F%2Fid.example&code={CODE}"
+AROUND = {
+    "no scheme": lambda url: url.removeprefix("http://"),
+    "https": lambda url: url.replace("http://", "https://"),
+    "localhost": lambda url: url.replace("127.0.0.1", "localhost"),
+    "forwarded": lambda url: url.replace("http://127.0.0.1:8123", "https://x-8123.app.example"),
+    "another path": lambda url: url.replace("/callback", "/proxy/8123/callback"),
+    "quotes": lambda url: f'"{url}"',
+    "apostrophes": lambda url: f"'{url}'",
+    "curly quotes": lambda url: f"\u201c{url}\u201d",
+    "brackets": lambda url: f"<{url}>",
+    "Markdown": lambda url: f"[here]({url})",
+    "backticks": lambda url: f"`{url}`",
+    "an element": lambda url: f'<a href="{url}">Continue</a>',
+    "HTML": lambda url: url.replace("&", "&amp;"),
+    "HTML twice": lambda url: url.replace("&", "&amp;amp;"),
+    "JSON": lambda url: '{"url": "' + url.replace("&", "\\u0026") + '"}',
+    "a shell's backslashes": lambda url: re.sub("([?&=])", r"\\\1", url),
+    "percent-encoded": lambda url: quote(url, safe=""),
+    "encoded twice": lambda url: quote(quote(url, safe=""), safe=""),
+    "a link that is checked first": lambda url: (
+        f"https://safe.example/?url={quote(url, safe='')}&data=1"
+    ),
+    "a fragment behind": lambda url: f"{url}#_=_",
+    "as a fragment": lambda url: url.replace("?", "#"),
+    "words": lambda url: f"it says: {url} and then nothing",
+    "a full stop": lambda url: f"See {url}.",
+    "a word too close": lambda url: f"{url}&thanks",
+    "twice": lambda url: url + url,
+    "twice, with a space": lambda url: f"{url} {url}",
+    "behind the address that was opened": lambda url: (
+        f"https://id.example/authorize?client_id=x&state={STATE} {url}"
+    ),
+    "behind another login's answer": lambda url: f"{URI}?code=old&state=old\r\n{url}",
+    "before another login's answer": lambda url: f"{url}\r\n{URI}?code=old&state=old",
+    "a header": lambda url: f"Location: {url}",
+    "a command": lambda url: f"curl '{url}'",
+    "lines": lambda url: "\r\n".join(re.findall(".{1,30}", url)),
+    "indented lines": lambda url: "\n    ".join(re.findall(".{1,20}", url)),
+    "an arrow key": lambda url: f"\x1b[A{url}",
+    "keys in application mode": lambda url: f"\x1bOA\x1bOB{url}",
+    "focus events": lambda url: f"\x1b[O\x1b[I{url}\x1b[O",
+    "a bracketed paste": lambda url: f"\x1b[200~{url}\x1b[201~",
+    "a mouse": lambda url: f"\x1b[<0;12;5M\x1b[<0;12;5m{url}",
+    "a terminal's answer": lambda url: f"\x1b]11;rgb:1e1e/1e1e/1e1e\x1b\\{url}",
+    "escape": lambda url: f"\x1b{url}",
+    "a mark of the byte order": lambda url: f"\ufeff{url}",
+    "control characters": lambda url: f"\x01\x16{url}\x00",
+}
+
+
+@pytest.mark.parametrize("url", [REDIRECT, STATE_FIRST], ids=["code first", "state first"])
+@pytest.mark.parametrize("around", AROUND.values(), ids=AROUND)
+def test_b16_whatever_stands_around_the_answer(around: Callable[[str], str], url: str) -> None:
+    """What holds our state is the answer, and its code is taken whole."""
+    request = request_for(URI, issuer="https://id.example", iss_required=True)
+    response = answer_in(around(url), request)
+    assert response is not None
+    assert (response.code, response.iss) == (CODE, "https://id.example")
+
+
+@pytest.mark.parametrize("name", ["localhost", "127.0.0.1", "[::1]"])
+def test_b16_this_machine_has_three_names_in_the_issuer_too(name: str) -> None:
+    """Whatever renames it in a copied address does so everywhere; its port has to be the same."""
+    request = request_for(URI, issuer="http://127.0.0.1:8000/realm", iss_required=True)
+    query = f"code={CODE}&state={STATE}&iss="
+    assert answer_in(query + quote(f"http://{name}:8000/realm", safe=""), request) is not None
+    for other in ("8001/realm", "8000/other", "8000.evil.example/realm"):
+        with pytest.raises(WrongPaste):
+            answer_in(query + quote(f"http://{name}:{other}", safe=""), request)
 
 
 def test_a_code_copied_out_of_an_address_bar_is_decoded() -> None:
@@ -209,9 +298,31 @@ def test_a_wrong_paste_leaves_the_login_waiting(person: Terminal) -> None:
     person.type("hello there\n")
     person.read_until("neither the address that you were sent to nor a code. Still waiting.")
     person.type("https://evil.example/?code=1\n")
-    person.read_until("it comes at the end. Still waiting.")
+    person.read_until("not to this login. Still waiting.")
     person.type(f"{CODE}\n")
     assert person.end() == 0
+
+
+@pytest.mark.parametrize("end", ["\r", ""])
+@pytest.mark.parametrize("start", ["", "\x1b[O\x1b[I", "\x1b[200~"])
+def test_b16_a_long_address_in_several_lines(person: Terminal, start: str, end: str) -> None:
+    """A terminal may have wrapped what was copied from it: the pieces are one answer."""
+    address = f"{URI}?state={STATE}&iss=x&code=" + "c" * 300
+    person.type(start + "\r".join(re.findall(".{1,79}", address)))
+    if not end:  # the shell's prompt, say, and Enter a while later
+        person.type("\x1b[O")
+    person.type("\r")
+    assert person.end() == 0
+    assert f"code={'c' * 300}\n" in person.shown
+
+
+def test_b16_a_piece_of_an_address_is_no_code(person: Terminal) -> None:
+    """What does not hold our state is refused as a whole, and nothing of it is sent."""
+    person.type(f"{URI}?code={CODE}\rmiddle-of-a-code\rend-of-it\r")
+    person.read_until("not to this login. Still waiting.")
+    person.type(f"{CODE}\r")
+    assert person.end() == 0
+    assert f"code={CODE}\n" in person.shown
 
 
 def test_the_terminal_is_given_back_as_it_was(person: Terminal) -> None:

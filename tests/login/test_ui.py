@@ -3,9 +3,11 @@ from __future__ import annotations
 import io
 import json
 import os
+import socket
 import sys
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +15,11 @@ import pytest
 from click_auth import voice
 from click_auth.environment import Environment
 from click_auth.errors import LoginFailed
+from click_auth.login.paste import open_keyboard
 from click_auth.login.ui import TerminalUI
+from click_auth.providers.authorization import AuthorizationRequest
+from click_auth.terminal import can_redraw, is_terminal
+from click_auth.testing import AuthorizationServer, FakeBrowser
 from login.terminal import Terminal
 from login.waiting import (
     ANSWER,
@@ -24,6 +30,8 @@ from login.waiting import (
     at_once,
     request_for,
 )
+
+PROGRAM = str(Path(__file__).parent / "waiting_program.py")
 
 
 def ui_with(environ: Mapping[str, str] | None = None, **options: Any) -> TerminalUI:
@@ -92,23 +100,98 @@ def test_ti_05_an_opener_that_ends_badly_is_reported_once() -> None:
     environ = {"BROWSER": f"{sys.executable} -c 'raise SystemExit(3)'"}
     with Waiting(ui={"browser": None, "environ": environ}) as login:
         deadline = time.monotonic() + BOUND_SECONDS
-        while "it ended with 3" not in login.voice.text:
+        while " ended with 3)" not in login.voice.text:
             assert time.monotonic() < deadline
             time.sleep(0.02)
         time.sleep(0.5)
-        assert login.voice.text.count("it ended with 3") == 1
+        assert login.voice.text.count(" ended with 3)") == 1
         assert login.is_waiting
 
 
 @pytest.mark.parametrize(
     "uri, target", [("http://127.0.0.1/callback", "127.0.0.1"), ("http://[::1]/callback", "[::1]")]
 )
-def test_over_ssh_the_way_to_the_listener_is_shown(uri: str, target: str) -> None:
-    """The exact `ssh -L` line, with the port that is really listened on, on its own line."""
-    environ = {"SSH_CONNECTION": "10.0.0.1 50000 10.0.0.2 22"}
+@pytest.mark.parametrize(
+    "connection, user, at, there",
+    [
+        ("10.0.0.1 50000 10.0.0.2 22", "ada", "", "ada@10.0.0.2"),
+        ("10.0.0.1 50000 10.0.0.2 2222", "ada", "-p 2222 ", "ada@10.0.0.2"),
+        ("2001:db8::1 5 2001:db8::2 22", "ada.l", "", "ada.l@2001:db8::2"),
+        ("10.0.0.1 50000 10.0.0.2 22", "-oProxyCommand=x", "", "10.0.0.2"),
+        ("10.0.0.1 50000 10.0.0.2 22", "$(touch x)", "", "10.0.0.2"),
+        ("a b -oProxyCommand=x;id 22", "ada", "", f"ada@{socket.gethostname()}"),
+        ("1", "ada", "", f"ada@{socket.gethostname()}"),
+    ],
+)
+def test_d7_s20_over_ssh_the_way_to_the_listener_is_shown(
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    connection: str,
+    user: str,
+    at: str,
+    there: str,
+    uri: str,
+    target: str,
+) -> None:
+    """The exact line, on a line of its own: user, address and port as sshd has them, or less."""
+    monkeypatch.setenv("LOGNAME", user)
+    environ = {"SSH_CONNECTION": connection}
     with Waiting(uri, ui={"browser": None, "environ": environ}) as login:
-        command = f"ssh -L {login.port}:{target}:{login.port} "
-        assert any(line.startswith(command) for line in login.voice.text.splitlines())
+        command = f"ssh {at}-L {login.port}:{target}:{login.port} {there}"
+        assert command in login.voice.text.splitlines()
+
+
+def test_d14_over_ssh_x_a_browser_that_fails_late_leaves_the_other_way() -> None:
+    """The `ssh -L` line comes when the browser has failed, and once."""
+    environ = {
+        "BROWSER": f"{sys.executable} -c 'raise SystemExit(3)'",
+        "SSH_CONNECTION": "10.0.0.1 50000 10.0.0.2 22",
+    }
+    with Waiting(ui={"browser": None, "environ": environ}) as login:
+        deadline = time.monotonic() + BOUND_SECONDS
+        while "ssh -L" not in login.voice.text:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        assert login.is_waiting
+    assert login.voice.text.count("ssh -L") == 1
+    assert login.voice.text.index("ended with 3") < login.voice.text.index("ssh -L")
+
+
+@pytest.mark.parametrize(
+    "environ, timeout, waits",
+    [
+        ({"CI": "true"}, 300.0, False),
+        ({"GITHUB_ACTIONS": "true", "BROWSER": "surf"}, 300.0, True),
+        ({"CI": "true"}, 7.0, True),
+        ({"container": "oci"}, 300.0, True),
+        ({}, 300.0, True),
+    ],
+)
+def test_d10_in_a_ci_job_a_login_waits_for_nobody(
+    environ: dict[str, str], timeout: float, *, waits: bool
+) -> None:
+    """It says what CI takes, unless somebody chose how long to wait."""
+    ui = ui_with({"BROWSER": "", **environ}, stdin=io.StringIO())
+    begun: list[str] = []
+
+    def start(uri: str) -> AuthorizationRequest:
+        begun.append(uri)
+        raise KeyboardInterrupt
+
+    with voice.speaking(Recorder()), pytest.raises((KeyboardInterrupt, LoginFailed)) as caught:
+        ui.wait_for_redirect(start, ["http://127.0.0.1/callback"], timeout=timeout)
+    assert bool(begun) is waits
+    if not waits:
+        assert isinstance(caught.value, LoginFailed)
+        assert "Set TODO_TOKEN, or TODO_CLIENT_ID and TODO_CLIENT_SECRET" in str(caught.value.hints)
+        assert "--timeout" in str(caught.value.hints)
+
+
+def test_d10_a_program_that_reads_the_address_is_somebody() -> None:
+    """Under `--json` it may relay it, in CI too."""
+    ui = ui_with({"CI": "1"}, stdin=io.StringIO())
+    with voice.speaking(voice.Machine()), pytest.raises(ZeroDivisionError):
+        ui.wait_for_redirect(lambda uri: 1 / 0, ["http://127.0.0.1/callback"])  # type: ignore[arg-type,return-value]
 
 
 def test_without_browser_and_terminal_the_listener_still_waits() -> None:
@@ -201,6 +284,77 @@ def test_lb_21_ctrl_c_at_a_question(how: str) -> None:
         assert person.interrupt() < at_once()
         assert person.process.returncode == 130
         assert person.echoes
+
+
+def test_b20_streams_that_are_missing_or_closed() -> None:
+    """Under pythonw, and after `2>&-`, there is none: that is no terminal, and no error."""
+    closed = io.StringIO()
+    closed.close()
+    for stream in (None, closed):
+        assert not is_terminal(stream)
+        assert not can_redraw(stream)
+        assert open_keyboard(stream) is None
+
+
+LOGIN = """
+import os, sys
+from click_auth import Auth, OAuthProvider
+service = {"issuer": os.environ["ISSUER"], "api_url": os.environ["API"]}
+auth = Auth("todo", OAuthProvider(client_id="todo-cli", **service), storage="plaintext")
+auth.group()(prog_name="todo")
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a shell of POSIX")
+@pytest.mark.parametrize("streams", ["2>&-", ">&- 2>&-", "<&- >&- 2>&-", "<&-"])
+@pytest.mark.parametrize("options", ["", "--json"])
+def test_b20_a_login_without_streams(tmp_path: Path, streams: str, options: str) -> None:
+    """Whichever are missing: the browser brings the answer, and the tokens stay."""
+    with AuthorizationServer() as server:
+        environ = {
+            **os.environ,
+            "TODO_CONFIG_DIR": str(tmp_path),
+            "ISSUER": server.issuer,
+            "API": server.api_url,
+            "BROWSER": FakeBrowser.command(),
+        }
+        command = f'exec "$0" -c "$1" login {options} {streams}'
+        argv = ["sh", "-c", command, sys.executable, LOGIN]
+        with Terminal(argv, environ) as person:
+            assert person.end() == 0, person.shown
+    assert (tmp_path / "auth.json").exists()
+
+
+def test_b20_a_program_that_closed_stderr_is_not_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What would be said there is lost."""
+    closed = io.StringIO()
+    closed.close()
+    monkeypatch.setattr(sys, "stderr", closed)
+    with voice.counting_down(9) as countdown:
+        ui_with(browser=lambda url: True).open_page("https://id.example/")
+        countdown.tick()
+    voice.Machine().warn("x")
+
+
+def test_b20_a_closed_standard_input_holds_no_token(tmp_path: Path) -> None:
+    """`login --with-token <&-` is an error in one line."""
+    command = f"TODO_CONFIG_DIR={tmp_path} ISSUER=http://127.0.0.1:9 API=http://127.0.0.1:9"
+    shell = f'{command} exec "$0" -c "$1" login --with-token <&-'
+    with Terminal(["sh", "-c", shell, sys.executable, LOGIN], dict(os.environ)) as person:
+        assert person.end() == 1
+    assert "holds no token" in person.shown
+    assert "Traceback" not in person.shown
+
+
+@pytest.mark.parametrize("iss_required", [True, False])
+def test_d8_the_prompt_says_what_to_paste(*, iss_required: bool) -> None:
+    """That the last page will not load is expected; a bare code only where one is accepted."""
+    wishes = json.dumps({"iss_required": iss_required, "timeout": 1})
+    with Terminal([sys.executable, PROGRAM, wishes], dict(os.environ)) as person:
+        person.end()
+    assert "paste here" in person.shown
+    assert "that page will not load" in person.shown
+    assert (", or the code," in person.shown) is not iss_required
 
 
 @pytest.mark.parametrize(

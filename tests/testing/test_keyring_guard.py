@@ -238,3 +238,28 @@ def test_m6_a_test_that_forgets_to_isolate_does_not_read_the_developers_records(
     assert "was about to touch the real record file" in done.stdout
     assert "isolated_auth" in done.stdout
     assert "a-canary" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("place", ["conftest.py", "early.py"])
+def test_s18_another_plugins_refusal_stays_its_own(tmp_path: Path, place: str) -> None:
+    """Whether it refuses before or after us: its message, its exit code, no error of ours."""
+    refusing = (
+        "import pytest\ndef pytest_configure(config):\n    raise pytest.UsageError('set X')\n"
+    )
+    (tmp_path / place).write_text(refusing, encoding="utf-8")
+    (tmp_path / "test_page.py").write_text("def test(): pass\n", encoding="utf-8")
+    early = [] if place == "conftest.py" else ["-p", "early"]
+
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *early, "."],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+
+    assert done.returncode == pytest.ExitCode.USAGE_ERROR
+    assert "set X" in done.stdout + done.stderr
+    assert "KeyError" not in done.stdout + done.stderr

@@ -1,7 +1,9 @@
+"""The HTML of the built-in page. A module and no data file: frozen programs bring modules."""
+
+PAGE = """\
 <!doctype html>
 <html lang="en">
-<head>
-<meta charset="utf-8">
+<head><meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <link rel="icon" href="data:,">
 <title>$title</title>
@@ -22,27 +24,25 @@ main { width: 100%; max-width: 27rem; padding: 2.75rem 2.5rem 0; text-align: cen
 svg { display: none; width: 4rem; height: 4rem; margin: 0 auto 1.5rem; fill: none;
   stroke: currentColor; stroke-width: 4; stroke-linecap: round; stroke-linejoin: round }
 circle { fill: currentColor; fill-opacity: .12; stroke: none }
-.good svg.good { display: block; color: var(--good) }
-.bad svg.bad { display: block; color: var(--bad) }
-.open svg.open { display: block; color: var(--open) }
+.good .good, .bad .bad, .open .open { display: block; color: var(--good) }
+.bad .bad { color: var(--bad) } .open .open { color: var(--open) }
 h1 { margin: 0 0 .5rem; font-size: 1.5rem; line-height: 1.25; letter-spacing: -.01em;
   text-wrap: balance }
 p { margin: 0; overflow-wrap: anywhere; text-wrap: pretty }
-.app { margin-bottom: .35rem; font-weight: 600 }
-.app, .what { color: var(--soft) }
+.app, .what { color: var(--soft) } .app { margin-bottom: .35rem; font-weight: 600 }
 .next { margin: 2.25rem -2.5rem 0; padding: 1.1rem 2.5rem; font-size: .95rem; font-weight: 500;
   text-wrap: balance; border-top: 1px solid var(--line); background: var(--back) }
-</style>
-</head>
-<body>
-<main class="$tone">
-<svg class="good" viewBox="0 0 64 64" aria-hidden="true"><circle cx="32" cy="32" r="32"/><path d="M20 33l8.5 8.5L45 24"/></svg>
-<svg class="bad" viewBox="0 0 64 64" aria-hidden="true"><circle cx="32" cy="32" r="32"/><path d="M23 23l18 18M41 23L23 41"/></svg>
-<svg class="open" viewBox="0 0 64 64" aria-hidden="true"><circle cx="32" cy="32" r="32"/><path d="M32 19v14l9 6"/></svg>
+</style></head>
+<body><main class="$tone">
+<svg class="good" viewBox="0 0 64 64" aria-hidden="true">
+  <circle cx="32" cy="32" r="32"/><path d="M20 33l8.5 8.5L45 24"/></svg>
+<svg class="bad" viewBox="0 0 64 64" aria-hidden="true">
+  <circle cx="32" cy="32" r="32"/><path d="M23 23l18 18M41 23L23 41"/></svg>
+<svg class="open" viewBox="0 0 64 64" aria-hidden="true">
+  <circle cx="32" cy="32" r="32"/><path d="M32 19v14l9 6"/></svg>
 <p class="app">$app</p>
 <h1>$title</h1>
 <p class="what">$message</p>
 <p class="next">$next</p>
-</main>
-</body>
-</html>
+</main></body></html>
+"""
