@@ -296,8 +296,9 @@ def test_lk_08_valid_token_works_where_no_lock_can_be_made(place: Place) -> None
     (place.folder / "locks").unlink()
     logged_in(auth, server=place.server, expires_in=-5)
     (place.folder / "locks").write_text("in the way")
-    with pytest.raises(StorageUnavailable, match="locks"):
+    with pytest.raises(StorageUnavailable, match="locks") as caught:
         auth.access_token()
+    assert caught.value.code == "AUTH_STORE_WRITE_FAILED"
     assert place.server.refresh_count == 0
 
 
