@@ -46,6 +46,7 @@ class Auth(Configured):
         user: str | None = None,
         instance: str | None = None,
         hosts: Iterable[str] = (),
+        auth_errors: bool = True,
         **options: Any,
     ) -> httpx.Client: ...
 
@@ -58,6 +59,7 @@ class Auth(Configured):
         user: str | None = None,
         instance: str | None = None,
         hosts: Iterable[str] = (),
+        auth_errors: bool = True,
         **options: Any,
     ) -> C: ...
 
@@ -69,6 +71,7 @@ class Auth(Configured):
         user: str | None = None,
         instance: str | None = None,
         hosts: Iterable[str] = (),
+        auth_errors: bool = True,
         **options: Any,
     ) -> Any:
         """Return a client of *cls* (default `httpx.Client`) that carries the account's token.
@@ -76,12 +79,18 @@ class Auth(Configured):
         The token goes to `api_url`, to `base_url=` of *options* and to *hosts*, origins all, and
         along no redirect to another. It is renewed ahead of its expiry and after a 401. Reads the
         record file. Raises `NotLoggedIn`, `UsageError`, and ValueError where no origin is named.
+
+        With *auth_errors* a 401 that stands is raised as `NotLoggedIn`, and of httpx's errors that
+        leave the client's `with` block one without an answer is `Unreachable`, a status
+        `AuthError`. Otherwise the application sees them as httpx has them.
         """
-        from click_auth.bearer import client_for  # noqa: PLC0415 - httpx, when needed
+        from click_auth.api_client import client_for  # noqa: PLC0415 - httpx, when needed
 
         with self.hinting():
             credential = self._credential(user, instance)
-            return client_for(self.core, credential, cls, hosts, options)
+            return client_for(
+                self.core, credential, cls, hosts, options, self.hinting, raising=auth_errors
+            )
 
     def bearer(
         self, user: str | None = None, *, instance: str | None = None, hosts: Iterable[str] = ()
@@ -91,10 +100,12 @@ class Auth(Configured):
         It holds its token, shares it among threads and tasks, and never blocks an event loop.
         Reads the record file. Raises as `client` does.
         """
-        from click_auth.bearer import bearer_for  # noqa: PLC0415 - httpx, when needed
+        from click_auth.bearer import flow_for  # noqa: PLC0415 - httpx, when needed
 
         with self.hinting():
-            return bearer_for(self.core, self._credential(user, instance), hosts)
+            credential = self._credential(user, instance)
+            bearer: httpx.Auth = flow_for(self.core, credential, hosts, self.hinting)
+            return bearer
 
     def access_token(
         self,

@@ -46,6 +46,10 @@ class Credential(ABC):
 
     source: str
     identity: Identity | None = None
+    whose: str = "the new credential"
+    """What a person is told was refused."""
+    way_out: tuple[str, ...] = ()
+    """What a person does about that, where it is not to log in."""
 
     def __init__(self, core: Core, instance: str | None) -> None:
         self._core = core
@@ -104,9 +108,13 @@ class EnvironmentToken(FixedToken):
     source = "env"
 
     def __init__(self, core: Core, instance: str | None, token: str) -> None:
-        if not all(ord(character) in _VISIBLE for character in token):
-            raise NotLoggedIn(f"{core.environment.token_env} holds characters that no token has.")
         super().__init__(core, instance, TokenBundle(token))
+        variable = core.environment.token_env
+        self.whose = f"the token in {variable}"
+        self.way_out = (f"Set {variable} to one that is valid, or unset it.",)
+        if not all(ord(character) in _VISIBLE for character in token):
+            message = f"{variable} holds characters that no token has."
+            raise NotLoggedIn(message, hints=self.way_out)
 
 
 class Renewable(Credential):
@@ -145,6 +153,7 @@ class StoredCredential(Renewable):
         super().__init__(core, record.instance)
         self.source: str = record.storage
         self.identity: Identity | None = record.account
+        self.whose: str = f"the credential of {record.account.name}"
         self.record: Record = record
         self._first_read: Record | None = record  # read by whoever chose it, after that stamp
         self._stamp: object = stamp
@@ -202,6 +211,8 @@ class ClientCredentials(Renewable):
     """The application itself as the client, for CI (RFC 6749 section 4.4): nothing is stored."""
 
     source = "client_credentials"
+    whose = "the token of the client credentials"
+    way_out = ("Check the client's id and secret, and what it is allowed to do.",)
 
     def __init__(self, core: Core, instance: str | None, client: tuple[str, str]) -> None:
         super().__init__(core, instance)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from click_auth import voice
-from click_auth.bearer import client_for
+from click_auth.api_client import client_for
 from click_auth.errors import LoginFailed
 from click_auth.models import account_from
 from click_auth.providers.identity import nobody

@@ -21,6 +21,7 @@ from click_auth.errors import (
     REFRESH_UNAVAILABLE,
     STORE_WRITE_FAILED,
     AnswerLost,
+    AuthError,
     NotLoggedIn,
     StorageUnavailable,
     Unreachable,
@@ -86,7 +87,9 @@ class Renewal:
                 return self._under_the_lock()
         except LockBusy as busy:
             return self._after_waiting_in_vain(busy)
-        except (Unreachable, StorageUnavailable):
+        except NotLoggedIn:
+            raise
+        except AuthError:
             # While the access token is valid, a failure to renew it is no error at all.
             held = self._stored(self.seen) if self._is_good_yet(self.seen) else None
             if held is None:
@@ -275,10 +278,11 @@ def refresh_access_token(
     when only a login helps, `Unreachable` when trying later does.
     """
     core = auth.core
-    record = chosen_record(core, user, instance)
-    is_good = rejected is None and is_fresh(record, now=core.clock(), min_ttl=min_ttl)
-    held = find_held(core.store, record) if is_good else None
-    return (held or Renewal(core, record, min_ttl, rejected).run(lock)).bundle
+    with auth.hinting():
+        record = chosen_record(core, user, instance)
+        is_good = rejected is None and is_fresh(record, now=core.clock(), min_ttl=min_ttl)
+        held = find_held(core.store, record) if is_good else None
+        return (held or Renewal(core, record, min_ttl, rejected).run(lock)).bundle
 
 
 def rotate_now(core: Core, user: str | None, instance: str | None) -> Held:

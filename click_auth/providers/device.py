@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from click_auth import voice
-from click_auth.errors import CALLBACK_TIMEOUT, OAUTH_FAILED, LoginFailed
+from click_auth.errors import CALLBACK_TIMEOUT, OAUTH_FAILED, LoginFailed, Unreachable
 from click_auth.providers.endpoint import EndpointFailed
 from click_auth.providers.server import Server
 from click_auth.providers.token_answer import expiry, usable_token
@@ -189,7 +189,7 @@ class _Polling:
                     failures = 0
         raise self._expired()
 
-    def _ended(self, error: EndpointFailed) -> LoginFailed:
+    def _ended(self, error: EndpointFailed) -> LoginFailed | Unreachable:
         if error.error == "access_denied":
             return LoginFailed("The login was refused on the other device.")
         return self._expired() if error.error == "expired_token" else error.as_login_error()

@@ -183,7 +183,7 @@ def test_nobody_logged_in_is_an_error_at_once(place: Place) -> None:
     """A client for nobody is `NotLoggedIn`, with the line to type."""
     with pytest.raises(NotLoggedIn) as caught:
         place.auth().client()
-    assert caught.value.format_message() == "Not logged in. Run `todo login`."
+    assert caught.value.format_message() == "Not logged in. Run `todo auth login`."
 
 
 def test_challenge_is_answered_with_the_same_credential() -> None:
