@@ -14,6 +14,7 @@ from email.utils import parsedate_to_datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
+from click_auth import voice
 from click_auth._version import __version__
 from click_auth.bounded import TimedOut, bounded
 from click_auth.certificates import load_certificate, trust_context, trust_source
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 C = TypeVar("C")
 
 MOST_BYTES = 1 << 20  # of a decoded body
+SILENT_SECONDS = 4.0  # then a person is told whom we wait for
 _LOOPBACK_PATTERNS = ("all://127.0.0.1", "all://localhost", "all://[::1]")
 
 logger: logging.Logger = logging.getLogger("click_auth")
@@ -143,7 +145,7 @@ class Http:
             if name in common and options.get(name) is not None:
                 options[name] = {**dict(common[name]), **dict(options[name])}
         merged = {**common, **options}
-        direct = [f"all://{host}" for host in hosts if is_loopback(host)]
+        direct = [f"all://{host}" for host in hosts if is_loopback(host) and ":" not in host]
         mounts = dict.fromkeys((*_LOOPBACK_PATTERNS, *direct))
         merged["mounts"] = {**mounts, **(merged.get("mounts") or {})}
         mute_http2()
@@ -177,7 +179,7 @@ class Http:
         checked_endpoint(request.url)
         exchange = _Exchange(self, request, timeout)
         try:
-            answer = bounded(exchange.run, timeout)
+            answer = bounded(exchange.run, min(timeout, SILENT_SECONDS), exchange.go_on)
         except TimedOut:
             failure = exchange.timed_out()
         except TransportFailed as error:
@@ -196,6 +198,7 @@ class _Exchange:
         self._http = http
         self._request = request
         self._timeout = timeout
+        self._left = timeout - SILENT_SECONDS
         self._given_up = False
         self._sending = False
         self.status: int | None = None
@@ -208,6 +211,13 @@ class _Exchange:
             except httpx.HTTPError as error:
                 failure = self._explained(httpx, error)
         raise failure
+
+    def go_on(self) -> float:
+        """Return how many seconds are left after a silence, and say once whom we wait for."""
+        left, self._left = self._left, 0.0
+        if left > 0:
+            voice.say_on_terminal(f"Waiting for {host_of(self._request.url)}.")
+        return left
 
     def timed_out(self) -> TransportFailed:
         self._given_up = True
