@@ -109,17 +109,21 @@ def _convert(httpx: Any, hinting: Hinting, proxy_of: Callable[..., Any], error: 
     if isinstance(error, httpx.HTTPStatusError):
         failure = _of_status(error.response)
     elif isinstance(error, httpx.RequestError):
-        try:
-            request = error.request
-        except RuntimeError:  # raised by the application itself
-            return
-        proxy = proxy_of(request.url.scheme, request.url.host)
-        reason = explain(httpx, error, host_in(request), proxy).reason
-        failure = Unreachable(f"{reason}.", hints=["Try again later."])
+        failure = Unreachable(f"{why(httpx, error, proxy_of)}.", hints=["Try again later."])
     else:
         return
     with hinting():
         raise failure from error
+
+
+def why(httpx: Any, error: Any, proxy_of: Callable[..., Any]) -> str:
+    """Return in words why a request got no answer."""
+    try:
+        request = error.request
+    except RuntimeError:  # raised by the application itself
+        return f"the service could not be reached ({type(error).__name__})"
+    proxy = proxy_of(request.url.scheme, request.url.host)
+    return explain(httpx, error, host_in(request), proxy).reason
 
 
 def _of_status(response: Any) -> AuthError:
