@@ -98,7 +98,8 @@ class Auth(Configured):
         """Return an `httpx.Auth` for a `Client` or an `AsyncClient` of your own.
 
         It holds its token, shares it among threads and tasks, and never blocks an event loop.
-        Reads the record file. Raises as `client` does.
+        Reads the record file. Raises as `client` does. httpx calls your client's response hooks
+        for a 401 before it is answered by a refresh: one that raises for it prevents that.
         """
         from click_auth.bearer import flow_for  # noqa: PLC0415 - httpx, when needed
 

@@ -19,13 +19,14 @@ from click_auth.errors import (
     NotLoggedIn,
     Unreachable,
 )
-from click_auth.http import Answer, Call, Http
 from click_auth.providers.strict_json import parsed
 from click_auth.text import inert
 from click_auth.transport import NotReached, TransportFailed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from click_auth.http import Answer, Call, Http
 
     Meaning = Callable[[dict[str, Any]], Mapping[str, Any]]
 
@@ -50,8 +51,8 @@ class EndpointFailed(Exception):
 
     `error` is the code that the server named, for comparing only; `status` is None where none
     came; `lost` says that the server may have done what it was asked, `unsent` that nothing was
-    sent, `away` that nobody was there, `answered` that a JSON object came with status 200 or 201, so that what was sent is
-    used up. `retry_after` is in seconds, `interval` what the server says of it, unchecked;
+    sent, `away` that nobody was there, `answered` that a JSON object came with status 200 or 201,
+    so that what was sent is used up. `retry_after` is in seconds, `interval` what the server says of it, unchecked;
     `headers` are those of the answer. Never leaves this package.
     """
 
