@@ -52,8 +52,8 @@ class EndpointFailed(Exception):
     `error` is the code that the server named, for comparing only; `status` is None where none
     came; `lost` says that the server may have done what it was asked, `unsent` that nothing was
     sent, `away` that nobody was there, `answered` that a JSON object came with status 200 or 201,
-    so that what was sent is used up. `retry_after` is in seconds, `interval` what the server says of it, unchecked;
-    `headers` are those of the answer. Never leaves this package.
+    so that what was sent is used up. `retry_after` is in seconds, `interval` what the server says
+    of it, unchecked; `headers` are those of the answer. Never leaves this package.
     """
 
     again: ClassVar[str] = "Start the login again."
