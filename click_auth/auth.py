@@ -122,8 +122,12 @@ class Auth(Configured):
         Blocks when it has to ask the server. Raises `NotLoggedIn`, `Unreachable`,
         `StorageUnavailable`, `UsageError`.
         """
+        from click_auth.tokens import Rejected  # noqa: PLC0415 - datetime
+
+        spent = None if rejected is None else Rejected(rejected)
+        del rejected
         with self.hinting():
-            return self._credential(user, instance).bundle(min_ttl, rejected).access_token
+            return self._credential(user, instance).bundle(min_ttl, spent).access_token
 
     def refresh(self, user: str | None = None, *, instance: str | None = None) -> TokenBundle:
         """Rotate the credential of an account now, and return its new tokens. Blocks."""
@@ -157,17 +161,21 @@ class Auth(Configured):
         still works.
         """
         from click_auth.login.flow import log_in  # noqa: PLC0415 - the edge
+        from click_auth.tokens import Hidden  # noqa: PLC0415
 
-        wishes = {
-            "user": user,
-            "scopes": texts(scopes, "scopes"),
-            "read_only": read_only,
-            "browser": browser,
-            "device": device,
-            "token": token,
-            "timeout": timeout,
-            "callback_port": callback_port,
-        }
+        wishes = Hidden(
+            {
+                "user": user,
+                "scopes": texts(scopes, "scopes"),
+                "read_only": read_only,
+                "browser": browser,
+                "device": device,
+                "token": token,
+                "timeout": timeout,
+                "callback_port": callback_port,
+            }
+        )
+        del token
         with self.hinting():
             return log_in(self.core, instance, storage, on_login, wishes)
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from click_auth.errors import NotLoggedIn
 from click_auth.text import inert
+from click_auth.tokens import Rejected
 from click_auth.transport import host_in
 from click_auth.urls import checked_endpoint
 
@@ -92,7 +93,7 @@ class BearerFlow:
             if not refused(response):
                 self._credential.accepted(bundle.access_token)
                 return
-            other = self._credential.after_401(bundle.access_token)
+            other = self._credential.after_401(Rejected(bundle.access_token))
             if other is not None and _can_be_sent_again(request):
                 self._apply(request, other).is_last = True
                 response = yield request
@@ -123,7 +124,7 @@ class BearerFlow:
             if not refused(response):
                 self._credential.accepted(bundle.access_token)
                 return
-            other = await in_flight.another(self._credential, bundle.access_token)
+            other = await in_flight.another(self._credential, Rejected(bundle.access_token))
             if other is not None and _can_be_sent_again(request):
                 self._apply(request, other).is_last = True
                 response = yield request

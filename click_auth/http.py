@@ -44,6 +44,8 @@ class Call:
     url: str = field(repr=False)
     body: bytes | None = field(default=None, repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+    """What is hidden where the answer quotes it."""
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from click_auth.providers.endpoint import EndpointFailed
 from click_auth.providers.server import Server
 from click_auth.providers.token_answer import expiry, usable_token
 from click_auth.text import inert
+from click_auth.tokens import Hidden
 from click_auth.urls import named_by
 
 if TYPE_CHECKING:
@@ -168,7 +169,7 @@ class _Polling:
 
     def run(self) -> TokenBundle:
         """Return the tokens once the person has agreed (section 3.5)."""
-        form = {"grant_type": GRANT_TYPE, "device_code": self.code.device_code}
+        form = Hidden({"grant_type": GRANT_TYPE, "device_code": self.code.device_code})
         interval, failures, wait = self.code.interval, 0, self.code.interval
         while self.monotonic() + wait < self.deadline:
             self.sleep(wait)

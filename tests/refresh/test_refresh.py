@@ -296,7 +296,7 @@ def test_lk_08_valid_token_works_where_no_lock_can_be_made(place: Place) -> None
     (place.folder / "locks").unlink()
     logged_in(auth, server=place.server, expires_in=-5)
     (place.folder / "locks").write_text("in the way")
-    with pytest.raises(Unreachable, match="locks"):
+    with pytest.raises(StorageUnavailable, match="locks"):
         auth.access_token()
     assert place.server.refresh_count == 0
 
