@@ -63,6 +63,7 @@ class LoginPath:
         program = app_name if root is None or not root.info_name else root.info_name
         words = [program, self._name, *options]
         is_root = root is not None and root.command is self._group
-        if self._group is not None and self._group.name and not is_root:
-            words.insert(1, self._group.name)
+        group = "auth" if self._group is None else self._group.name
+        if group and not is_root:
+            words.insert(1, group)
         return " ".join(words)

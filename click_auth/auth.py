@@ -46,6 +46,7 @@ class Auth(Configured):
         user: str | None = None,
         instance: str | None = None,
         hosts: Iterable[str] = (),
+        auth_errors: bool = True,
         **options: Any,
     ) -> httpx.Client: ...
 
@@ -58,6 +59,7 @@ class Auth(Configured):
         user: str | None = None,
         instance: str | None = None,
         hosts: Iterable[str] = (),
+        auth_errors: bool = True,
         **options: Any,
     ) -> C: ...
 
@@ -69,6 +71,7 @@ class Auth(Configured):
         user: str | None = None,
         instance: str | None = None,
         hosts: Iterable[str] = (),
+        auth_errors: bool = True,
         **options: Any,
     ) -> Any:
         """Return a client of *cls* (default `httpx.Client`) that carries the account's token.
@@ -76,12 +79,18 @@ class Auth(Configured):
         The token goes to `api_url`, to `base_url=` of *options* and to *hosts*, origins all, and
         along no redirect to another. It is renewed ahead of its expiry and after a 401. Reads the
         record file. Raises `NotLoggedIn`, `UsageError`, and ValueError where no origin is named.
+
+        With *auth_errors* a 401 that stands is raised as `NotLoggedIn`, and of httpx's errors that
+        leave the client's `with` block one without an answer is `Unreachable`, a status
+        `AuthError`. Otherwise the application sees them as httpx has them.
         """
-        from click_auth.bearer import client_for  # noqa: PLC0415 - httpx, when needed
+        from click_auth.api_client import client_for  # noqa: PLC0415 - httpx, when needed
 
         with self.hinting():
             credential = self._credential(user, instance)
-            return client_for(self.core, credential, cls, hosts, options)
+            return client_for(
+                self.core, credential, cls, hosts, options, self.hinting, raising=auth_errors
+            )
 
     def bearer(
         self, user: str | None = None, *, instance: str | None = None, hosts: Iterable[str] = ()
@@ -89,12 +98,15 @@ class Auth(Configured):
         """Return an `httpx.Auth` for a `Client` or an `AsyncClient` of your own.
 
         It holds its token, shares it among threads and tasks, and never blocks an event loop.
-        Reads the record file. Raises as `client` does.
+        Reads the record file. Raises as `client` does. httpx calls your client's response hooks
+        for a 401 before it is answered by a refresh: one that raises for it prevents that.
         """
-        from click_auth.bearer import bearer_for  # noqa: PLC0415 - httpx, when needed
+        from click_auth.bearer import flow_for  # noqa: PLC0415 - httpx, when needed
 
         with self.hinting():
-            return bearer_for(self.core, self._credential(user, instance), hosts)
+            credential = self._credential(user, instance)
+            bearer: httpx.Auth = flow_for(self.core, credential, hosts, self.hinting)
+            return bearer
 
     def access_token(
         self,
@@ -110,8 +122,12 @@ class Auth(Configured):
         Blocks when it has to ask the server. Raises `NotLoggedIn`, `Unreachable`,
         `StorageUnavailable`, `UsageError`.
         """
+        from click_auth.tokens import Rejected  # noqa: PLC0415 - datetime
+
+        spent = None if rejected is None else Rejected(rejected)
+        del rejected
         with self.hinting():
-            return self._credential(user, instance).bundle(min_ttl, rejected).access_token
+            return self._credential(user, instance).bundle(min_ttl, spent).access_token
 
     def refresh(self, user: str | None = None, *, instance: str | None = None) -> TokenBundle:
         """Rotate the credential of an account now, and return its new tokens. Blocks."""
@@ -145,17 +161,21 @@ class Auth(Configured):
         still works.
         """
         from click_auth.login.flow import log_in  # noqa: PLC0415 - the edge
+        from click_auth.tokens import Hidden  # noqa: PLC0415
 
-        wishes = {
-            "user": user,
-            "scopes": texts(scopes, "scopes"),
-            "read_only": read_only,
-            "browser": browser,
-            "device": device,
-            "token": token,
-            "timeout": timeout,
-            "callback_port": callback_port,
-        }
+        wishes = Hidden(
+            {
+                "user": user,
+                "scopes": texts(scopes, "scopes"),
+                "read_only": read_only,
+                "browser": browser,
+                "device": device,
+                "token": token,
+                "timeout": timeout,
+                "callback_port": callback_port,
+            }
+        )
+        del token
         with self.hinting():
             return log_in(self.core, instance, storage, on_login, wishes)
 

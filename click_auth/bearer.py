@@ -6,13 +6,19 @@ again at its expiry, after a 401, or when another process has written.
 
 from __future__ import annotations
 
+import logging
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from click_auth.errors import NotLoggedIn
+from click_auth.text import inert
+from click_auth.tokens import Rejected
+from click_auth.transport import host_in
 from click_auth.urls import checked_endpoint
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Generator, Iterable
+    from collections.abc import AsyncGenerator, Callable, Generator, Iterable
+    from contextlib import AbstractContextManager
     from types import ModuleType
 
     import httpx
@@ -23,98 +29,156 @@ if TYPE_CHECKING:
 
     Origin = tuple[bytes, bytes, int | None]
     Header = tuple[bytes, bytes]
+    Hinting = Callable[[], AbstractContextManager[None]]
 
 UNAUTHORIZED = 401
 _PORTS = {b"https": 443, b"http": 80}
 _SAFE_IN_REDIRECTS = {"authorization", "dpop"}  # httpx strips it; a proof is bound to its URL
-_PUT_HERE = "click_auth.credential_headers"
+_SENT = "click_auth.sent"
+
+logger: logging.Logger = logging.getLogger("click_auth")
+
+
+class Sent:
+    """What *flow* put on a request for *url*: headers with these *names*. Redirects share it."""
+
+    __slots__ = ("flow", "held_back", "is_last", "names", "url")
+
+    def __init__(self, flow: BearerFlow, url: httpx.URL, names: Iterable[str]) -> None:
+        self.flow, self.url, self.names = flow, url, names
+        self.is_last = False  # whatever the answer, it stands
+        self.held_back: Callable[[], Any] | None = None  # hooks that may have to see a 401 yet
+
+    def strip_elsewhere(self, request: httpx.Request) -> None:
+        """Take the credential off a request that a redirect leads away from home."""
+        if request.url is not self.url and not self.flow.is_home(request.url):
+            for name in self.names:
+                request.headers.pop(name, None)
 
 
 class BearerFlow:
-    """The flow, whichever of httpx's modules the client is of. Thread-safe; not pickled."""
+    """The flow, whichever of httpx's modules the client is of. Thread-safe; not pickled.
+
+    *hinting* adds to its errors what the reader does next. *guarded* says that the client takes
+    the credential off redirects, *raising* that a 401 that stands is raised as `NotLoggedIn`.
+    """
 
     def __init__(
-        self, credential: Credential, origins: frozenset[Origin], *, guarded: bool
+        self,
+        credential: Credential,
+        origins: frozenset[Origin],
+        hinting: Hinting,
+        *,
+        guarded: bool = False,
+        raising: bool = False,
     ) -> None:
-        self._credential = credential
-        self._origins = origins
-        self._guarded = guarded  # our own client strips the credential from redirects
+        self._credential, self._origins, self._hinting = credential, origins, hinting
+        self._guarded, self._raising = guarded, raising
 
     def sync_auth_flow(
         self, request: httpx.Request
     ) -> Generator[httpx.Request, httpx.Response, None]:
         """Send the request with the token; after a 401, once more with another one."""
-        if not self._is_home(request.url):
+        if not self.is_home(request.url):
+            self._say_held_back(request.url)
             yield request
             return
-        bundle = self._credential.at_hand() or self._credential.bundle()
-        self._apply(request, bundle)
-        response = yield request
-        if _refuses_it(response) and self._is_challenged(request, response):
-            self._apply(request, bundle)
+        with self._hinting():
+            bundle = self._credential.at_hand() or self._credential.bundle()
+            sent = self._apply(request, bundle)
             response = yield request
-        if not _refuses_it(response):
-            self._credential.accepted(bundle.access_token)
-            return
-        other = self._credential.after_401(bundle.access_token)
-        if other is not None and _can_be_sent_again(request):
-            self._apply(request, other)
-            if not _refuses_it((yield request)):
-                self._credential.accepted(other.access_token)
+            if refused(response) and self._is_challenged(request, response):
+                sent = self._apply(request, bundle)
+                response = yield request
+            if not refused(response):
+                self._credential.accepted(bundle.access_token)
+                return
+            other = self._credential.after_401(Rejected(bundle.access_token))
+            if other is not None and _can_be_sent_again(request):
+                self._apply(request, other).is_last = True
+                response = yield request
+                if not refused(response):
+                    self._credential.accepted(other.access_token)
+                    return
+            elif sent.held_back is not None:
+                sent.held_back()
+            self._raise_refusal(response, other)
 
     async def async_auth_flow(
         self, request: httpx.Request
     ) -> AsyncGenerator[httpx.Request, httpx.Response]:
         """Do the same, and never block the event loop: what blocks runs in a worker thread."""
-        if not self._is_home(request.url):
+        if not self.is_home(request.url):
+            self._say_held_back(request.url)
             yield request
             return
         from click_auth import in_flight  # noqa: PLC0415 - anyio, for async clients only
 
-        bundle = self._credential.at_hand() or await in_flight.first(self._credential)
-        self._apply(request, bundle)
-        response = yield request
-        if _refuses_it(response) and self._is_challenged(request, response):
-            self._apply(request, bundle)
+        with self._hinting():
+            bundle = self._credential.at_hand() or await in_flight.first(self._credential)
+            sent = self._apply(request, bundle)
             response = yield request
-        if not _refuses_it(response):
-            self._credential.accepted(bundle.access_token)
+            if refused(response) and self._is_challenged(request, response):
+                sent = self._apply(request, bundle)
+                response = yield request
+            if not refused(response):
+                self._credential.accepted(bundle.access_token)
+                return
+            other = await in_flight.another(self._credential, Rejected(bundle.access_token))
+            if other is not None and _can_be_sent_again(request):
+                self._apply(request, other).is_last = True
+                response = yield request
+                if not refused(response):
+                    self._credential.accepted(other.access_token)
+                    return
+            elif sent.held_back is not None:
+                await sent.held_back()
+            self._raise_refusal(response, other)
+
+    @property
+    def hosts(self) -> list[str]:
+        """The hosts that the credential may go to."""
+        return sorted({host.decode("ascii") for _, host, _ in self._origins})
+
+    def is_home(self, url: httpx.URL) -> bool:
+        """Whether the credential may go to *url*."""
+        return _origin_of(url) in self._origins
+
+    def refusal(self, request: httpx.Request) -> NotLoggedIn:
+        """Return the error of a 401 that stands: whose token it was, and what to do."""
+        whose, hints = self._credential.whose, self._credential.way_out
+        return NotLoggedIn(f"{host_in(request)} does not accept {whose} (401).", hints=hints)
+
+    def _raise_refusal(self, response: httpx.Response, other: TokenBundle | None) -> None:
+        if not self._raising:
             return
-        other = await in_flight.another(self._credential, bundle.access_token)
-        if other is not None and _can_be_sent_again(request):
-            self._apply(request, other)
-            if not _refuses_it((yield request)):
-                self._credential.accepted(other.access_token)
-
-    def strip_elsewhere(self, request: httpx.Request) -> None:
-        """Take the credential off a request that a redirect leads away from home."""
-        home, put = request.extensions.get(_PUT_HERE, (request.url, ()))
-        if home is not request.url and not self._is_home(request.url):
-            for name in put:
-                request.headers.pop(name, None)
-
-    async def strip_elsewhere_async(self, request: httpx.Request) -> None:
-        """Do the same for an async client."""
-        self.strip_elsewhere(request)
+        failure = self.refusal(response.request)
+        if other is not None and not _can_be_sent_again(response.request):
+            failure.with_hints(["The token is renewed: run the command again."])
+        raise failure
 
     def _is_challenged(self, request: httpx.Request, response: httpx.Response) -> bool:
         """Whether the same credential, put on anew, may do."""
         return _can_be_sent_again(request) and self._credential.provider.challenged(response)
 
-    def _is_home(self, url: httpx.URL) -> bool:
-        return _origin_of(url) in self._origins
+    def _say_held_back(self, url: httpx.URL) -> None:
+        known, host = ", ".join(self.hosts), inert(url.netloc.decode("ascii"))
+        logger.debug("no token for %s: it goes to %s; hosts= names more", host, known)
 
-    def _apply(self, request: httpx.Request, bundle: TokenBundle) -> None:
+    def _apply(self, request: httpx.Request, bundle: TokenBundle) -> Sent:
         before = request.headers.raw  # as bytes: this runs for each request
         self._credential.provider.apply(request, bundle)
         put = [name.decode("ascii").lower() for name in _added(before, request.headers.raw)]
-        put += _put_on(request)  # by an earlier attempt
+        earlier = sent_with(request)
+        if earlier is not None:
+            put += earlier.names
         if not self._guarded and not _SAFE_IN_REDIRECTS.issuperset(put):
             raise ValueError(
                 f"this credential travels in {', '.join(put)}, which httpx carries along "
                 "redirects to other hosts: use auth.client()"
             )
-        request.extensions[_PUT_HERE] = request.url, put
+        sent = request.extensions[_SENT] = Sent(self, request.url, put)
+        return sent
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a bearer holds a secret and is not pickled")
@@ -125,51 +189,27 @@ def _bearer_type(module: ModuleType) -> type[Any]:
     return type("Bearer", (BearerFlow, module.Auth), {})
 
 
-def bearer_for(core: Core, credential: Credential, hosts: Iterable[str]) -> httpx.Auth:
-    """Return the `Auth` for a client of the caller's own. Raises ValueError without an origin."""
-    origins = _origins(core, credential, hosts)
-    bearer: httpx.Auth = _bearer_type(core.http.module)(credential, origins, guarded=False)
-    return bearer
-
-
-def client_for(
+def flow_for(
     core: Core,
     credential: Credential,
-    cls: type[Any] | None,
     hosts: Iterable[str],
-    options: dict[str, Any],
+    hinting: Hinting,
+    *,
+    base_url: object = None,
+    module: Any = None,
+    **kind: bool,
 ) -> Any:
-    """Return a client of *cls* that carries the credential to `api_url`, `base_url` and *hosts*."""
-    base_url = options.pop("base_url", None) or credential.provider.api_url
-    origins = _origins(core, credential, [*hosts, *([str(base_url)] if base_url else [])])
-    flow = _bearer_type(_module_of(cls, core))(credential, origins, guarded=True)
-    is_async = hasattr(cls, "aclose")
-    own, common = options.pop("event_hooks", {}), core.http.options.get("event_hooks", {})
-    hooks = {name: [*common.get(name, ()), *own.get(name, ())] for name in {**common, **own}}
-    strip = flow.strip_elsewhere_async if is_async else flow.strip_elsewhere
-    hooks["request"] = [strip, *hooks.get("request", [])]
-    if base_url is not None:
-        options["base_url"] = base_url
-    return core.http.client(cls, auth=flow, event_hooks=hooks, **options)
+    """Return the `Auth` of *module*, or the application's, for *hosts*, `api_url` and *base_url*.
 
-
-def _module_of(cls: type[Any] | None, core: Core) -> Any:
-    """Return the module of httpx's API whose `Auth` a client class asks for."""
-    import sys  # noqa: PLC0415
-
-    for base in () if cls is None else cls.__mro__:
-        module = sys.modules.get(base.__module__.partition(".")[0])
-        if module is not None and hasattr(module, "Auth") and hasattr(module, "AsyncClient"):
-            return module
-    return core.http.module
-
-
-def _origins(core: Core, credential: Credential, hosts: Iterable[str]) -> frozenset[Origin]:
-    api_url = credential.provider.api_url
-    named = [*hosts, *([api_url] if api_url else [])]
+    Raises `ValueError` where no origin is named, `TypeError` for *hosts* that are one text.
+    """
+    if isinstance(hosts, str):
+        raise TypeError(f"hosts are a list of origins, not {hosts!r}")
+    named = [*hosts, *map(str, filter(None, (base_url, credential.provider.api_url)))]
     if not named:
         raise ValueError("say where the token may go: the provider's api_url=, base_url= or hosts=")
-    return frozenset(_checked_origin(core, name) for name in named)
+    origins = frozenset(_checked_origin(core, name) for name in named)
+    return _bearer_type(module or core.http.module)(credential, origins, hinting, **kind)
 
 
 def _checked_origin(core: Core, name: str) -> Origin:
@@ -188,23 +228,33 @@ def _added(before: list[Header], after: list[Header]) -> Iterable[bytes]:
     return [header[0] for header in after if header not in before]
 
 
-def _refuses_it(response: httpx.Response) -> bool:
+def sent_with(request: httpx.Request) -> Sent | None:
+    """Return what was put on *request*, None where the credential was never on it."""
+    sent: Sent | None = request.extensions.get(_SENT)
+    return sent
+
+
+def refused(response: httpx.Response) -> bool:
     """Whether this is a 401 to a request with the credential: a redirect may have taken it off."""
-    answered = response.request
     if response.status_code != UNAUTHORIZED:
         return False
-    return all(name in answered.headers for name in _put_on(answered))
-
-
-def _put_on(request: httpx.Request) -> Iterable[str]:
-    """Return the names of the headers in which the credential was put on *request*."""
-    names: Iterable[str] = request.extensions.get(_PUT_HERE, (None, ()))[1]
-    return names
+    sent = sent_with(response.request)
+    return sent is not None and all(name in response.request.headers for name in sent.names)
 
 
 def _can_be_sent_again(request: httpx.Request) -> bool:
-    """Whether the body is in memory; a stream that is spent would be sent again empty."""
+    """Whether the body is in memory, or made of files that httpx rewinds (multipart).
+
+    A stream that is spent would be sent again empty.
+    """
+    fields = getattr(request.stream, "fields", None)
+    if fields is not None:
+        return all(_is_seekable(getattr(field, "file", b"")) for field in fields)
     try:
         return request.content is not None
     except RuntimeError:  # RequestNotRead, of either module
         return False
+
+
+def _is_seekable(file: Any) -> bool:
+    return isinstance(file, (str, bytes)) or (hasattr(file, "seekable") and file.seekable())

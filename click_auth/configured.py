@@ -112,8 +112,8 @@ class Configured:
         try:
             yield
         except AuthError as error:
-            if isinstance(error, NotLoggedIn) and not error.hints:
-                error.with_hints([f"Run `{self.login_path.line(self.app_name)}`."])
+            if isinstance(error, NotLoggedIn):
+                error.name_login(f"Run `{self.login_path.line(self.app_name)}`.")
             if isinstance(error, Unwritable) and self.core.settings.folder is None:
                 variable = self.core.environment.name("CONFIG_DIR")
                 error.with_hints([f"{variable} names another folder to keep credentials in."])

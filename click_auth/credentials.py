@@ -17,7 +17,7 @@ from click_auth.errors import NotLoggedIn
 from click_auth.identity import Identity
 from click_auth.records import Record
 from click_auth.stores.held import Held, find_held
-from click_auth.tokens import TokenBundle, is_fresh, to_posix
+from click_auth.tokens import Rejected, TokenBundle, is_fresh, to_posix
 
 if TYPE_CHECKING:
     from click_auth.core import Core
@@ -46,6 +46,10 @@ class Credential(ABC):
 
     source: str
     identity: Identity | None = None
+    whose: str = "the new credential"
+    """What a person is told was refused."""
+    way_out: tuple[str, ...] = ()
+    """What a person does about that, where it is not to log in."""
 
     def __init__(self, core: Core, instance: str | None) -> None:
         self._core = core
@@ -61,7 +65,9 @@ class Credential(ABC):
         """Return the token if it is held and may still be used. Touches nothing but one stat."""
 
     @abstractmethod
-    def bundle(self, min_ttl: float = DEFAULT_MIN_TTL, rejected: str | None = None) -> TokenBundle:
+    def bundle(
+        self, min_ttl: float = DEFAULT_MIN_TTL, rejected: Rejected | None = None
+    ) -> TokenBundle:
         """Return a token with more than *min_ttl* seconds left that is not the *rejected* one.
 
         Blocks when it has to be read or renewed. Raises `NotLoggedIn`, `Unreachable`,
@@ -71,7 +77,7 @@ class Credential(ABC):
     def accepted(self, token: str) -> None:  # noqa: B027 - only a stored one remembers
         """Hear that the service has taken *token*."""
 
-    def after_401(self, rejected: str) -> TokenBundle | None:
+    def after_401(self, rejected: Rejected) -> TokenBundle | None:
         """Return another token than the *rejected* one, None where there cannot be one."""
         return self.bundle(rejected=rejected)
 
@@ -89,12 +95,14 @@ class FixedToken(Credential):
         """Return the token."""
         return self._bundle
 
-    def bundle(self, min_ttl: float = DEFAULT_MIN_TTL, rejected: str | None = None) -> TokenBundle:
+    def bundle(
+        self, min_ttl: float = DEFAULT_MIN_TTL, rejected: Rejected | None = None
+    ) -> TokenBundle:
         """Return the token, whatever is asked of it: nothing else is known."""
         del min_ttl, rejected
         return self._bundle
 
-    def after_401(self, rejected: str) -> None:
+    def after_401(self, rejected: Rejected) -> None:
         """Return None: the answer stands."""
 
 
@@ -103,10 +111,14 @@ class EnvironmentToken(FixedToken):
 
     source = "env"
 
-    def __init__(self, core: Core, instance: str | None, token: str) -> None:
-        if not all(ord(character) in _VISIBLE for character in token):
-            raise NotLoggedIn(f"{core.environment.token_env} holds characters that no token has.")
-        super().__init__(core, instance, TokenBundle(token))
+    def __init__(self, core: Core, instance: str | None) -> None:
+        super().__init__(core, instance, TokenBundle(core.environment.token or ""))
+        variable = core.environment.token_env
+        self.whose = f"the token in {variable}"
+        self.way_out = (f"Set {variable} to one that is valid, or unset it.",)
+        if not all(ord(character) in _VISIBLE for character in self._bundle.access_token):
+            message = f"{variable} holds characters that no token has."
+            raise NotLoggedIn(message, hints=self.way_out)
 
 
 class Renewable(Credential):
@@ -122,7 +134,9 @@ class Renewable(Credential):
         held = self._held
         return held.bundle if held is not None and self._is_fresh(held.record, min_ttl) else None
 
-    def bundle(self, min_ttl: float = DEFAULT_MIN_TTL, rejected: str | None = None) -> TokenBundle:
+    def bundle(
+        self, min_ttl: float = DEFAULT_MIN_TTL, rejected: Rejected | None = None
+    ) -> TokenBundle:
         """Return the token that is held, or another one where it does not serve."""
         with self._lock:
             bundle = self.at_hand(min_ttl)
@@ -131,7 +145,7 @@ class Renewable(Credential):
             return bundle
 
     @abstractmethod
-    def _obtained(self, min_ttl: float, rejected: str | None) -> TokenBundle:
+    def _obtained(self, min_ttl: float, rejected: Rejected | None) -> TokenBundle:
         """Return a token that serves, and hold it."""
 
     def _is_fresh(self, record: Record, min_ttl: float) -> bool:
@@ -145,6 +159,7 @@ class StoredCredential(Renewable):
         super().__init__(core, record.instance)
         self.source: str = record.storage
         self.identity: Identity | None = record.account
+        self.whose: str = f"the credential of {record.account.name}"
         self.record: Record = record
         self._first_read: Record | None = record  # read by whoever chose it, after that stamp
         self._stamp: object = stamp
@@ -161,7 +176,7 @@ class StoredCredential(Renewable):
         if token == self._in_doubt:
             self._in_doubt = None
 
-    def after_401(self, rejected: str) -> TokenBundle | None:
+    def after_401(self, rejected: Rejected) -> TokenBundle | None:
         """Return another token, None where the *rejected* one was got for that very reason.
 
         A service that refuses whatever it is sent costs one refresh, not one for each request.
@@ -172,7 +187,7 @@ class StoredCredential(Renewable):
         self._in_doubt = bundle.access_token
         return bundle
 
-    def _obtained(self, min_ttl: float, rejected: str | None) -> TokenBundle:
+    def _obtained(self, min_ttl: float, rejected: Rejected | None) -> TokenBundle:
         stamp = self._core.store.stamp()
         record, held = self._record(stamp), self._held
         if held is None or held.record.generation != record.generation:
@@ -202,12 +217,14 @@ class ClientCredentials(Renewable):
     """The application itself as the client, for CI (RFC 6749 section 4.4): nothing is stored."""
 
     source = "client_credentials"
+    whose = "the token of the client credentials"
+    way_out = ("Check the client's id and secret, and what it is allowed to do.",)
 
-    def __init__(self, core: Core, instance: str | None, client: tuple[str, str]) -> None:
+    def __init__(self, core: Core, instance: str | None) -> None:
         super().__init__(core, instance)
-        self._client = client
+        self._client = core.environment.client_credentials or ("", "")
 
-    def _obtained(self, min_ttl: float, rejected: str | None) -> TokenBundle:
+    def _obtained(self, min_ttl: float, rejected: Rejected | None) -> TokenBundle:
         """Return a new token, whatever was wrong with the held one. Blocks."""
         del min_ttl, rejected
         obtained_at = self._core.clock()
@@ -235,12 +252,9 @@ def choose(core: Core, user: str | None = None, instance: str | None = None) -> 
 
 def applying(core: Core, user: str | None = None, instance: str | None = None) -> Credential:
     """Return the same, be a stored one of any use or not: for whoever only shows what there is."""
-    token, client = core.environment.token, core.environment.client_credentials
-    is_overridden = overriding(core, user, instance) is not None
-    if is_overridden and token is not None:
-        return EnvironmentToken(core, core.instance(instance), token)
-    if is_overridden and client is not None:
-        return ClientCredentials(core, core.instance(instance), client)
+    if overriding(core, user, instance) is not None:
+        kind = ClientCredentials if core.environment.token is None else EnvironmentToken
+        return kind(core, core.instance(instance))
     stamp = core.store.stamp()
     return StoredCredential(core, existing_record(core, user, instance), stamp)
 

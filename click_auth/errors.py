@@ -36,6 +36,8 @@ STORE_READ_FAILED = "AUTH_STORE_READ_FAILED"
 STORE_WRITE_FAILED = "AUTH_STORE_WRITE_FAILED"
 ACCOUNT_NOT_FOUND = "ACCOUNT_NOT_FOUND"
 NO_ACCOUNT_SELECTED = "NO_ACCOUNT_SELECTED"
+API_STATUS = "API_STATUS"
+BAD_SETTING = "AUTH_BAD_SETTING"
 
 _LONGEST_MESSAGE = 1000
 
@@ -81,6 +83,11 @@ class NotLoggedIn(AuthError):
 
     exit_code: ClassVar[int] = 4
     default_code: ClassVar[str] = NOT_AUTHENTICATED
+    vague: ClassVar[str] = "Log in again."
+
+    def name_login(self, hint: str) -> None:
+        """Put *hint*, which has the line to type, where there is none or a vaguer one."""
+        self.hints = tuple(hint if each == self.vague else each for each in self.hints) or (hint,)
 
 
 class LoginFailed(AuthError):

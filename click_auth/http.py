@@ -14,41 +14,27 @@ from email.utils import parsedate_to_datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
+from click_auth import voice
 from click_auth._version import __version__
 from click_auth.bounded import TimedOut, bounded
-from click_auth.certificates import VARIABLES, load_certificate, trust_context, trust_source
-from click_auth.quiet import silenced
-from click_auth.text import inert
+from click_auth.certificates import load_certificate, trust_context, trust_source
+from click_auth.proxies import proxy_of, unusable
+from click_auth.quiet import mute_http2, silenced
+from click_auth.transport import TransportFailed, explain
 from click_auth.urls import checked_endpoint, host_of, is_loopback, origin, shown, split
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     import httpx
 
 C = TypeVar("C")
 
 MOST_BYTES = 1 << 20  # of a decoded body
+SILENT_SECONDS = 4.0  # then a person is told whom we wait for
 _LOOPBACK_PATTERNS = ("all://127.0.0.1", "all://localhost", "all://[::1]")
 
 logger: logging.Logger = logging.getLogger("click_auth")
-
-
-class TransportFailed(Exception):
-    """No whole answer came. The text is inert and holds no query, no header, no body.
-
-    `status` is the status that had come, None where none had; `lost` says that the server may
-    have done what it was asked, `unsent` that nothing was sent: it was not there, or not trusted.
-    """
-
-    def __init__(
-        self, reason: str, *, status: int | None = None, lost: bool = False, unsent: bool = False
-    ) -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.status = status
-        self.lost = lost
-        self.unsent = unsent
 
 
 @dataclass(frozen=True)
@@ -58,6 +44,8 @@ class Call:
     url: str = field(repr=False)
     body: bytes | None = field(default=None, repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+    """What is hidden where the answer quotes it."""
 
 
 @dataclass(frozen=True)
@@ -140,23 +128,49 @@ class Http:
         return self._options
 
     @overload
-    def client(self, cls: None = None, **options: Any) -> httpx.Client: ...
+    def client(
+        self, cls: None = None, *, hosts: Iterable[str] = (), **options: Any
+    ) -> httpx.Client: ...
     @overload
-    def client(self, cls: type[C], **options: Any) -> C: ...
-    def client(self, cls: type[Any] | None = None, **options: Any) -> Any:
+    def client(self, cls: type[C], *, hosts: Iterable[str] = (), **options: Any) -> C: ...
+    def client(
+        self, cls: type[Any] | None = None, *, hosts: Iterable[str] = (), **options: Any
+    ) -> Any:
         """Return a client of class *cls* (default: the module's `Client`).
 
-        It has the application's options, and *options* over them. Loopback addresses are never
-        proxied.
+        It has the application's options, and *options* over them. `localhost`, `127.0.0.1`,
+        `[::1]` and whatever else of *hosts* is a loopback address is never proxied. Raises
+        `AuthError` for certificates and proxies in the environment that cannot be used.
         """
         common = dict(self.options)
         for name in ("headers", "mounts"):
             if name in common and options.get(name) is not None:
                 options[name] = {**dict(common[name]), **dict(options[name])}
         merged = {**common, **options}
-        direct = dict.fromkeys(_LOOPBACK_PATTERNS)
-        merged["mounts"] = {**direct, **(merged.get("mounts") or {})}
-        return (self.module.Client if cls is None else cls)(**merged)
+        direct = [f"all://{host}" for host in hosts if is_loopback(host) and ":" not in host]
+        mounts = dict.fromkeys((*_LOOPBACK_PATTERNS, *direct))
+        merged["mounts"] = {**mounts, **(merged.get("mounts") or {})}
+        mute_http2()
+        try:
+            return (self.module.Client if cls is None else cls)(**merged)
+        except Exception:
+            failure = unusable(self.module) if merged.get("trust_env", True) else None
+            if failure is None:
+                raise
+        raise failure
+
+    def check_settings(self) -> None:
+        """Raise `AuthError` where the environment names what no client can be made of."""
+        self.client().close()
+
+    def proxy_of(self, scheme: str, host: str) -> str | None:
+        """Return in words which proxy a request to *host* goes through, None for no proxy."""
+        options = self.options
+        if is_loopback(host) or "transport" in options:
+            return None
+        if options.get("proxy"):
+            return "the application's proxy"
+        return proxy_of(scheme, host) if options.get("trust_env", True) else None
 
     def call(self, request: Call, *, timeout: float) -> Answer:
         """Return the answer to one call, whatever its status; redirects are not followed.
@@ -167,7 +181,7 @@ class Http:
         checked_endpoint(request.url)
         exchange = _Exchange(self, request, timeout)
         try:
-            answer = bounded(exchange.run, timeout)
+            answer = bounded(exchange.run, min(timeout, SILENT_SECONDS), exchange.go_on)
         except TimedOut:
             failure = exchange.timed_out()
         except TransportFailed as error:
@@ -186,6 +200,7 @@ class _Exchange:
         self._http = http
         self._request = request
         self._timeout = timeout
+        self._left = timeout - SILENT_SECONDS
         self._given_up = False
         self._sending = False
         self.status: int | None = None
@@ -196,8 +211,15 @@ class _Exchange:
             try:
                 return self._answer()
             except httpx.HTTPError as error:
-                failure = self._explained(error)
+                failure = self._explained(httpx, error)
         raise failure
+
+    def go_on(self) -> float:
+        """Return how many seconds are left after a silence, and say once whom we wait for."""
+        left, self._left = self._left, 0.0
+        if left > 0:
+            voice.say_on_terminal(f"Waiting for {host_of(self._request.url)}.")
+        return left
 
     def timed_out(self) -> TransportFailed:
         self._given_up = True
@@ -276,31 +298,8 @@ class _Exchange:
     def _broken(self, what: str) -> TransportFailed:
         return TransportFailed(f"{host_of(self._request.url)} {what}", status=self.status)
 
-    def _explained(self, error: Exception) -> TransportFailed:
-        httpx, host = self._http.module, host_of(self._request.url)
-        causes = list(_chain(error))
-        untrusted = next((each for each in causes if isinstance(each, ssl.SSLError)), None)
-        if isinstance(untrusted, ssl.SSLCertVerificationError):
-            reason = (
-                f"the certificate of {host} is not trusted ({inert(untrusted.verify_message)}); "
-                f"{' or '.join(VARIABLES)} says which are"
-            )
-            return TransportFailed(reason, unsent=True)
-        unsent = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
-        if isinstance(error, (*unsent, httpx.UnsupportedProtocol)):
-            known = (each.strerror for each in causes if isinstance(each, OSError))
-            why = next((text for text in known if text), type(error).__name__)
-            return TransportFailed(f"{host} could not be reached ({inert(why, 100)})", unsent=True)
-        if isinstance(error, httpx.TimeoutException):
-            what = f"did not answer within {self._timeout:g} seconds"
-        elif self.status is None:
-            what = "closed the connection without an answer"
-        else:
-            what = "cut its answer short"
-        return TransportFailed(f"{host} {what}", status=self.status, lost=self.status is None)
-
-
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    while error is not None:
-        yield error
-        error = error.__cause__ or error.__context__
+    def _explained(self, httpx: Any, error: Exception) -> TransportFailed:
+        within = f"within {self._timeout:g} seconds"
+        host, parts = host_of(self._request.url), split(self._request.url)
+        proxy = self._http.proxy_of(parts.scheme, parts.host)
+        return explain(httpx, error, host, proxy, status=self.status, within=within)

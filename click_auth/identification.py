@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from click_auth import voice
-from click_auth.bearer import client_for
+from click_auth.api_client import client_for, why
 from click_auth.errors import LoginFailed
 from click_auth.models import account_from
 from click_auth.providers.identity import nobody
@@ -37,7 +37,7 @@ def identified(core: Core, credential: Credential, instance: str | None) -> Acco
             status = error.response.status_code
             raise nobody(status, f"it answered with {status}") from None
         except errors.HTTPError as error:
-            raise nobody(None, f"it cannot be reached ({type(error).__name__})") from None
+            raise nobody(None, why(errors, error, core.http.proxy_of)) from None
         except ValueError:
             message = "The service's answer to whose credential this is cannot be read."
             raise LoginFailed(message) from None

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from click_auth.credentials import Credential
-    from click_auth.tokens import TokenBundle
+    from click_auth.tokens import Rejected, TokenBundle
 
 _locks: RunVar[WeakKeyDictionary[Credential, anyio.Lock]] = RunVar("click_auth_locks")
 
@@ -29,7 +29,7 @@ async def first(credential: Credential) -> TokenBundle:
         return bundle if bundle is not None else await anyio.to_thread.run_sync(credential.bundle)
 
 
-async def another(credential: Credential, rejected: str) -> TokenBundle | None:
+async def another(credential: Credential, rejected: Rejected) -> TokenBundle | None:
     """Return a token that is not the *rejected* one, None where there is none."""
     async with _turn(credential):
         bundle = credential.at_hand()

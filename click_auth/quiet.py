@@ -21,11 +21,22 @@ def _mute(_record: logging.LogRecord) -> bool:
     return not _calling.get()
 
 
+def _drop(_record: logging.LogRecord) -> bool:
+    """Drop everything: of a header's name and value hpack hides `authorization` alone."""
+    return False
+
+
+def mute_http2() -> None:
+    """Keep the loggers that would show a credential in a header of HTTP/2 silent for good."""
+    for each in _OF_HTTP2:
+        logging.getLogger(each).addFilter(_drop)
+
+
 @contextlib.contextmanager
 def silenced(name: str) -> Iterator[None]:
     """Keep the loggers of httpx or httpx2, *name*, and of its transport silent in this thread."""
     transport = name.replace("httpx", "httpcore")
-    for each in (name, *(f"{transport}.{part}" for part in _PARTS), *_OF_HTTP2):
+    for each in (name, *(f"{transport}.{part}" for part in _PARTS)):
         logging.getLogger(each).addFilter(_mute)
     token = _calling.set(True)
     try:

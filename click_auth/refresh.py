@@ -21,6 +21,7 @@ from click_auth.errors import (
     REFRESH_UNAVAILABLE,
     STORE_WRITE_FAILED,
     AnswerLost,
+    AuthError,
     NotLoggedIn,
     StorageUnavailable,
     Unreachable,
@@ -28,7 +29,7 @@ from click_auth.errors import (
 from click_auth.lock import LockBusy, patience
 from click_auth.stores.base import Superseded
 from click_auth.stores.held import Held, find_held, find_token, read_held
-from click_auth.tokens import TokenBundle, carried_forward, is_fresh, to_posix
+from click_auth.tokens import Rejected, TokenBundle, carried_forward, is_fresh, to_posix
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,7 +58,7 @@ class Renewal:
     core: Core
     seen: Record
     min_ttl: float = DEFAULT_MIN_TTL
-    rejected: str | None = None
+    rejected: Rejected | None = None
 
     def run(self, lock_of: LockOf | None = None) -> Held:
         """Return what is there once somebody, perhaps we, has renewed the token. Blocks.
@@ -86,7 +87,9 @@ class Renewal:
                 return self._under_the_lock()
         except LockBusy as busy:
             return self._after_waiting_in_vain(busy)
-        except (Unreachable, StorageUnavailable):
+        except NotLoggedIn:
+            raise
+        except AuthError:
             # While the access token is valid, a failure to renew it is no error at all.
             held = self._stored(self.seen) if self._is_good_yet(self.seen) else None
             if held is None:
@@ -134,12 +137,12 @@ class Renewal:
     def _grant_of(self, record: Record) -> Held:
         """Return *record* with its refresh token, and its access token, "" where that is gone."""
         store = self.core.store
-        refresh_token = store.refresh_token(record)
-        if refresh_token is None:
+        grant = TokenBundle("", store.refresh_token(record))
+        if grant.refresh_token is None:
             read_held(store, record)  # raises where nothing at all is left
             message = f"The credential of {record.account.name} cannot be renewed."
             raise NotLoggedIn(message, code=REFRESH_UNAVAILABLE)
-        return Held(record, record.bundle(find_token(store, record) or "", refresh_token))
+        return Held(record, record.bundle(find_token(store, record) or "", grant.refresh_token))
 
     def _exchange(self, provider: Provider, old: Held, reserve: Reserve) -> Held:
         """Ask the server and store what it gives. Signals wait until this is done."""
@@ -274,11 +277,13 @@ def refresh_access_token(
     endpoint or as long as another process takes for them; does not prompt. Raises `NotLoggedIn`
     when only a login helps, `Unreachable` when trying later does.
     """
-    core = auth.core
-    record = chosen_record(core, user, instance)
-    is_good = rejected is None and is_fresh(record, now=core.clock(), min_ttl=min_ttl)
-    held = find_held(core.store, record) if is_good else None
-    return (held or Renewal(core, record, min_ttl, rejected).run(lock)).bundle
+    core, spent = auth.core, None if rejected is None else Rejected(rejected)
+    del rejected
+    with auth.hinting():
+        record = chosen_record(core, user, instance)
+        is_good = spent is None and is_fresh(record, now=core.clock(), min_ttl=min_ttl)
+        held = find_held(core.store, record) if is_good else None
+        return (held or Renewal(core, record, min_ttl, spent).run(lock)).bundle
 
 
 def rotate_now(core: Core, user: str | None, instance: str | None) -> Held:
@@ -288,7 +293,8 @@ def rotate_now(core: Core, user: str | None, instance: str | None) -> Held:
     `StorageUnavailable` also where the new credential could not be stored.
     """
     record = chosen_record(core, user, instance)
-    held = Renewal(core, record, rejected=find_token(core.store, record) or "").renewed()
+    current = Rejected(find_token(core.store, record) or "")
+    held = Renewal(core, record, rejected=current).renewed()
     if held.unstored is not None:
         raise held.unstored
     return held

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 from click_auth.binding import check_usable
 from click_auth.credentials import StoredCredential, applying
 from click_auth.errors import (
+    BAD_SETTING,
     NOT_AUTHENTICATED,
     AuthError,
     LoginFailed,
@@ -108,7 +109,7 @@ def _asked(core: Core, credential: Credential) -> StatusContext:
 def _state_after(error: AuthError) -> State:
     if isinstance(error, StorageUnavailable):
         return "locked"
-    if isinstance(error, Unreachable):
+    if isinstance(error, Unreachable) or error.code == BAD_SETTING:
         return "unreachable"
     if isinstance(error, LoginFailed) or error.code == NOT_AUTHENTICATED:
         return "invalid"

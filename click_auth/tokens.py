@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from click_auth.defaults import DEFAULT_MIN_TTL
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator
 
     from click_auth.records import Record
 
@@ -20,6 +21,35 @@ class Unpickled:
     def __reduce__(self) -> NoReturn:
         message = f"a {type(self).__name__} holds secrets and is not pickled"
         raise TypeError(message)
+
+
+class Hidden(Mapping[str, Any], Unpickled):
+    """A mapping of which a traceback that prints the variables of its frames shows nothing."""
+
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        self._values = values
+
+    def __getitem__(self, name: str) -> Any:
+        return self._values[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+
+class Rejected(Unpickled):
+    """An access token that a server answered with 401: equal to its text, which is not shown."""
+
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    def __eq__(self, other: object) -> bool:
+        return other == self._token
+
+    def __hash__(self) -> int:
+        return hash(self._token)
 
 
 @dataclass(frozen=True)

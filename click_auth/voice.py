@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from contextvars import ContextVar
+from contextvars import ContextVar, copy_context
 from typing import TYPE_CHECKING, Any, Protocol
 
 import click
@@ -109,6 +109,12 @@ _current: ContextVar[Voice] = ContextVar("click_auth_voice", default=Spoken())  
 def current() -> Voice:
     """Return the voice in effect."""
     return _current.get()
+
+
+def say_on_terminal(text: str) -> None:
+    """Say it where a person watches a command of ours; an application's own says what it likes."""
+    if _current in copy_context() and terminal.is_terminal(sys.stderr):
+        current().say(text)
 
 
 @contextlib.contextmanager

@@ -38,7 +38,7 @@ def auth_group() -> None:
 def tasks() -> None:
     """List open tasks."""
     with auth.client() as api:
-        for task in api.get("/tasks", params={"done": "false"}).json():
+        for task in api.get("/tasks", params={"done": "false"}).raise_for_status().json():
             click.echo(f"{task['id']:>3}  {task['title']}")
 
 

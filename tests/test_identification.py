@@ -73,3 +73,21 @@ def test_errors_of_the_applications_own_pass() -> None:
 
     with pytest.raises(AuthError, match="Closed on Sundays"):
         identify(lambda _: httpx.Response(200), refuse)
+
+
+@pytest.mark.parametrize("create_url", [None, "https://keys.example/new"])
+def test_m10_a_mistyped_key_is_said_to_be_one(create_url: str | None) -> None:
+    """With the page on which a key is made."""
+    provider = ApiKeyProvider(
+        api_url="https://api.example",
+        create_url=create_url,
+        identify=lambda api: api.get("/me").raise_for_status().json(),
+    )
+    options = {"transport": httpx.MockTransport(lambda _: httpx.Response(401))}
+    auth = Auth("todo", provider, store=MemoryTokenStore(), http_options=options)
+    with pytest.raises(Refused) as caught:
+        auth.login(token="mistyped", browser=False)
+    assert caught.value.message == "The server rejected this API key (401)."
+    assert caught.value.hints == (
+        ("Create one at https://keys.example/new.",) if create_url else ()
+    )

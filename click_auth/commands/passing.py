@@ -28,7 +28,10 @@ def pass_client(auth: Auth, command: Any, options: dict[str, Any]) -> Any:
         def with_client(*args: Any, **kwargs: Any) -> Any:
             context = click.get_current_context()
             client = context.with_resource(auth.client(**options))
-            return context.invoke(function, client, *args, **kwargs)
+            from click_auth.api_client import converted  # noqa: PLC0415 - httpx, when needed
+
+            with converted(client):
+                return context.invoke(function, client, *args, **kwargs)
 
         return with_client
 

@@ -16,23 +16,31 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 
-def examined(name: str, look: Callable[[], Iterable[Check]], seconds: float) -> list[Check]:
-    """Return the checks that *look* yields, and a failing one if it raises or takes too long."""
+def examined(
+    name: str, look: Callable[[], Iterable[Check]], seconds: float, source: str = ""
+) -> list[Check]:
+    """Return the checks that *look* yields, and a failing one if it raises or takes too long.
+
+    That one has *source*: an exception does not know it.
+    """
     found: list[Check] = []
     try:
         bounded(lambda: found.extend(look()), seconds)
     except TimedOut:
-        return [*found, Check(name, "could not be checked in time", "", "fail")]
+        return [*found, Check(name, "could not be checked in time", source, "fail")]
     except click.ClickException as error:
-        found.append(refused(name, error))
+        found.append(refused(name, error, source=source))
     except Exception as error:  # noqa: BLE001 - whatever it is, it is a finding
-        found.append(Check(name, f"could not be checked ({_cause(error)})", "", "fail"))
+        found.append(Check(name, f"could not be checked ({_cause(error)})", source, "fail"))
     return found
 
 
-def refused(name: str, error: click.ClickException, verdict: Verdict = "fail") -> Check:
+def refused(
+    name: str, error: click.ClickException, verdict: Verdict = "fail", source: str = ""
+) -> Check:
     """Return the check of an error that says itself what is wrong, and the way out."""
-    return Check(name, error.message, "", verdict, " ".join(getattr(error, "hints", ())) or None)
+    hint = " ".join(getattr(error, "hints", ())) or None
+    return Check(name, error.message, source, verdict, hint)
 
 
 def worth_a_look(name: str, value: str, source: str, hint: str | None) -> Check:

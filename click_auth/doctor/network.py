@@ -9,15 +9,17 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.request import getproxies
 
-from click_auth.doctor.examination import examined, worth_a_look
+from click_auth.doctor.examination import examined, refused, worth_a_look
 from click_auth.doctor.storage import records_of
 from click_auth.errors import AuthError, StorageUnavailable
-from click_auth.http import Call, Http, TransportFailed
+from click_auth.http import Call, Http
 from click_auth.providers.endpoint import EndpointFailed
 from click_auth.providers.metadata import discover
 from click_auth.providers.surroundings import Surroundings
+from click_auth.proxies import unusable
 from click_auth.results import Check
 from click_auth.text import without_password
+from click_auth.transport import TransportFailed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -55,6 +57,10 @@ def proxy(core: Core) -> Iterator[Check]:
         yield Check("proxy", "as the application says", "Auth(http_options=)")
         return
     found = getproxies() if options.get("trust_env", True) else {}
+    problem = unusable(core.http.module) if found else None
+    if problem is not None:
+        yield refused("proxy", problem, source="environment")
+        return
     used = "; ".join(f"{scheme}: {without_password(found[scheme])}" for scheme in found)
     yield Check("proxy", used or "none", "environment" if used else "")
 
@@ -64,7 +70,7 @@ def servers(core: Core) -> Iterator[Check]:
     instances = _instances(core)[:_MOST_SERVICES]
     seconds = min(SERVER_SECONDS, SERVERS_SECONDS / len(instances))
     for instance in instances:
-        yield from examined("server", partial(_server, core, instance, seconds), seconds + 0.5)
+        yield from examined("server", partial(_server, core, instance, seconds), seconds + 1.0)
 
 
 def _instances(core: Core) -> list[str | None]:
@@ -81,11 +87,17 @@ def _server(core: Core, instance: str | None, seconds: float) -> Iterator[Check]
     provider = core.services.provider(instance)
     about = "" if instance is None else f"{without_password(instance)}: "
     address = _address(provider)
-    source = address.partition("?")[0]
     if not address:
         yield Check("server", f"{about}nobody to ask", type(provider).__name__)
         return
-    http, started = core.http, time.monotonic()
+    source = address.partition("?")[0]
+    look = partial(_at, core.http, provider, about, seconds)
+    yield from examined("server", look, seconds + 0.5, source)
+
+
+def _at(http: Http, provider: Provider, about: str, seconds: float) -> Iterator[Check]:
+    address, started = _address(provider), time.monotonic()
+    source = address.partition("?")[0]
     try:
         value, hint = _asked(http, provider, address, seconds)
     except (EndpointFailed, TransportFailed) as error:

@@ -65,7 +65,7 @@ def overrides(core: Core) -> Iterator[Check]:
         yield Check("environment", "nothing overridden", "")
     instance = core.instance(None)
     if env.token is not None:
-        EnvironmentToken(core, instance, env.token)
+        EnvironmentToken(core, instance)
     elif env.account is not None:
         store_of(core).record(env.account)
 

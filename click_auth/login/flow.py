@@ -73,6 +73,7 @@ class Login:
         """
         with self.store.patiently():
             self.store.check_writable()
+            self.core.http.check_settings()
             voice.current().say(f"Logging in to {self.provider.display_name}.")
             settings = self.core.settings
             with TerminalUI(

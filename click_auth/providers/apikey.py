@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from click_auth.errors import Refused
 from click_auth.providers import options
 from click_auth.providers.base import DEFAULT_ID, Provider
 from click_auth.urls import checked_endpoint, checked_url, host_of
+
+UNAUTHORIZED = 401
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -73,7 +76,15 @@ class ApiKeyProvider(Provider):
         del bundle
         if self.identify_with is None:
             return {"id": DEFAULT_ID}
-        return self.identify_with(client)
+        try:
+            return self.identify_with(client)
+        except self.http.module.HTTPStatusError as error:
+            if error.response.status_code != UNAUTHORIZED:
+                raise
+        message = f"The server rejected this API key ({UNAUTHORIZED})."
+        raise Refused(
+            message, hints=[f"Create one at {self.create_url}."] if self.create_url else ()
+        )
 
     def apply(self, request: httpx.Request, bundle: TokenBundle) -> None:
         """Put the key into its header."""

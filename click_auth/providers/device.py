@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from click_auth import voice
-from click_auth.errors import CALLBACK_TIMEOUT, OAUTH_FAILED, LoginFailed
+from click_auth.errors import CALLBACK_TIMEOUT, OAUTH_FAILED, LoginFailed, Unreachable
 from click_auth.providers.endpoint import EndpointFailed
 from click_auth.providers.server import Server
 from click_auth.providers.token_answer import expiry, usable_token
 from click_auth.text import inert
+from click_auth.tokens import Hidden
 from click_auth.urls import named_by
 
 if TYPE_CHECKING:
@@ -168,7 +169,7 @@ class _Polling:
 
     def run(self) -> TokenBundle:
         """Return the tokens once the person has agreed (section 3.5)."""
-        form = {"grant_type": GRANT_TYPE, "device_code": self.code.device_code}
+        form = Hidden({"grant_type": GRANT_TYPE, "device_code": self.code.device_code})
         interval, failures, wait = self.code.interval, 0, self.code.interval
         while self.monotonic() + wait < self.deadline:
             self.sleep(wait)
@@ -189,7 +190,7 @@ class _Polling:
                     failures = 0
         raise self._expired()
 
-    def _ended(self, error: EndpointFailed) -> LoginFailed:
+    def _ended(self, error: EndpointFailed) -> LoginFailed | Unreachable:
         if error.error == "access_denied":
             return LoginFailed("The login was refused on the other device.")
         return self._expired() if error.error == "expired_token" else error.as_login_error()

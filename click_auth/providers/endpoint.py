@@ -19,12 +19,14 @@ from click_auth.errors import (
     NotLoggedIn,
     Unreachable,
 )
-from click_auth.http import Answer, Call, Http, TransportFailed
 from click_auth.providers.strict_json import parsed
 from click_auth.text import inert
+from click_auth.transport import NotReached, TransportFailed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from click_auth.http import Answer, Call, Http
 
     Meaning = Callable[[dict[str, Any]], Mapping[str, Any]]
 
@@ -49,9 +51,9 @@ class EndpointFailed(Exception):
 
     `error` is the code that the server named, for comparing only; `status` is None where none
     came; `lost` says that the server may have done what it was asked, `unsent` that nothing was
-    sent, `answered` that a JSON object came with status 200 or 201, so that what was sent is
-    used up. `retry_after` is in seconds, `interval` what the server says of it, unchecked;
-    `headers` are those of the answer. Never leaves this package.
+    sent, `away` that nobody was there, `answered` that a JSON object came with status 200 or 201,
+    so that what was sent is used up. `retry_after` is in seconds, `interval` what the server says
+    of it, unchecked; `headers` are those of the answer. Never leaves this package.
     """
 
     again: ClassVar[str] = "Start the login again."
@@ -63,6 +65,7 @@ class EndpointFailed(Exception):
     status: int | None = None
     lost: bool = False
     unsent: bool = False
+    away: bool = False
     answered: bool = False
     retry_after: float | None = None
     interval: object = None
@@ -79,11 +82,14 @@ class EndpointFailed(Exception):
         known = ("invalid_client", self.status), ("unauthorized_client", 401)
         return (self.error, self.status) in known
 
-    def as_login_error(self, code: str = TOKEN_EXCHANGE_FAILED) -> LoginFailed:
+    def as_login_error(self, code: str = TOKEN_EXCHANGE_FAILED) -> LoginFailed | Unreachable:
         """Return the error of a login that ends here."""
+        message = f"The login failed: {self.reason}."
+        if self.away:
+            advice = "Nothing was stored. Check the network, and start the login again."
+            return Unreachable(message, hints=[advice])
         advice = self.again if self.retry_after is None else self._advice
-        hints = [f"Nothing was stored. {advice}"]
-        return LoginFailed(f"The login failed: {self.reason}.", code=code, hints=hints)
+        return LoginFailed(message, code=code, hints=[f"Nothing was stored. {advice}"])
 
     def as_refresh_error(self, remedy: str = "log in again") -> AuthError:
         """Return what a refresh raises: the grant is dead, or nothing is known about it.
@@ -130,6 +136,7 @@ def ask(http: Http, call: Call, timeout: float) -> Answer:
         return http.call(call, timeout=timeout)
     except TransportFailed as gone:
         failed = EndpointFailed(gone.reason, status=gone.status, lost=gone.lost, unsent=gone.unsent)
+        failed.away = isinstance(gone, NotReached)
     raise failed
 
 

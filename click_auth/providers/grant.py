@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from urllib.parse import urlencode
 
 from click_auth.errors import REFRESH_EXPIRED, REFRESH_UNAVAILABLE, NotLoggedIn
-from click_auth.http import Call
 from click_auth.providers.endpoint import SUCCESS, EndpointFailed, ask, error_code
 from click_auth.providers.server import Server
+from click_auth.tokens import Hidden
 
 if TYPE_CHECKING:
     from click_auth.providers.client_auth import Client
@@ -31,7 +30,7 @@ def refresh(provider: OAuthProvider, bundle: TokenBundle) -> TokenBundle:
         message = "There is no refresh token, so the login cannot be renewed."
         raise NotLoggedIn(message, code=REFRESH_UNAVAILABLE, hints=["Log in again."])
     server = Server(provider)
-    form = {"grant_type": "refresh_token", "refresh_token": bundle.refresh_token}
+    form = Hidden({"grant_type": "refresh_token", "refresh_token": bundle.refresh_token})
     try:
         client = server.known_client()
         if client is None:
@@ -61,18 +60,16 @@ def revoke(provider: OAuthProvider, bundle: TokenBundle) -> bool | None:
         return False
     if client is None:
         return False
-    tokens = [("refresh_token", bundle.refresh_token), ("access_token", bundle.access_token)]
-    gone = [_is_gone(server, client, hint, token) for hint, token in tokens if token]
+    hints = [hint for hint in ("refresh_token", "access_token") if getattr(bundle, hint)]
+    gone = [_is_gone(server, client, hint, bundle) for hint in hints]
     return all(gone)
 
 
-def _is_gone(server: Server, client: Client, hint: str, token: str) -> bool:
-    form, headers = client.authenticated({"token": token, "token_type_hint": hint})
-    headers["Content-Type"] = "application/x-www-form-urlencoded"
+def _is_gone(server: Server, client: Client, hint: str, bundle: TokenBundle) -> bool:
+    form = Hidden({"token": getattr(bundle, hint), "token_type_hint": hint})
 
     def revoked(url: str) -> bool:
-        call = Call(url, urlencode(form).encode("ascii"), headers)
-        answer = ask(server.surroundings.http, call, server.timeout)
+        answer = ask(server.surroundings.http, client.call(url, form), server.timeout)
         # Some call it an error that the token is invalid already; section 2.2 does not.
         if answer.status in SUCCESS or error_code(answer) == "invalid_token":
             return True
@@ -84,7 +81,7 @@ def _is_gone(server: Server, client: Client, hint: str, token: str) -> bool:
         return False
 
 
-def client_credentials(provider: OAuthProvider, client_id: str, client_secret: str) -> TokenBundle:
+def client_credentials(provider: OAuthProvider, given: Client) -> TokenBundle:
     """Return a token for the client itself. Raises `NotLoggedIn` or `Unreachable`."""
     server = Server(provider)
     scopes = tuple(scope for scope in provider.scopes if scope not in _FOR_PEOPLE)
@@ -92,7 +89,7 @@ def client_credentials(provider: OAuthProvider, client_id: str, client_secret: s
     if scopes:
         form["scope"] = provider.scope_separator.join(scopes)
     try:
-        client = server.client_with(client_id, client_secret)
+        client = server.with_method(given)
         return server.tokens(form, client, scopes)
     except EndpointFailed as error:
         if error.error in _REFUSALS:

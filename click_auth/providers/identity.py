@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     import httpx
 
+    from click_auth.providers.dpop import Prover
     from click_auth.providers.oauth import OAuthProvider
     from click_auth.tokens import TokenBundle
 
@@ -83,15 +84,20 @@ def _userinfo_endpoint(server: Server, bundle: TokenBundle, *, is_needed: bool) 
 
 
 def _userinfo(server: Server, url: str, bundle: TokenBundle) -> dict[str, Any]:
-    http, token = server.surroundings.http, bundle.access_token
+    http = server.surroundings.http
     if not server.provider.binds_tokens:
-        call = Call(url, headers={"Authorization": f"Bearer {token}"})
-        return granted(ask(http, call, server.timeout), host_of(url), [token])
+        call = Call(url, headers={"Authorization": f"Bearer {bundle.access_token}"})
+        answer = ask(http, call, server.timeout)
+        return granted(answer, host_of(url), [bundle.access_token])
     prover = server.provider.prover()
-    answer = ask(http, Call(url, headers=prover.with_token("GET", url, token)), server.timeout)
+    answer = ask(http, _proven(prover, url, bundle), server.timeout)
     if prover.learn(url, answer.headers) and answer.status == UNAUTHORIZED:
-        answer = ask(http, Call(url, headers=prover.with_token("GET", url, token)), server.timeout)
-    return granted(answer, host_of(url), [token])
+        answer = ask(http, _proven(prover, url, bundle), server.timeout)
+    return granted(answer, host_of(url), [bundle.access_token])
+
+
+def _proven(prover: Prover, url: str, bundle: TokenBundle) -> Call:
+    return Call(url, headers=prover.with_token("GET", url, bundle.access_token))
 
 
 def subject_of(claims: Mapping[str, Any]) -> str | None:

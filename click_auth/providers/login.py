@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlencode
@@ -13,10 +14,12 @@ from click_auth.providers.endpoint import EndpointFailed
 from click_auth.providers.server import Server
 from click_auth.providers.settings import OURS
 from click_auth.providers.token_answer import usable_token
-from click_auth.tokens import TokenBundle
+from click_auth.tokens import Hidden, TokenBundle
 from click_auth.urls import split
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from click_auth.providers.authorization import AuthorizationResponse
     from click_auth.providers.oauth import OAuthProvider
     from click_auth.providers.request import LoginRequest, LoginUI
@@ -52,10 +55,10 @@ def login(provider: OAuthProvider, request: LoginRequest, ui: LoginUI) -> TokenB
 
 def brought_along(token: str) -> TokenBundle:
     """Return the bundle of a token that the person has. Raises `LoginFailed`."""
-    try:
+    with contextlib.suppress(EndpointFailed):
         return TokenBundle(usable_token(token.strip(), "access token"))
-    except EndpointFailed:
-        raise LoginFailed("That is not a token: it is empty or has odd characters.") from None
+    del token
+    raise LoginFailed("That is not a token: it is empty or has odd characters.")
 
 
 def _by_device(provider: OAuthProvider, request: LoginRequest, ui: LoginUI) -> bool:
@@ -82,44 +85,44 @@ def authorize(provider: OAuthProvider, request: LoginRequest) -> AuthorizationRe
         raise ValueError("authorize() needs a request with a redirect_uri")
     server = Server(provider)
     scopes = provider.requested_scopes(request)
-    verifier, state = code_verifier(), random_state()
     nonce = random_state() if "openid" in scopes else None
+    uri, issuer = request.redirect_uri, provider.issuer
+    begun = AuthorizationRequest(
+        "", uri, random_state(), code_verifier(), nonce, scopes, issuer=issuer
+    )
     try:
-        parameters = {
-            **({} if request.user is None else {"login_hint": request.user}),
-            **provider.authorize_params,
-            "response_type": "code",
-            "client_id": server.client.client_id,
-            "redirect_uri": request.redirect_uri,
-            "state": state,
-            "code_challenge": code_challenge(verifier),
-            "code_challenge_method": "S256",
-        }
-        optional = {
-            "scope": provider.scope_separator.join(scopes) or None,
-            "nonce": nonce,
-            "resource": provider.resource,
-            "dpop_jkt": provider.prover().thumbprint if provider.binds_tokens else None,
-        }
-        parameters |= {name: value for name, value in optional.items() if value is not None}
+        parameters = Hidden(_parameters(server, request, begun))
         server.offered("token_endpoint")  # no good: better known before anybody is sent anywhere
         url = _url(server.endpoint("authorization_endpoint"), _pushed(server, parameters))
-        iss_required = server.metadata.names_itself
+        return dataclasses.replace(begun, url=url, iss_required=server.metadata.names_itself)
     except EndpointFailed as error:
         raise error.as_login_error(OAUTH_FAILED) from None
-    return AuthorizationRequest(
-        url,
-        request.redirect_uri,
-        state,
-        verifier,
-        nonce,
-        scopes,
-        issuer=provider.issuer,
-        iss_required=iss_required,
-    )
 
 
-def _pushed(server: Server, parameters: dict[str, str]) -> dict[str, str]:
+def _parameters(
+    server: Server, request: LoginRequest, begun: AuthorizationRequest
+) -> dict[str, str]:
+    provider = server.provider
+    optional = {
+        "scope": provider.scope_separator.join(begun.scopes) or None,
+        "nonce": begun.nonce,
+        "resource": provider.resource,
+        "dpop_jkt": provider.prover().thumbprint if provider.binds_tokens else None,
+    }
+    return {
+        **({} if request.user is None else {"login_hint": request.user}),
+        **provider.authorize_params,
+        "response_type": "code",
+        "client_id": server.client.client_id,
+        "redirect_uri": begun.redirect_uri,
+        "state": begun.state,
+        "code_challenge": code_challenge(begun.code_verifier),
+        "code_challenge_method": "S256",
+        **{name: value for name, value in optional.items() if value is not None},
+    }
+
+
+def _pushed(server: Server, parameters: Mapping[str, str]) -> Mapping[str, str]:
     """Return *parameters*, or what stands for them where they have to be pushed first."""
     wanted = server.provider.client_metadata.get("require_pushed_authorization_requests")
     if not (wanted or server.metadata.wants_pushed_requests):
@@ -129,7 +132,7 @@ def _pushed(server: Server, parameters: dict[str, str]) -> dict[str, str]:
     return push(server, parameters)
 
 
-def _url(endpoint: str, parameters: dict[str, str]) -> str:
+def _url(endpoint: str, parameters: Mapping[str, str]) -> str:
     """Return *endpoint*, its own query kept (section 3.1), with *parameters*."""
     query = split(endpoint).query
     if OURS.intersection(name for name, _ in parse_qsl(query or "", keep_blank_values=True)):
@@ -143,12 +146,14 @@ def exchange(
 ) -> TokenBundle:
     """Return the tokens for a code (RFC 6749 section 4.1.3); one attempt, a code lives once."""
     server = Server(provider)
-    form = {
-        "grant_type": "authorization_code",
-        "code": response.code,
-        "redirect_uri": response.redirect_uri,
-        "code_verifier": request.code_verifier,
-    }
+    form = Hidden(
+        {
+            "grant_type": "authorization_code",
+            "code": response.code,
+            "redirect_uri": response.redirect_uri,
+            "code_verifier": request.code_verifier,
+        }
+    )
     try:
         bundle = server.tokens(form, server.client, request.scopes)
         _check_id_token(server, bundle, request.nonce)

@@ -220,6 +220,8 @@ class OAuthProvider(Provider):
 
     def client_credentials(self, client_id: str, client_secret: str) -> TokenBundle:
         """Return a token for the client itself (RFC 6749 section 4.4). Blocks."""
-        from click_auth.providers import grant  # noqa: PLC0415
+        from click_auth.providers import client_auth, grant  # noqa: PLC0415
 
-        return grant.client_credentials(self, client_id, client_secret)
+        client = client_auth.Client(client_id, client_secret)
+        del client_secret
+        return grant.client_credentials(self, client)

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeVar
-from urllib.parse import urlencode
 
-from click_auth.http import Call
 from click_auth.providers.client_auth import Client, method_for
 from click_auth.providers.endpoint import EndpointFailed, EndpointUnfit, Granted, ask, granted
 from click_auth.providers.metadata import Metadata, discover
 from click_auth.providers.token_answer import bundle_from
+from click_auth.tokens import Hidden
 from click_auth.urls import host_of
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_SECRETS = ("client_secret", "code", "code_verifier", "device_code", "refresh_token", "token")
 # Where a proof goes along (RFC 9449 sections 5 and 10.1).
 _PROVEN = ("token_endpoint", "pushed_authorization_request_endpoint")
 
@@ -117,17 +116,17 @@ class Server:
         """Return the client that a grant may already have been given to; None: not registered."""
         provider = self.provider
         if provider.client_id is not None:
-            return self.client_with(provider.client_id, provider.secret())
+            return self.with_method(Client(provider.client_id, provider.secret()))
         from click_auth.providers.registration import registered  # noqa: PLC0415 - rare
 
         return registered(self)
 
-    def client_with(self, client_id: str, secret: str | None) -> Client:
-        """Return a client with these credentials, and the method that the server takes."""
+    def with_method(self, client: Client) -> Client:
+        """Return *client* with the method by which the server lets it authenticate."""
         configured = self.provider.token_endpoint_auth_method
-        if secret is None or configured is not None:
-            return Client(client_id, secret, method_for(secret, configured, None))
-        return Client(client_id, secret, method_for(secret, None, self.metadata.auth_methods))
+        is_told = client.secret is None or configured is not None
+        supported = None if is_told else self.metadata.auth_methods
+        return replace(client, method=method_for(client.secret, configured, supported))
 
     def as_client(self, use: Callable[[Client], T]) -> T:
         """Return what *use* gets as the client, registered anew where the server forgot it."""
@@ -169,15 +168,11 @@ class Server:
         client: Client,
         more: Mapping[str, str] = MappingProxyType({}),
     ) -> Granted:
-        authenticated, headers = client.authenticated(form)
-        secrets = [value for name, value in authenticated.items() if name in _SECRETS]
-        secrets += [client.secret or "", headers.get("Authorization", "").partition(" ")[2]]
-        headers = {**headers, **more, "Content-Type": "application/x-www-form-urlencoded"}
-        call = Call(url, urlencode(authenticated).encode("ascii"), headers)
+        call = client.call(url, form, more)
         answer = ask(self.surroundings.http, call, self.timeout)
         # Only what the token endpoint is asked has a grant type.
         meaning = self.provider.token_response if "grant_type" in form else None
-        return Granted(granted(answer, host_of(url), secrets, meaning), answer.sent_at)
+        return Granted(granted(answer, host_of(url), call.secrets, meaning), answer.sent_at)
 
     def tokens(
         self,
@@ -192,7 +187,7 @@ class Server:
         """
         provider = self.provider
         resource = {} if provider.resource is None else {"resource": provider.resource}
-        body = {**provider.token_params, **resource, **form}
+        body = Hidden({**provider.token_params, **resource, **form})
         document, sent_at = self.post("token_endpoint", body, client)
         return bundle_from(
             document,

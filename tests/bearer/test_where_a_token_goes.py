@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pickle
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 import anyio
 import httpx
@@ -117,6 +118,98 @@ def test_api_key_is_not_carried_along_a_redirect(stranger: Stranger) -> None:
         home.close()
 
 
+class WithHooks(httpx.Client):
+    """A client that sets its own hooks when it is made."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{**options, "event_hooks": {"request": [lambda _request: None]}})
+
+
+class WithHooksAfterwards(httpx.Client):
+    """A client that sets them a moment later."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.event_hooks = {"response": [lambda _response: None]}
+
+
+def no_hooks(client: Any) -> None:
+    """Leave a client as it is."""
+
+
+def new_hooks(client: Any) -> None:
+    """Replace its hooks as httpx's documentation does."""
+    client.event_hooks = {"response": []}
+
+
+def no_request_hooks(client: Any) -> None:
+    """Take all of them out."""
+    client.event_hooks["request"].clear()
+    client.event_hooks["request"] = []
+
+
+@pytest.mark.parametrize("cls", [None, WithHooks, WithHooksAfterwards])
+@pytest.mark.parametrize("change", [no_hooks, new_hooks, no_request_hooks])
+def test_s4_no_hook_takes_the_guard_of_a_key_away(
+    stranger: Stranger, cls: type[httpx.Client] | None, change: Callable[[Any], None]
+) -> None:
+    """However an application sets hooks, a redirect does not carry a key to another host."""
+    home = Stranger()
+    try:
+        home.location = stranger.url
+        provider = ApiKeyProvider(api_url=home.url, header="X-Api-Key", scheme="")
+        auth = Auth("todo", provider, store=MemoryTokenStore())
+        logged_in(auth, expires_in=None)
+        with auth.client(cls, follow_redirects=True) as api:  # type: ignore[arg-type]
+            change(api)
+            api.get("/")
+        assert "x-api-key" in home.headers[0]
+        assert "x-api-key" not in stranger.headers[0]
+    finally:
+        home.close()
+
+
+def test_s4_nor_with_an_async_client(stranger: Stranger) -> None:
+    """The same in an event loop."""
+    home = Stranger()
+    home.location = stranger.url
+    provider = ApiKeyProvider(api_url=home.url, header="X-Api-Key", scheme="")
+    auth = Auth("todo", provider, store=MemoryTokenStore())
+    logged_in(auth, expires_in=None)
+
+    async def request() -> None:
+        async with auth.client(httpx.AsyncClient, follow_redirects=True) as api:
+            api.event_hooks = {"response": []}
+            await api.get("/")
+
+    try:
+        anyio.run(request)
+        assert "x-api-key" not in stranger.headers[0]
+    finally:
+        home.close()
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "127.0.0.2", "127.1.1.1", "[::1]"])
+@pytest.mark.parametrize("how", ["api_url", "base_url", "hosts"])
+def test_s9_this_machine_is_reached_through_no_proxy(
+    stranger: Stranger, monkeypatch: pytest.MonkeyPatch, host: str, how: str
+) -> None:
+    """Whatever name it has that plain http is allowed for."""
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, stranger.url)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    url = f"http://{host}:9"
+    provider = ApiKeyProvider(api_url=url if how == "api_url" else None)
+    auth = Auth("todo", provider, store=MemoryTokenStore())
+    logged_in(auth, expires_in=None)
+    options = {"base_url": url} if how == "base_url" else {"hosts": [url]}
+    client = auth.client(**({} if how == "api_url" else options))
+    with client as api, pytest.raises(httpx.ConnectError):
+        api.get(f"{url}/x")
+    assert stranger.headers == []
+
+
 def test_hosts_and_base_url_add_origins(place: Place, stranger: Stranger) -> None:
     """`hosts=` and `base_url=` name further origins; a port more or less is another origin."""
     auth = place.log_in(expires_in=3600)
@@ -183,7 +276,7 @@ def test_nobody_logged_in_is_an_error_at_once(place: Place) -> None:
     """A client for nobody is `NotLoggedIn`, with the line to type."""
     with pytest.raises(NotLoggedIn) as caught:
         place.auth().client()
-    assert caught.value.format_message() == "Not logged in. Run `todo login`."
+    assert caught.value.format_message() == "Not logged in. Run `todo auth login`."
 
 
 def test_challenge_is_answered_with_the_same_credential() -> None:

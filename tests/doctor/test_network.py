@@ -235,3 +235,51 @@ def test_an_application_s_own_proxy_is_not_shown(proxied: Patient) -> None:
 
     assert proxied.check("proxy").source == "Auth(http_options=)"
     assert "canary" not in repr(proxied.checks())
+
+
+@pytest.mark.parametrize(
+    "variable, value",
+    [
+        ("ALL_PROXY", "socks://127.0.0.1:9/"),
+        ("ALL_PROXY", "socks5://me:canary@127.0.0.1:9"),
+        ("HTTPS_PROXY", "proxy.invalid:bad"),
+        ("NO_PROXY", "fd00::/8"),
+    ],
+)
+def test_b25_a_proxy_that_cannot_be_used_fails(
+    proxied: Patient, monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
+    """It is what everything else stumbles over."""
+    monkeypatch.setenv(variable, value)
+
+    check = proxied.check("proxy")
+
+    assert (check.verdict, check.source) == ("fail", "environment")
+    assert variable in check.value
+    assert check.hint
+    assert "canary" not in repr(proxied.checks())
+
+
+def test_a16_a_server_that_cannot_be_asked_is_named(patient: Patient) -> None:
+    """Certificates that are not there keep the doctor from asking; whom, it says all the same."""
+    patient.settings["http_options"] = {}
+    patient.environ["SSL_CERT_FILE"] = "/nowhere/roots.pem"
+
+    check = patient.check("server")
+
+    assert (check.verdict, check.source) == ("fail", patient.server.issuer)
+    assert "SSL_CERT_FILE" in check.value
+
+
+def test_a16_whatever_keeps_it_from_being_asked(patient: Patient) -> None:
+    """An unexpected error does not know the address either."""
+
+    def broken() -> dict[str, object]:
+        raise RuntimeError("canary")
+
+    patient.settings["http_options"] = broken
+
+    check = patient.check("server")
+
+    assert (check.verdict, check.source) == ("fail", patient.server.issuer)
+    assert "canary" not in check.value

@@ -1,0 +1,188 @@
+"""What `auth.client()` adds to a class of httpx's: the credential, and errors with a way out."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import types
+from functools import lru_cache, partial
+from typing import TYPE_CHECKING, Any
+
+from click_auth.bearer import UNAUTHORIZED, flow_for, refused, sent_with
+from click_auth.errors import API_STATUS, AuthError, Unreachable
+from click_auth.transport import explain, host_in
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from click_auth.bearer import Hinting
+    from click_auth.core import Core
+    from click_auth.credentials import Credential
+
+_OWN_WAY = ("mounts", "proxy", "transport", "trust_env")
+
+
+def _call(hooks: Iterable[Callable[[Any], Any]], subject: Any) -> None:
+    for hook in hooks:
+        hook(subject)
+
+
+async def _call_async(hooks: Iterable[Callable[[Any], Any]], subject: Any) -> None:
+    for hook in hooks:
+        await hook(subject)
+
+
+class Hooks(dict[str, list[Any]]):
+    """The application's event hooks, and in front of them what must not be lost with them.
+
+    A request that a redirect leads elsewhere has lost the credential when they see it. A 401
+    that another token may yet answer they do not see; one that stands they do.
+    """
+
+    def __init__(self, given: dict[str, list[Any]], call: Callable[..., Any]) -> None:
+        super().__init__({name: list(given.get(name, ())) for name in ("request", "response")})
+        self._call = call
+
+    def request(self, request: Any) -> Any:
+        """Take the credential off where it may not go, then call the hooks."""
+        sent = sent_with(request)
+        if sent is not None:
+            sent.strip_elsewhere(request)
+        return self._call(self["request"], request)
+
+    def response(self, response: Any) -> Any:
+        """Call the hooks, or leave it to the flow."""
+        hooks, sent = self["response"], sent_with(response.request)
+        if sent is not None and not sent.is_last and refused(response):
+            sent.held_back = partial(self._call, hooks, response)
+            hooks = []
+        return self._call(hooks, response)
+
+
+class _Ours:
+    """A client whose `event_hooks` are the application's own, however and whenever they are set."""
+
+    _click_auth_hooks: Hooks | None = None
+    _click_auth_call: Callable[..., Any] = staticmethod(_call)
+    click_auth_convert: Callable[[Any], None] = staticmethod(lambda _error: None)
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        if self._click_auth_hooks is None:
+            self.event_hooks = super().event_hooks  # type: ignore[misc]
+
+    @property
+    def event_hooks(self) -> Any:
+        return self._click_auth_hooks
+
+    @event_hooks.setter
+    def event_hooks(self, given: dict[str, list[Any]]) -> None:
+        self._click_auth_hooks = hooks = Hooks(given, self._click_auth_call)
+        ours = {"request": [hooks.request], "response": [hooks.response]}
+        super(_Ours, type(self)).event_hooks.fset(self, ours)  # type: ignore[misc]
+
+
+class _Sync(_Ours):
+    def __exit__(self, *raised: object) -> None:
+        super().__exit__(*raised)  # type: ignore[misc]
+        self.click_auth_convert(raised[1])
+
+
+class _Async(_Ours):
+    _click_auth_call = staticmethod(_call_async)
+
+    async def __aexit__(self, *raised: object) -> None:
+        await super().__aexit__(*raised)  # type: ignore[misc]
+        self.click_auth_convert(raised[1])
+
+
+@lru_cache
+def _ours(cls: type[Any]) -> Any:
+    """Return *cls* with our hooks and errors; to all appearances it is *cls*."""
+    named = {name: getattr(cls, name) for name in ("__module__", "__qualname__", "__doc__")}
+    bases = (_Async if hasattr(cls, "aclose") else _Sync, cls)
+    return types.new_class(cls.__name__, bases, exec_body=lambda space: space.update(named))
+
+
+def _convert(httpx: Any, hinting: Hinting, proxy_of: Callable[..., Any], error: Any) -> None:
+    """Raise ours from an *error* of httpx's own; else do nothing."""
+    if isinstance(error, httpx.HTTPStatusError):
+        failure = _of_status(error.response)
+    elif isinstance(error, httpx.RequestError):
+        failure = Unreachable(f"{why(httpx, error, proxy_of)}.", hints=["Try again later."])
+    else:
+        return
+    with hinting():
+        raise failure from error
+
+
+def why(httpx: Any, error: Any, proxy_of: Callable[..., Any]) -> str:
+    """Return in words why a request got no answer."""
+    try:
+        request = error.request
+    except RuntimeError:  # raised by the application itself
+        return f"the service could not be reached ({type(error).__name__})"
+    proxy = proxy_of(request.url.scheme, request.url.host)
+    return explain(httpx, error, host_in(request), proxy).reason
+
+
+def _of_status(response: Any) -> AuthError:
+    request, status = response.request, response.status_code
+    sent = sent_with(request)
+    if sent is not None and refused(response):
+        return sent.flow.refusal(request)
+    hints = ["No token was sent: hosts= says where else it may go."] if sent is None else []
+    message = f"{host_in(request)} answered with status {status}."
+    return AuthError(message, code=API_STATUS, hints=hints if status == UNAUTHORIZED else ())
+
+
+@contextlib.contextmanager
+def converted(client: Any) -> Iterator[None]:
+    """Do in a block what *client* does to the errors that leave its own."""
+    try:
+        yield
+    except Exception as error:
+        client.click_auth_convert(error)
+        raise
+
+
+def client_for(  # noqa: PLR0917 - what `Auth.client` was given
+    core: Core,
+    credential: Credential,
+    cls: type[Any] | None,
+    hosts: Iterable[str],
+    options: dict[str, Any],
+    hinting: Hinting = contextlib.nullcontext,
+    *,
+    raising: bool = False,
+) -> Any:
+    """Return a client of *cls* that carries the credential to `api_url`, `base_url` and *hosts*.
+
+    Its errors are ours where it is *raising*.
+    """
+    base_url, http = options.pop("base_url", None) or credential.provider.api_url, core.http
+    asked: Any = http.module.Client if cls is None else cls
+    module = _module_of(asked, core)
+    kind = {"module": module, "guarded": True, "raising": raising}
+    flow = flow_for(core, credential, hosts, hinting, base_url=base_url, **kind)
+    own, common = options.pop("event_hooks", {}), http.options.get("event_hooks", {})
+    hooks = {name: [*common.get(name, ()), *own.get(name, ())] for name in {**common, **own}}
+    if base_url is not None:
+        options["base_url"] = base_url
+    client: Any = http.client(
+        _ours(asked), auth=flow, event_hooks=hooks, hosts=flow.hosts, **options
+    )
+    if raising:
+        is_own_way = not options.keys().isdisjoint(_OWN_WAY)
+        proxy_of = (lambda *_: None) if is_own_way else http.proxy_of
+        client.click_auth_convert = partial(_convert, module, hinting, proxy_of)
+    return client
+
+
+def _module_of(cls: type[Any], core: Core) -> Any:
+    """Return the module of httpx's API whose `Auth` a client class asks for."""
+    for base in cls.__mro__:
+        module = sys.modules.get(base.__module__.partition(".")[0])
+        if module is not None and hasattr(module, "Auth") and hasattr(module, "AsyncClient"):
+            return module
+    return core.http.module
