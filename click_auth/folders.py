@@ -60,7 +60,7 @@ def make_private_folder(path: Path) -> int | None:
         if not is_there:
             _make_folders(path)
         mode = stat.S_IMODE(path.stat().st_mode)
-        if not HAS_OWNERS or not mode & OTHERS or not _holds_only_ours(path):
+        if not HAS_OWNERS or not mode & OTHERS or not _holds_only_ours(path) or _is(path, "~"):
             return None
         with contextlib.suppress(OSError):  # a file system that keeps no modes stops nobody
             path.chmod(PRIVATE_FOLDER)
@@ -76,7 +76,7 @@ def check_usable(path: Path) -> bool:
     with writing(path):
         facts = check_folder(path)
         there = _parent_of(path) if facts is None else path
-        if facts is not None and (fault := _fault(facts)) is not None:
+        if facts is not None and (fault := _fault(path, facts)) is not None:
             raise unwritable(path, fault)
         if not os.access(there, os.W_OK | os.X_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
@@ -165,18 +165,24 @@ def _way_out(path: str | Path, facts: os.stat_result) -> str:
     return f"Run the command as {owner(facts)}{', without sudo' if os.geteuid() == 0 else ''}."
 
 
-def _fault(facts: os.stat_result) -> str | None:
+def _fault(path: Path, facts: os.stat_result) -> str | None:
     """Return why a folder cannot be one of ours, for the middle of a sentence."""
     if not stat.S_ISDIR(facts.st_mode):
         return "it is not a folder"
     if HAS_OWNERS and facts.st_mode & stat.S_ISVTX:
         return "it is a folder that all users share"
-    for place, what in ((os.sep, "the root of the file system"), ("~", "a home folder")):
-        with contextlib.suppress(OSError):
-            there = os.stat(os.path.expanduser(place))  # noqa: PTH111, PTH116 - as above
-            if os.path.samestat(facts, there):
-                return f"it is {what}; credentials need a folder of their own"
+    if _is(path, os.sep):
+        return "it is the root of the file system; credentials need a folder of their own"
+    if _is(path, "~") and not _holds_only_ours(path):  # a container's may have nothing else in it
+        return "it is a home folder; credentials need a folder of their own"
     return None
+
+
+def _is(path: Path, place: str) -> bool:
+    """Return whether *path* is the folder that *place* names."""
+    with contextlib.suppress(OSError):
+        return os.path.samefile(path, os.path.expanduser(place))  # noqa: PTH111, PTH121 - as above
+    return False
 
 
 def _parent_of(path: Path) -> Path:

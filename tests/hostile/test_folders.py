@@ -201,6 +201,7 @@ def test_s6_a_folder_that_others_need_is_refused(
     """A sticky folder, a home and the root stay as they are, and the variable is named."""
     monkeypatch.setenv("HOME", str(world.home))
     world.home.chmod(0o755)
+    (world.home / ".profile").touch()
     folder = {"home": world.home, "root": Path("/"), "linked home": world.folder / "link"}.get(kind)
     if folder is None:
         folder = world.folder / "shared"
@@ -218,6 +219,20 @@ def test_s6_a_folder_that_others_need_is_refused(
     assert mode(folder) == before
     assert not (folder / "auth.json").exists()
     assert not (folder / "locks").exists()
+
+
+@posix
+def test_s6_a_home_with_nothing_else_in_it_is_used_and_keeps_its_mode(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A container may have one folder for everything; its mode is not ours to change."""
+    monkeypatch.setenv("HOME", str(world.config))
+    world.config.mkdir()
+    world.config.chmod(0o755)
+    logged_in(world.auth(), server=world.server)
+    assert world.auth().access_token()
+    assert mode(world.config) == 0o755
+    assert mode(world.config / "auth.json") == 0o600
 
 
 @posix
