@@ -40,14 +40,15 @@ def attach_all(auth: Auth) -> Callable[[G], G]:
     return decorate
 
 
-def standard_group(auth: Auth, name: str, **attrs: Any) -> click.Group:
+def standard_group(auth: Auth, name: str | None, **attrs: Any) -> click.Group:
     """Return a group with every standard command. *attrs* are those of `click.group`."""
     attrs.setdefault("help", "Log in and out.")
     cls = attrs.pop("cls", None)
     if cls is not None or "commands" in attrs:
         return attach_all(auth)((cls or click.Group)(name, **attrs))
     commands = _Commands(auth)
-    commands.group = click.Group(name, commands=commands, **attrs)
+    commands.group = click.Group(name, **attrs)
+    commands.group.commands = commands  # not before: a group may look at each that it is given
     auth.login_path.attached(commands.group, "login")
     return commands.group
 

@@ -1,0 +1,108 @@
+"""Click's parameters as Typer shows, completes and declares them."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Annotated, Any
+
+import click
+import typer
+import typer.core
+
+from click_auth.commands.options import instance_parameters, user_parameter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from click_auth.auth import Auth
+
+_RICH_TAG = re.compile(r"(\\*)(\[[a-z#/@][^\[]*?\])")  # what Rich takes for markup
+
+
+def UserOption(auth: Auth) -> Any:  # noqa: N802 - named like the class that Typer's users expect
+    """Return what makes a parameter `--user`: `Annotated[str | None, UserOption(auth)] = None`.
+
+    Its value holds wherever a method's `user` is None while the command runs.
+    """
+    return _remembered(user_parameter(auth))
+
+
+def InstanceOption(auth: Auth) -> Any:  # noqa: N802 - as above
+    """Return what makes a parameter `--instance`, as `UserOption` does `--user`.
+
+    Raises ValueError where the application knows one service only.
+    """
+    parameters = instance_parameters(auth)
+    if not parameters:
+        raise ValueError(f"{auth.app_name!r} knows one service only: there is no --instance")
+    return _remembered(parameters[0])
+
+
+def _remembered(parameter: click.Parameter) -> Any:
+    def remember(value: str | None) -> str | None:
+        context = click.get_current_context(silent=True)
+        if context is None:
+            raise RuntimeError("UserOption needs click_auth.typer.mount(app, auth)")
+        # Click's own conversion: a choice is checked, then kept for the running command.
+        parameter.process_value(context, value)
+        return value
+
+    return typer.Option(*parameter.opts, callback=remember, **_shown(parameter, "rich"))
+
+
+def declared(parameter: click.Parameter, mode: str | None) -> tuple[Any, Any]:
+    """Return the annotation and the default with which Typer declares *parameter*.
+
+    Typer shows and completes it; it is Click that parses.
+    """
+    shown = _shown(parameter, mode)
+    if isinstance(parameter, click.Argument):
+        several = parameter.nargs != 1
+        kind: Any = list[str] if several else str
+        required = parameter.required
+        annotation = Annotated[kind if required else kind | None, typer.Argument(**shown)]
+        return annotation, ... if required else None
+    names = [*parameter.opts]
+    if parameter.secondary_opts:
+        names = [f"{on}/{off}" for on, off in zip(names, parameter.secondary_opts, strict=False)]
+    return Annotated[_kind(parameter) | None, typer.Option(*names, **shown)], None
+
+
+def _kind(parameter: click.Parameter) -> Any:
+    if getattr(parameter, "is_flag", False) or getattr(parameter, "count", False):
+        return bool
+    return list[str] if getattr(parameter, "multiple", False) else str
+
+
+def _shown(parameter: click.Parameter, mode: str | None) -> dict[str, Any]:
+    context = click.Context(click.Command(None))
+    shown: dict[str, Any] = {"show_default": False, "metavar": _metavar(parameter, context)}
+    if isinstance(parameter, click.Option):
+        shown["hidden"] = parameter.hidden
+        record = parameter.get_help_record(context)  # None where it is hidden
+        shown["help"] = escaped("" if record is None else record[1], mode)
+        if parameter.is_flag or parameter.count:
+            return {name: shown[name] for name in ("show_default", "hidden", "help")}
+    return {**shown, "autocompletion": _completing(parameter)}
+
+
+def _metavar(parameter: click.Parameter, context: click.Context) -> str:
+    try:
+        return parameter.make_metavar(context)
+    except TypeError:  # before Click 8.2
+        return parameter.make_metavar()  # type: ignore[call-arg]
+
+
+def escaped(text: str | None, mode: str | None) -> str | None:
+    """Return *text* so that Typer in *mode* shows its square brackets."""
+    uses_rich = getattr(typer.core, "HAS_RICH", True) and mode == "rich"
+    return _RICH_TAG.sub(r"\1\1\\\2", text) if text and uses_rich else text
+
+
+def _completing(parameter: click.Parameter) -> Callable[[str], list[tuple[str, str]]]:
+    def complete(incomplete: str) -> list[tuple[str, str]]:
+        context = click.Context(click.Command(None))
+        found = parameter.shell_complete(context, incomplete)
+        return [(item.value, item.help or "") for item in found if item.type == "plain"]
+
+    return complete
