@@ -9,7 +9,7 @@ from typing import Any
 import click
 import httpx
 import pytest
-from click.testing import CliRunner
+from runner import CliRunner
 
 from click_auth import (
     Account,

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import click
-from click.testing import CliRunner, Result
+from runner import CliRunner, Result
 
 from click_auth import Auth, OAuthProvider, attach_doctor
 from click_auth.results import Check

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import click
-from click.testing import CliRunner
+from runner import CliRunner
 
 from click_auth import Auth, OAuthProvider
 from click_auth.testing import AuthorizationServer, FakeBrowser
