@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import inspect
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -30,9 +32,22 @@ def pass_client(auth: Auth, command: Any, options: dict[str, Any]) -> Any:
             client = context.with_resource(auth.client(**options))
             return context.invoke(function, client, *args, **kwargs)
 
+        _hide_client(with_client)
         return with_client
 
     return partial(_wrapped, give) if command is None else _wrapped(give, command)
+
+
+def _hide_client(wrapper: Any) -> None:
+    """Let who reads the signature of *wrapper*, as Typer does, see no client in it."""
+    client, *shown = inspect.signature(wrapper).parameters.values()
+    hints = {name: hint for name, hint in wrapper.__annotations__.items() if name != client.name}
+    wrapper.__annotations__ = hints
+    with contextlib.suppress(Exception):  # a name that is there for type checkers only
+        hints = inspect.get_annotations(wrapper, eval_str=True)
+    wrapper.__signature__ = inspect.Signature(
+        [each.replace(annotation=hints.get(each.name, each.annotation)) for each in shown]
+    )
 
 
 def required(auth: Auth, scopes: Any) -> Any:

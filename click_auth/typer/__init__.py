@@ -6,6 +6,13 @@ and usage errors are Typer's own; what a command does is done by the Click comma
 
 from __future__ import annotations
 
+try:
+    import typer as _typer  # noqa: F401 - told apart from a fault further down
+except ModuleNotFoundError as missing:
+    raise ModuleNotFoundError(
+        "click_auth.typer needs Typer: install the extra click-auth[typer]", name="typer"
+    ) from missing
+
 from click_auth.typer.mounting import mount as mount
 from click_auth.typer.options import InstanceOption as InstanceOption
 from click_auth.typer.options import UserOption as UserOption
