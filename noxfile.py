@@ -135,7 +135,7 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def typing(session: nox.Session) -> None:
     """Check the types inside (mypy), of user code, and of the public names (pyright)."""
-    install(session, "typing", extras="[httpx2,joserfc,qr,truststore]")
+    install(session, "typing", extras="[httpx2,joserfc,qr,truststore,typer]")
     session.run("mypy", "click_auth", "tests/typing/user_code.py")
     session.run("pyright", "tests/typing/user_code.py")
     # In an empty folder, so that what is verified is what a user installs.
@@ -154,6 +154,22 @@ def integration(session: nox.Session) -> None:
     environment = {name: str(folder) for name, folder in folders.items()}
     session.log(f"screenshots of the callback page: {environment['CLICK_AUTH_SCREENSHOTS']}")
     run_pytest(session, *(session.posargs or ["tests/integration"]), environment=environment)
+
+
+@nox.session
+def frameworks(session: nox.Session) -> None:
+    """Put the commands into other people's frameworks and programs, each version in its own place.
+
+    The environments stay in .nox/hosts from one run to the next.
+    """
+    session.install(wheel(), "pytest>=8.2", "pytest-randomly>=3.15", "pytest-timeout>=2.3")
+    session.install("pytest-xdist>=3.6")
+    environment = {
+        "CLICK_AUTH_HOSTS": str(ROOT / ".nox" / "hosts"),
+        "CLICK_AUTH_WHEEL": wheel(),
+    }
+    words = session.posargs or ["-n", "2", "--dist", "loadgroup", "tests/frameworks"]
+    run_pytest(session, *words, environment=environment)
 
 
 @nox.session

@@ -6,7 +6,9 @@ import inspect
 from typing import Any
 
 from click import testing
-from click.testing import Result as Result
+from click.testing import Result
+
+__all__ = ["CliRunner", "Result"]
 
 APART: dict[str, Any] = (
     {"mix_stderr": False}  # Click before 8.2 mixes them unless it is told not to

@@ -133,7 +133,9 @@ def answers_to(group: click.Group, name: str) -> bool:
 
 def _lists_what_it_holds(group: click.Group) -> bool:
     holds = {held for held, value in vars(group).items() if not callable(value)}
-    own = [vars(kind)["list_commands"] for kind in type(group).__mro__ if "list_commands" in vars(kind)]
+    own = [
+        vars(kind)["list_commands"] for kind in type(group).__mro__ if "list_commands" in vars(kind)
+    ]
     return all(_names(getattr(each, "__code__", None)) <= holds | _HARMLESS for each in own)
 
 

@@ -32,7 +32,7 @@ class MirroredContext(typer.Context):
         self.mirror.__enter__()
         return super().__enter__()
 
-    def __exit__(self, *error: Any) -> Any:
+    def __exit__(self, *error: object) -> Any:
         swallowed = super().__exit__(*error)
         return self.mirror.__exit__(*error) or swallowed
 

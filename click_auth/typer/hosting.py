@@ -22,10 +22,10 @@ class Root(LazyGroup):
         if VENDORED:
             mirror_contexts(self.commands.values())
 
-    def main(self, *args: Any, standalone_mode: bool = True, **extra: Any) -> Any:
+    def main(self, *args: Any, **settings: Any) -> Any:
         """Remember whether errors are to be shown or raised."""
-        self._standalone = standalone_mode
-        return super().main(*args, standalone_mode=standalone_mode, **extra)
+        self._standalone = settings.get("standalone_mode", True)
+        return super().main(*args, **settings)
 
     def invoke(self, ctx: Any) -> Any:
         """Run the application, and end it in Typer's language."""

@@ -83,9 +83,9 @@ def _check_commands(app: typer.Typer) -> None:
 
 
 def _functions(app: typer.Typer) -> Iterator[Callable[..., Any]]:
-    callback = app.registered_callback
-    for info in [*app.registered_commands, *([] if callback is None else [callback])]:
-        if info.callback is not None:
+    infos: list[Any] = [*app.registered_commands, app.registered_callback]
+    for info in infos:
+        if info is not None and info.callback is not None:
             yield info.callback
     for below in app.registered_groups:
         if below.typer_instance is not None:
@@ -106,8 +106,9 @@ def _check_free(app: typer.Typer, names: list[str], mounted: Any = None) -> None
 def _name(info: Any) -> str | None:
     below = getattr(info, "typer_instance", None)
     for each in (info, getattr(below, "registered_callback", None), getattr(below, "info", None)):
-        if isinstance(getattr(each, "name", None), str):
-            return str(each.name)
+        name = getattr(each, "name", None)
+        if isinstance(name, str):
+            return name
     written = getattr(info.callback, "__name__", None)
     return None if written is None else written.lower().replace("_", "-")
 

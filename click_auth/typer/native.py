@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 import typer
@@ -37,7 +37,8 @@ class Command(TyperCommand):
         """Let Click parse; completion is Typer's."""
         if ctx.resilient_parsing:
             return super().parse_args(ctx, args)
-        self.source.get_help = lambda _ctx: ctx.get_help()  # type: ignore[method-assign]
+        source: Any = self.source  # whose help, when it is asked for, is Typer's
+        source.get_help = lambda _context: ctx.get_help()
         parent = click.get_current_context().parent
         try:
             ctx.params["context"] = self.source.make_context(ctx.info_name, args, parent)
@@ -79,7 +80,7 @@ class LazyGroup(TyperGroup):
     def _learn_names(self) -> None:
         for source in self.sources:
             for name in source.list_commands(click.Context(source)):
-                self.commands.setdefault(name, None)  # type: ignore[arg-type] - made when asked for
+                self.commands.setdefault(name, cast(Any, None))  # made when it is asked for
 
 
 def native(source: click.Command, name: str, mode: Any) -> Any:
@@ -89,11 +90,10 @@ def native(source: click.Command, name: str, mode: Any) -> Any:
     if isinstance(source, click.Group):
         kind = type(name, (LazyGroup,), {"sources": (source,)})
         app.callback(cls=kind, no_args_is_help=True, **attributes)(lambda: None)
-        made = get_command(app)
     else:
         app.command(name, cls=Command, **attributes)(_declaring(source, mode))
-        made = get_command(app)
-        made.source = copy.copy(source)
+    made: Any = get_command(app)
+    made.source = copy.copy(source)
     made.name = name
     return made
 
@@ -114,14 +114,12 @@ def _declaring(source: click.Command, mode: Any) -> Callable[..., None]:
 
     def function(**_: Any) -> None: ...
 
-    parameters = [(f"p{number}", *declared(each, mode)) for number, each in enumerate(source.params)]
-    function.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+    parameters = [
         inspect.Parameter(
-            name,
-            inspect.Parameter.KEYWORD_ONLY,
-            annotation=annotation,
-            default=inspect.Parameter.empty if default is ... else default,
+            f"parameter_{number}", inspect.Parameter.KEYWORD_ONLY, **declared(each, mode)
         )
-        for name, annotation, default in parameters
-    )
+        for number, each in enumerate(source.params)
+    ]
+    declaring: Any = function
+    declaring.__signature__ = inspect.Signature(parameters)
     return function

@@ -20,7 +20,7 @@ _RICH_TAG = re.compile(r"(\\*)(\[[a-z#/@][^\[]*?\])")  # what Rich takes for mar
 
 
 def UserOption(auth: Auth) -> Any:  # noqa: N802 - named like the class that Typer's users expect
-    """Return what makes a parameter `--user`: `Annotated[str | None, UserOption(auth)] = None`.
+    """Return the option `--user`, for a parameter `Annotated[str | None, ...] = None`.
 
     Its value holds wherever a method's `user` is None while the command runs.
     """
@@ -50,22 +50,22 @@ def _remembered(parameter: click.Parameter) -> Any:
     return typer.Option(*parameter.opts, callback=remember, **_shown(parameter, "rich"))
 
 
-def declared(parameter: click.Parameter, mode: str | None) -> tuple[Any, Any]:
-    """Return the annotation and the default with which Typer declares *parameter*.
+def declared(parameter: click.Parameter, mode: str | None) -> dict[str, Any]:
+    """Return the annotation, and the default if any, with which Typer declares *parameter*.
 
     Typer shows and completes it; it is Click that parses.
     """
     shown = _shown(parameter, mode)
     if isinstance(parameter, click.Argument):
-        several = parameter.nargs != 1
-        kind: Any = list[str] if several else str
-        required = parameter.required
-        annotation = Annotated[kind if required else kind | None, typer.Argument(**shown)]
-        return annotation, ... if required else None
+        kind: Any = list[str] if parameter.nargs != 1 else str
+        if parameter.required:
+            return {"annotation": Annotated[kind, typer.Argument(**shown)]}
+        return {"annotation": Annotated[kind | None, typer.Argument(**shown)], "default": None}
     names = [*parameter.opts]
     if parameter.secondary_opts:
         names = [f"{on}/{off}" for on, off in zip(names, parameter.secondary_opts, strict=False)]
-    return Annotated[_kind(parameter) | None, typer.Option(*names, **shown)], None
+    option = typer.Option(*names, **shown)
+    return {"annotation": Annotated[_kind(parameter) | None, option], "default": None}
 
 
 def _kind(parameter: click.Parameter) -> Any:

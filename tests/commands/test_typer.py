@@ -1,4 +1,4 @@
-"""The commands on a Typer application. `nox -s frameworks` runs this with four versions of Typer."""
+"""The commands on a Typer application; `nox -s frameworks` runs this with four versions."""
 
 # No `from __future__ import annotations`: Typer reads those of functions within the tests.
 
@@ -8,26 +8,34 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Optional
+from typing import Annotated, Any
 
 import click
 import httpx
 import pytest
 
 import click_auth
-from click_auth import Auth, MemoryTokenStore, NotLoggedIn, OAuthProvider, attach_login, attach_status
+from click_auth import (
+    Auth,
+    MemoryTokenStore,
+    NotLoggedIn,
+    attach_login,
+    attach_status,
+)
 from click_auth.testing import logged_in
 from commands.conftest import Todo
 from runner import CliRunner
 
 typer = pytest.importorskip("typer", reason="of the group `tests`, which nox installs")
+pytest.importorskip("typer.testing")
 
-import typer.testing  # noqa: E402
 from typer.core import TyperGroup  # noqa: E402
 
 from click_auth.typer import InstanceOption, UserOption, mount  # noqa: E402
 
-HAS_CHAIN = "chain" in TyperGroup.__init__.__code__.co_varnames or issubclass(TyperGroup, click.Group)
+HAS_CHAIN = "chain" in TyperGroup.__init__.__code__.co_varnames or issubclass(
+    TyperGroup, click.Group
+)
 STANDARD = ["account", "doctor", "login", "logout", "refresh", "status", "token"]
 MODES = ["rich", "markdown", None]
 
@@ -44,7 +52,7 @@ def application(todo: Todo, **settings: Any) -> Any:
     mount(app, todo.auth)
 
     @app.command()
-    def me(user: Annotated[Optional[str], UserOption(todo.auth)] = None) -> None:
+    def me(user: Annotated[str | None, UserOption(todo.auth)] = None) -> None:
         """Say who this is."""
         with todo.auth.client() as api:
             typer.echo(api.get("/me").json()["id"])
@@ -188,7 +196,7 @@ def test_usage_errors_are_typers_own(
     assert (done.exit_code, done.stdout) == (2, "")
     assert says in done.stderr
     if mode is None:
-        assert f"Error: " in done.stderr
+        assert "Error: " in done.stderr
     assert "Usage: todo auth" in done.stderr or arguments[-1] == "--user"
     assert ("╭" in done.stderr) is (mode == "rich")
 
@@ -196,7 +204,9 @@ def test_usage_errors_are_typers_own(
 @pytest.mark.parametrize("mode", MODES)
 def test_help_is_whole(todo: Todo, mode: Any) -> None:
     """Every option of every command is there with its text; square brackets are kept."""
-    option = click.Option(["--level"], help="One of [low|high], [bold]or[/bold] [REF]; see [a] [1].")
+    option = click.Option(
+        ["--level"], help="One of [low|high], [bold]or[/bold] [REF]; see [a] [1]."
+    )
     group = todo.auth.group()
     attach_status(todo.auth, "look", params=[option], help="Look [here|there].")(group)
     app = typer.Typer(rich_markup_mode=mode)
@@ -298,9 +308,7 @@ def test_an_application_of_one_command_becomes_a_group(todo: Todo) -> None:
 @pytest.mark.parametrize("before", [True, False])
 @pytest.mark.parametrize("where", ["Typer", "callback"])
 @pytest.mark.parametrize("name", ["auth", None])
-def test_a_class_of_its_own_is_kept(
-    todo: Todo, before: bool, where: str, name: str | None
-) -> None:
+def test_a_class_of_its_own_is_kept(todo: Todo, before: bool, where: str, name: str | None) -> None:
     """The group's own class goes on to work, whether it is named before the mount or after it."""
 
     class Backwards(TyperGroup):
@@ -340,9 +348,9 @@ def test_a_name_that_is_taken(todo: Todo) -> None:
 
     with pytest.raises(ValueError, match="already has a command 'auth'"):
         mount(app, todo.auth)
+    app = typer.Typer()
+    app.add_typer(typer.Typer(name="own"))
     with pytest.raises(ValueError, match="'own'"):
-        app = typer.Typer()
-        app.add_typer(typer.Typer(name="own"))
         mount(app, todo.auth, "own")
     app = application(todo)
     with pytest.raises(ValueError, match="'auth'"):
@@ -447,7 +455,7 @@ def test_a_client_is_passed_and_a_login_required(todo: Todo) -> None:
     @todo.auth.required(scopes=["tasks:read"])
     @todo.auth.pass_client
     def me(
-        api: httpx.Client, word: str, user: Annotated[Optional[str], UserOption(todo.auth)] = None
+        api: httpx.Client, word: str, user: Annotated[str | None, UserOption(todo.auth)] = None
     ) -> None:
         """Say who this is."""
         clients.append(api)
@@ -479,10 +487,10 @@ def test_user_stays_with_its_own_command(todo: Todo) -> None:
     app.add_typer(below, name="below")
 
     @app.callback()
-    def callback(user: Annotated[Optional[str], UserOption(todo.auth)] = None) -> None: ...
+    def callback(user: Annotated[str | None, UserOption(todo.auth)] = None) -> None: ...
 
     @below.command()
-    def me(user: Annotated[Optional[str], UserOption(todo.auth)] = None) -> None:
+    def me(user: Annotated[str | None, UserOption(todo.auth)] = None) -> None:
         account = todo.auth.current_account()
         assert account is not None
         typer.echo(account.id)
@@ -505,7 +513,7 @@ def test_user_stays_with_its_own_command_in_a_chain(todo: Todo) -> None:
     mount(app, todo.auth)
 
     @app.command()
-    def me(user: Annotated[Optional[str], UserOption(todo.auth)] = None) -> None:
+    def me(user: Annotated[str | None, UserOption(todo.auth)] = None) -> None:
         account = todo.auth.current_account()
         assert account is not None
         typer.echo(account.id)
@@ -524,7 +532,7 @@ def test_several_services(make_todo: Callable[..., Todo], todo: Todo) -> None:
     mount(app, both.auth)
 
     @app.command()
-    def where(instance: Annotated[Optional[str], InstanceOption(both.auth)] = None) -> None:
+    def where(instance: Annotated[str | None, InstanceOption(both.auth)] = None) -> None:
         account = both.auth.current_account()
         typer.echo(account and account.instance)
 
@@ -660,8 +668,8 @@ def test_a_traceback_with_locals_shows_no_secret(todo: Todo, tmp_path: Path) -> 
         "        print(auth.access_token())\n"
         "        with auth.client(hosts=['http://127.0.0.1:1']) as api:\n"
         "            answer = api.get('/me')\n"
-        "            api.get('http://127.0.0.1:1/me', params={'a': object()}) if where == 'there' \\\n"
-        "                else answer.json()[where]\n"
+        "            if where == 'there': api.get('http://127.0.0.1:1/me')\n"
+        "            answer.json()[where]\n"
         "@app.command()\n"
         "def other() -> None: ...\n"
         "auth = Auth('todo', OAuthProvider(client_id='x', issuer='https://id.example'))\n"

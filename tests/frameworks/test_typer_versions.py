@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from frameworks.hosts import ROOT, TEST_TOOLS, environment
-from frameworks.person import Person, spend_a_day
+from frameworks.person import Person
 
 VERSIONS = {
     "typer-0.16": ("typer==0.16.0", "click==8.2.1"),  # breaks by itself with later ones
