@@ -40,13 +40,15 @@ def pass_client(auth: Auth, command: Any, options: dict[str, Any]) -> Any:
 
 def _hide_client(wrapper: Any) -> None:
     """Let who reads the signature of *wrapper*, as Typer does, see no client in it."""
-    client, *shown = inspect.signature(wrapper).parameters.values()
-    hints = {name: hint for name, hint in wrapper.__annotations__.items() if name != client.name}
-    wrapper.__annotations__ = hints
+    parameters = [*inspect.signature(wrapper).parameters.values()]
+    wrapper.__annotations__ = dict(wrapper.__annotations__)
+    for client in parameters[:1]:
+        wrapper.__annotations__.pop(client.name, None)
+    hints = wrapper.__annotations__
     with contextlib.suppress(Exception):  # a name that is there for type checkers only
         hints = inspect.get_annotations(wrapper, eval_str=True)
     wrapper.__signature__ = inspect.Signature(
-        [each.replace(annotation=hints.get(each.name, each.annotation)) for each in shown]
+        [each.replace(annotation=hints.get(each.name, each.annotation)) for each in parameters[1:]]
     )
 
 

@@ -9,8 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from click_auth.commands.all import standard_group
-from click_auth.typer.hosting import Root
-from click_auth.typer.native import LazyGroup
+from click_auth.typer.native import LazyGroup, Root
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -37,80 +36,70 @@ def mount(
     a command of one, ValueError for a name that is taken, RuntimeError for Typer before 0.16;
     the first two also when the application runs, for what was added in the meantime.
     """
-    _check_application(app)
-
+    given: object = app
+    if not isinstance(given, typer.Typer):
+        got = f"{type(given).__module__}.{type(given).__qualname__}"
+        raise TypeError(f"mount takes a typer.Typer, not {got}; a click.Group takes auth.group()")
+    if tuple(map(int, typer.__version__.split(".")[:2])) < _OLDEST:
+        raise RuntimeError(f"click_auth.typer needs Typer 0.16 or later, not {typer.__version__}")
     source = group or standard_group(auth, name)
     names = [name] if name else source.list_commands(click.Context(source))
 
     class Mounted(LazyGroup):
-        """Is made first of all groups, so that it finds the application as it is to run."""
+        """Is made before the application's own group, and so finds it as it is to run."""
 
-        sources = () if name is None else (source,)
+        sources = (source,) if name else ()
 
         def __init__(self, **attributes: Any) -> None:
-            _check_commands(app)
-            _check_free(app, names, mounted)
+            _check(app, names, [name] if name else [])
             _host(app)
             super().__init__(**attributes)
 
-    _check_commands(app)
-    _check_free(app, names)
-    attrs.setdefault("help", source.help)
-    attrs.setdefault("no_args_is_help", True)
+    _check(app, names, [])
+    root = _host(app)
+    _check_free(names, [each for other in root.sources for each in other.commands])
+    root.sources += () if name else (source,)
+    attrs = {"help": source.help, "no_args_is_help": True, **attrs}
     app.add_typer(typer.Typer(cls=Mounted), name=name, **attrs)
-    mounted = app.registered_groups[-1]
-    _host(app).sources += (source,) if name is None else ()
 
 
-def _check_application(app: object) -> None:
-    if not isinstance(app, typer.Typer):
-        kind = type(app)
-        got = f"{kind.__module__}.{kind.__qualname__}"
-        raise TypeError(f"mount takes a typer.Typer, not {got}; a click.Group takes auth.group()")
-    if tuple(int(part) for part in typer.__version__.split(".")[:2]) < _OLDEST:
-        raise RuntimeError(f"click_auth.typer needs Typer 0.16 or later, not {typer.__version__}")
-
-
-def _check_commands(app: typer.Typer) -> None:
-    """Raise TypeError where a command has `@auth.user_option`, which Typer overlooks."""
+def _check(app: typer.Typer, names: list[str], own: list[str]) -> None:
+    """Raise TypeError for an option that Typer overlooks, ValueError for a name that is taken."""
     for function in _functions(app):
-        declared = getattr(function, "__click_params__", ())
-        if any(parameter.name == "user" for parameter in declared):
+        if any(each.name == "user" for each in getattr(function, "__click_params__", ())):
             raise TypeError(
                 f"Typer overlooks @auth.user_option on {function.__name__}(); give it a parameter "
                 "`user: Annotated[str | None, click_auth.typer.UserOption(auth)] = None`"
             )
+    taken = list(_names(app))
+    for name in own:
+        taken.remove(name)
+    _check_free(names, taken)
 
 
-def _functions(app: typer.Typer) -> Iterator[Callable[..., Any]]:
-    infos: list[Any] = [*app.registered_commands, app.registered_callback]
-    for info in infos:
-        if info is not None and info.callback is not None:
-            yield info.callback
-    for below in app.registered_groups:
-        if below.typer_instance is not None:
-            yield from _functions(below.typer_instance)
-
-
-def _check_free(app: typer.Typer, names: list[str], mounted: Any = None) -> None:
-    """Raise ValueError where something of *app* but *mounted* has one of *names*."""
-    infos = [*app.registered_commands, *app.registered_groups]
-    taken = {_name(info) for info in infos if info is not mounted}
-    if mounted is None:
-        taken |= {name for source in _host(app).sources for name in source.commands}
+def _check_free(names: list[str], taken: list[str]) -> None:
     for name in names:
         if name in taken:
             raise ValueError(f"the application already has a command {name!r}")
 
 
-def _name(info: Any) -> str | None:
-    below = getattr(info, "typer_instance", None)
-    for each in (info, getattr(below, "registered_callback", None), getattr(below, "info", None)):
-        name = getattr(each, "name", None)
-        if isinstance(name, str):
-            return name
-    written = getattr(info.callback, "__name__", None)
-    return None if written is None else written.lower().replace("_", "-")
+def _functions(app: typer.Typer) -> Iterator[Callable[..., Any]]:
+    infos: list[Any] = [*app.registered_commands, app.registered_callback]
+    yield from (info.callback for info in infos if info is not None and info.callback is not None)
+    for below in app.registered_groups:
+        if below.typer_instance is not None:
+            yield from _functions(below.typer_instance)
+
+
+def _names(app: typer.Typer) -> Iterator[str]:
+    for command in app.registered_commands:
+        function: Any = command.callback
+        yield command.name or function.__name__.lower().replace("_", "-")
+    for group in app.registered_groups:
+        below: Any = group.typer_instance
+        known: tuple[Any, ...] = (group, below.registered_callback, below.info)  # first the first
+        named = (each.name for each in known if each is not None and isinstance(each.name, str))
+        yield next(named, "")
 
 
 def _host(app: typer.Typer) -> type[Root]:

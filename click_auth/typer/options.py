@@ -1,8 +1,9 @@
-"""Click's parameters as Typer shows, completes and declares them."""
+"""Click's parameters as Typer declares, shows and completes them."""
 
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import click
@@ -12,8 +13,6 @@ import typer.core
 from click_auth.commands.options import instance_parameters, user_parameter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from click_auth.auth import Auth
 
 _RICH_TAG = re.compile(r"(\\*)(\[[a-z#/@][^\[]*?\])")  # what Rich takes for markup
@@ -28,7 +27,7 @@ def UserOption(auth: Auth) -> Any:  # noqa: N802 - named like the class that Typ
 
 
 def InstanceOption(auth: Auth) -> Any:  # noqa: N802 - as above
-    """Return what makes a parameter `--instance`, as `UserOption` does `--user`.
+    """Return the option `--instance`, as `UserOption` does `--user`.
 
     Raises ValueError where the application knows one service only.
     """
@@ -43,47 +42,47 @@ def _remembered(parameter: click.Parameter) -> Any:
         context = click.get_current_context(silent=True)
         if context is None:
             raise RuntimeError("UserOption needs click_auth.typer.mount(app, auth)")
-        # Click's own conversion: a choice is checked, then kept for the running command.
-        parameter.process_value(context, value)
+        parameter.process_value(context, value)  # Click checks it, then its callback keeps it
         return value
 
     return typer.Option(*parameter.opts, callback=remember, **_shown(parameter, "rich"))
 
 
-def declared(parameter: click.Parameter, mode: str | None) -> dict[str, Any]:
+def declared(parameter: click.Parameter, mode: Any) -> dict[str, Any]:
     """Return the annotation, and the default if any, with which Typer declares *parameter*.
 
     Typer shows and completes it; it is Click that parses.
     """
-    shown = _shown(parameter, mode)
-    if isinstance(parameter, click.Argument):
-        kind: Any = list[str] if parameter.nargs != 1 else str
-        if parameter.required:
-            return {"annotation": Annotated[kind, typer.Argument(**shown)]}
-        return {"annotation": Annotated[kind | None, typer.Argument(**shown)], "default": None}
-    names = [*parameter.opts]
-    if parameter.secondary_opts:
-        names = [f"{on}/{off}" for on, off in zip(names, parameter.secondary_opts, strict=False)]
-    option = typer.Option(*names, **shown)
-    return {"annotation": Annotated[_kind(parameter) | None, option], "default": None}
-
-
-def _kind(parameter: click.Parameter) -> Any:
-    if getattr(parameter, "is_flag", False) or getattr(parameter, "count", False):
-        return bool
-    return list[str] if getattr(parameter, "multiple", False) else str
-
-
-def _shown(parameter: click.Parameter, mode: str | None) -> dict[str, Any]:
-    context = click.Context(click.Command(None))
-    shown: dict[str, Any] = {"show_default": False, "metavar": _metavar(parameter, context)}
+    declare: Any = typer.Argument
     if isinstance(parameter, click.Option):
-        shown["hidden"] = parameter.hidden
+        pairs = zip(parameter.opts, parameter.secondary_opts, strict=False)
+        declare = partial(typer.Option, *([f"{on}/{off}" for on, off in pairs] or parameter.opts))
+    several = parameter.nargs == -1 or getattr(parameter, "multiple", False)
+    kind: Any = bool if _is_flag(parameter) else list[str] if several else str
+    made = declare(**_shown(parameter, mode))
+    if parameter.required:
+        return {"annotation": Annotated[kind, made]}
+    return {"annotation": Annotated[kind | None, made], "default": None}
+
+
+def _is_flag(parameter: click.Parameter) -> bool:
+    return isinstance(parameter, click.Option) and (parameter.is_flag or parameter.count)
+
+
+def _shown(parameter: click.Parameter, mode: Any) -> dict[str, Any]:
+    context = click.Context(click.Command(None))
+    shown: dict[str, Any] = {"show_default": False}  # Click's text says it
+    if isinstance(parameter, click.Option):
         record = parameter.get_help_record(context)  # None where it is hidden
-        shown["help"] = escaped("" if record is None else record[1], mode)
-        if parameter.is_flag or parameter.count:
-            return {name: shown[name] for name in ("show_default", "hidden", "help")}
-    return {**shown, "autocompletion": _completing(parameter)}
+        shown |= {"hidden": parameter.hidden, "help": escaped(record[1] if record else "", mode)}
+
+    def complete(incomplete: str) -> list[tuple[str, str]]:
+        found = parameter.shell_complete(context, incomplete)
+        return [(item.value, item.help or "") for item in found if item.type == "plain"]
+
+    if not _is_flag(parameter):
+        shown |= {"metavar": _metavar(parameter, context), "autocompletion": complete}
+    return shown
 
 
 def _metavar(parameter: click.Parameter, context: click.Context) -> str:
@@ -93,16 +92,7 @@ def _metavar(parameter: click.Parameter, context: click.Context) -> str:
         return parameter.make_metavar()  # type: ignore[call-arg]
 
 
-def escaped(text: str | None, mode: str | None) -> str | None:
+def escaped(text: str | None, mode: Any) -> str | None:
     """Return *text* so that Typer in *mode* shows its square brackets."""
-    uses_rich = getattr(typer.core, "HAS_RICH", True) and mode == "rich"
+    uses_rich = mode == "rich" and getattr(typer.core, "HAS_RICH", True)
     return _RICH_TAG.sub(r"\1\1\\\2", text) if text and uses_rich else text
-
-
-def _completing(parameter: click.Parameter) -> Callable[[str], list[tuple[str, str]]]:
-    def complete(incomplete: str) -> list[tuple[str, str]]:
-        context = click.Context(click.Command(None))
-        found = parameter.shell_complete(context, incomplete)
-        return [(item.value, item.help or "") for item in found if item.type == "plain"]
-
-    return complete
