@@ -181,7 +181,7 @@ def crash(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Measure what the library costs; `-- peers` its peers beside it, `-- growth` as work grows."""
+    """Measure what the library costs; `-- peers`, `-- growth`, `-- frameworks` more of it."""
     install(session)
     if "growth" in session.posargs:
         session.install("matplotlib")  # draws the curves, and has no other business here
@@ -192,5 +192,7 @@ def bench(session: nox.Session) -> None:
         "PYTHONPATH": str(ROOT / "tests"),
         "CLICK_AUTH_NODE": str(ROOT / ".nox" / "node"),
         "CLICK_AUTH_PEERS": str(ROOT / ".nox" / "peers"),
+        "CLICK_AUTH_HOSTS": str(ROOT / ".nox" / "hosts"),
+        "CLICK_AUTH_WHEEL": wheel(),
     }
     session.run("python", "benchmarks/run.py", *session.posargs, env=environment)

@@ -14,6 +14,12 @@ ROOT = Path(__file__).parents[2]
 # How long an installation may take, in seconds.
 PATIENCE = 600.0
 STAMP = "installed.txt"
+VERSIONS = {
+    "typer-0.16": ("typer==0.16.0", "click==8.2.1"),  # breaks by itself with later ones
+    "typer-0.25": ("typer==0.25.1",),
+    "typer-0.26": ("typer==0.26.0",),  # the first with a Click of its own
+    "typer-newest": ("typer",),
+}
 TEST_TOOLS = ("pytest>=8.2", "pytest-timeout>=2.3")
 
 

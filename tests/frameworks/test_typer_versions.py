@@ -7,15 +7,9 @@ from collections.abc import Callable
 
 import pytest
 
-from frameworks.hosts import ROOT, TEST_TOOLS, environment
+from frameworks.hosts import ROOT, TEST_TOOLS, VERSIONS, environment
 from frameworks.person import Person
 
-VERSIONS = {
-    "typer-0.16": ("typer==0.16.0", "click==8.2.1"),  # breaks by itself with later ones
-    "typer-0.25": ("typer==0.25.1",),
-    "typer-0.26": ("typer==0.26.0",),  # the first with a Click of its own
-    "typer-newest": ("typer",),
-}
 each_version = pytest.mark.parametrize(
     "name", [pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in VERSIONS]
 )
