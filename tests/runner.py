@@ -8,7 +8,7 @@ from typing import Any
 from click import testing
 from click.testing import Result
 
-__all__ = ["CliRunner", "Result"]
+__all__ = ["APART", "CliRunner", "Result"]
 
 APART: dict[str, Any] = (
     {"mix_stderr": False}  # Click before 8.2 mixes them unless it is told not to

@@ -58,12 +58,11 @@ def _refuse_other_hosts(group: click.Group) -> None:
     """Raise TypeError as soon as another library than Click runs *group*."""
     make_context = group.make_context
 
-    def checked(
-        info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
-    ) -> click.Context:
+    def checked(info_name: Any, args: Any, parent: Any = None, **extra: Any) -> click.Context:
         from click_auth.commands.attaching import check_host  # noqa: PLC0415 - the edge
 
-        check_host(parent)
+        if parent is not None:
+            check_host(parent)
         return make_context(info_name, args, parent, **extra)
 
     group.make_context = checked  # type: ignore[method-assign]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -95,27 +96,21 @@ def check_free(group: click.Group, name: str) -> None:
 
 def check_group(group: object) -> None:
     """Raise TypeError above anything that is no `click.Group`, saying what it is."""
-    if not isinstance(group, click.Group):
-        kind = type(group)
-        got = f"{kind.__module__}.{kind.__qualname__}"
-        raise TypeError(f"attach_* decorates a click.Group, not {got}{_remedy(kind)}")
+    _check_kind(group, click.Group, "attach_* decorates a click.Group")
 
 
 def check_host(context: object) -> None:
     """Raise TypeError where *context* is of another library than Click, which runs us."""
-    if context is not None and not isinstance(context, click.Context):
-        kind = type(context)
-        got = f"{kind.__module__}.{kind.__qualname__}"
-        raise TypeError(f"the auth commands run below a click.Context, not {got}{_remedy(kind)}")
+    _check_kind(context, click.Context, "the auth commands run below a click.Context")
 
 
-def _remedy(kind: type) -> str:
-    if any("typer" in base.__module__ for base in kind.__mro__):
-        return (
-            "; Typer brings a copy of Click of its own: use click_auth.typer.mount(app, auth), "
-            "from the extra click-auth[typer]"
-        )
-    return ""
+def _check_kind(thing: object, kind: type, wanted: str) -> None:
+    if isinstance(thing, kind):
+        return
+    got = f"{type(thing).__module__}.{type(thing).__qualname__}"
+    if any("typer" in base.__module__ for base in type(thing).__mro__):
+        got += "; Typer brings a copy of Click of its own: use click_auth.typer.mount(app, auth)"
+    raise TypeError(f"{wanted}, not {got}")
 
 
 def answers_to(group: click.Group, name: str) -> bool:
@@ -132,16 +127,18 @@ def answers_to(group: click.Group, name: str) -> bool:
 
 
 def _lists_what_it_holds(group: click.Group) -> bool:
-    holds = {held for held, value in vars(group).items() if not callable(value)}
-    own = [
-        vars(kind)["list_commands"] for kind in type(group).__mro__ if "list_commands" in vars(kind)
-    ]
-    return all(_names(getattr(each, "__code__", None)) <= holds | _HARMLESS for each in own)
+    listing = (vars(kind).get("list_commands") for kind in type(group).__mro__)
+    names = {name for each in listing if each is not None for name in _names(each)}
+    return all(name in _HARMLESS or _is_data(group, name) for name in names)
 
 
-def _names(code: Any) -> set[str]:
+def _names(function: Any) -> set[str]:
     """Return the names that a function uses, those in its comprehensions too."""
-    if code is None:  # no function of Python's: it may do anything
-        return {"?"}
-    inner = (each for each in code.co_consts if hasattr(each, "co_names"))
-    return set(code.co_names).union(*map(_names, inner))
+    code = getattr(function, "__code__", function)
+    inner = (each for each in getattr(code, "co_consts", ()) if hasattr(each, "co_names"))
+    return set(getattr(code, "co_names", ["?"])).union(*map(_names, inner))
+
+
+def _is_data(group: click.Group, name: str) -> bool:
+    value = inspect.getattr_static(group, name, len)
+    return not callable(value) and not hasattr(value, "__get__")

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import click
+import click.testing
 import httpx
 import pytest
 
@@ -24,7 +25,7 @@ from click_auth import (
 )
 from click_auth.testing import logged_in
 from commands.conftest import Todo
-from runner import CliRunner
+from runner import APART, CliRunner
 
 typer = pytest.importorskip("typer", reason="of the group `tests`, which nox installs")
 pytest.importorskip("typer.testing")
@@ -76,7 +77,10 @@ def run(todo: Todo, app: Any, *arguments: str, stdin: str | None = None, **envir
 
 def runner(**environ: str) -> Any:
     """Return Typer's test runner, on a terminal of 200 columns."""
-    return typer.testing.CliRunner(env={"COLUMNS": "200", "TERMINAL_WIDTH": "200", **environ})
+    is_clicks = issubclass(typer.testing.CliRunner, click.testing.CliRunner)
+    settings = APART if is_clicks else {}
+    environ = {"COLUMNS": "200", "TERMINAL_WIDTH": "200", **environ}
+    return typer.testing.CliRunner(env=environ, **settings)
 
 
 @pytest.mark.parametrize("mode", MODES)
