@@ -8,10 +8,10 @@ from __future__ import annotations
 
 try:
     import typer as _typer  # noqa: F401 - told apart from a fault further down
-except ModuleNotFoundError as missing:
+except ModuleNotFoundError:
     raise ModuleNotFoundError(
         "click_auth.typer needs Typer: install the extra click-auth[typer]", name="typer"
-    ) from missing
+    ) from None
 
 from click_auth.typer.mounting import mount as mount
 from click_auth.typer.options import InstanceOption as InstanceOption
