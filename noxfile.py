@@ -135,7 +135,7 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def typing(session: nox.Session) -> None:
     """Check the types inside (mypy), of user code, and of the public names (pyright)."""
-    install(session, "typing", extras="[httpx2,joserfc,qr,truststore]")
+    install(session, "typing", extras="[httpx2,joserfc,qr,truststore,typer]")
     session.run("mypy", "click_auth", "tests/typing/user_code.py")
     session.run("pyright", "tests/typing/user_code.py")
     # In an empty folder, so that what is verified is what a user installs.
@@ -157,6 +157,22 @@ def integration(session: nox.Session) -> None:
 
 
 @nox.session
+def frameworks(session: nox.Session) -> None:
+    """Put the commands into other people's frameworks and programs, each version in its own place.
+
+    The environments stay in .nox/hosts from one run to the next.
+    """
+    session.install(wheel(), "pytest>=8.2", "pytest-randomly>=3.15", "pytest-timeout>=2.3")
+    session.install("pytest-xdist>=3.6")
+    environment = {
+        "CLICK_AUTH_HOSTS": str(ROOT / ".nox" / "hosts"),
+        "CLICK_AUTH_WHEEL": wheel(),
+    }
+    words = session.posargs or ["-n", "2", "--dist", "loadgroup", "tests/frameworks"]
+    run_pytest(session, *words, environment=environment)
+
+
+@nox.session
 def crash(session: nox.Session) -> None:
     """Kill, starve and race real processes, for long; `nox -s crash -- -k name` picks some."""
     install(session, "crash")
@@ -165,7 +181,7 @@ def crash(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Measure what the library costs; `-- peers` its peers beside it, `-- growth` as work grows."""
+    """Measure what the library costs; `-- peers`, `-- growth`, `-- frameworks` more of it."""
     install(session)
     if "growth" in session.posargs:
         session.install("matplotlib")  # draws the curves, and has no other business here
@@ -176,5 +192,7 @@ def bench(session: nox.Session) -> None:
         "PYTHONPATH": str(ROOT / "tests"),
         "CLICK_AUTH_NODE": str(ROOT / ".nox" / "node"),
         "CLICK_AUTH_PEERS": str(ROOT / ".nox" / "peers"),
+        "CLICK_AUTH_HOSTS": str(ROOT / ".nox" / "hosts"),
+        "CLICK_AUTH_WHEEL": wheel(),
     }
     session.run("python", "benchmarks/run.py", *session.posargs, env=environment)

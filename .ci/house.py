@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "click_auth"
-# All but the commands, the testing tools and optional provider features.
+# All but the commands, the testing tools, optional provider features and extras.
 BEYOND_CORE = (
     "commands/",
     "testing/",
@@ -21,6 +21,7 @@ BEYOND_CORE = (
     "providers/id_token.py",
     "providers/par.py",
     "providers/registration.py",
+    "typer/",
 )
 # The budget is an evening's reading. The house has outgrown it; until it is smaller it grows
 # no more.

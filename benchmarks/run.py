@@ -1,6 +1,7 @@
 """Measure what click-auth costs: `nox -s bench`.
 
 `nox -s bench -- peers` measures others beside it, `-- growth` how the cost grows with the work.
+`-- frameworks` what a Typer application costs with our commands and without.
 `--rounds N` (default 15) sets how often each pair runs. benchmarks/README.md explains the method.
 """
 
@@ -16,6 +17,7 @@ from pathlib import Path
 
 from click_auth.testing import AuthorizationServer
 from expiries import ending_twice, one_at_the_start, posts, refused_twice
+from frameworks.hosts import TEST_TOOLS, VERSIONS, environment
 from growth import crowds, curves, draw
 from measure import HEADER, Around, Program, Row, Sample
 from moments import report_logins, report_loop, report_waiters
@@ -159,19 +161,36 @@ def measure_growth(folder: Path, rounds: int) -> None:
     draw(found, HERE / "growth.svg")
 
 
+def measure_frameworks(folder: Path, rounds: int) -> None:
+    """Print what a Typer application costs with our commands, beside the same without."""
+    table = []
+    for name, goal in (("typer-0.25", 1.10), ("typer-newest", 1.20)):
+        python = environment(name, *VERSIONS[name], *TEST_TOOLS)
+        for words in (("add", "Rest"), ("--help",)):
+            ours, theirs = (
+                Program([str(python), str(HERE / script), *words], {"HOME": str(folder)}, folder)
+                for script in ("typer_app.py", "baselines/plain_typer.py")
+            )
+            table.append(Row(f"`todo {words[0]}`, {name}", "without us", ours, theirs, goal, cpu))
+    print_table(table, rounds)
+
+
 def main() -> None:
     """Parse the arguments and measure."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        "what", nargs="?", choices=["library", "peers", "growth"], default="library"
+        "what", nargs="?", choices=["library", "peers", "growth", "frameworks"], default="library"
     )
     parser.add_argument("--rounds", type=int, default=15)
     arguments = parser.parse_args()
     # Bytecode of the scripts' own folder is written once, in the first run, which does not count.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-    measure = {"library": measure_library, "peers": measure_peers, "growth": measure_growth}[
-        arguments.what
-    ]
+    measure = {
+        "library": measure_library,
+        "peers": measure_peers,
+        "growth": measure_growth,
+        "frameworks": measure_frameworks,
+    }[arguments.what]
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         measure(Path(folder), arguments.rounds)
 

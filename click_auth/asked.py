@@ -45,6 +45,17 @@ def _said(auth: Configured, name: str) -> str | None:
     return None
 
 
+def wants_json() -> bool:
+    """Whether the running command, or one above it, was given an option `--json` of its own."""
+    context = click.get_current_context(silent=True)
+    while context is not None:
+        given = (each.name for each in context.command.params if "--json" in each.opts)
+        if any(context.params.get(name or "") for name in given):
+            return True
+        context = context.parent
+    return False
+
+
 class LoginPath:
     """Where the login command is attached, so that a hint can name the exact line."""
 

@@ -12,6 +12,7 @@ from click_auth.text import texts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+    from contextlib import AbstractContextManager
 
     import click
     import httpx
@@ -299,3 +300,14 @@ class Auth(Configured):
         from click_auth.commands.passing import required  # noqa: PLC0415 - the edge
 
         return required(self, scopes)
+
+    def reporting(self, json: bool = False) -> AbstractContextManager[None]:  # noqa: FBT001, FBT002
+        """Return a context manager that does with errors what the commands do with them.
+
+        An `AuthError` that leaves the block is printed on stderr, with *json* as an object, and
+        the program ends with its exit code; Ctrl-C ends it with 130, SIGTERM with 143. For
+        programs that are no Click, and for a command of your own that has a `--json`.
+        """
+        from click_auth.commands.output import reporting  # noqa: PLC0415 - the edge
+
+        return reporting(self, as_json=json)

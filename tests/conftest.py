@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-# They need more than Python, or much longer; `nox -s integration` and `nox -s crash` name them.
-ON_REQUEST = ("integration", "crash")
+# They need more than Python, or much longer; sessions of nox have their names.
+ON_REQUEST = ("integration", "frameworks", "crash")
 
 
 def pytest_configure() -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
+
 import click_auth
 from click_auth import errors
 
@@ -27,10 +29,11 @@ def test_every_code_is_documented() -> None:
     assert all(kind.exit_code == exit_code for kind, exit_code in documented.values())
 
 
-def test_readme_begins_with_the_examples_first_block() -> None:
+@pytest.mark.parametrize("number, name", [(0, "todo.py"), (1, "todo_typer.py")])
+def test_readme_shows_the_first_block_of_an_example(number: int, name: str) -> None:
     """What people copy from the README is the first block of a program that runs."""
-    fenced = re.search(r"```python\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
-    example = (ROOT / "examples" / "todo.py").read_text("utf-8")
+    readme = (ROOT / "README.md").read_text("utf-8")
+    blocks = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
+    example = (ROOT / "examples" / name).read_text("utf-8")
     block = example.partition("[start:readme]\n")[2].partition("\n# --8<-- [end:readme]")[0]
-    assert fenced is not None
-    assert fenced[1].strip() == block.strip()
+    assert blocks[number].strip() == block.strip()

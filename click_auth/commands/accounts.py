@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from click_auth.asked import in_effect
-from click_auth.commands.attaching import G, attach, check_free, made_as
+from click_auth.commands.attaching import G, attach, check_free, made_as, watch
 from click_auth.commands.options import account_argument, account_options, no_revoke_option
 from click_auth.errors import NO_ACCOUNT_SELECTED, UsageError
 
@@ -38,7 +38,9 @@ def attach_accounts(
         def account() -> None:
             """List, choose and remove accounts."""
 
-        _fill(auth, group.group(name, params=list(params), **made_as(cls), **attrs)(account))
+        made = group.group(name, params=list(params), **made_as(cls), **attrs)(account)
+        watch(group, name, made)
+        _fill(auth, made)
         return group
 
     return decorate

@@ -40,16 +40,32 @@ def attach_all(auth: Auth) -> Callable[[G], G]:
     return decorate
 
 
-def standard_group(auth: Auth, name: str, **attrs: Any) -> click.Group:
+def standard_group(auth: Auth, name: str | None, **attrs: Any) -> click.Group:
     """Return a group with every standard command. *attrs* are those of `click.group`."""
     attrs.setdefault("help", "Log in and out.")
     cls = attrs.pop("cls", None)
+    group: click.Group = (cls or click.Group)(name, **attrs)
+    _refuse_other_hosts(group)
     if cls is not None or "commands" in attrs:
-        return attach_all(auth)((cls or click.Group)(name, **attrs))
-    commands = _Commands(auth)
-    commands.group = click.Group(name, commands=commands, **attrs)
-    auth.login_path.attached(commands.group, "login")
-    return commands.group
+        return attach_all(auth)(group)
+    # Not among *attrs*: a group may look at each command that it is made with.
+    group.commands = _Commands(auth, group)
+    auth.login_path.attached(group, "login")
+    return group
+
+
+def _refuse_other_hosts(group: click.Group) -> None:
+    """Raise TypeError as soon as another library than Click runs *group*."""
+    make_context = group.make_context
+
+    def checked(info_name: Any, args: Any, parent: Any = None, **extra: Any) -> click.Context:
+        from click_auth.commands.attaching import check_host  # noqa: PLC0415 - the edge
+
+        if parent is not None:
+            check_host(parent)
+        return make_context(info_name, args, parent, **extra)
+
+    group.make_context = checked  # type: ignore[method-assign]
 
 
 def _attach(auth: Auth, name: str, group: click.Group) -> None:
@@ -57,12 +73,11 @@ def _attach(auth: Auth, name: str, group: click.Group) -> None:
 
 
 class _Commands(MutableMapping[str, click.Command]):
-    """The commands of `group`. A run of a CLI asks for one of them, usually for none."""
+    """The commands of a group. A run of a CLI asks for one of them, usually for none."""
 
-    group: click.Group
-
-    def __init__(self, auth: Auth) -> None:
+    def __init__(self, auth: Auth, group: click.Group) -> None:
         self._auth = auth
+        self._group = group
         self._made: dict[str, click.Command | None] = dict.fromkeys(_STANDARD)
 
     def __getitem__(self, name: str) -> click.Command:
@@ -70,7 +85,7 @@ class _Commands(MutableMapping[str, click.Command]):
         if made is not None:
             return made
         del self._made[name]  # so that its attacher finds the name free
-        _attach(self._auth, name, self.group)
+        _attach(self._auth, name, self._group)
         return self[name]
 
     def __setitem__(self, name: str, command: click.Command) -> None:

@@ -86,23 +86,58 @@ def _print(document: Mapping[str, Any], indent: int | None = None) -> None:
 
 @contextlib.contextmanager
 def speaking_as(auth: Auth, *, as_json: bool, as_ndjson: bool) -> Iterator[Human | Json]:
-    """Give the body of a command its output, its voice, and the exit codes of signals."""
+    """Give the body of a command its output, its voice, and the exit codes of signals.
+
+    To a program an error is printed here: a host that draws errors would draw this one too.
+    """
     output = Ndjson() if as_ndjson else Json() if as_json else Human()
     if os.environ.get("NO_COLOR"):  # Click has no say of its own in this
         click.get_current_context().color = False
+    try:
+        with auth.hinting(), _speaking(output):
+            try:
+                yield output
+            except Exception as error:
+                if auth.core.environment.debug or isinstance(error, _CLICKS_OWN):
+                    raise
+                raise _unexpected(auth, error, output.voice) from None
+    except AuthError as error:
+        if isinstance(output, Human):
+            raise
+        error.show()
+        raise click.exceptions.Exit(error.exit_code) from None
+
+
+@contextlib.contextmanager
+def reporting(auth: Auth, *, as_json: bool) -> Iterator[None]:
+    """Print an error that leaves the block, and end the program, or the command, with its code."""
+    try:
+        with auth.hinting(), _speaking(Json() if as_json else Human()):
+            yield
+    except AuthError as error:
+        error.show()
+        code = error.exit_code
+    except click.exceptions.Exit as ended:
+        code = ended.exit_code
+    else:
+        return
+    if click.get_current_context(silent=True) is None:
+        sys.exit(code)
+    raise click.exceptions.Exit(code)
+
+
+@contextlib.contextmanager
+def _speaking(output: Human | Json) -> Iterator[None]:
+    """Let errors speak as *output* does, and let signals end the block with their exit codes."""
     with speaking(output.voice), signals.ending_cleanly():
         try:
-            yield output
+            yield
         except AuthError as error:
             error.voice = output.voice
             raise
         except (KeyboardInterrupt, click.Abort):
             output.done("")  # ends the line on which the terminal shows ^C
             raise click.exceptions.Exit(signals.INTERRUPTED) from None
-        except Exception as error:
-            if auth.core.environment.debug or isinstance(error, _CLICKS_OWN):
-                raise
-            raise _unexpected(auth, error, output.voice) from None
 
 
 def _unexpected(auth: Auth, error: Exception, voice: Voice) -> AuthError:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import inspect
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -33,9 +35,24 @@ def pass_client(auth: Auth, command: Any, options: dict[str, Any]) -> Any:
             with converted(client):
                 return context.invoke(function, client, *args, **kwargs)
 
+        _hide_client(with_client)
         return with_client
 
     return partial(_wrapped, give) if command is None else _wrapped(give, command)
+
+
+def _hide_client(wrapper: Any) -> None:
+    """Let who reads the signature of *wrapper*, as Typer does, see no client in it."""
+    parameters = [*inspect.signature(wrapper).parameters.values()]
+    wrapper.__annotations__ = dict(wrapper.__annotations__)
+    for client in parameters[:1]:
+        wrapper.__annotations__.pop(client.name, None)
+    hints = wrapper.__annotations__
+    with contextlib.suppress(Exception):  # a name that is there for type checkers only
+        hints = inspect.get_annotations(wrapper, eval_str=True)
+    wrapper.__signature__ = inspect.Signature(
+        [each.replace(annotation=hints.get(each.name, each.annotation)) for each in parameters[1:]]
+    )
 
 
 def required(auth: Auth, scopes: Any) -> Any:

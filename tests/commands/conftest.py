@@ -5,10 +5,10 @@ from typing import Any
 
 import click
 import pytest
-from click.testing import CliRunner, Result
 
 from click_auth import Auth, MemoryTokenStore, OAuthProvider
 from click_auth.testing import AuthorizationServer, FakeBrowser
+from runner import CliRunner, Result
 
 
 class Todo:

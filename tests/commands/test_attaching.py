@@ -9,7 +9,6 @@ from typing import Any
 import click
 import httpx
 import pytest
-from click.testing import CliRunner
 
 from click_auth import (
     Account,
@@ -28,6 +27,7 @@ from click_auth import (
 )
 from click_auth.testing import logged_in
 from commands.conftest import Todo
+from runner import CliRunner
 
 STANDARD = ["account", "doctor", "login", "logout", "refresh", "status", "token"]
 

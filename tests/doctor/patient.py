@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import click
-from click.testing import CliRunner, Result
 
 from click_auth import Auth, OAuthProvider, attach_doctor
 from click_auth.results import Check
 from click_auth.testing import AuthorizationServer
+from runner import CliRunner, Result
 
 
 @dataclass

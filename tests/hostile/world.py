@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import click
-from click.testing import CliRunner
 
 from click_auth import Auth, OAuthProvider
 from click_auth.testing import AuthorizationServer, FakeBrowser
 from crash.filed_keyring import FOLDER
 from hostile.locking_keyring import LOCK, LockingKeyring
+from runner import CliRunner
 
 TESTS = Path(__file__).parent.parent
 CLI = [sys.executable, str(Path(__file__).with_name("cli.py"))]

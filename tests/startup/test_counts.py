@@ -22,7 +22,7 @@ PROGRAM = Path(__file__).with_name("todo.py")
 
 # What Click's own help and prompts load, and what the interpreter does when it is asked.
 CLICKS = "__main__ bz2 lzma zlib locale shutil fnmatch textwrap termios _locale _bz2 _lzma"
-START = f"{CLICKS} _compression click._textwrap click._termui_impl click._winconsole"
+START = f"{CLICKS} __future__ _compression click._textwrap click._termui_impl click._winconsole"
 READING = "json json.decoder json.encoder json.scanner _json dataclasses copy binascii zlib"
 SIGNALS = "signal contextvars _contextvars tty"
 HEAVY = """
@@ -135,7 +135,7 @@ def test_a_fresh_token_asks_for_one_secret(folder: Path) -> None:
 
 def test_importing_the_package_loads_click_and_the_standard_library() -> None:
     """Nothing that has to be installed but Click, and few modules of ours."""
-    script = "import click, sys; before = set(sys.modules); import click_auth; "
+    script = "import __future__, click, sys; before = set(sys.modules); import click_auth; "
     script += "print(sorted(set(sys.modules) - before))"
     source = str(Path(click_auth.__file__).parent.parent)
     done = subprocess.run(
