@@ -178,7 +178,7 @@ class RecordedTokenStore(TokenStore):
         except StorageUnavailable as trouble:
             # Whoever is only late may take them yet: that moves nothing into the file.
             if must_take_them or trouble.is_late:
-                raise
+                raise trouble.with_traceback(None) from None  # its frames hold what was there
 
     def adopt(self, key: str) -> None:
         """Put into the records what a refresh could only keep beside them."""

@@ -135,7 +135,10 @@ class Records(ABC):
             before = draft.facts()
             yield draft
             if draft.records.changed or draft.facts() != before:
-                self.replace(draft.to_bytes(), is_damaged=is_damaged)
+                try:
+                    self.replace(draft.to_bytes(), is_damaged=is_damaged)
+                except StorageUnavailable as error:
+                    raise error.with_traceback(None) from None  # its frames hold the whole text
 
     def insert_if_absent(
         self,

@@ -158,10 +158,9 @@ class Write:
 
     def _in_vault(self, record: Record, bundle: TokenBundle) -> Record:
         slots = (refresh_slot_name(record.key), slot_name(record.key))
-        for slot, secret in zip(slots, (bundle.refresh_token, bundle.access_token), strict=True):
-            if secret is not None:
-                before = self._store.vault.set(slot, secret)
-                self._written.append(_Written(slot, secret, before))
+        for slot, name in zip(slots, ("refresh_token", "access_token"), strict=True):
+            if getattr(bundle, name) is not None:
+                self._put(slot, bundle, name)
         return replace(
             record,
             storage=CUSTOM if self._store.policy == CUSTOM else SYSTEM,
@@ -169,6 +168,13 @@ class Write:
             fallback_token=None,
             fallback_refresh_token=None,
         )
+
+    def _put(self, slot: str, bundle: TokenBundle, name: str) -> None:
+        try:
+            before = self._store.vault.set(slot, getattr(bundle, name))
+        except StorageUnavailable as error:
+            raise error.with_traceback(None) from None  # its frames hold the secret
+        self._written.append(_Written(slot, getattr(bundle, name), before))
 
     def _restore(self) -> None:
         """Put back what slots held, where they still hold what we wrote. Never raises."""

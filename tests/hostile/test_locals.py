@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
+import signal
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import httpx
+import keyring
 import pytest
+from keyring.backend import KeyringBackend
+from keyring.errors import KeyringLocked
 from rich.console import Console
 from rich.traceback import Traceback
 
 import click_auth
-from click_auth import ApiKeyProvider, Auth, MemoryTokenStore, OAuthProvider
+from click_auth import ApiKeyProvider, Auth, MemoryTokenStore, OAuthProvider, StorageUnavailable
 from click_auth.errors import AuthError
 from click_auth.providers import client_auth
 from click_auth.refresh import refresh_access_token
@@ -80,7 +85,7 @@ def quoting(world: World) -> None:
 FAILURES = [away, ill, dead, quoting]
 
 
-def confidential(world: World, **facts: Any) -> Auth:
+def confidential(world: World, storage: str = "plaintext", **facts: Any) -> Auth:
     """Return an application with a secret, of which the record file holds its tokens."""
     provider = OAuthProvider(
         client_id="todo-ci",
@@ -93,7 +98,7 @@ def confidential(world: World, **facts: Any) -> Auth:
         http_timeout=10.0,
         **facts,
     )
-    return Auth("todo", provider, storage="plaintext", folder=world.config)
+    return Auth("todo", provider, storage=storage, folder=world.config)
 
 
 def ask_api(auth: Auth) -> None:
@@ -272,6 +277,64 @@ def test_s2_an_api_that_refuses(world: World) -> None:
     assert_nothing_seen(world, raised(fail("/me")))
     with auth.override(environ={"TODO_TOKEN": "canary-of-the-variable"}):
         assert_nothing_seen(world, raised(fail("/me")), "canary-of-the-variable")
+
+
+class Keyring(KeyringBackend):
+    """One in which writing can stop working."""
+
+    priority = 10  # type: ignore[assignment]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kept: dict[tuple[str, str], str] = {}
+        self.lies = self.refuses = False
+
+    def get_password(self, service: str, username: str) -> str | None:
+        return self.kept.get((service, username))
+
+    def set_password(self, service: str, username: str, password: str) -> None:
+        if self.refuses:
+            raise KeyringLocked("locked")
+        self.kept[service, username] = password[: 3 if self.lies else None]
+
+    def delete_password(self, service: str, username: str) -> None:
+        self.kept.pop((service, username), None)
+
+
+@pytest.mark.parametrize("trouble", ["refuses", "lies"])
+def test_s2_a_keyring_that_does_not_write(world: World, trouble: str) -> None:
+    """Neither what was to be written nor what is there."""
+    before, backend = keyring.get_keyring(), Keyring()
+    keyring.set_keyring(backend)
+    try:
+        auth = confidential(world, storage="system")
+        logged_in(auth, server=world.server)
+        setattr(backend, trouble, True)
+        assert_nothing_seen(world, raised(auth.refresh))
+        assert_nothing_seen(world, raised(lambda: logged_in(auth, "bob", server=world.server)))
+    finally:
+        keyring.set_keyring(before)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a limit of POSIX's")
+def test_s2_a_file_that_cannot_be_written(world: World) -> None:
+    """The record file of the policy `plaintext` is full of tokens."""
+    import resource
+
+    auth = confidential(world)
+    logged_in(auth, server=world.server)
+    limits, handler = resource.getrlimit(resource.RLIMIT_FSIZE), signal.getsignal(signal.SIGXFSZ)
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))
+    try:
+        with pytest.raises(StorageUnavailable) as caught:
+            logged_in(auth, "bob", server=world.server)
+        with pytest.raises(StorageUnavailable) as refreshed:
+            auth.refresh()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert_nothing_seen(world, printed(caught.value) + printed(refreshed.value))
 
 
 def test_s2_the_walk_sees_what_is_there() -> None:
