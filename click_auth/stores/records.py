@@ -17,8 +17,14 @@ if TYPE_CHECKING:
     from click_auth.stores.document import Document
 
 
+_NEXT_LOGIN = "It is left as it is. The next login keeps it aside and starts anew."
+
+
 class DamagedRecords(StorageUnavailable):
     """The place does not hold what records are: a login may keep it aside and start anew."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, hints=[_NEXT_LOGIN])
 
 
 class Reserve:
@@ -137,24 +143,18 @@ class Records(ABC):
             if draft.records.changed or draft.facts() != before:
                 self.replace(draft.to_bytes(), is_damaged=is_damaged)
 
-    def insert_if_absent(
-        self,
-        record: Record,
-        *,
-        promote_default: bool = False,
-        migration: tuple[str, str] | None = None,
-    ) -> bool:
+    def insert_if_absent(self, record: Record, migration: tuple[str, str] | None = None) -> bool:
         """Insert *record* unless its account has one, be it damaged; return whether it did.
 
-        With *promote_default* it becomes the default account where there is none. *migration* is
-        the name and the new state of a marker, written along with it.
+        It becomes the default account where there is none. *migration* is the name and the new
+        state of a marker, written along with it.
         """
         with self.transaction() as draft:
             key = record.key
             if key in draft.records or draft.records.reason(key) is not None:
                 return False
             draft.records[key] = record
-            if promote_default and draft.default is None:
+            if draft.default is None:
                 draft.default = key
             if migration is not None:
                 draft.migrations.update([migration])
@@ -181,7 +181,7 @@ class Records(ABC):
         try:
             return parse(content)
         except Damaged as finding:
-            raise damaged_records(f"{self.path} is damaged: {finding}.") from None
+            raise DamagedRecords(f"{self.path} is damaged: {finding}.") from None
         except TooNew as finding:
             raise StorageUnavailable(
                 f"{self.path} was written by a newer version of this program (format {finding}).",
@@ -189,14 +189,8 @@ class Records(ABC):
             ) from None
 
 
-def damaged_records(message: str) -> DamagedRecords:
-    """Return the error of records that cannot be read, with what becomes of them."""
-    hint = "It is left as it is. The next login keeps it aside and starts anew."
-    return DamagedRecords(message, hints=[hint])
-
-
 def _only(document: Document) -> str | None:
-    keys = list(document.records) or list(document.bad)
+    keys = list(document.records) or list(document.records.bad)
     return keys[0] if len(keys) == 1 else None
 
 

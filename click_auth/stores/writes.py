@@ -21,7 +21,7 @@ from click_auth.stores.records import is_same_credential
 from click_auth.tokens import to_posix
 
 if TYPE_CHECKING:
-    from click_auth.identity import Identity
+    from click_auth.account import Account
     from click_auth.providers.base import Binding
     from click_auth.stores.document import Document
     from click_auth.stores.recorded import RecordedTokenStore
@@ -48,10 +48,10 @@ class Write:
         self._written: list[_Written] = []
 
     def log_in(
-        self, identity: Identity, bundle: TokenBundle, binding: Binding, *, promote_default: bool
+        self, account: Account, bundle: TokenBundle, binding: Binding, *, promote_default: bool
     ) -> Record:
         """Store a new grant and return its record. What it replaces stands until it is stored."""
-        new = Record(identity, issuer=binding.issuer, client_id=binding.client_id)
+        new = Record(account, issuer=binding.issuer, client_id=binding.client_id)
         try:
             record, trouble = self._place(self._dated(new, bundle), bundle, None)
             with self._store.records.transaction(repair=True) as draft:
