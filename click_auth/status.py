@@ -83,7 +83,7 @@ def _refreshable(core: Core, record: Record) -> tuple[bool, str | None]:
 
 def _asked(core: Core, credential: Credential) -> StatusContext:
     """Renew the token if it must be, and show it to the service."""
-    from click_auth.identification import identified  # noqa: PLC0415 - pydantic, when online
+    from click_auth.identification import identified  # noqa: PLC0415 - HTTP, when online
 
     bundle: TokenBundle | None = None
     state: State = "ok"

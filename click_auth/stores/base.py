@@ -83,7 +83,7 @@ class TokenStore(ABC):
         record = self.record(ref)
         return None if record is None else record.account
 
-    def lock(self, ref: str) -> contextlib.AbstractContextManager[None]:
+    def lock(self, ref: str) -> contextlib.AbstractContextManager[object]:
         """Return the lock under which the credential of one account is changed.
 
         The default is a lock file in `folder`, shared by every process that uses it.

@@ -66,8 +66,7 @@ class Entries(Mapping[str, Record]):
 
     def accounts(self) -> list[Account]:
         """Return whose records can be used: cheaper than a look at each of them."""
-        found = (self._account(key) for key in self._texts)
-        return [account for account in found if account is not None]
+        return [found for key in self._texts if (found := self._account(key)) is not None]
 
     def texts(self) -> Mapping[str, bytes]:
         """Return what is written: each record sealed, and what is bad as it was read."""

@@ -7,6 +7,8 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 from click_auth.errors import StorageUnavailable
+from click_auth.keys import refresh_slot_name
+from click_auth.records import PLAINTEXT
 from click_auth.stores.layout import find_record, framed
 
 if TYPE_CHECKING:
@@ -59,7 +61,7 @@ class Records(ABC):
         """Put *content* in place of what is there, which is not to be lost if it is damaged."""
 
     @abstractmethod
-    def alone(self) -> contextlib.AbstractContextManager[None]:
+    def alone(self) -> contextlib.AbstractContextManager[object]:
         """Return a block within which nobody else writes. Blocks while somebody does."""
 
     @abstractmethod
@@ -203,3 +205,10 @@ def is_same_credential(current: Record | None, expected: Record) -> bool:
         (current.generation, current.access_token_obtained_at)
         == (expected.generation, expected.access_token_obtained_at)
     )
+
+
+def owns(record: Record | None, slot: str) -> bool:
+    """Return whether *slot*, one of those of its account, holds a secret of *record*."""
+    if record is None or record.storage == PLAINTEXT:
+        return False
+    return record.has_refresh_token is not False or slot != refresh_slot_name(record.key)

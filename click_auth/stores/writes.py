@@ -17,7 +17,7 @@ from click_auth.keys import refresh_slot_name, slot_name
 from click_auth.records import CUSTOM, PLAINTEXT, SYSTEM, Record
 from click_auth.stores import removal
 from click_auth.stores.base import Superseded
-from click_auth.stores.records import is_same_credential
+from click_auth.stores.records import is_same_credential, owns
 from click_auth.tokens import to_posix
 
 if TYPE_CHECKING:
@@ -184,7 +184,7 @@ class Write:
         with contextlib.suppress(StorageUnavailable):
             current = self._store.records.find(key)
             for written in reversed(self._written):
-                is_owned = _owns(current, written.slot)
+                is_owned = owns(current, written.slot)
                 self._take_back(written, written.before if is_owned else None)
 
     def _take_back(self, written: _Written, before: str | None) -> None:
@@ -240,12 +240,6 @@ def _commit(
         draft.unmark_removed(key)
     elif may_be_in_slots:
         draft.mark_removed(key)
-
-
-def _owns(record: Record | None, slot: str) -> bool:
-    if record is None or record.storage == PLAINTEXT:
-        return False
-    return record.has_refresh_token is not False or slot != refresh_slot_name(record.key)
 
 
 def _refuse_superseded(current: Record | None, expected: Record) -> None:
