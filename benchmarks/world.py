@@ -12,7 +12,7 @@ from pathlib import Path
 
 import httpx
 
-from click_auth.identity import Identity
+from click_auth.account import Account
 from click_auth.stores.record_file import RecordFile
 from click_auth.testing import AuthorizationServer
 from integration.secret_service import secret_service
@@ -91,7 +91,7 @@ def crowd(world: World, accounts: int = MANY_ACCOUNTS) -> None:
         for key in [key for key in draft.records if key != record.key]:
             draft.records.discard(key)
         for number in range(accounts - 1):
-            other = Identity(f"{record.key}-{number}", f"{record.key}-{number}@todo.example")
+            other = Account(f"{record.key}-{number}", f"{record.key}-{number}@todo.example")
             draft.records[other.key] = replace(record, account=other)
 
 

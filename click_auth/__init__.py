@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from click_auth._version import __version__ as __version__
 
 if TYPE_CHECKING:
+    from click_auth.account import Account as Account
     from click_auth.auth import Auth as Auth
     from click_auth.commands.accounts import attach_accounts as attach_accounts
     from click_auth.commands.all import attach_all as attach_all
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from click_auth.login.pages import PageContext as PageContext
     from click_auth.migrate import LegacyCredential as LegacyCredential
     from click_auth.migrate import migrate_legacy_auth as migrate_legacy_auth
-    from click_auth.models import Account as Account
     from click_auth.models import UserRecord as UserRecord
     from click_auth.providers.apikey import ApiKeyProvider as ApiKeyProvider
     from click_auth.providers.authorization import AuthorizationRequest as AuthorizationRequest
@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from click_auth.tokens import TokenBundle as TokenBundle
 
 _HOMES = {
+    "account": "Account",
     "auth": "Auth",
     "commands.accounts": "attach_accounts",
     "commands.all": "attach_all",
@@ -68,7 +69,7 @@ _HOMES = {
     "errors": "AuthError LoginFailed NotLoggedIn StorageUnavailable Unreachable UsageError",
     "login.pages": "PageContext",
     "migrate": "LegacyCredential migrate_legacy_auth",
-    "models": "Account UserRecord",
+    "models": "UserRecord",
     "providers.apikey": "ApiKeyProvider",
     "providers.authorization": "AuthorizationRequest AuthorizationResponse",
     "providers.base": "Provider",

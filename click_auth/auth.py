@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import click
     import httpx
 
-    from click_auth.models import Account
+    from click_auth.account import Account
     from click_auth.results import LoginContext, LoginResult, LogoutResult, Report, StoredAccount
     from click_auth.standing import Status
     from click_auth.tokens import TokenBundle
@@ -215,12 +215,11 @@ class Auth(Configured):
         None as well while the environment's token or client applies: nobody knows whose it is.
         """
         from click_auth.chosen import chosen_record, overriding  # noqa: PLC0415 - the edge
-        from click_auth.models import Account  # noqa: PLC0415
 
         asked = self._asked(user, instance)
         with self.hinting(), suppress(NotLoggedIn):
             if overriding(self.core, *asked) is None:
-                return Account.of(chosen_record(self.core, *asked).account)
+                return chosen_record(self.core, *asked).account
         return None
 
     def accounts(self) -> Sequence[StoredAccount]:
@@ -230,14 +229,12 @@ class Auth(Configured):
 
     def use(self, ref: str) -> Account:
         """Make the account *ref* the default one, and return it."""
-        from click_auth.models import Account  # noqa: PLC0415
-
         with self.hinting():
             record = self.store.record(ref)
             if record is None:
                 raise UsageError(f"There is no account {ref!r} here.")
             self.store.set_default(record.key)
-            return Account.of(record.account)
+            return record.account
 
     def remove(self, ref: str) -> LogoutResult:
         """Log the account *ref* out."""

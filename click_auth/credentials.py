@@ -10,11 +10,11 @@ import threading
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
+from click_auth.account import Account
 from click_auth.binding import check_usable
 from click_auth.chosen import chosen_record, existing_record, overriding
 from click_auth.defaults import DEFAULT_MIN_TTL
 from click_auth.errors import NotLoggedIn
-from click_auth.identity import Identity
 from click_auth.records import Record
 from click_auth.stores.held import Held, find_held
 from click_auth.tokens import Rejected, TokenBundle, is_fresh, to_posix
@@ -45,7 +45,7 @@ class Credential(ABC):
     """A token for one service, kept fresh. Thread-safe."""
 
     source: str
-    identity: Identity | None = None
+    account: Account | None = None
     whose: str = "the new credential"
     """What a person is told was refused."""
     way_out: tuple[str, ...] = ()
@@ -158,7 +158,7 @@ class StoredCredential(Renewable):
     def __init__(self, core: Core, record: Record, stamp: object) -> None:
         super().__init__(core, record.instance)
         self.source: str = record.storage
-        self.identity: Identity | None = record.account
+        self.account: Account | None = record.account
         self.whose: str = f"the credential of {record.account.name}"
         self.record: Record = record
         self._first_read: Record | None = record  # read by whoever chose it, after that stamp
@@ -230,7 +230,7 @@ class ClientCredentials(Renewable):
         obtained_at = self._core.clock()
         bundle = self.provider.client_credentials(*self._client)
         record = Record(
-            Identity(self._client[0]),
+            Account(self._client[0]),
             access_token_expires_at=to_posix(bundle.expires_at),
             access_token_obtained_at=obtained_at,
         )

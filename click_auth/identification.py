@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from click_auth import voice
+from click_auth.account import Account, account_from
 from click_auth.api_client import client_for, why
 from click_auth.errors import LoginFailed
-from click_auth.models import account_from
 from click_auth.providers.identity import nobody
 from click_auth.quiet import silenced
 from click_auth.stores.layout import json_bytes
@@ -16,7 +17,6 @@ from click_auth.stores.layout import json_bytes
 if TYPE_CHECKING:
     from click_auth.core import Core
     from click_auth.credentials import Credential
-    from click_auth.models import Account
 
 
 MOST_BYTES = 64 * 1024
@@ -65,7 +65,7 @@ def _bounded(account: Account) -> Account:
     """Leave out what else a service says of somebody where it is more than anybody looks at."""
     if len(json_bytes(account.to_json())) <= MOST_BYTES:
         return account
-    bare = account_from({name: getattr(account, name) for name in ("id", "label", "instance")})
+    bare = replace(account, extra={})
     if len(json_bytes(bare.to_json())) > MOST_BYTES:
         raise ValueError("id: it is too long")
     voice.current().warn("The service says very much of this account: only id and label are kept.")

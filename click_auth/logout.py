@@ -37,7 +37,7 @@ def log_out(
 
 def log_out_everybody(core: Core, *, revoke: bool = True) -> LogoutResult:
     """Log every account out."""
-    records = [core.store.record_of(identity.key) for identity in core.store.listing()[0]]
+    records = [core.store.record_of(each.key) for each in core.store.listing()[0]]
     results = [_forgotten(core, record, revoke=revoke) for record in records if record is not None]
     results += [_forgotten_damaged(core, key) for key in core.store.damaged()]
     answers = [result.revoked for result in results if result.revoked is not None]

@@ -23,9 +23,9 @@ from click_auth.tokens import TokenBundle, to_posix
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from click_auth.account import Account
     from click_auth.configured import Configured
     from click_auth.core import Core
-    from click_auth.identity import Identity
 
 logger: logging.Logger = logging.getLogger("click_auth")
 
@@ -104,10 +104,10 @@ class _Migration:
 
     def _inserted(self, bundle: TokenBundle) -> str | None:
         """Insert the old credential where no record is, together with the marker."""
-        identity = self._identity_of(bundle)
-        binding = self.core.provider(identity.instance).binding
+        account = self._account_of(bundle)
+        binding = self.core.provider(account.instance).binding
         record = Record(
-            identity,
+            account,
             access_token_expires_at=to_posix(bundle.expires_at),
             refresh_token_expires_at=to_posix(bundle.refresh_expires_at),
             has_refresh_token=None,
@@ -122,10 +122,10 @@ class _Migration:
         is_new = self.core.store.insert_migrated(record, self.legacy.name, marker)
         return record.key if is_new else None
 
-    def _identity_of(self, bundle: TokenBundle) -> Identity:
+    def _account_of(self, bundle: TokenBundle) -> Account:
         instance = self.core.instance(None)
         try:
-            return identified(self.core, FixedToken(self.core, instance, bundle), instance).identity
+            return identified(self.core, FixedToken(self.core, instance, bundle), instance)
         except (LoginFailed, Unreachable) as error:
             message = f"the service did not say whose the old credential is: {error.message}"
             raise Unreachable(message) from None

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
-from click_auth.identity import Identity
+from click_auth.account import Account
 from click_auth.tokens import TokenBundle, from_posix
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class Record:
     `unknown` are the fields of a later version, kept through every rewrite.
     """
 
-    account: Identity
+    account: Account
     generation: int = 1
     access_token_expires_at: float | None = None
     refresh_token_expires_at: float | None = None
@@ -63,9 +63,7 @@ class Record:
 
     def renamed(self, label: str | None) -> Record:
         """Return this record with another label for its account, itself where that is None."""
-        who = self.account
-        account = who if label is None else Identity(who.id, label, who.instance, who.extra)
-        return replace(self, account=account)
+        return self if label is None else replace(self, account=replace(self.account, label=label))
 
     def bundle(self, token: str, refresh_token: str | None = None) -> TokenBundle:
         """Return the tokens that belong to this record, with what it knows of them."""
@@ -88,7 +86,7 @@ class Record:
     def from_json(cls, stored: Mapping[str, Any]) -> Record:
         """Return the record that `to_json` wrote; the fields are already trusted."""
         known = {name: stored[name] for name in _OWN_FIELDS if name in stored}
-        known["account"] = Identity.from_json(stored["account"])
+        known["account"] = Account.from_json(stored["account"])
         if known.get("scopes") is not None:
             known["scopes"] = tuple(known["scopes"])
         unknown = {name: value for name, value in stored.items() if name not in FIELDS}

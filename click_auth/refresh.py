@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from click_auth.records import Record
     from click_auth.stores.records import Reserve
 
-    LockOf = Callable[[str], AbstractContextManager[None]]
+    LockOf = Callable[[str], AbstractContextManager[object]]
 
 _LOST = "The next one may have to log in again."
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from click_auth.standing import AccountField, account_json
 from click_auth.tokens import rfc3339, to_posix
 
 if TYPE_CHECKING:
-    from click_auth.models import Account
+    from click_auth.account import Account
     from click_auth.tokens import TokenBundle
 
 Verdict = Literal["ok", "warn", "fail"]
@@ -19,26 +18,30 @@ Verdict = Literal["ok", "warn", "fail"]
 class StoredAccount:
     """One account of `Auth.accounts()`; `default` says whether it is the default one."""
 
-    account: Account = AccountField()  # type: ignore[assignment]
+    account: Account
     default: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """Return `{"account", "default"}`."""
-        return {"account": account_json(self), "default": self.default}
+        return {"account": self.account.to_json(), "default": self.default}
 
 
 @dataclass(frozen=True)
 class LoginResult:
     """A login that was stored. `missing_scopes` were asked for and not granted."""
 
-    account: Account = AccountField()  # type: ignore[assignment]
+    account: Account
     stored_in: str = "system"
     default: bool = True
     missing_scopes: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return `{"account", "stored_in", "default"}`."""
-        return {"account": account_json(self), "stored_in": self.stored_in, "default": self.default}
+        return {
+            "account": self.account.to_json(),
+            "stored_in": self.stored_in,
+            "default": self.default,
+        }
 
 
 @dataclass(frozen=True)
@@ -100,14 +103,14 @@ class MigrationResult:
 class LoginContext:
     """What `on_login` receives before anything is stored; raising refuses the login."""
 
-    account: Account = AccountField()  # type: ignore[assignment]
+    account: Account
     bundle: TokenBundle = field(repr=False, kw_only=True)
     result: LoginResult | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Return the identity and the grant's facts, and no token."""
+        """Return the account and the grant's facts, and no token."""
         return {
-            "account": account_json(self),
+            "account": self.account.to_json(),
             "scopes": None if self.bundle.scopes is None else list(self.bundle.scopes),
             "expires_at": rfc3339(to_posix(self.bundle.expires_at)),
         }

@@ -8,14 +8,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from click_auth.identity import Identity, identity_of
 from click_auth.tokens import rfc3339, to_posix
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from click_auth.models import Account
+    from click_auth.account import Account
     from click_auth.tokens import TokenBundle
 
 State = Literal["ok", "none", "expired", "invalid", "unreachable", "locked"]
@@ -30,38 +29,6 @@ EXIT_CODES: Mapping[State, int] = {
 }
 
 
-class AccountField:
-    """A dataclass field that may be set to an `Identity` and always reads as an `Account`."""
-
-    def __set_name__(self, owner: type, name: str) -> None:
-        self._name = name
-
-    def __get__(self, instance: object, owner: type | None = None) -> Account | None:
-        if instance is None:  # dataclasses ask the class for a default: there is none
-            raise AttributeError(self._name)
-        value = instance.__dict__[self._name]
-        if isinstance(value, Identity):
-            from click_auth.models import Account  # noqa: PLC0415 - the point of this class
-
-            value = instance.__dict__[self._name] = Account.of(value)
-        return value  # type: ignore[no-any-return]
-
-    def __set__(self, instance: object, value: Identity | Account | None) -> None:
-        instance.__dict__[self._name] = value
-
-
-def light(owner: object, name: str) -> Identity | None:
-    """Return the `AccountField` *name* of *owner* in its light form; loads nothing."""
-    account = owner.__dict__[name]
-    return None if account is None else identity_of(account)
-
-
-def account_json(owner: object) -> dict[str, Any] | None:
-    """Return the `account` of a result as JSON, without loading pydantic for it."""
-    identity = light(owner, "account")
-    return None if identity is None else identity.to_json()
-
-
 @dataclass(frozen=True)
 class Status:
     """Who is logged in and how well. `reason` is a sentence for a person, or None.
@@ -71,7 +38,7 @@ class Status:
     """
 
     state: State
-    account: Account | None = AccountField()  # type: ignore[assignment]
+    account: Account | None
     default: bool = False
     source: str | None = None
     expires_at: datetime | None = None
@@ -88,7 +55,7 @@ class Status:
         """Return the object of `status --json`."""
         return {
             "state": self.state,
-            "account": account_json(self),
+            "account": None if self.account is None else self.account.to_json(),
             "default": self.default,
             "source": self.source,
             "expires_at": rfc3339(to_posix(self.expires_at)),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from click_auth.binding import check_usable
 from click_auth.credentials import StoredCredential, applying
@@ -22,7 +22,6 @@ from click_auth.tokens import from_posix, is_fresh
 if TYPE_CHECKING:
     from click_auth.core import Core
     from click_auth.credentials import Credential
-    from click_auth.models import Account
     from click_auth.records import Record
     from click_auth.tokens import TokenBundle
 
@@ -47,7 +46,7 @@ def look(
 
 def look_at_all(core: Core, *, offline: bool = False) -> list[StatusContext]:
     """Return the status of every stored account."""
-    return [look(core, identity.key, offline=offline) for identity in core.store.listing()[0]]
+    return [look(core, each.key, offline=offline) for each in core.store.listing()[0]]
 
 
 def _recorded(core: Core, credential: Credential) -> Status:
@@ -62,7 +61,7 @@ def _recorded(core: Core, credential: Credential) -> Status:
         valid, refreshable, reason = False, False, error.message
     return Status(
         "ok" if valid or refreshable else "expired",
-        cast("Account", record.account),  # the field makes one of it
+        record.account,
         default=core.store.default() == record.key,
         source=record.storage,
         expires_at=from_posix(record.access_token_expires_at),
@@ -84,7 +83,7 @@ def _refreshable(core: Core, record: Record) -> tuple[bool, str | None]:
 
 def _asked(core: Core, credential: Credential) -> StatusContext:
     """Renew the token if it must be, and show it to the service."""
-    from click_auth.identification import identified  # noqa: PLC0415 - pydantic, when online
+    from click_auth.identification import identified  # noqa: PLC0415 - HTTP, when online
 
     bundle: TokenBundle | None = None
     state: State = "ok"

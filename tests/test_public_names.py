@@ -11,7 +11,7 @@ import pytest
 
 import click_auth
 from click_auth import errors
-from click_auth.identity import Identity
+from click_auth.account import Account
 from click_auth.models import UserRecord
 from click_auth.records import FIELDS, Record
 
@@ -100,7 +100,7 @@ def test_sx_01_models_and_bundles_show_no_secret() -> None:
     record = UserRecord(
         account=account, fallback_token="s3cret-a", fallback_refresh_token="s3cret-r"
     )
-    light = Record(Identity("ada"), fallback_token="s3cret-a", unknown={"x": "s3cret"})
+    light = Record(Account("ada"), fallback_token="s3cret-a", unknown={"x": "s3cret"})
     context = click_auth.LoginContext(account, bundle=bundle)
     request = click_auth.LoginRequest(token="s3cret")
     for thing in (bundle, record, light, context, request):

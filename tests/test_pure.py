@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from click_auth import pkce
-from click_auth.identity import Identity
+from click_auth.account import Account
 from click_auth.keys import account_key, folder_name, refresh_slot_name, slot_name
 from click_auth.records import Record
 from click_auth.text import inert
@@ -84,7 +84,7 @@ def test_ti_07_markup_is_printed_literally() -> None:
 def record(expires_at: float | None, obtained_at: float | None = 1000.0) -> Record:
     """Return a record with these times."""
     return Record(
-        Identity("ada"), access_token_expires_at=expires_at, access_token_obtained_at=obtained_at
+        Account("ada"), access_token_expires_at=expires_at, access_token_obtained_at=obtained_at
     )
 
 

@@ -14,9 +14,9 @@ from click_auth.errors import NO_ACCOUNT_SELECTED, UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from click_auth.account import Account
     from click_auth.auth import Auth
     from click_auth.commands.output import Human, Json
-    from click_auth.identity import Identity
 
 
 def attach_accounts(
@@ -49,15 +49,15 @@ def attach_accounts(
 def _fill(auth: Auth, group: click.Group) -> None:
     def list_accounts(output: Human | Json, **_: Any) -> None:
         """List the accounts that are stored."""
-        identities, default = auth.core.store.listing()
-        rows = [{"account": each.to_json(), "default": each.key == default} for each in identities]
-        text = "\n".join(_line(each, is_default=each.key == default) for each in identities)
+        accounts, default = auth.core.store.listing()
+        rows = [{"account": each.to_json(), "default": each.key == default} for each in accounts]
+        text = "\n".join(_line(each, is_default=each.key == default) for each in accounts)
         nobody = f"No accounts. Run `{auth.login_path.line(auth.app_name)}`."
         output.result(lambda: {"accounts": rows, "default": default}, text or nobody, rows)
 
     def use(output: Human | Json, *, ref: str, **_: Any) -> None:
         """Make an account the default one."""
-        account = auth.use(ref).identity
+        account = auth.use(ref)
         output.done(f"{account.title} is now the default account.")
         output.result(lambda: {"account": account.to_json()}, None)
 
@@ -90,8 +90,8 @@ def _fill(auth: Auth, group: click.Group) -> None:
     attach(auth, "remove", remove, [ref, no_revoke_option()])(group)
 
 
-def _line(identity: Identity, *, is_default: bool) -> str:
+def _line(account: Account, *, is_default: bool) -> str:
     """Return what `list` prints of an account: the default one is marked."""
     mark = click.style("*", fg="green") if is_default else " "
-    where = f"  on {identity.instance}" if identity.instance else ""
-    return f"{mark} {identity.title}{where}" + ("  (default)" if is_default else "")
+    where = f"  on {account.instance}" if account.instance else ""
+    return f"{mark} {account.title}{where}" + ("  (default)" if is_default else "")

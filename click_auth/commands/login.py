@@ -143,12 +143,12 @@ def _log_in(
 
 
 def _told(result: LoginResult) -> str:
-    identity = result.account.identity
-    where = f" on {inert(identity.instance)}" if identity.instance else ""
+    account = result.account
+    where = f" on {inert(account.instance)}" if account.instance else ""
     place = {"system": "the system keyring", "plaintext": "a file, in plain text"}
     kept = place.get(result.stored_in)
     stored = f" The credential is kept in {kept}." if kept else ""
-    who = f"{click.style('Logged in', fg='green')} as {identity.title}{where}"
+    who = f"{click.style('Logged in', fg='green')} as {account.title}{where}"
     return f"{who}, now the default account.{stored}"
 
 

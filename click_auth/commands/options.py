@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     from click.shell_completion import CompletionItem
 
+    from click_auth.account import Account
     from click_auth.auth import Auth
-    from click_auth.identity import Identity
 
 
 def account_options(auth: Auth, *, with_all: str | None = None) -> list[click.Parameter]:
@@ -89,7 +89,7 @@ def user_option(auth: Auth) -> Callable[[Any], Any]:
     return decorate
 
 
-def _stored(auth: Auth) -> Sequence[Identity]:
+def _stored(auth: Auth) -> Sequence[Account]:
     """Return whom completion can name; never fails, never says a word or asks for a secret."""
     with contextlib.redirect_stderr(None), contextlib.suppress(Exception):
         return auth.core.store.listing()[0]
@@ -106,7 +106,7 @@ def _completing_accounts(auth: Auth) -> Any:
     return complete
 
 
-def _begins(account: Identity, incomplete: str) -> bool:
+def _begins(account: Account, incomplete: str) -> bool:
     """Whether a key, an id or a label begins so."""
     label = (account.label or "").casefold()
     return (account.key.startswith(incomplete) or account.id.startswith(incomplete)) or (

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from click_auth.errors import AuthError
-from click_auth.standing import light
 from click_auth.status import look, look_at_all
 from click_auth.text import inert
 from click_auth.tokens import local_time, to_posix
@@ -108,21 +107,20 @@ def _described(auth: Auth, context: StatusContext) -> str:
 
 
 def _headline(status: Status) -> str:
-    identity = light(status, "account")
-    who = identity.title if identity is not None else "Token from " + _SOURCES[status.source or ""]
+    account = status.account
+    who = "Token from " + _SOURCES[status.source or ""] if account is None else account.title
     state = click.style(status.state, fg=_COLORS.get(status.state, "red"), bold=True)
     return f"{click.style(who, bold=True)}  {state}" + ("  (default)" if status.default else "")
 
 
 def _facts(auth: Auth, context: StatusContext) -> list[tuple[str, str]]:
-    status = context.status
+    status, account = context.status, context.status.account
     facts = []
-    identity = light(status, "account")
-    if identity is not None and identity.instance is not None:
-        facts.append(("Instance", inert(identity.instance)))
+    if account is not None and account.instance is not None:
+        facts.append(("Instance", inert(account.instance)))
     if status.expires_at is not None:
         facts.append(("Token", _remaining(status.expires_at)))
-    if identity is not None:
+    if account is not None:
         renewed = "renews itself" if status.refreshable else "ends when its token does"
         facts.append(("Session", "over" if status.state == "expired" else renewed))
     if status.scopes is not None:

@@ -71,5 +71,5 @@ def _as_json(credential: Credential, bundle: TokenBundle) -> dict[str, Any]:
         "access_token": bundle.access_token,
         "token_type": bundle.token_type,
         "expires_at": rfc3339(to_posix(bundle.expires_at)),
-        "account": None if credential.identity is None else credential.identity.to_json(),
+        "account": None if credential.account is None else credential.account.to_json(),
     }

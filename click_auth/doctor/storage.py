@@ -51,8 +51,8 @@ def records_of(core: Core) -> tuple[list[Record], str | None]:
     if isinstance(store, RecordedTokenStore):
         document = store.records.document()
         return list(document.records.values()), document.default
-    identities, default = store.listing()
-    return [Record(each, storage=CUSTOM) for each in identities], default
+    accounts, default = store.listing()
+    return [Record(each, storage=CUSTOM) for each in accounts], default
 
 
 def folder(core: Core) -> Iterator[Check]:
@@ -87,7 +87,7 @@ def record_file(core: Core) -> Iterator[Check]:
         yield _private("record file", f"accounts: {len(document.records)}", source, path, "600")
     else:
         yield Check("record file", "not there yet", source)
-    for key, reason in list(document.bad.items())[:_MOST_LISTED]:
+    for key, reason in list(document.records.bad.items())[:_MOST_LISTED]:
         hint = "Log in to that account again to replace it."
         yield Check("bad record", f"{inert(key, 80)}: {reason}", source, "fail", hint)
     for aside in sorted(path.parent.glob(f"{FILE_NAME}.broken-*"))[-_MOST_LISTED:]:

@@ -21,9 +21,8 @@ from click_auth.stores.selection import matching
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from click_auth.account import Account
     from click_auth.core import Core
-    from click_auth.identity import Identity
-    from click_auth.models import Account
     from click_auth.providers.base import Provider
     from click_auth.records import Record
     from click_auth.stores.base import TokenStore
@@ -87,7 +86,7 @@ class Login:
                 account = self._account_of(bundle)
                 self._refuse_strangers(account, bundle)
                 stored_in = self._stored(account, bundle)
-                who = account.identity.title
+                who = account.title
                 ui.finish(success=True, message=f"{settings.app_name} is logged in as {who}.")
         wanted = self.request.scopes
         granted = wanted if bundle.scopes is None else bundle.scopes
@@ -106,7 +105,7 @@ class Login:
         asked = self.request.user
         if asked is not None and account.id != DEFAULT_ID and not self._is_meant(account, asked):
             self._withdraw(account, bundle)
-            message = f"{account.identity.name} logged in, not {asked}. Nothing was stored."
+            message = f"{account.name} logged in, not {asked}. Nothing was stored."
             hint = "Log out in the browser, or use a private window, and try again."
             raise LoginFailed(message, hints=[hint])
         if self.on_login is None:
@@ -122,11 +121,11 @@ class Login:
 
         A label is what somebody calls themselves: it must not open the account of another.
         """
-        stored: Sequence[Identity] = ()
+        stored: Sequence[Account] = ()
         with suppress(StorageUnavailable):  # a login repairs what is damaged
             stored = self.store.listing()[0]
         here = [each for each in stored if each.instance == self.request.instance]
-        meant = matching(here, asked) or matching([account.identity], asked)
+        meant = matching(here, asked) or matching([account], asked)
         return account.key in [each.key for each in meant]
 
     def _withdraw(self, account: Account, bundle: TokenBundle) -> None:

@@ -11,7 +11,6 @@ import contextlib
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
-from click_auth.identity import identity_of
 from click_auth.providers.base import Binding
 from click_auth.records import CUSTOM, Record
 from click_auth.stores.records import Reserve
@@ -22,8 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from click_auth.identity import Identity
-    from click_auth.models import Account
+    from click_auth.account import Account
     from click_auth.providers.surroundings import Registrations
     from click_auth.results import StoredAccount
 
@@ -82,12 +80,10 @@ class TokenStore(ABC):
 
     def active_account(self, ref: str | None = None) -> Account | None:
         """Return the account that *ref* means, or None where nothing is stored."""
-        from click_auth.models import Account  # noqa: PLC0415 - pydantic, for those who keep it
-
         record = self.record(ref)
-        return None if record is None else Account.of(record.account)
+        return None if record is None else record.account
 
-    def lock(self, ref: str) -> contextlib.AbstractContextManager[None]:
+    def lock(self, ref: str) -> contextlib.AbstractContextManager[object]:
         """Return the lock under which the credential of one account is changed.
 
         The default is a lock file in `folder`, shared by every process that uses it.
@@ -116,11 +112,11 @@ class TokenStore(ABC):
 
         return outlast_others(self.lock_folder, key, deadline)
 
-    def listing(self) -> tuple[Sequence[Identity], str | None]:
-        """Return who is stored, in the light form, and the default account's key."""
+    def listing(self) -> tuple[Sequence[Account], str | None]:
+        """Return the accounts that are stored and the default account's key."""
         stored = self.accounts()
         default = next((each.account.key for each in stored if each.default), None)
-        return [identity_of(each.account) for each in stored], default
+        return [each.account for each in stored], default
 
     def default(self) -> str | None:
         """Return the key of the default account."""
@@ -139,8 +135,8 @@ class TokenStore(ABC):
 
         Raises `UsageError` as `select` does.
         """
-        identities, default = self.listing()
-        chosen = select(identities, ref, default=default, instance=instance)
+        accounts, default = self.listing()
+        chosen = select(accounts, ref, default=default, instance=instance)
         if chosen is None:
             return None
         knows_of_refresh = type(self).active_bundle is not TokenStore.active_bundle
@@ -148,7 +144,7 @@ class TokenStore(ABC):
 
     def record_of(self, key: str) -> Record | None:
         """Return the record of exactly this account, None where it is not stored."""
-        if all(identity.key != key for identity in self.listing()[0]):
+        if all(each.key != key for each in self.listing()[0]):
             return None
         return self.record(key)
 
@@ -208,7 +204,7 @@ class TokenStore(ABC):
         """
         self.set_bundle(account, bundle, promote_default=True)
         expires_at = to_posix(bundle.expires_at)
-        return _custom(identity_of(account), access_token_expires_at=expires_at)
+        return _custom(account, access_token_expires_at=expires_at)
 
     def rotate(
         self, expected: Record, bundle: TokenBundle, reserve: Reserve | None = None
@@ -218,11 +214,9 @@ class TokenStore(ABC):
         The account is as *expected* names it now. What cannot be stored is kept in *reserve*.
         Raises `Superseded` when the stored record is not *expected* any more.
         """
-        from click_auth.models import Account  # noqa: PLC0415 - pydantic, when needed
-
         if self.active_account(expected.key) is None:
             raise Superseded
-        self.set_bundle(Account.of(expected.account), bundle)
+        self.set_bundle(expected.account, bundle)
         expires_at = to_posix(bundle.expires_at)
         return _custom(expected.account, access_token_expires_at=expires_at)
 
@@ -246,12 +240,10 @@ class TokenStore(ABC):
 
         Return whether it was inserted. *record* carries its tokens as fallback tokens.
         """
-        if any(identity.key == record.key for identity in self.listing()[0]):
+        if any(each.key == record.key for each in self.listing()[0]):
             return False
-        from click_auth.models import Account  # noqa: PLC0415 - pydantic, when needed
-
         bundle = TokenBundle(record.fallback_token or "", record.fallback_refresh_token)
-        self.set_bundle(Account.of(record.account), bundle, promote_default=True)
+        self.set_bundle(record.account, bundle, promote_default=True)
         return True
 
     def stamp(self) -> object:
@@ -259,5 +251,5 @@ class TokenStore(ABC):
         return None
 
 
-def _custom(identity: Identity, **known: Any) -> Record:
-    return Record(identity, generation=0, storage=CUSTOM, **known)
+def _custom(account: Account, **known: Any) -> Record:
+    return Record(account, generation=0, storage=CUSTOM, **known)

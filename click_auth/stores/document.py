@@ -25,7 +25,7 @@ from click_auth.stores.layout import (
 )
 
 if TYPE_CHECKING:
-    from click_auth.identity import Identity
+    from click_auth.account import Account
 
 
 class Damaged(Exception):
@@ -49,7 +49,7 @@ class Entries(Mapping[str, Record]):
         self._texts = dict(texts)
         self._unsealed = unsealed
         self._records: dict[str, Record] = {}
-        self._identities: dict[str, Identity] = {}
+        self._accounts: dict[str, Account] = {}
         self._bad: dict[str, str] = {}
         self.changed: bool = False
 
@@ -61,13 +61,12 @@ class Entries(Mapping[str, Record]):
     def reason(self, key: str) -> str | None:
         """Return why the record of *key* cannot be used, None where it can or there is none."""
         if key in self._texts:
-            self._identity(key)
+            self._account(key)
         return self._bad.get(key)
 
-    def identities(self) -> list[Identity]:
+    def accounts(self) -> list[Account]:
         """Return whose records can be used: cheaper than a look at each of them."""
-        found = (self._identity(key) for key in self._texts)
-        return [identity for identity in found if identity is not None]
+        return [found for key in self._texts if (found := self._account(key)) is not None]
 
     def texts(self) -> Mapping[str, bytes]:
         """Return what is written: each record sealed, and what is bad as it was read."""
@@ -107,16 +106,16 @@ class Entries(Mapping[str, Record]):
     def __len__(self) -> int:
         return sum(1 for _ in self)
 
-    def _identity(self, key: str) -> Identity | None:
+    def _account(self, key: str) -> Account | None:
         if (record := self._records.get(key)) is not None:
             return record.account
-        if key not in self._identities:
-            identity = opened_account(key, self._texts[key])
-            if identity is None:
+        if key not in self._accounts:
+            account = opened_account(key, self._texts[key])
+            if account is None:
                 record = self.get(key)
                 return None if record is None else record.account
-            self._identities[key] = identity
-        return self._identities[key]
+            self._accounts[key] = account
+        return self._accounts[key]
 
 
 class _BadRecord(ValueError):
@@ -152,11 +151,6 @@ class Document:
     migrations: dict[str, Any] = field(default_factory=dict)
     clients: dict[str, Any] = field(default_factory=dict)
     unknown: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def bad(self) -> Mapping[str, str]:
-        """Why which records cannot be used, by key."""
-        return self.records.bad
 
     def mark_removed(self, key: str) -> None:
         """Note that secrets of *key* may lie in the keyring and are to be deleted."""

@@ -16,7 +16,7 @@ import json
 from binascii import crc32  # zlib's, without loading zlib
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from click_auth.identity import Identity
+from click_auth.account import Account
 from click_auth.records import FIELDS, Record
 
 if TYPE_CHECKING:
@@ -78,15 +78,15 @@ def opened(key: str, text: bytes) -> Record | None:
     return record if record.key == key else None
 
 
-def opened_account(key: str, text: bytes) -> Identity | None:
+def opened_account(key: str, text: bytes) -> Account | None:
     """Return whose record *text* is, without parsing the rest; None where the seal is broken."""
     if not (text.startswith(_ACCOUNT) and is_sealed(key, text)):
         return None
     try:
-        identity = Identity.from_json(_decoder.raw_decode(text.decode(), len(_ACCOUNT))[0])
+        account = Account.from_json(_decoder.raw_decode(text.decode(), len(_ACCOUNT))[0])
     except UNREADABLE:
         return None
-    return identity if identity.key == key else None
+    return account if account.key == key else None
 
 
 def _seal(key: str, text: bytes) -> bytes:

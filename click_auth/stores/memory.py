@@ -12,7 +12,7 @@ from click_auth.stores.recorded import RecordedTokenStore
 from click_auth.stores.records import Records
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
 
 class MemoryTokenStore(RecordedTokenStore):
@@ -28,9 +28,9 @@ class MemoryTokenStore(RecordedTokenStore):
         """The tokens."""
         return self._vault
 
-    def lock(self, ref: str) -> contextlib.AbstractContextManager[None]:
+    def lock(self, ref: str) -> threading.Lock:
         """Return this process's lock of one account."""
-        return _held(self._locks.setdefault(ref, threading.Lock()))
+        return self._locks.setdefault(ref, threading.Lock())
 
 
 class MemoryVault:
@@ -90,9 +90,9 @@ class MemoryRecords(Records):
         self._content = content
         self._writes += 1
 
-    def alone(self) -> contextlib.AbstractContextManager[None]:
+    def alone(self) -> threading.Lock:
         """Hold this process's lock."""
-        return _held(self._lock)
+        return self._lock
 
     def check_writable(self) -> None:
         """Memory is always writable."""
@@ -100,9 +100,3 @@ class MemoryRecords(Records):
     def stamp(self) -> object:
         """Return how often something was written."""
         return self._writes
-
-
-@contextlib.contextmanager
-def _held(lock: threading.Lock) -> Iterator[None]:
-    with lock:
-        yield

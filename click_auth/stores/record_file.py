@@ -19,7 +19,7 @@ from click_auth.stores.files import (
     resolved,
     sweep_leftovers,
 )
-from click_auth.stores.records import DamagedRecords, Records, Reserve, damaged_records
+from click_auth.stores.records import DamagedRecords, Records, Reserve
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -67,7 +67,7 @@ class RecordFile(Records):
         try:
             return read_private(self._name) or b""
         except TooLarge as finding:
-            raise damaged_records(finding.message) from None
+            raise DamagedRecords(finding.message) from None
 
     def replace(self, content: bytes, *, is_damaged: bool) -> None:
         """Put *content* in place of the file, which is kept aside, loudly, if it is damaged."""

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from click_auth import voice
 from click_auth.errors import ACCOUNT_NOT_FOUND, NotLoggedIn, StorageUnavailable, UsageError
-from click_auth.identity import identity_of
 from click_auth.keys import refresh_slot_name, slot_name
 from click_auth.records import PLAINTEXT, SYSTEM
 from click_auth.stores.base import UNBOUND, TokenStore
@@ -22,8 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from contextlib import AbstractContextManager
 
-    from click_auth.identity import Identity
-    from click_auth.models import Account
+    from click_auth.account import Account
     from click_auth.providers.base import Binding
     from click_auth.records import Record
     from click_auth.results import StoredAccount
@@ -65,24 +63,24 @@ class RecordedTokenStore(TokenStore):
         document = self.records.document()
         if ref is not None and (reason := document.records.reason(ref)) is not None:
             raise self.records.damage(ref, reason)
-        identities = document.records.identities()
-        chosen = select(identities, ref, default=document.default, instance=instance)
+        accounts = document.records.accounts()
+        chosen = select(accounts, ref, default=document.default, instance=instance)
         return None if chosen is None else document.records[chosen.key]
 
     def record_of(self, key: str) -> Record | None:
         """Return the record of exactly this account, None where it is not stored."""
         return self.records.find(key)
 
-    def listing(self) -> tuple[Sequence[Identity], str | None]:
-        """Return who is stored, in the light form, and the default account's key."""
+    def listing(self) -> tuple[Sequence[Account], str | None]:
+        """Return the accounts that are stored and the default account's key."""
         document = self.records.document()
-        for key, reason in document.bad.items():
+        for key, reason in document.records.bad.items():
             message = self.records.damage(key, reason).message
             if message not in self._said:
                 self._said.add(message)
                 voice.current().warn(message)
         default = document.default if document.default in document.records else None
-        return document.records.identities(), default
+        return document.records.accounts(), default
 
     def default(self) -> str | None:
         """Return the key of the default account, without a look at any."""
@@ -90,14 +88,14 @@ class RecordedTokenStore(TokenStore):
 
     def damaged(self) -> Sequence[str]:
         """Return the keys of accounts whose records cannot be used."""
-        return tuple(self.records.document().bad)
+        return tuple(self.records.document().records.bad)
 
     def accounts(self) -> Sequence[StoredAccount]:
         """Return the accounts that are stored."""
         from click_auth.results import StoredAccount  # noqa: PLC0415 - for applications only
 
-        identities, default = self.listing()
-        return [StoredAccount(each, default=each.key == default) for each in identities]  # type: ignore[arg-type]
+        accounts, default = self.listing()
+        return [StoredAccount(each, default=each.key == default) for each in accounts]
 
     def active(self, ref: str | None = None) -> str | None:
         """Return the access token of an account, or None where nothing is stored."""
@@ -192,8 +190,7 @@ class RecordedTokenStore(TokenStore):
         """Store a new grant, make its account the default one, and return its record."""
         from click_auth.stores.writes import Write  # noqa: PLC0415 - most commands only read
 
-        identity = identity_of(account)
-        return Write(self).log_in(identity, bundle, binding, promote_default=True)
+        return Write(self).log_in(account, bundle, binding, promote_default=True)
 
     def set(self, account: Account, token: str) -> None:
         """Store the access token of *account*, in place of what is there."""
@@ -205,8 +202,7 @@ class RecordedTokenStore(TokenStore):
         """Store the tokens of *account*, in place of what is there."""
         from click_auth.stores.writes import Write  # noqa: PLC0415 - as above
 
-        identity = identity_of(account)
-        Write(self).log_in(identity, bundle, UNBOUND, promote_default=promote_default)
+        Write(self).log_in(account, bundle, UNBOUND, promote_default=promote_default)
 
     def rotate(
         self, expected: Record, bundle: TokenBundle, reserve: Reserve | None = None
@@ -233,7 +229,7 @@ class RecordedTokenStore(TokenStore):
 
         with self.records.transaction() as draft:
             is_key = ref in draft.records
-            chosen = None if is_key else select(draft.records.identities(), ref)
+            chosen = None if is_key else select(draft.records.accounts(), ref)
             draft.default = ref if chosen is None else chosen.key
         sweep(self, draft.removed)
 
@@ -267,7 +263,7 @@ class RecordedTokenStore(TokenStore):
 
     def insert_migrated(self, record: Record, name: str, state: str) -> bool:
         """Insert a record where its account has none, with the marker of its migration."""
-        return self.records.insert_if_absent(record, promote_default=True, migration=(name, state))
+        return self.records.insert_if_absent(record, (name, state))
 
     def registrations(self) -> StoredRegistrations:
         """Return where dynamically registered clients are kept."""

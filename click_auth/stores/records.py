@@ -7,6 +7,8 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 from click_auth.errors import StorageUnavailable
+from click_auth.keys import refresh_slot_name
+from click_auth.records import PLAINTEXT
 from click_auth.stores.layout import find_record, framed
 
 if TYPE_CHECKING:
@@ -17,8 +19,14 @@ if TYPE_CHECKING:
     from click_auth.stores.document import Document
 
 
+_NEXT_LOGIN = "It is left as it is. The next login keeps it aside and starts anew."
+
+
 class DamagedRecords(StorageUnavailable):
     """The place does not hold what records are: a login may keep it aside and start anew."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, hints=[_NEXT_LOGIN])
 
 
 class Reserve:
@@ -53,7 +61,7 @@ class Records(ABC):
         """Put *content* in place of what is there, which is not to be lost if it is damaged."""
 
     @abstractmethod
-    def alone(self) -> contextlib.AbstractContextManager[None]:
+    def alone(self) -> contextlib.AbstractContextManager[object]:
         """Return a block within which nobody else writes. Blocks while somebody does."""
 
     @abstractmethod
@@ -140,24 +148,18 @@ class Records(ABC):
                 except StorageUnavailable as error:
                     raise error.with_traceback(None) from None  # its frames hold the whole text
 
-    def insert_if_absent(
-        self,
-        record: Record,
-        *,
-        promote_default: bool = False,
-        migration: tuple[str, str] | None = None,
-    ) -> bool:
+    def insert_if_absent(self, record: Record, migration: tuple[str, str] | None = None) -> bool:
         """Insert *record* unless its account has one, be it damaged; return whether it did.
 
-        With *promote_default* it becomes the default account where there is none. *migration* is
-        the name and the new state of a marker, written along with it.
+        It becomes the default account where there is none. *migration* is the name and the new
+        state of a marker, written along with it.
         """
         with self.transaction() as draft:
             key = record.key
             if key in draft.records or draft.records.reason(key) is not None:
                 return False
             draft.records[key] = record
-            if promote_default and draft.default is None:
+            if draft.default is None:
                 draft.default = key
             if migration is not None:
                 draft.migrations.update([migration])
@@ -184,7 +186,7 @@ class Records(ABC):
         try:
             return parse(content)
         except Damaged as finding:
-            raise damaged_records(f"{self.path} is damaged: {finding}.") from None
+            raise DamagedRecords(f"{self.path} is damaged: {finding}.") from None
         except TooNew as finding:
             raise StorageUnavailable(
                 f"{self.path} was written by a newer version of this program (format {finding}).",
@@ -192,14 +194,8 @@ class Records(ABC):
             ) from None
 
 
-def damaged_records(message: str) -> DamagedRecords:
-    """Return the error of records that cannot be read, with what becomes of them."""
-    hint = "It is left as it is. The next login keeps it aside and starts anew."
-    return DamagedRecords(message, hints=[hint])
-
-
 def _only(document: Document) -> str | None:
-    keys = list(document.records) or list(document.bad)
+    keys = list(document.records) or list(document.records.bad)
     return keys[0] if len(keys) == 1 else None
 
 
@@ -212,3 +208,10 @@ def is_same_credential(current: Record | None, expected: Record) -> bool:
         (current.generation, current.access_token_obtained_at)
         == (expected.generation, expected.access_token_obtained_at)
     )
+
+
+def owns(record: Record | None, slot: str) -> bool:
+    """Return whether *slot*, one of those of its account, holds a secret of *record*."""
+    if record is None or record.storage == PLAINTEXT:
+        return False
+    return record.has_refresh_token is not False or slot != refresh_slot_name(record.key)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from click_auth.errors import StorageUnavailable
 from click_auth.keys import refresh_slot_name, slot_name
 from click_auth.records import PLAINTEXT
-from click_auth.stores.records import DamagedRecords
+from click_auth.stores.records import DamagedRecords, owns
 
 if TYPE_CHECKING:
     from click_auth.stores.recorded import RecordedTokenStore
@@ -48,7 +48,7 @@ def empty(store: RecordedTokenStore, key: str) -> None:
     Call it under the account's lock. Raises `StorageUnavailable`; the key then stays.
     """
     for slot in (refresh_slot_name(key), slot_name(key)):
-        if not _is_owned(store, key):
+        if not owns(store.records.find(key), slot):
             store.vault.delete(slot)
     with store.records.transaction() as draft:
         draft.unmark_removed(key)
@@ -80,8 +80,3 @@ def _take_out(store: RecordedTokenStore, key: str) -> bool:
             # Another instance's account never steps in by itself.
             draft.default = None if only is None or only.account.instance else only.key
         return key in draft.removed
-
-
-def _is_owned(store: RecordedTokenStore, key: str) -> bool:
-    record = store.records.find(key)
-    return record is not None and record.storage != PLAINTEXT

@@ -10,16 +10,16 @@ from click_auth.text import inert
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from click_auth.identity import Identity
+    from click_auth.account import Account
 
 
 def select(
-    identities: Iterable[Identity],
+    accounts: Iterable[Account],
     ref: str | None,
     *,
     default: str | None = None,
     instance: str | None = None,
-) -> Identity | None:
+) -> Account | None:
     """Return the account that *ref* means; without a *ref* the default one, else the only one.
 
     An exact key wins; then ids; then labels, case-folded. *instance* leaves only its accounts.
@@ -27,7 +27,7 @@ def select(
     ACCOUNT_NOT_FOUND when *ref* matches none, NO_ACCOUNT_SELECTED when it matches several or
     when there are several and none was named.
     """
-    among = [each for each in identities if instance is None or each.instance == instance]
+    among = [each for each in accounts if instance is None or each.instance == instance]
     if ref is None:
         return _unnamed(among, default)
     found = matching(among, ref)
@@ -39,10 +39,10 @@ def select(
     return found[0]
 
 
-def _unnamed(among: list[Identity], default: str | None) -> Identity | None:
-    for identity in among:
-        if identity.key == default:
-            return identity
+def _unnamed(among: list[Account], default: str | None) -> Account | None:
+    for account in among:
+        if account.key == default:
+            return account
     if len(among) > 1:
         message = "There are several accounts and none of them is the default."
         hints = [_known(among), "`account use` makes one of them the default."]
@@ -50,7 +50,7 @@ def _unnamed(among: list[Identity], default: str | None) -> Identity | None:
     return among[0] if among else None
 
 
-def matching(among: Iterable[Identity], ref: str) -> list[Identity]:
+def matching(among: Iterable[Account], ref: str) -> list[Account]:
     """Return every account that *ref* may mean."""
     among, label = list(among), ref.casefold()
     return (
@@ -60,7 +60,7 @@ def matching(among: Iterable[Identity], ref: str) -> list[Identity]:
     )
 
 
-def _known(among: list[Identity]) -> str:
+def _known(among: list[Account]) -> str:
     if not among:
         return "Nobody is logged in."
     shown = ", ".join(inert(each.key, 60) for each in among[:5])

@@ -17,11 +17,11 @@ from click_auth.keys import refresh_slot_name, slot_name
 from click_auth.records import CUSTOM, PLAINTEXT, SYSTEM, Record
 from click_auth.stores import removal
 from click_auth.stores.base import Superseded
-from click_auth.stores.records import is_same_credential
+from click_auth.stores.records import is_same_credential, owns
 from click_auth.tokens import to_posix
 
 if TYPE_CHECKING:
-    from click_auth.identity import Identity
+    from click_auth.account import Account
     from click_auth.providers.base import Binding
     from click_auth.stores.document import Document
     from click_auth.stores.recorded import RecordedTokenStore
@@ -48,10 +48,10 @@ class Write:
         self._written: list[_Written] = []
 
     def log_in(
-        self, identity: Identity, bundle: TokenBundle, binding: Binding, *, promote_default: bool
+        self, account: Account, bundle: TokenBundle, binding: Binding, *, promote_default: bool
     ) -> Record:
         """Store a new grant and return its record. What it replaces stands until it is stored."""
-        new = Record(identity, issuer=binding.issuer, client_id=binding.client_id)
+        new = Record(account, issuer=binding.issuer, client_id=binding.client_id)
         try:
             record, trouble = self._place(self._dated(new, bundle), bundle, None)
             with self._store.records.transaction(repair=True) as draft:
@@ -190,7 +190,7 @@ class Write:
         with contextlib.suppress(StorageUnavailable):
             current = self._store.records.find(key)
             for written in reversed(self._written):
-                is_owned = _owns(current, written.slot)
+                is_owned = owns(current, written.slot)
                 self._take_back(written, written.before if is_owned else None)
 
     def _take_back(self, written: _Written, before: str | None) -> None:
@@ -246,12 +246,6 @@ def _commit(
         draft.unmark_removed(key)
     elif may_be_in_slots:
         draft.mark_removed(key)
-
-
-def _owns(record: Record | None, slot: str) -> bool:
-    if record is None or record.storage == PLAINTEXT:
-        return False
-    return record.has_refresh_token is not False or slot != refresh_slot_name(record.key)
 
 
 def _refuse_superseded(current: Record | None, expected: Record) -> None:

@@ -116,8 +116,8 @@ def test_ten_thousand_accounts_are_cut_short(patient: Patient) -> None:
     assert record is not None
     with patient.auth.store.records.transaction() as draft:  # type: ignore[attr-defined]
         for number in range(2000):
-            identity = Account(id=f"user-{number}").identity
-            draft.records[identity.key] = type(record)(identity, storage="plaintext")
+            account = Account(id=f"user-{number}")
+            draft.records[account.key] = type(record)(account, storage="plaintext")
 
     checks = patient.checks()
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import click_auth
-from click_auth.identity import Identity
+from click_auth.account import Account
 from click_auth.records import Record
 from click_auth.stores.keychain import REFUSAL
 from click_auth.stores.record_file import RecordFile
@@ -37,7 +37,7 @@ HELP = """
 """
 COMMAND = f"{HELP} commands.attaching commands.output keys signals terminal voice"
 RECORDS = f"""{COMMAND}
-    folders identity records stores stores.base stores.document stores.files stores.keyring_store
+    account folders records stores stores.base stores.document stores.files stores.keyring_store
     stores.layout stores.record_file stores.recorded stores.records stores.selection
     tokens
 """
@@ -75,8 +75,8 @@ class Cost:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """Keep one account, whose token is in the Secret Service, as far as the record says."""
-    ada = Record(Identity("ada", "Ada"), has_refresh_token=True, backend=BACKEND)
-    RecordFile(tmp_path / "todo").insert_if_absent(ada, promote_default=True)
+    ada = Record(Account("ada", "Ada"), has_refresh_token=True, backend=BACKEND)
+    RecordFile(tmp_path / "todo").insert_if_absent(ada)
     return tmp_path / "todo"
 
 
@@ -152,7 +152,7 @@ def test_the_size_of_the_file_hardly_matters(folder: Path) -> None:
     """With a thousand accounts beside it one is found without a look at the others."""
     with RecordFile(folder).transaction() as draft:
         for number in range(1_000):
-            other = Record(Identity(f"user-{number}"))
+            other = Record(Account(f"user-{number}"))
             draft.records[other.key] = other
     cost = cost_of(folder, "auth", "token")
     assert (cost.stdout, cost.opened) == ("access-1", ["auth.json"])

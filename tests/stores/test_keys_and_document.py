@@ -8,7 +8,7 @@ from urllib.parse import unquote
 from hypothesis import given
 from hypothesis import strategies as st
 
-from click_auth.identity import Identity
+from click_auth.account import Account
 from click_auth.keys import account_key, refresh_slot_name, safe_name, slot_name
 from click_auth.records import FIELDS, PLAINTEXT, SYSTEM, Record
 from click_auth.stores.document import Document, parse
@@ -31,7 +31,7 @@ tokens = st.none() | st.text(min_size=1)
 
 def records() -> st.SearchStrategy[Record]:
     """Return records of all sorts."""
-    identities = st.builds(Identity, ids, st.none() | st.text(), st.none() | st.text())
+    identities = st.builds(Account, ids, st.none() | st.text(), st.none() | st.text())
     return st.builds(
         Record,
         identities,
@@ -86,7 +86,7 @@ def test_a_document_survives_its_file(kept: list[Record], later: Any) -> None:
         entry.pop("seal")
     for text in (content, json.dumps(root).encode()):
         read = parse(text)
-        assert not read.bad
+        assert not read.records.bad
         assert dict(read.records) == {record.key: record for record in kept}
         assert (read.default, read.removed, read.unknown) == (
             document.default,

@@ -11,6 +11,7 @@ import pytest
 from keyring.backend import KeyringBackend
 from keyring.errors import KeyringLocked
 
+from click_auth.account import Account
 from click_auth.errors import (
     ACCOUNT_NOT_FOUND,
     NO_ACCOUNT_SELECTED,
@@ -19,8 +20,6 @@ from click_auth.errors import (
     StorageUnavailable,
     UsageError,
 )
-from click_auth.identity import Identity
-from click_auth.models import Account
 from click_auth.providers.base import Binding
 from click_auth.records import PLAINTEXT, SYSTEM, Record
 from click_auth.stores.keyring_store import KeyringTokenStore
@@ -57,7 +56,7 @@ def test_a_login_is_stored(store: KeyringTokenStore, cellar: Cellar) -> None:
     assert tokens(store) == ("access-1", "refresh-1")
     assert "access-1" not in content(store)
     assert record == Record(
-        Identity("ada", "Ada"),
+        Account("ada", "Ada"),
         access_token_expires_at=1_003_600.0,
         access_token_obtained_at=1_000_000.0,
         has_refresh_token=True,
@@ -314,7 +313,7 @@ def test_kr_14_listing_touches_no_secret(store: KeyringTokenStore, cellar: Cella
         ("ada", False),
         ("bob", True),
     ]
-    assert store.listing() == ([ADA.identity, BOB.identity], "bob")
+    assert store.listing() == ([ADA, BOB], "bob")
     assert cellar.journal == []
 
 
@@ -442,7 +441,7 @@ from pathlib import Path
 import keyring
 from stores.keyrings import Cellar
 keyring.set_keyring(Cellar())
-from click_auth.models import Account
+from click_auth.account import Account
 from click_auth.stores.keyring_store import KeyringTokenStore
 from click_auth.tokens import TokenBundle
 import threading

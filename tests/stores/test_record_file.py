@@ -14,12 +14,12 @@ from typing import Any
 
 import pytest
 
+from click_auth.account import Account
 from click_auth.errors import (
     STORE_READ_FAILED,
     STORE_WRITE_FAILED,
     StorageUnavailable,
 )
-from click_auth.identity import Identity
 from click_auth.records import Record
 from click_auth.stores.record_file import RecordFile
 from stores.children import run, without_privileges
@@ -27,15 +27,15 @@ from stores.conftest import Heard
 
 posix = pytest.mark.skipif(os.name == "nt", reason="Windows has no modes and owners")
 
-ADA = Record(Identity("ada", "Ada"), access_token_obtained_at=5.0, scopes=("a",))
-BOB = Record(Identity("bob", "Bob"), access_token_obtained_at=6.0, fallback_token="s3cret-bob")
+ADA = Record(Account("ada", "Ada"), access_token_obtained_at=5.0, scopes=("a",))
+BOB = Record(Account("bob", "Bob"), access_token_obtained_at=6.0, fallback_token="s3cret-bob")
 
 
 @pytest.fixture
 def file(folder: Path) -> RecordFile:
     """Make a record file with two accounts."""
     records = RecordFile(folder)
-    records.insert_if_absent(ADA, promote_default=True)
+    records.insert_if_absent(ADA)
     records.insert_if_absent(BOB)
     return records
 
@@ -165,8 +165,8 @@ def test_fs_04_one_bad_record_does_not_hide_the_others(
     edited(file, **change)
     document = file.document()
     assert list(document.records) == ["bob"]
-    assert list(document.bad) == ["ada"]
-    assert "s3cret" not in document.bad["ada"]
+    assert list(document.records.bad) == ["ada"]
+    assert "s3cret" not in document.records.bad["ada"]
     with pytest.raises(StorageUnavailable, match="record of ada"):
         file.find("ada")
     with pytest.raises(StorageUnavailable, match="record of ada"):
@@ -199,7 +199,7 @@ def test_fs_04_the_next_login_replaces_a_bad_record(file: RecordFile) -> None:
     edited(file, generation=None)
     with file.transaction() as draft:
         draft.records.discard("ada")
-    assert not file.document().bad
+    assert not file.document().records.bad
 
 
 def test_fs_04_one_damaged_line_does_not_hide_the_others(file: RecordFile) -> None:
@@ -207,7 +207,7 @@ def test_fs_04_one_damaged_line_does_not_hide_the_others(file: RecordFile) -> No
     content = file.path.read_bytes()
     file.path.write_bytes(content.replace(b'"id": "ada"', b'"id": "a\xff\x00a'))
     assert file.find("bob") == BOB
-    assert list(file.document().bad) == ["ada"]
+    assert list(file.document().records.bad) == ["ada"]
     with file.transaction() as draft:
         draft.default = "bob"
     assert b"a\xff\x00a" in file.path.read_bytes()
@@ -281,7 +281,7 @@ def test_fs_07_ten_thousand_accounts(folder: Path) -> None:
     file = RecordFile(folder)
     with file.transaction() as draft:
         for number in range(10_000):
-            record = Record(Identity(f"user{number}"), access_token_obtained_at=1.0)
+            record = Record(Account(f"user{number}"), access_token_obtained_at=1.0)
             draft.records[record.key] = record
     found = file.find("user7777")
     assert found is not None

@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 from keyring.backend import KeyringBackend
 
+from click_auth.account import Account
 from click_auth.errors import STORE_WRITE_FAILED, StorageUnavailable
-from click_auth.identity import Identity
-from click_auth.models import Account
 from click_auth.records import PLAINTEXT, Record
 from click_auth.stores.base import Superseded
 from click_auth.stores.keyring_store import KeyringTokenStore
@@ -51,7 +50,7 @@ def test_a_refresh_is_stored(any_store: RecordedTokenStore) -> None:
     assert new.access_token_expires_at == 1_003_600.0
     assert tokens(any_store, "ada") == ("access-2", "refresh-2")
     assert any_store.listing()[1] == "bob"
-    renamed = replace(new, account=Identity("ada", "Countess"))
+    renamed = replace(new, account=Account("ada", "Countess"))
     assert any_store.rotate(renamed, NEW).account.label == "Countess"
     assert any_store.listing()[0][0].label == "Countess"
 
@@ -68,8 +67,8 @@ def test_a_refresh_without_a_refresh_token_carries_the_old_one(
 
 def test_unknown_means_look_and_the_next_write_settles(any_store: RecordedTokenStore) -> None:
     """A migrated token lies in the record; its first refresh moves it and settles what it has."""
-    seen = Record(ADA.identity, storage=PLAINTEXT, fallback_token="access-0")
-    assert any_store.records.insert_if_absent(seen, promote_default=True)
+    seen = Record(ADA, storage=PLAINTEXT, fallback_token="access-0")
+    assert any_store.records.insert_if_absent(seen)
     assert tokens(any_store) == ("access-0", None)
     new = any_store.rotate(seen, TokenBundle("access-0"))
     assert new.storage != PLAINTEXT
@@ -288,7 +287,7 @@ def test_an_account_whose_record_is_bad_can_be_removed(
     path.write_text(path.read_text().replace('"generation": 1', '"generation": []'))
     assert store.forget("ada") is None
     assert cellar.secrets == {}
-    assert not store.records.document().bad
+    assert not store.records.document().records.bad
 
 
 def test_lo_04_a_logout_from_a_file_that_does_not_parse(
@@ -321,7 +320,7 @@ def test_lo_04_a_damaged_file_and_a_locked_keyring(
 def test_a_migration_is_marked_with_its_record(any_store: RecordedTokenStore) -> None:
     """Marker and record come in one transaction, never over a record, and outlive the record."""
     assert any_store.migration("old") is None
-    legacy = Record(ADA.identity, storage=PLAINTEXT, fallback_token="access-0")
+    legacy = Record(ADA, storage=PLAINTEXT, fallback_token="access-0")
     assert any_store.insert_migrated(legacy, "old", "moving ada")
     assert any_store.migration("old") == "moving ada"
     assert any_store.listing()[1] == "ada"
@@ -335,7 +334,7 @@ def test_a_migration_is_marked_with_its_record(any_store: RecordedTokenStore) ->
 def test_a_migrated_account_leaves_the_default_alone(any_store: RecordedTokenStore) -> None:
     """It becomes the default only where there is none."""
     any_store.log_in(BOB, OTHER)
-    legacy = Record(ADA.identity, storage=PLAINTEXT, fallback_token="access-0")
+    legacy = Record(ADA, storage=PLAINTEXT, fallback_token="access-0")
     assert any_store.insert_migrated(legacy, "old", "moving ada")
     assert any_store.listing()[1] == "bob"
 

@@ -17,9 +17,9 @@ from keyring.backends import SecretService
 from keyring.errors import KeyringLocked
 
 from click_auth import AuthError
+from click_auth.account import Account
 from click_auth.environment import Environment
 from click_auth.errors import StorageUnavailable
-from click_auth.models import Account
 from click_auth.records import PLAINTEXT, SYSTEM
 from click_auth.stores import keychain, secret_service
 from click_auth.stores.keyring_store import KeyringTokenStore

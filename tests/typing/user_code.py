@@ -193,6 +193,7 @@ def in_tests() -> None:
 def records(record: UserRecord, store: TokenStore, provider: Provider) -> None:
     """The models and base classes that stores and providers are written with."""
     assert_type(record.account, Account)
+    assert_type(Account("ada", team=7).extra, Mapping[str, Any])
     assert_type(record.generation, int)
     assert_type(store.accounts(), Sequence[StoredAccount])
     assert_type(provider.refresh(TokenBundle("made up")), TokenBundle)
