@@ -54,16 +54,14 @@ def read_private(path: str | Path) -> bytes | None:
         folders.check_folder(os.path.dirname(path))  # noqa: PTH120 - a reader does without pathlib
         _refuse_foreign_link(path)
         descriptor = os.open(path, _READ_FLAGS)
+        try:
+            return _content(path, descriptor)
+        finally:
+            os.close(descriptor)
     except FileNotFoundError:
         return None
     except OSError as error:
         raise folders.unreadable(path, error) from None
-    try:
-        return _content(path, descriptor)
-    except OSError as error:
-        raise folders.unreadable(path, error) from None
-    finally:
-        os.close(descriptor)
 
 
 def replace_private(path: Path, content: bytes) -> None:
@@ -136,8 +134,7 @@ def resolved(path: Path) -> Path:
         raise folders.unwritable(path, error) from None
     if not stat.S_ISREG(facts.st_mode):
         raise folders.unwritable(path, "something that is not a regular file is there")
-    if not folders.is_ours(facts):
-        raise folders.foreign(path, facts)
+    folders.refuse_foreign(path, facts)
     return target
 
 
@@ -145,21 +142,20 @@ def _content(path: str | Path, descriptor: int) -> bytes:
     facts = os.fstat(descriptor)
     if not stat.S_ISREG(facts.st_mode):
         raise folders.unreadable(path, "it is not a regular file")
-    if not folders.is_ours(facts):
-        raise folders.foreign(path, facts)
+    folders.refuse_foreign(path, facts)
     if facts.st_size > LARGEST_BYTES:
         raise TooLarge(f"{path} is larger than {LARGEST_BYTES} bytes.")
     _warn_if_wide(path, facts)
     pieces = []
     while piece := os.read(descriptor, facts.st_size + 1):
         pieces.append(piece)
-    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+    return b"".join(pieces)
 
 
 def _refuse_foreign_link(path: str | Path) -> None:
     facts = os.lstat(path)
-    if stat.S_ISLNK(facts.st_mode) and not folders.is_ours(facts):
-        raise folders.foreign(path, facts)
+    if stat.S_ISLNK(facts.st_mode):
+        folders.refuse_foreign(path, facts)
 
 
 def _warn_if_wide(path: str | Path, facts: os.stat_result) -> None:
