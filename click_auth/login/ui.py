@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from click_auth.login.listener import Listener
     from click_auth.login.loopback import Held
     from click_auth.login.pages import PageContext
-    from click_auth.login.paste import Keyboard
     from click_auth.providers.authorization import AuthorizationRequest, AuthorizationResponse
 
 _PASTE = (
@@ -170,8 +169,10 @@ class TerminalUI(LoginUI):
     def _first_answer(
         self, listener: Listener, request: AuthorizationRequest, timeout: float, *, opened: bool
     ) -> AuthorizationResponse:
+        # Where nobody would see that the terminal is asked, it is left alone.
+        keyboard = None if is_lost(sys.stderr) else open_keyboard(self._stdin)
         with (
-            Doors(listener, request, self._keyboard(), self.say) as doors,
+            Doors(listener, request, keyboard, self.say) as doors,
             voice.counting_down(timeout) as countdown,
         ):
             if not opened:
@@ -196,10 +197,6 @@ class TerminalUI(LoginUI):
         if is_terminal(sys.stderr):
             self.event("finishing", "The answer is here. Finishing the login...")
         return answer
-
-    def _keyboard(self) -> Keyboard | None:
-        """Return the terminal to paste on; none where nobody would see that it is one."""
-        return None if is_lost(sys.stderr) else open_keyboard(self._stdin)
 
     def _explain_forwarding(self, listener: Listener) -> None:
         """Say, once, how a browser at the other end of SSH reaches the listener."""

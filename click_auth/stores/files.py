@@ -159,25 +159,29 @@ def _refuse_foreign_link(path: str | Path) -> None:
 
 
 def _warn_if_wide(path: str | Path, facts: os.stat_result) -> None:
-    mode = stat.S_IMODE(facts.st_mode)
-    is_open = folders.HAS_OWNERS and mode & folders.OTHERS
-    if not is_open or str(path) in _warned or keeps_no_modes(path, mode):
+    if str(path) in _warned or not is_open_to_others(path, facts):
         return
+    mode = stat.S_IMODE(facts.st_mode)
     _warned.add(str(path))
     voice.current().warn(
         f"{path} is open to other users (mode {mode:04o}). Run `chmod 600 {folders.quoted(path)}`."
     )
 
 
-def keeps_no_modes(path: str | Path, mode: int) -> bool:
-    """Return whether it is the file system that makes *path* look open, which nobody can mend.
+def is_open_to_others(path: str | Path, facts: os.stat_result) -> bool:
+    """Return whether others may use *path*, which is as *facts* say, and a mode can mend it.
 
-    There files can be run, and the folder, which each write closes to others, is as open.
+    A file system that keeps no modes makes a file look open: it can be run, and the folder, which
+    each write closes to others, is as open.
     """
-    with contextlib.suppress(OSError):
-        folder = os.stat(os.path.dirname(path)).st_mode  # noqa: PTH116, PTH120 - as above
-        return bool(mode & 0o011 and folder & mode & folders.OTHERS == mode & folders.OTHERS)
-    return False
+    others = facts.st_mode & folders.OTHERS
+    if not folders.HAS_OWNERS or not others:
+        return False
+    if stat.S_ISREG(facts.st_mode) and others & 0o011:
+        with contextlib.suppress(OSError):
+            folder = os.stat(os.path.dirname(path)).st_mode  # noqa: PTH116, PTH120 - as above
+            return folder & others != others
+    return True
 
 
 @contextlib.contextmanager
