@@ -40,10 +40,11 @@ def log_in(
     chosen = core.instance(instance)
     request = LoginRequest(instance=chosen, **wishes)
     store = core.store if storage is None or core.settings.store else core.store_with(storage)
-    if request.scopes:
-        with suppress(AuthError):  # what it extends is one account, if there is exactly one such
-            before = stored_record(core, request.user, chosen)
-            request = replace(request, granted_scopes=before.scopes or ())
+    before = None
+    with suppress(AuthError):  # none or several, so that it extends none
+        before = stored_record(core, request.user, chosen)
+    if before is not None and request.scopes and before.scopes:
+        request = replace(request, granted_scopes=before.scopes)
     return Login(core, request, core.provider(chosen), store, on_login).run()
 
 
