@@ -31,11 +31,8 @@ class Environment:
         self.app_name = app_name
         self._prefix = app_name.upper().replace("-", "_").replace(".", "_").replace(" ", "_") + "_"
         self.environ: Mapping[str, str] = os.environ if environ is None else environ
-        self.token_env: str | None = self._named(token_env)
-        self.account_env: str | None = self._named(account_env)
-
-    def _named(self, pattern: str | None) -> str | None:
-        return None if pattern is None else pattern.replace(_DERIVED, self._prefix)
+        self.token_env: str | None = token_env and token_env.replace(_DERIVED, self._prefix)
+        self.account_env: str | None = account_env and account_env.replace(_DERIVED, self._prefix)
 
     def name(self, suffix: str) -> str:
         """Return the full name of a variable, `<APP>_SUFFIX`."""

@@ -44,8 +44,7 @@ def check_folder(path: str | Path) -> os.stat_result | None:
             facts = os.stat(path)  # noqa: PTH116 - a reader does without pathlib
     except FileNotFoundError:
         return None
-    if not is_ours(facts):
-        raise foreign(path, facts)
+    refuse_foreign(path, facts)
     return facts
 
 
@@ -89,12 +88,11 @@ def is_ours(facts: os.stat_result) -> bool:
     return not HAS_OWNERS or facts.st_uid == os.geteuid()
 
 
-def foreign(path: str | Path, facts: os.stat_result) -> StorageUnavailable:
-    """Return the error of a file, folder or link that is somebody else's."""
-    return StorageUnavailable(
-        f"{path} belongs to another user ({owner(facts)}) and is not touched.",
-        hints=[_way_out(path, facts)],
-    )
+def refuse_foreign(path: str | Path, facts: os.stat_result) -> None:
+    """Raise `StorageUnavailable` where *path*, which is as *facts* say, is somebody else's."""
+    if not is_ours(facts):
+        message = f"{path} belongs to another user ({owner(facts)}) and is not touched."
+        raise StorageUnavailable(message, hints=[_way_out(path, facts)])
 
 
 def owner(facts: os.stat_result) -> str:

@@ -13,6 +13,7 @@ from click_auth.asked import in_effect
 from click_auth.commands.attaching import G, attach
 from click_auth.commands.options import flag, instance_parameters, user_parameter
 from click_auth.defaults import LOGIN_TIMEOUT
+from click_auth.environment import POLICIES
 from click_auth.errors import LoginFailed
 from click_auth.providers import options as offered
 from click_auth.terminal import is_terminal
@@ -101,7 +102,7 @@ def _options(auth: Auth) -> list[click.Parameter]:
     ]
     storage = click.Option(
         ["--storage"],
-        type=click.Choice(["system", "fallback", "plaintext"]),
+        type=click.Choice(POLICIES),
         help="Where to keep the credential.",
     )
     has = auth.core.services.login_options

@@ -107,11 +107,9 @@ def _completing_accounts(auth: Auth) -> Any:
 
 
 def _begins(account: Account, incomplete: str) -> bool:
-    """Whether a key, an id or a label begins so."""
-    label = (account.label or "").casefold()
-    return (account.key.startswith(incomplete) or account.id.startswith(incomplete)) or (
-        label.startswith(incomplete.casefold())
-    )
+    """Whether a key, an id or a label begins so, in whatever case."""
+    texts = (account.key, account.id, account.label or "")
+    return any(text.casefold().startswith(incomplete.casefold()) for text in texts)
 
 
 def _completing_instances(auth: Auth) -> Any:

@@ -100,7 +100,7 @@ def speaking_as(auth: Auth, *, as_json: bool, as_ndjson: bool) -> Iterator[Human
             except Exception as error:
                 if auth.core.environment.debug or isinstance(error, _CLICKS_OWN):
                     raise
-                raise _unexpected(auth, error, output.voice) from None
+                raise _unexpected(auth, error) from None
     except AuthError as error:
         if isinstance(output, Human):
             raise
@@ -140,7 +140,7 @@ def _speaking(output: Human | Json) -> Iterator[None]:
             raise click.exceptions.Exit(signals.INTERRUPTED) from None
 
 
-def _unexpected(auth: Auth, error: Exception, voice: Voice) -> AuthError:
+def _unexpected(auth: Auth, error: Exception) -> AuthError:
     """Return one line for what nobody foresaw: its kind and its place, and none of its words."""
     import traceback  # noqa: PLC0415 - for a bug only
 
@@ -148,6 +148,4 @@ def _unexpected(auth: Auth, error: Exception, voice: Voice) -> AuthError:
     place = f"{os.path.basename(last.filename)}:{last.lineno}"  # noqa: PTH119
     message = f"Something unexpected went wrong: {type(error).__name__} in {place}."
     hint = f"{auth.core.environment.name('AUTH_DEBUG')}=1 shows how it came to that."
-    failed = AuthError(message, code="AUTH_UNEXPECTED", hints=[hint])
-    failed.voice = voice
-    return failed
+    return AuthError(message, code="AUTH_UNEXPECTED", hints=[hint])

@@ -82,7 +82,7 @@ def _wrapped(wrap: Callable[[Body], Body], command: Any) -> Any:
     Raises TypeError for anything else: a check that is never run would be none.
     """
     if isinstance(command, click.Command):
-        command.callback = wrap(command.callback or _nothing)
+        command.callback = wrap(command.callback or (lambda **_: None))
         return command
     is_function = hasattr(command, "__name__") or isinstance(command, partial)
     if not (is_function and callable(command)) or isinstance(command, type):
@@ -90,10 +90,6 @@ def _wrapped(wrap: Callable[[Body], Body], command: Any) -> Any:
         got = f"{kind.__module__}.{kind.__qualname__}"
         raise TypeError(f"this decorates a function or a click.Command, not {got}")
     return wrap(command)
-
-
-def _nothing(**_: Any) -> None:
-    """Do what a command without a callback does."""
 
 
 def check(auth: Auth, scopes: tuple[str, ...]) -> None:

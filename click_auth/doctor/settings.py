@@ -15,7 +15,7 @@ from click_auth.certificates import VARIABLES
 from click_auth.credentials import EnvironmentToken
 from click_auth.doctor.examination import worth_a_look
 from click_auth.doctor.storage import store_of
-from click_auth.login.browser import Browser, find_browser
+from click_auth.login.browser import choose_browser
 from click_auth.results import Check
 from click_auth.text import inert, without_password
 
@@ -100,13 +100,9 @@ def _effects(core: Core) -> dict[str, tuple[str, bool]]:
 
 def browser(core: Core) -> Iterator[Check]:
     """Yield the browser that a login would open, or why none."""
-    environment = core.environment
-    if core.settings.browser is not None:
-        yield Check("browser", "the application's own", "Auth.override(browser=)")
-    elif environment.browser_forbidden:
-        yield Check("browser", "none: it is forbidden", environment.name("NO_BROWSER"))
-    else:
-        found = find_browser(environment.environ)
-        hint = "A login prints its address: open it in any browser, or name one in $BROWSER."
-        is_found = isinstance(found, Browser)
-        yield worth_a_look("browser", found.describe(), "detected", None if is_found else hint)
+    env, own = core.environment, core.settings.browser
+    found = choose_browser(env, own)
+    hint = "A login prints its address: open it in any browser, or name one in $BROWSER."
+    is_meant = found.reason is None or env.browser_forbidden
+    source = "detected" if own is None else "Auth.override(browser=)"
+    yield worth_a_look("browser", found.describe(), source, None if is_meant else hint)

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 from click_auth.binding import check_binding
 from click_auth.doctor.examination import refused, worth_a_look
 from click_auth.errors import AuthError, StorageUnavailable
-from click_auth.folders import HAS_OWNERS, OTHERS, check_usable, quoted
+from click_auth.folders import check_usable, quoted
 from click_auth.lock import DEFAULT_PATIENCE_SECONDS
 from click_auth.records import CUSTOM, PLAINTEXT, SYSTEM, Record
 from click_auth.results import Check
 from click_auth.stores.base import MIGRATED
-from click_auth.stores.files import keeps_no_modes
+from click_auth.stores.files import is_open_to_others
 from click_auth.stores.keyring_store import KeyringTokenStore
 from click_auth.stores.record_file import FILE_NAME
 from click_auth.stores.recorded import RecordedTokenStore
@@ -217,11 +217,10 @@ def _folder_of(core: Core) -> Path:
 
 def _private(name: str, value: str, source: str, path: Path, wanted: str) -> Check:
     """Return the mode of *path*; a file system that keeps none is said of the folder alone."""
-    mode, hint = stat.S_IMODE(path.stat().st_mode), None
-    is_said = path.is_file() and keeps_no_modes(path, mode)
-    if HAS_OWNERS and mode & OTHERS and not is_said:
+    facts, hint = path.stat(), None
+    if is_open_to_others(path, facts):
         hint = (
             f"Others may read it. Run `chmod {wanted} {quoted(path)}`; "
             "where that changes nothing the file system keeps no modes."
         )
-    return worth_a_look(name, f"{value}, mode {mode:04o}", source, hint)
+    return worth_a_look(name, f"{value}, mode {stat.S_IMODE(facts.st_mode):04o}", source, hint)

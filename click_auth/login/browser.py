@@ -22,6 +22,8 @@ from click_auth.text import inert
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from click_auth.environment import Environment
+
 _TEXT_BROWSERS = frozenset(
     {"browsh", "elinks", "links", "links2", "lynx", "retawq", "w3m", "w3m-img", "www-browser"}
 )
@@ -40,23 +42,6 @@ _CONTAINERS = ("container", "KUBERNETES_SERVICE_HOST", "CODESPACES", "REMOTE_CON
 _LIBRARY_PATHS = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "LIBPATH")
 _CALLABLE_SECONDS = 1.0
 _EARLY_SECONDS = 5.0  # whoever fails later has shown something
-
-
-@dataclass(frozen=True)
-class NoBrowser:
-    """Nothing can be opened, because of *reason*: a clause for a person."""
-
-    reason: str
-    failure: None = None
-
-    def describe(self) -> str:
-        """Return what `doctor` shows."""
-        return f"none: {self.reason}"
-
-    def open(self, url: str) -> bool:
-        """Do nothing, and say so."""
-        del url
-        return False
 
 
 @dataclass(frozen=True)
@@ -85,17 +70,18 @@ class CallableBrowser:
 class Browser:
     """Programs that can show a page, best first: argument vectors in which `%s` is the URL.
 
-    `failure` is how those that were started ended, if they ended badly.
+    There are none because of `reason`, a clause for a person. `failure` is how those that were
+    started ended, if they ended badly.
     """
 
-    commands: Sequence[Sequence[str]]
-    environ: Mapping[str, str] = field(repr=False)
-    reason: None = None
+    commands: Sequence[Sequence[str]] = ()
+    environ: Mapping[str, str] = field(default_factory=dict, repr=False)
+    reason: str | None = None
     failure: str | None = None
 
     def describe(self) -> str:
         """Return what `doctor` shows."""
-        return shlex.join(self.commands[0])
+        return f"none: {self.reason}" if self.reason else shlex.join(self.commands[0])
 
     def open(self, url: str) -> bool:
         """Start the first of the commands that starts; return whether one did. Never waits.
@@ -135,7 +121,7 @@ class Browser:
         return True
 
 
-Opener: TypeAlias = Browser | CallableBrowser | NoBrowser
+Opener: TypeAlias = Browser | CallableBrowser
 
 
 def unfrozen(environ: Mapping[str, str]) -> dict[str, str]:
@@ -164,14 +150,27 @@ def checked_url(url: str) -> str:
         raise LoginFailed(str(error), hints=["Nothing was opened."]) from None
 
 
+def choose_browser(
+    environment: Environment, own: Callable[[str], bool] | None, *, allowed: bool = True
+) -> Opener:
+    """Return what opens pages for this person: the application's *own* way before any program."""
+    if not allowed:
+        return Browser(reason="it was not wanted")
+    if own is not None:
+        return CallableBrowser(own)
+    if environment.browser_forbidden:
+        return Browser(reason=f"{environment.name('NO_BROWSER')} is set")
+    return find_browser(environment.environ)
+
+
 def find_browser(
     environ: Mapping[str, str],
     platform: str = sys.platform,
     which: Callable[..., str | None] = shutil.which,
     exists: Callable[[str], bool] = os.path.exists,
     release: str | None = None,
-) -> Browser | NoBrowser:
-    """Return the browser of the person at this machine, or why there is none.
+) -> Browser:
+    """Return the browser of the person at this machine, one with a reason where there is none.
 
     A `$BROWSER` that is here and is no text browser beats everything. *release* is the kernel's.
     """
@@ -193,7 +192,7 @@ def find_browser(
     if configured:
         missing = f"the program that $BROWSER names, {inert(configured[0][0], 60)}, is not here"
         obstacle = "$BROWSER is a text browser" if is_text else missing
-    return NoBrowser(obstacle or "none was found for this screen")
+    return Browser(reason=obstacle or "none was found for this screen")
 
 
 def _located(

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from click_auth.account import Account
     from click_auth.core import Core
     from click_auth.providers.base import Provider
-    from click_auth.records import Record
     from click_auth.stores.base import TokenStore
     from click_auth.tokens import TokenBundle
 
@@ -40,18 +39,12 @@ def log_in(
     chosen = core.instance(instance)
     request = LoginRequest(instance=chosen, **wishes)
     store = core.store if storage is None or core.settings.store else core.store_with(storage)
-    before = _stored_before(core, request)
+    before = None
+    with suppress(AuthError):  # none or several, so that it extends none
+        before = stored_record(core, request.user, chosen)
     if before is not None and request.scopes and before.scopes:
         request = replace(request, granted_scopes=before.scopes)
     return Login(core, request, core.provider(chosen), store, on_login).run()
-
-
-def _stored_before(core: Core, request: LoginRequest) -> Record | None:
-    """Return the account that this login extends, where there is exactly one such."""
-    try:
-        return stored_record(core, request.user, request.instance)
-    except AuthError:
-        return None
 
 
 @dataclass(frozen=True)

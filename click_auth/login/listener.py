@@ -157,23 +157,18 @@ def _on_both(port: int) -> tuple[socket.socket, ...]:
     sockets: list[socket.socket] = []
     with ExitStack() as undo:
         for address in _TWINS:
-            one = _listening_if_present(address, port)
-            if one is not None:
-                sockets.append(undo.enter_context(one))
+            try:
+                one = undo.enter_context(_listening_at(address, port))
+            except OSError as error:  # noqa: PERF203 - two of them
+                if error.errno not in _ABSENT:
+                    raise
+            else:
+                sockets.append(one)
                 port = _port_of(one)
         if not sockets:
             raise OSError(errno.EADDRNOTAVAIL, os.strerror(errno.EADDRNOTAVAIL))
         undo.pop_all()
     return tuple(sockets)
-
-
-def _listening_if_present(address: str, port: int) -> socket.socket | None:
-    try:
-        return _listening_at(address, port)
-    except OSError as error:
-        if error.errno in _ABSENT:
-            return None
-        raise
 
 
 def _listening_at(address: str, port: int) -> socket.socket:

@@ -13,7 +13,7 @@ import re
 import select
 import sys
 import time
-from typing import TYPE_CHECKING, Protocol, TextIO
+from typing import TYPE_CHECKING, Any, Protocol, TextIO
 from urllib.parse import unquote
 
 from click_auth.providers.authorization import OtherIssuer, StrayCallback
@@ -27,8 +27,7 @@ if TYPE_CHECKING:
 LONGEST_LINE = 64 * 1024
 _SHORTEST_CODE = 6
 _CHUNK = 4096
-_BACKGROUND_SECONDS = 0.1
-_TICK_SECONDS = 0.2
+_POLL_SECONDS = 0.1
 _ENDS, _ERASES, _KILLS, _INTERRUPT, _END_OF_FILE = "\r\n", "\b\x7f", "\x15", "\x03", "\x04"
 # Keys, focus and mouse events, the brackets of a paste, titles: what a terminal sends by itself.
 _SEQUENCES = re.compile(
@@ -131,10 +130,8 @@ def hidden_line(stdin: TextIO | None) -> str:
     if keyboard is None:
         return ""
     with contextlib.closing(keyboard):
-        lines: list[str] | None = []
-        while lines == []:
-            keyboard.wait()
-            lines = keyboard.lines()
+        while (lines := keyboard.lines()) == []:
+            time.sleep(_POLL_SECONDS)
     if not lines or lines[0] == _END_OF_FILE:
         return ""
     return typed("\n".join([*lines, keyboard.rest]))
@@ -143,10 +140,8 @@ def hidden_line(stdin: TextIO | None) -> str:
 class Keyboard:
     """A terminal that is read without blocking and without echo.
 
-    `fileno` can be waited for, None where nothing but asking again and again helps.
+    It is asked again and again: Windows' console cannot be waited for, nor macOS' /dev/tty.
     """
-
-    fileno: int | None = None
 
     def __init__(self) -> None:
         self._line = ""
@@ -156,14 +151,6 @@ class Keyboard:
         """What stands behind the last line that was finished."""
         return typed(self._line).strip()
 
-    def wait(self) -> None:
-        """Block until there may be something to read, 0.2 s at most, and stay hidden."""
-        if self.fileno is None:
-            time.sleep(_BACKGROUND_SECONDS)
-        else:
-            select.select([self.fileno], [], [], _TICK_SECONDS)
-        self.hide()
-
     def lines(self) -> list[str] | None:
         """Return the lines finished since the last call, None when no more can come."""
         pressed = self._typed()
@@ -171,9 +158,6 @@ class Keyboard:
 
     def close(self) -> None:
         """Give the terminal back as it was. Unread input is thrown away, not passed on."""
-
-    def hide(self) -> None:
-        """Show nothing of what is typed: after Ctrl-Z and `fg` the shell has changed that."""
 
     def feed(self, characters: str) -> Iterator[str]:
         """Yield the lines that *characters* finish; what goes on for too long is dropped."""
@@ -246,33 +230,36 @@ else:
 
         def __init__(self, fileno: int, encoding: str) -> None:
             super().__init__()
-            self.fileno, self._descriptor = fileno, fileno
+            self._fileno = fileno
             self._decode = codecs.getincrementaldecoder(encoding)("replace").decode
             self._before = termios.tcgetattr(fileno)
-            self._quiet = termios.tcgetattr(fileno)
-            self._quiet[3] &= ~(termios.ICANON | termios.ECHO)
-            self.hide()
+            self._hidden = termios.tcgetattr(fileno)
+            self._hidden[3] &= ~(termios.ICANON | termios.ECHO)
+            self._turn(self._hidden)
 
-        def hide(self) -> None:
-            if in_foreground(self._descriptor):
-                with contextlib.suppress(termios.error):
-                    termios.tcsetattr(self._descriptor, termios.TCSANOW, self._quiet)
+        def _turn(self, mode: list[Any]) -> None:
+            with contextlib.suppress(termios.error):
+                termios.tcsetattr(self._fileno, termios.TCSANOW, mode)
 
         def _typed(self) -> str | None:
-            if not in_foreground(self._descriptor):
-                time.sleep(_BACKGROUND_SECONDS)  # reading would stop the process
+            if not in_foreground(self._fileno):  # reading would stop the process
                 return ""
-            try:
-                pressed = os.read(self._descriptor, _CHUNK)
-            except OSError:
-                return None
-            return self._decode(pressed) if pressed else None
+            self._turn(self._hidden)  # after Ctrl-Z and `fg` the shell has changed that
+            pressed = ""
+            with contextlib.suppress(OSError, ValueError):
+                while select.select([self._fileno], [], [], 0)[0]:
+                    chunk = os.read(self._fileno, _CHUNK)
+                    if not chunk:
+                        return pressed or None
+                    pressed += self._decode(chunk)
+                return pressed
+            return pressed or None
 
         def close(self) -> None:
-            if in_foreground(self._descriptor):
+            if in_foreground(self._fileno):
                 with contextlib.suppress(termios.error):
-                    termios.tcflush(self._descriptor, termios.TCIFLUSH)
-                    termios.tcsetattr(self._descriptor, termios.TCSANOW, self._before)
+                    termios.tcflush(self._fileno, termios.TCIFLUSH)
+                self._turn(self._before)
 
     def _opened(fileno: int, encoding: str) -> Keyboard | None:
         return _Terminal(fileno, encoding) if in_foreground(fileno) else None

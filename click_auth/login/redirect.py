@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from click_auth.login.paste import Keyboard
     from click_auth.providers.authorization import AuthorizationRequest, AuthorizationResponse
 
-_TICK_SECONDS = 0.2  # Windows: neither the keyboard nor Ctrl-C wakes a selector
+_TICK_SECONDS = 0.2  # the keyboard wakes no selector, nor does Ctrl-C on Windows
 
 
 class Doors:
@@ -48,11 +48,6 @@ class Doors:
         self._loopback = Loopback(listener, self._selector, self._accept, self._misdirected)
         self._keyboard = keyboard
         self._pasted: list[str] = []
-        if keyboard is not None and keyboard.fileno is not None:
-            try:
-                self._selector.register(keyboard.fileno, selectors.EVENT_READ, self._typed)
-            except (OSError, ValueError):  # macOS: /dev/tty itself cannot be waited for
-                self._close_keyboard()
 
     def __enter__(self) -> Self:
         return self
@@ -83,11 +78,7 @@ class Doors:
         deadline = time.monotonic() + seconds
         while (left := deadline - time.monotonic()) > 0:
             ready = [key.data for key, _ in self._selector.select(min(left, _TICK_SECONDS))]
-            if self._keyboard is not None:
-                self._keyboard.hide()
-                if self._keyboard.fileno is None:
-                    ready.append(self._typed)
-            for serve in ready:
+            for serve in (*ready, self._typed):
                 answer: AuthorizationResponse | None = serve()
                 if answer is not None:
                     return answer
@@ -114,14 +105,15 @@ class Doors:
         self.strays.append(reason)
 
     def _typed(self) -> AuthorizationResponse | None:
-        keyboard = self._keyboard
-        lines = None if keyboard is None else keyboard.lines()
-        if keyboard is None or lines is None:
+        if self._keyboard is None:
+            return None
+        lines = self._keyboard.lines()
+        if lines is None:
             self._close_keyboard()
             return None
         self._pasted += lines
         text = "\n".join(self._pasted)
-        if is_address(text) and keyboard.rest:
+        if is_address(text) and self._keyboard.rest:
             return None  # a long address in several lines, the last of which is to come
         pasted, self._pasted = [text] if is_address(text) else self._pasted, []
         answers = (self._answer_in(each) for each in pasted)
@@ -136,9 +128,5 @@ class Doors:
 
     def _close_keyboard(self) -> None:
         keyboard, self._keyboard = self._keyboard, None
-        if keyboard is None:
-            return
-        if keyboard.fileno is not None:
-            with contextlib.suppress(KeyError, ValueError):
-                self._selector.unregister(keyboard.fileno)
-        keyboard.close()
+        if keyboard is not None:
+            keyboard.close()

@@ -15,7 +15,7 @@ from click_auth import voice
 from click_auth.defaults import LOGIN_TIMEOUT
 from click_auth.errors import CALLBACK_TIMEOUT, AuthError, LoginFailed
 from click_auth.login import pages
-from click_auth.login.browser import CI_JOB, CallableBrowser, NoBrowser, checked_url, find_browser
+from click_auth.login.browser import CI_JOB, checked_url, choose_browser
 from click_auth.login.listener import listen
 from click_auth.login.paste import LONGEST_LINE, hidden_line, open_keyboard
 from click_auth.login.redirect import Doors
@@ -28,11 +28,9 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from click_auth.environment import Environment
-    from click_auth.login.browser import Opener
     from click_auth.login.listener import Listener
     from click_auth.login.loopback import Held
     from click_auth.login.pages import PageContext
-    from click_auth.login.paste import Keyboard
     from click_auth.providers.authorization import AuthorizationRequest, AuthorizationResponse
 
 _PASTE = (
@@ -68,7 +66,7 @@ class TerminalUI(LoginUI):
     ) -> None:
         self._app_name = app_name
         self._environment = environment
-        self._browser = _chosen(environment, browser, allow_browser=allow_browser)
+        self._browser = choose_browser(environment, browser, allowed=allow_browser)
         self._page = page
         self._stdin = sys.stdin if stdin is None else stdin
         self._held: Held | None = None
@@ -171,8 +169,10 @@ class TerminalUI(LoginUI):
     def _first_answer(
         self, listener: Listener, request: AuthorizationRequest, timeout: float, *, opened: bool
     ) -> AuthorizationResponse:
+        # Where nobody would see that the terminal is asked, it is left alone.
+        keyboard = None if is_lost(sys.stderr) else open_keyboard(self._stdin)
         with (
-            Doors(listener, request, self._keyboard(), self.say) as doors,
+            Doors(listener, request, keyboard, self.say) as doors,
             voice.counting_down(timeout) as countdown,
         ):
             if not opened:
@@ -197,10 +197,6 @@ class TerminalUI(LoginUI):
         if is_terminal(sys.stderr):
             self.event("finishing", "The answer is here. Finishing the login...")
         return answer
-
-    def _keyboard(self) -> Keyboard | None:
-        """Return the terminal to paste on; none where nobody would see that it is one."""
-        return None if is_lost(sys.stderr) else open_keyboard(self._stdin)
 
     def _explain_forwarding(self, listener: Listener) -> None:
         """Say, once, how a browser at the other end of SSH reaches the listener."""
@@ -236,18 +232,6 @@ class TerminalUI(LoginUI):
             except Exception as error:  # noqa: BLE001 - the application's; the login stands
                 voice.current().warn(f"The application's page failed: {type(error).__name__}.")
         return told()
-
-
-def _chosen(
-    environment: Environment, browser: Callable[[str], bool] | None, *, allow_browser: bool
-) -> Opener:
-    if not allow_browser:
-        return NoBrowser("it was not wanted")
-    if browser is not None:
-        return CallableBrowser(browser)
-    if environment.browser_forbidden:
-        return NoBrowser(f"{environment.name('NO_BROWSER')} is set")
-    return find_browser(environment.environ)
 
 
 def _ssh_command(listener: Listener, connection: str) -> str:

@@ -54,16 +54,14 @@ def read_private(path: str | Path) -> bytes | None:
         folders.check_folder(os.path.dirname(path))  # noqa: PTH120 - a reader does without pathlib
         _refuse_foreign_link(path)
         descriptor = os.open(path, _READ_FLAGS)
+        try:
+            return _content(path, descriptor)
+        finally:
+            os.close(descriptor)
     except FileNotFoundError:
         return None
     except OSError as error:
         raise folders.unreadable(path, error) from None
-    try:
-        return _content(path, descriptor)
-    except OSError as error:
-        raise folders.unreadable(path, error) from None
-    finally:
-        os.close(descriptor)
 
 
 def replace_private(path: Path, content: bytes) -> None:
@@ -136,8 +134,7 @@ def resolved(path: Path) -> Path:
         raise folders.unwritable(path, error) from None
     if not stat.S_ISREG(facts.st_mode):
         raise folders.unwritable(path, "something that is not a regular file is there")
-    if not folders.is_ours(facts):
-        raise folders.foreign(path, facts)
+    folders.refuse_foreign(path, facts)
     return target
 
 
@@ -145,43 +142,46 @@ def _content(path: str | Path, descriptor: int) -> bytes:
     facts = os.fstat(descriptor)
     if not stat.S_ISREG(facts.st_mode):
         raise folders.unreadable(path, "it is not a regular file")
-    if not folders.is_ours(facts):
-        raise folders.foreign(path, facts)
+    folders.refuse_foreign(path, facts)
     if facts.st_size > LARGEST_BYTES:
         raise TooLarge(f"{path} is larger than {LARGEST_BYTES} bytes.")
     _warn_if_wide(path, facts)
     pieces = []
     while piece := os.read(descriptor, facts.st_size + 1):
         pieces.append(piece)
-    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+    return b"".join(pieces)
 
 
 def _refuse_foreign_link(path: str | Path) -> None:
     facts = os.lstat(path)
-    if stat.S_ISLNK(facts.st_mode) and not folders.is_ours(facts):
-        raise folders.foreign(path, facts)
+    if stat.S_ISLNK(facts.st_mode):
+        folders.refuse_foreign(path, facts)
 
 
 def _warn_if_wide(path: str | Path, facts: os.stat_result) -> None:
-    mode = stat.S_IMODE(facts.st_mode)
-    is_open = folders.HAS_OWNERS and mode & folders.OTHERS
-    if not is_open or str(path) in _warned or keeps_no_modes(path, mode):
+    if str(path) in _warned or not is_open_to_others(path, facts):
         return
+    mode = stat.S_IMODE(facts.st_mode)
     _warned.add(str(path))
     voice.current().warn(
         f"{path} is open to other users (mode {mode:04o}). Run `chmod 600 {folders.quoted(path)}`."
     )
 
 
-def keeps_no_modes(path: str | Path, mode: int) -> bool:
-    """Return whether it is the file system that makes *path* look open, which nobody can mend.
+def is_open_to_others(path: str | Path, facts: os.stat_result) -> bool:
+    """Return whether others may use *path*, which is as *facts* say, and a mode can mend it.
 
-    There files can be run, and the folder, which each write closes to others, is as open.
+    A file system that keeps no modes makes a file look open: it can be run, and the folder, which
+    each write closes to others, is as open.
     """
-    with contextlib.suppress(OSError):
-        folder = os.stat(os.path.dirname(path)).st_mode  # noqa: PTH116, PTH120 - as above
-        return bool(mode & 0o011 and folder & mode & folders.OTHERS == mode & folders.OTHERS)
-    return False
+    others = facts.st_mode & folders.OTHERS
+    if not folders.HAS_OWNERS or not others:
+        return False
+    if stat.S_ISREG(facts.st_mode) and others & 0o011:
+        with contextlib.suppress(OSError):
+            folder = os.stat(os.path.dirname(path)).st_mode  # noqa: PTH116, PTH120 - as above
+            return folder & others != others
+    return True
 
 
 @contextlib.contextmanager
