@@ -28,7 +28,8 @@ def identify(answer: Callable[[httpx.Request], httpx.Response], function: Any = 
 def test_mapping_with_an_id_is_an_account() -> None:
     """A number is an id, too, and whatever else the service says is kept."""
     account = identify(lambda _: httpx.Response(200, json={"id": 7, "label": "Ada", "plan": "pro"}))
-    assert (account.id, account.label, account.key, account.plan) == ("7", "Ada", "7", "pro")
+    assert (account.id, account.label, account.key) == ("7", "Ada", "7")
+    assert account.extra == {"plan": "pro"}
 
 
 @pytest.mark.parametrize(
