@@ -481,7 +481,7 @@ from click_auth import Auth, AuthError, OAuthProvider
 import click_auth.auth, click_auth.core, click_auth.bearer, click_auth.status
 import click_auth.identification, click_auth.surroundings, click_auth.login.flow
 import click_auth.commands.status_body, click_auth.stores.keyring_store
-import httpx, encodings.idna, getpass
+import httpx, httpcore, encodings.idna, getpass
 os.chdir("/")
 os.setuid(54321)
 auth = Auth("todo", OAuthProvider(client_id="todo-cli", issuer=sys.argv[1], api_url=sys.argv[2],
