@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import click
-from click.globals import _local  # no public name shows more than the top of the stack
+from click import globals as click_globals
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,9 +46,12 @@ def _said(auth: Configured, name: str) -> str | None:
 def _running() -> Iterator[click.Context]:
     """Yield the contexts of the commands that run here, the innermost first, and their parents.
 
-    A command that another one calls by `main` has no parent: only Click's own stack knows.
+    A command that another one calls by `main` has no parent: only Click's own stack knows, of
+    which the top alone has a public name.
     """
-    stack: list[click.Context] = list(getattr(_local, "stack", ()))
+    top = click.get_current_context(silent=True)
+    below = getattr(getattr(click_globals, "_local", None), "stack", ())
+    stack: list[click.Context] = [] if top is None else [*below, top]
     while stack:
         context: click.Context | None = stack[-1]
         root = stack[-1].find_root()
