@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import click
+from click import globals as click_globals
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from click_auth.configured import Configured
 
 USER = "user"
@@ -16,10 +19,10 @@ INSTANCE = "instance"
 def remember(auth: Configured, context: click.Context, name: str, value: str | None) -> None:
     """Keep the value of an option of the command that *context* runs, for `auth`'s methods.
 
-    By the very context: `Context.meta` is one for all commands of a run.
+    By the very context, `Context.meta` is one for all commands of a run; and None too, so that
+    a context which parses a second line forgets the first.
     """
-    if value is not None:
-        auth.said.setdefault(context, {})[name] = value
+    auth.said.setdefault(context, {})[name] = value
 
 
 def in_effect(
@@ -27,7 +30,7 @@ def in_effect(
 ) -> tuple[str | None, str | None]:
     """Return *user* and *instance*, or what the running command's own options say.
 
-    Where it has none, those of the command or group that invoked it.
+    Where it has none, those of the command or group that invoked it, by `main` too.
     """
     return (
         _said(auth, USER) if user is None else user,
@@ -36,13 +39,26 @@ def in_effect(
 
 
 def _said(auth: Configured, name: str) -> str | None:
-    context = click.get_current_context(silent=True)
-    while context is not None:
-        value = auth.said.get(context, {}).get(name)
-        if value is not None:
-            return value
-        context = context.parent
-    return None
+    values = (auth.said.get(context, {}).get(name) for context in _running())
+    return next((value for value in values if value is not None), None)
+
+
+def _running() -> Iterator[click.Context]:
+    """Yield the contexts of the commands that run here, the innermost first, and their parents.
+
+    A command that another one calls by `main` has no parent: only Click's own stack knows, of
+    which the top alone has a public name.
+    """
+    top = click.get_current_context(silent=True)
+    below = getattr(getattr(click_globals, "_local", None), "stack", ())
+    stack: list[click.Context] = [] if top is None else [*below, top]
+    while stack:
+        context: click.Context | None = stack[-1]
+        root = stack[-1].find_root()
+        while context is not None:
+            yield context
+            context = context.parent
+        stack = [entered for entered in stack if entered.find_root() is not root]
 
 
 def wants_json() -> bool:

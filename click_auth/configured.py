@@ -53,7 +53,7 @@ class Configured:
         account_env: str | None = "<APP>_ACCOUNT",
     ) -> None:
         self.login_path: asked.LoginPath = asked.LoginPath()
-        self.said: WeakKeyDictionary[click.Context, dict[str, str]] = WeakKeyDictionary()
+        self.said: WeakKeyDictionary[click.Context, dict[str, str | None]] = WeakKeyDictionary()
         _check(app_name, storage)
         settings = Settings(
             app_name=app_name,

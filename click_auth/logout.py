@@ -25,14 +25,17 @@ LOCK_PATIENCE_SECONDS = 5.0
 def log_out(
     core: Core, user: str | None = None, instance: str | None = None, *, revoke: bool = True
 ) -> LogoutResult:
-    """Log one account out. Harmless where nobody is logged in."""
+    """Log one account out. Where nobody is logged in, end what an earlier logout had to leave."""
     try:
         record = stored_record(core, user, instance)
     except StorageUnavailable as error:
         if user is None:
             raise
         return _forgotten_unread(core, user, error)
-    return LogoutResult() if record is None else _forgotten(core, record, revoke=revoke)
+    if record is None:
+        core.store.sweep()
+        return LogoutResult()
+    return _forgotten(core, record, revoke=revoke)
 
 
 def log_out_everybody(core: Core, *, revoke: bool = True) -> LogoutResult:
@@ -40,6 +43,8 @@ def log_out_everybody(core: Core, *, revoke: bool = True) -> LogoutResult:
     records = [core.store.record_of(each.key) for each in core.store.listing()[0]]
     results = [_forgotten(core, record, revoke=revoke) for record in records if record is not None]
     results += [_forgotten_damaged(core, key) for key in core.store.damaged()]
+    if not results:
+        core.store.sweep()
     answers = [result.revoked for result in results if result.revoked is not None]
     removed = tuple(key for result in results for key in result.removed)
     return LogoutResult(removed, all(answers) if answers else None)

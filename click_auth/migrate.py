@@ -18,7 +18,7 @@ from click_auth.identification import identified
 from click_auth.records import PLAINTEXT, Record
 from click_auth.results import MigrationResult
 from click_auth.stores.base import MIGRATED, Superseded
-from click_auth.tokens import TokenBundle, to_posix
+from click_auth.tokens import TokenBundle, to_posix, usable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -96,6 +96,8 @@ class _Migration:
         bundle = _as_bundle(self.legacy.read())
         if bundle is None:
             return MigrationResult("no-legacy-state")
+        if usable(bundle.access_token) is None and usable(bundle.refresh_token) is None:
+            return MigrationResult("skipped", "the old credential is none that can be sent")
         self.core.store.check_writable()
         key = self._inserted(bundle)
         if key is None:

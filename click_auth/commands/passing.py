@@ -82,7 +82,7 @@ def _wrapped(wrap: Callable[[Body], Body], command: Any) -> Any:
     Raises TypeError for anything else: a check that is never run would be none.
     """
     if isinstance(command, click.Command):
-        command.callback = wrap(command.callback or (lambda **_: None))
+        command.callback = wrap(command.callback or (lambda *_, **__: None))
         return command
     is_function = hasattr(command, "__name__") or isinstance(command, partial)
     if not (is_function and callable(command)) or isinstance(command, type):

@@ -60,7 +60,7 @@ class DeviceCode:
         return cls(
             usable_token(document.get("device_code"), "device code"),
             inert(user_code, 60),
-            _page(server, document.get("verification_uri", document.get("verification_url"))),
+            _page(server, document.get("verification_uri") or document.get("verification_url")),
             None if complete is None else _page(server, complete),
             lifetime,
             _interval(document.get("interval")),

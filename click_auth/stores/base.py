@@ -126,6 +126,9 @@ class TokenStore(ABC):
         """Return the keys of accounts whose records cannot be used."""
         return ()
 
+    def sweep(self) -> None:
+        """Delete, as far as it works now, what `pending_removals` names. Never raises."""
+
     def pending_removals(self) -> Sequence[str]:
         """Return the keys of removed accounts whose secrets may still lie where they were."""
         return ()

@@ -149,6 +149,13 @@ class RecordedTokenStore(TokenStore):
 
     # Writing
 
+    def sweep(self) -> None:
+        """Delete, as far as it works now, what `pending_removals` names. Never raises."""
+        from click_auth.stores.removal import sweep  # noqa: PLC0415 - most commands only read
+
+        with contextlib.suppress(StorageUnavailable):
+            sweep(self, self.records.removed())
+
     def patiently(self) -> AbstractContextManager[None]:
         """Return a block within which the vault waits as long as a person takes to unlock it."""
         return self.vault.waiting(PATIENT_SECONDS)

@@ -86,6 +86,16 @@ def test_h1_pass_client_above_the_command(todo: Todo) -> None:
     assert clients[0].is_closed
 
 
+def test_h1_pass_client_above_a_group_that_does_nothing_itself(todo: Todo) -> None:
+    """It has no callback to give the client to, and its commands run all the same."""
+    group = todo.auth.pass_client(click.Group("bare"))
+    todo.cli.add_command(group)
+    group.command("sub")(plain)
+    assert todo.run("bare", "sub").exit_code == 4
+    logged_in(todo.auth, server=todo.server)
+    assert todo.run("bare", "sub").stdout == "in\n"
+
+
 @pytest.mark.parametrize("scopes", ["tasks:read", "a b", "", b"ab", [1], ["a", None]], ids=repr)
 def test_m8_a_text_is_no_list_of_scopes(todo: Todo, scopes: Any) -> None:
     """Its letters are not what was meant: refused when the program is written."""

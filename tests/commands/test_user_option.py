@@ -93,6 +93,35 @@ def test_b28_what_a_command_invokes_acts_as_its_user(
     assert run(both, "") == ["pull=ada", "both=ada"]
 
 
+def test_b28_a_line_that_a_command_runs_by_main_acts_as_its_user(auth: Auth) -> None:
+    """As REPLs and scripts do it: without a parent, and with a user of its own where it has one."""
+    pull = who(auth, "pull")
+
+    @click.command()
+    @auth.user_option
+    def script() -> None:
+        for line in ([], ["--user", "ada"], []):
+            pull.main(line, "pull", standalone_mode=False)
+
+    assert run(script, "--user bob") == ["pull=bob", "pull=ada", "pull=bob"]
+    chain = click.Group("todo", chain=True, commands=[who(auth, "push"), script])
+    assert run(chain, "push --user bob script") == ["push=bob", *["pull=ada"] * 3]
+
+
+def test_b28_a_context_that_parses_a_second_line_forgets_the_first(auth: Auth) -> None:
+    """A REPL may keep the very context of a command."""
+    pull = who(auth, "pull")
+
+    @click.command()
+    def repl() -> None:
+        with click.Context(pull) as context:
+            for line in (["--user", "bob"], []):
+                pull.parse_args(context, line)
+                pull.invoke(context)
+
+    assert run(repl, "") == ["pull=bob", "pull=ada"]
+
+
 def test_b28_the_user_of_a_subcommand_is_not_the_groups(auth: Auth) -> None:
     """What a group does after its command, in a result callback, it does as its own account."""
     cli = auth.user_option(click.Group("todo", commands=[who(auth, "pull")]))

@@ -96,6 +96,21 @@ def test_lo_04_kr_02_a_locked_keyring_is_no_way_to_stay(there: World) -> None:
     assert not [name for name in there.slots() if "user-ada" in name]
 
 
+@pytest.mark.parametrize("options", [[], ["--all"]], ids=["one", "all"])
+def test_lo_03_lo_04_a_second_logout_ends_what_the_first_had_to_leave(
+    there: World, options: list[str]
+) -> None:
+    """Nobody is logged in any more, and whoever unlocks the keyring logs out once more."""
+    there.lock_keyring()
+    assert there.invoke("auth", "logout", *options).status == 0
+    assert there.invoke("auth", "logout", *options).status == 0  # locked yet: no error
+    assert len(there.slots()) == 2
+    there.unlock_keyring()
+    assert there.invoke("auth", "logout", *options).status == 0
+    assert there.slots() == {}
+    assert b"ada" not in there.record_bytes()
+
+
 @pytest.mark.parametrize("damage", [b"", b"{", b"\0" * 100, b"[]"])
 def test_lo_04_a_damaged_record_file(there: World, damage: bytes) -> None:
     """It says so and leaves the file; a name empties the slots all the same."""

@@ -116,6 +116,21 @@ def test_old_place_that_fails_is_a_reason_and_no_traceback(auth: Auth) -> None:
     assert (result.state, result.reason) == ("skipped", "it failed with RuntimeError")
 
 
+@pytest.mark.parametrize("token", ["a\nb", "\x00", "tök"], ids=repr)
+def test_a5_an_old_token_that_nobody_can_send_is_not_taken_over(
+    auth_server: AuthorizationServer, tmp_path: Path, token: str
+) -> None:
+    """No account appears that has no credential, and one that is mended is taken over then."""
+    provider = OAuthProvider(client_id="todo-cli", issuer=auth_server.issuer)
+    auth = Auth("todo", provider, folder=tmp_path / "config", storage="plaintext")
+    before = Old(tmp_path / "old-token", token)
+    assert migrate_legacy_auth(auth, before.credential).state == "skipped"
+    assert (auth.accounts(), before.retired) == ([], 0)
+    before.path.write_text("good")
+    assert migrate_legacy_auth(auth, before.credential).state == "migrated"
+    assert auth.access_token() == "good"
+
+
 def test_bundle_brings_its_refresh_token(
     auth: Auth, auth_server: AuthorizationServer, tmp_path: Path
 ) -> None:

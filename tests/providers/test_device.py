@@ -383,6 +383,15 @@ def test_df_08_google_calls_it_a_url() -> None:
     assert (code.uri, code.complete_uri) == ("https://www.google.com/device", None)
 
 
+@pytest.mark.parametrize("nothing", [None, ""])
+def test_df_08_an_empty_address_is_absent(nothing: str | None) -> None:
+    """Then the alias counts."""
+    code = DeviceCode.of(
+        {**CODE, "verification_uri": nothing, "verification_url": "https://x.example/d"}, HERE
+    )
+    assert code.uri == "https://x.example/d"
+
+
 def test_df_09_the_device_code_is_never_shown(server: Scripted, module: str) -> None:
     """Not even where the server quotes it."""
     person = Person()
