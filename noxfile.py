@@ -123,11 +123,12 @@ def demo(session: nox.Session) -> None:
 @nox.session
 def lint(session: nox.Session) -> None:
     """Format, rules, layers, sizes, secrets, and nothing of one machine in a tracked file."""
-    session.install(*nox.project.dependency_groups(PYPROJECT, "lint"))
+    install(session, "lint")
     session.run("ruff", "format", "--check", "--diff", ".")
     session.run("ruff", "check", ".")
     session.run("lint-imports")
     session.run("python", ".ci/house.py")
+    session.run("python", ".ci/machine.py")
     files = session.run("git", "ls-files", external=True, silent=True, log=False).split()
     session.run("detect-secrets-hook", "--baseline", ".secrets.baseline", *files, log=False)
 

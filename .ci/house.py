@@ -1,116 +1,143 @@
-"""Two checks of what no linter knows: the size of the house, and that no file names one machine."""
+"""How large the house is and how it hangs together, each figure beside its bound.
+
+Bounds only fall: whoever lowers a figure lowers its bound in the same commit. `-v` lists what is
+behind the figures. It needs a Python that has the library's dependencies.
+"""
 
 from __future__ import annotations
 
-import ast
+import json
+import os
 import subprocess
 import sys
-import tokenize
+import tempfile
+from collections import Counter
 from pathlib import Path
-from urllib.parse import urlsplit
+from typing import Any, NamedTuple
 
-ROOT = Path(__file__).parent.parent
-PACKAGE = ROOT / "click_auth"
-# All but the commands, the testing tools, optional provider features and extras.
-BEYOND_CORE = (
-    "commands/",
-    "testing/",
-    "providers/apikey.py",
-    "providers/device.py",
-    "providers/dpop.py",
-    "providers/id_token.py",
-    "providers/par.py",
-    "providers/registration.py",
-    "typer/",
-)
-# The budget is an evening's reading. The house has outgrown it; until it is smaller it grows
-# no more.
-CORE_BUDGET, PACKAGE_BUDGET = 2_500, 5_500
-CORE_LINES, PACKAGE_LINES, MODULE_LINES, FUNCTION_LINES = 7_600, 10_400, 300, 60
-SILENT = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT}
-DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+from sources import ROOT, Source, circles, read_sources
 
+# The core goes without these: commands, tools for tests, and the optional features of OAuth.
+BEYOND_CORE = ("commands", "testing", "typer")
+OPTIONAL = ("apikey", "device", "dpop", "id_token", "par", "registration")
+EXTRAS = ("typer",)
 
-def docstring_lines(tree: ast.Module) -> set[int]:
-    """Return the numbers of the lines that docstrings stand on."""
-    nodes = (node for node in ast.walk(tree) if isinstance(node, DOCUMENTED))
-    docs = (node.body[0] for node in nodes if ast.get_docstring(node) is not None)
-    return {line for doc in docs for line in range(doc.lineno, (doc.end_lineno or 0) + 1)}
-
-
-def code_lines(path: Path) -> int:
-    """Return how many lines hold code: no blank lines, comments or docstrings."""
-    with tokenize.open(path) as source:
-        tokens = list(tokenize.generate_tokens(source.readline))
-    loud = (token for token in tokens if token.type not in SILENT and token.string)
-    lines = {line for token in loud for line in range(token.start[0], token.end[0] + 1)}
-    return len(lines - docstring_lines(ast.parse(path.read_text(encoding="utf-8"))))
+BOUNDS = {
+    "lines of code, core": 0,
+    "lines of code, without extras": 0,
+    "lines of code, all": 0,
+    "share of import lines, %": 0,
+    "imports inside functions": 0,
+    "lines of the longest module": 0,
+    "lines of the longest function": 0,
+    "files in the fullest folder": 0,
+    "modules in circles": 0,
+    "token: modules": 0,
+    "token: reads of auth.json": 0,
+    "401: modules": 0,
+    "401: reads of auth.json": 0,
+    "401: locks": 0,
+    "login: modules": 0,
+    "login: reads of auth.json": 0,
+    "logout: modules": 0,
+    "logout: reads of auth.json": 0,
+}
 
 
-def long_functions(path: Path) -> list[str]:
-    """Return a finding for each function over the limit, its docstring included."""
-    nodes = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-    functions = (node for node in nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
+class Figure(NamedTuple):
+    """One figure of the house, and what is behind it."""
+
+    name: str
+    value: float
+    behind: object = ""
+
+    @property
+    def holds(self) -> bool:
+        """Whether the figure is within its bound."""
+        return self.value <= BOUNDS[self.name]
+
+    def line(self) -> str:
+        """Return the figure beside its bound."""
+        return (
+            f"{'ok  ' if self.holds else 'OVER'} {self.name}: {self.value:g} ({BOUNDS[self.name]})"
+        )
+
+
+def sizes(sources: list[Source]) -> list[Figure]:
+    """Return what is counted in lines and files."""
+    code = {source.place: len(source.code) for source in sources}
+    core = [place for place in code if not _is_beyond_core(place)]
+    usual = [place for place in code if place.split("/")[0] not in EXTRAS]
+    total = sum(code.values())
+    imports = sum(len(source.import_lines) for source in sources)
+    late = Counter({each.place: each.late_imports for each in sources if each.late_imports})
+    longest = max(sources, key=lambda source: source.lines)
+    function, where = max(source.longest_function for source in sources)
+    folders = Counter(str(Path(source.place).parent) for source in sources)
     return [
-        f"{path.relative_to(ROOT)}:{function.lineno}: {function.name} has {length} lines"
-        for function in functions
-        if (length := (function.end_lineno or 0) - function.lineno + 1) > FUNCTION_LINES
+        Figure("lines of code, core", sum(code[place] for place in core)),
+        Figure("lines of code, without extras", sum(code[place] for place in usual)),
+        Figure("lines of code, all", total),
+        Figure("share of import lines, %", round(100 * imports / total, 1)),
+        Figure("imports inside functions", late.total(), dict(late.most_common())),
+        Figure("lines of the longest module", longest.lines, longest.place),
+        Figure("lines of the longest function", function, where),
+        Figure("files in the fullest folder", max(folders.values()), dict(folders)),
     ]
 
 
-def oversized() -> list[str]:
-    """Return what has outgrown the house, after printing its size."""
-    sizes = {path: code_lines(path) for path in sorted(PACKAGE.rglob("*.py"))}
-    core = sum(
-        size
-        for path, size in sizes.items()
-        if not path.relative_to(PACKAGE).as_posix().startswith(BEYOND_CORE)
-    )
-    package = sum(sizes.values())
-    print(
-        f"lines of code: core {core} (budget {CORE_BUDGET}), package {package} ({PACKAGE_BUDGET})"
-    )
-    findings = [] if core <= CORE_LINES else [f"core: {core} lines of code, over {CORE_LINES}"]
-    if package > PACKAGE_LINES:
-        findings.append(f"package: {package} lines of code, over {PACKAGE_LINES}")
-    for path in sizes:
-        length = len(path.read_text(encoding="utf-8").splitlines())
-        if length > MODULE_LINES:
-            findings.append(f"{path.relative_to(ROOT)} has {length} lines, over {MODULE_LINES}")
-        findings += long_functions(path)
-    return findings
+def knots(sources: list[Source]) -> Figure:
+    """Return how many modules import each other in circles."""
+    groups = circles(sources)
+    return Figure("modules in circles", sum(map(len, groups)), groups)
 
 
-def output(*command: str) -> str:
-    """Return what a command prints, or nothing where there is no such command."""
-    try:
-        return subprocess.run(command, capture_output=True, text=True, check=False).stdout
-    except FileNotFoundError:
-        return ""
+def walks() -> list[Figure]:
+    """Return what four stories enter, read and lock, each walked in a process of its own."""
+    figures = []
+    for story in ("token", "401", "login", "logout"):
+        walk = _walk(story)
+        modules = walk["modules"]
+        figures.append(Figure(f"{story}: modules", len(modules), modules))
+        figures.append(Figure(f"{story}: reads of auth.json", walk["reads"]))
+        if story == "401":
+            figures.append(Figure("401: locks", walk["locks"]))
+    return figures
 
 
-def private_words() -> set[str]:
-    """Return what belongs to this machine alone: its folders, and where it gets packages from."""
-    settings = output(sys.executable, "-m", "pip", "config", "list").replace("'", " ").split()
-    settings += output("npm", "config", "get", "registry").split()
-    # Where pip and npm look when nobody configured anything: pip knows its own.
-    question = (
-        "from pip._internal.models.index import PyPI as i; print(i.url, i.file_storage_domain)"
-    )
-    index, files = output(sys.executable, "-c", question).split()
-    settings += [index, f"https://{files}"]
-    hosts = {urlsplit(word).hostname or "" for word in settings if "://" in word}
-    folders = {f"{folder}/" for folder in (ROOT, Path.home()) if folder != Path("/")}
-    return {word for word in hosts | folders if len(word) > len("/x/")}
+def _walk(story: str) -> dict[str, Any]:
+    kept = {name: value for name, value in os.environ.items() if not _is_a_setting(name)}
+    keyring = {"PYTHON_KEYRING_BACKEND": "keyring.backends.fail.Keyring"}
+    environment = {**kept, **keyring, "PYTHONPATH": str(ROOT)}
+    with tempfile.TemporaryDirectory() as home:
+        words = [sys.executable, str(Path(__file__).with_name("walking.py")), story, f"{home}/todo"]
+        environment["HOME"] = home
+        told = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
+    if told.returncode:
+        raise SystemExit(f"the story of {story} could not be walked:\n{told.stderr}")
+    walk: dict[str, Any] = json.loads(told.stdout)
+    return walk
 
 
-def machine_bound() -> list[str]:
-    """Return each line of a tracked file that names this machine or a package registry."""
-    words = [argument for word in sorted(private_words()) for argument in ("-e", word)]
-    return output("git", "-C", str(ROOT), "grep", "-nIF", *words).splitlines()
+def _is_a_setting(name: str) -> bool:
+    return name.startswith(("TODO_", "XDG_")) or name.lower().endswith("_proxy")
+
+
+def _is_beyond_core(place: str) -> bool:
+    folder, _, rest = place.partition("/")
+    return folder in BEYOND_CORE or (folder == "providers" and rest[:-3] in OPTIONAL)
+
+
+def main() -> int:
+    """Print every figure; return 1 where one is over its bound."""
+    sources = read_sources()
+    figures = [*sizes(sources), knots(sources), *walks()]
+    for figure in figures:
+        print(figure.line())
+        if "-v" in sys.argv and figure.behind:
+            print(f"     {figure.behind}")
+    return int(not all(figure.holds for figure in figures))
 
 
 if __name__ == "__main__":
-    found = oversized() + [f"names one machine or a registry: {line}" for line in machine_bound()]
-    print("\n".join(found) or "the house is in order")
-    sys.exit(bool(found))
+    sys.exit(main())
