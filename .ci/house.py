@@ -22,25 +22,27 @@ BEYOND_CORE = ("commands", "testing", "typer")
 OPTIONAL = ("apikey", "device", "dpop", "id_token", "par", "registration")
 EXTRAS = ("typer",)
 
+# Where the house stands. It is to come down to 6,600 lines in the core, 9,300 without extras, 13 %
+# of imports, 45 of them late, no circle, and walks of 18, 26, 50 and 32 modules.
 BOUNDS = {
-    "lines of code, core": 0,
-    "lines of code, without extras": 0,
-    "lines of code, all": 0,
-    "share of import lines, %": 0,
-    "imports inside functions": 0,
-    "lines of the longest module": 0,
-    "lines of the longest function": 0,
-    "files in the fullest folder": 0,
-    "modules in circles": 0,
-    "token: modules": 0,
-    "token: reads of auth.json": 0,
-    "401: modules": 0,
-    "401: reads of auth.json": 0,
-    "401: locks": 0,
-    "login: modules": 0,
-    "login: reads of auth.json": 0,
-    "logout: modules": 0,
-    "logout: reads of auth.json": 0,
+    "lines of code, core": 8774,
+    "lines of code, without extras": 11775,
+    "lines of code, all": 12043,
+    "share of import lines, %": 15.4,
+    "imports inside functions": 122,
+    "lines of the longest module": 310,
+    "lines of the longest function": 53,
+    "files in the fullest folder": 47,
+    "modules in circles": 50,
+    "token: modules": 31,
+    "token: reads of auth.json": 1,
+    "401: modules": 49,
+    "401: reads of auth.json": 6,
+    "401: locks": 3,
+    "login: modules": 79,
+    "login: reads of auth.json": 4,
+    "logout: modules": 51,
+    "logout: reads of auth.json": 6,
 }
 
 
