@@ -28,7 +28,7 @@ mount(app, auth)
 def tasks(user: Annotated[str | None, UserOption(auth)] = None) -> None:
     """List open tasks."""
     with auth.client() as api:  # the client of `user`
-        for task in api.get("/tasks", params={"done": "false"}).json():
+        for task in api.get("/tasks", params={"done": "false"}).raise_for_status().json():
             typer.echo(f"{task['id']:>3}  {task['title']}")
 
 
