@@ -10,7 +10,9 @@ from pathlib import Path
 from threading import Barrier
 from typing import Any
 
+import keyring.core
 import pytest
+from keyring.backends.fail import Keyring as NoKeyring
 
 from click_auth import Auth, LegacyCredential, OAuthProvider, TokenBundle, migrate_legacy_auth
 from click_auth.testing import AuthorizationServer, logged_in
@@ -231,7 +233,7 @@ def test_m7_plain_text_is_told_by_the_name_of_the_file(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Without a keyring the old token goes into a file: with the usual warning, and once."""
-    monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.fail.Keyring")
+    monkeypatch.setattr(keyring.core, "_keyring_backend", NoKeyring())
     before = old(auth_server, tmp_path)
     auth = make(auth_server, tmp_path, storage="fallback")
     assert migrate_legacy_auth(auth, before.credential).state == "migrated"
