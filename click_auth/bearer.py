@@ -45,8 +45,10 @@ class Sent:
     __slots__ = ("flow", "held_back", "is_last", "names", "url")
 
     def __init__(self, flow: BearerFlow, url: httpx.URL, names: Iterable[str]) -> None:
-        self.flow, self.url, self.names = flow, url, names
-        self.is_last = False  # whatever the answer, it stands
+        self.flow: BearerFlow = flow
+        self.url: httpx.URL = url
+        self.names: Iterable[str] = names
+        self.is_last: bool = False  # whatever the answer, it stands
         self.held_back: Callable[[], Any] | None = None  # hooks that may have to see a 401 yet
 
     def strip_elsewhere(self, request: httpx.Request) -> None:

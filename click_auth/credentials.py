@@ -114,8 +114,8 @@ class EnvironmentToken(FixedToken):
     def __init__(self, core: Core, instance: str | None) -> None:
         super().__init__(core, instance, TokenBundle(core.environment.token or ""))
         variable = core.environment.token_env
-        self.whose = f"the token in {variable}"
-        self.way_out = (f"Set {variable} to one that is valid, or unset it.",)
+        self.whose: str = f"the token in {variable}"
+        self.way_out: tuple[str, ...] = (f"Set {variable} to one that is valid, or unset it.",)
         if not all(ord(character) in _VISIBLE for character in self._bundle.access_token):
             message = f"{variable} holds characters that no token has."
             raise NotLoggedIn(message, hints=self.way_out)
@@ -217,8 +217,8 @@ class ClientCredentials(Renewable):
     """The application itself as the client, for CI (RFC 6749 section 4.4): nothing is stored."""
 
     source = "client_credentials"
-    whose = "the token of the client credentials"
-    way_out = ("Check the client's id and secret, and what it is allowed to do.",)
+    whose: str = "the token of the client credentials"
+    way_out: tuple[str, ...] = ("Check the client's id and secret, and what it is allowed to do.",)
 
     def __init__(self, core: Core, instance: str | None) -> None:
         super().__init__(core, instance)

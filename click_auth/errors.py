@@ -87,7 +87,8 @@ class NotLoggedIn(AuthError):
 
     def name_login(self, hint: str) -> None:
         """Put *hint*, which has the line to type, where there is none or a vaguer one."""
-        self.hints = tuple(hint if each == self.vague else each for each in self.hints) or (hint,)
+        named = tuple(hint if each == self.vague else each for each in self.hints)
+        self.hints: tuple[str, ...] = named or (hint,)
 
 
 class LoginFailed(AuthError):

@@ -49,7 +49,7 @@ class KeyringTrouble(StorageUnavailable):
         about = f"backend {backend}: {detail}" if detail else f"backend {backend}"
         super().__init__(f"{_MESSAGES[kind]} ({about}).", hints=hints)
         self.kind = kind
-        self.is_late = kind == "hanging"
+        self.is_late: bool = kind == "hanging"
 
 
 class NoBackend(Exception):

@@ -132,7 +132,7 @@ def test_an_application_s_own_browser_beats_the_others(patient: Patient) -> None
         "https://me:canary@eu.example/x",
         "me:canary@eu.example",
         "https://canary@eu.example",
-        "https://me:can@ary@eu.example",
+        "https://me:canary@canary@eu.example",
         "https://me:" + "canary" * 100 + "@eu.example",
     ],
 )
