@@ -12,11 +12,11 @@ import click
 import httpx
 import httpx2
 import pytest
-from click.testing import CliRunner, Result
 
 from click_auth import Auth, AuthError, MemoryTokenStore, NotLoggedIn, Unreachable
 from click_auth.testing import logged_in
 from refresh.crowd import Place
+from runner import CliRunner, Result
 
 GONE = "http://127.0.0.1:9"  # nobody listens on this port
 

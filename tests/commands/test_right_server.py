@@ -83,8 +83,8 @@ def test_h3_no_command_prints_the_token_of_another_server(misplaced: Todo, line:
     """Exit code 4 and nothing that is secret, whichever command is asked."""
     result = misplaced.run("auth", *line.split())
     assert result.exit_code == 4
-    assert "a-canary" not in result.output
-    assert f"logged in at {OLD}, not at {misplaced.server.issuer}" in result.output
+    assert "a-canary" not in result.stdout + result.stderr
+    assert f"logged in at {OLD}, not at {misplaced.server.issuer}" in result.stdout + result.stderr
     assert len(misplaced.server.journal) == 0
 
 
@@ -96,7 +96,7 @@ def test_h3_a_command_of_ones_own_is_refused_before_it_runs(misplaced: Todo) -> 
     }.items():
         misplaced.cli.command(name)(decorated)
         result = misplaced.run(name)
-        assert (result.exit_code, "not at" in result.output) == (4, True)
+        assert (result.exit_code, "not at" in result.stdout + result.stderr) == (4, True)
     assert misplaced.auth.current_account() is None
     status = json.loads(misplaced.run("auth", "status", "--json").stdout)
     assert (status["state"], status["refreshable"], status["account"]["id"]) == (

@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 import click
 import pytest
-from click.testing import CliRunner
 
 from click_auth import Auth
 from click_auth.testing import logged_in
 from commands.conftest import Todo
+from runner import CliRunner
 
 
 @pytest.fixture

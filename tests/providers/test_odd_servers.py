@@ -185,9 +185,8 @@ def test_b9_it_reaches_identify_and_hooks(tmp_path: Path) -> None:
         with auth.override(browser=FakeBrowser()):
             group = auth.group()
             del group.commands["login"]
-            from click.testing import CliRunner
-
             from click_auth import attach_login
+            from runner import CliRunner
 
             attach_login(auth, on_login=look)(group)
             result = CliRunner().invoke(group, ["login"])

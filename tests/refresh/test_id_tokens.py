@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner
 
 from click_auth import Auth, MemoryTokenStore, OAuthProvider
 from click_auth.testing import AuthorizationServer, FakeBrowser
+from runner import CliRunner
 
 
 def me(api: Any) -> Any:
