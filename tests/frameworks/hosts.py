@@ -10,6 +10,8 @@ import sys
 from functools import cache
 from pathlib import Path
 
+import portalocker
+
 ROOT = Path(__file__).parents[2]
 # How long an installation may take, in seconds.
 PATIENCE = 600.0
@@ -41,6 +43,12 @@ def wheel() -> Path:
 @cache
 def environment(name: str, *requirements: str) -> Path:
     """Return the Python of an environment that has *requirements* and click-auth."""
+    folder().mkdir(parents=True, exist_ok=True)
+    with portalocker.Lock(folder() / f"{name}.lock", timeout=PATIENCE):  # for other processes
+        return _made(name, requirements)
+
+
+def _made(name: str, requirements: tuple[str, ...]) -> Path:
     place = folder() / name
     python = place / ("Scripts" if os.name == "nt" else "bin") / "python"
     digest = hashlib.sha256(wheel().read_bytes()).hexdigest()
@@ -49,13 +57,18 @@ def environment(name: str, *requirements: str) -> Path:
     if known != stamp:
         shutil.rmtree(place, ignore_errors=True)
         run(sys.executable, "-m", "venv", "--without-pip", str(place))
-        pip("--python", str(python), "install", str(wheel()), *requirements)
+        _install(python, str(wheel()), *requirements)
     elif installed != digest:
         # Its dependencies may have changed with it; what is there already is left alone.
-        pip("--python", str(python), "install", "--force-reinstall", "--no-deps", str(wheel()))
-        pip("--python", str(python), "install", str(wheel()))
+        _install(python, "--force-reinstall", "--no-deps", str(wheel()))
+        _install(python, str(wheel()))
     (place / STAMP).write_text(f"{stamp}\n{digest}", encoding="utf-8")
     return python
+
+
+def _install(python: Path, *words: str) -> None:
+    # What is run compiles itself; pip would compile all, and fails where that does.
+    pip("--python", str(python), "install", "--no-compile", *words)
 
 
 def read(path: Path) -> str:
