@@ -174,4 +174,4 @@ def test_s25_a_header_of_http_2_is_not_logged(
     caplog.set_level(logging.DEBUG)
     with world.auth().override(environ={"TODO_TOKEN": "canary"}) as auth, auth.client():
         logging.getLogger(name).debug("Adding (b'x-api-key', b'canary')")
-    assert caplog.records == []
+    assert name not in {record.name for record in caplog.records}
