@@ -38,6 +38,7 @@ ConfirmDeleteItem=false
 [GUI]
 CheckForUpdates=false
 """
+UNLOCKED = "^todo - KeePassXC$"  # until then the title says that it is locked
 DATABASE = """\
 <?xml version="1.0" encoding="UTF-8"?>
 <KeePassFile>
@@ -64,9 +65,9 @@ class Person:
 
     environment: dict[str, str]
 
-    def windows(self) -> list[str]:
-        """Return the windows that ask, by their numbers."""
-        search = [command("xdotool", *PACKAGES), "search", "--onlyvisible", "--name", ASKING]
+    def windows(self, title: str = ASKING) -> list[str]:
+        """Return the windows of this *title*, by their numbers: by default those that ask."""
+        search = [command("xdotool", *PACKAGES), "search", "--onlyvisible", "--name", title]
         done = subprocess.run(
             search, env=self.environment, capture_output=True, text=True, check=False
         )
@@ -154,4 +155,7 @@ def keepassxc(folder: Path, *, confirm: bool = False) -> Iterator[Person]:
             ready=lambda: is_owned(environment),
         ):
             wait_until(lambda: is_owned(environment), "KeePassXC to be on the bus")
-            yield Person(environment)
+            person = Person(environment)
+            # It is on the bus first: who comes before this opens a window that wants the password.
+            wait_until(lambda: bool(person.windows(UNLOCKED)), "the database to be open")
+            yield person
