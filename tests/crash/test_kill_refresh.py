@@ -28,7 +28,6 @@ def test_fs_13_rf_04_killed_at_a_write(
     """A refresh that dies at any of its writes costs the session only in the window."""
     place.storage, kills = storage, Kills()
     place.log_in()
-    place.writes("refresh", "1")  # the first makes the folder of the locks
     writes = place.writes("refresh", "1")
     for at in spread(len(writes), most):
         victim = place.killed_at(at, "refresh", "1")
