@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from click_auth import NotLoggedIn
+from click_auth import Auth, NotLoggedIn
 from click_auth.testing import logged_in
 from crash import filed_keyring
 from refresh.crowd import Place, outcome
