@@ -177,12 +177,12 @@ class Renewal:
             return old, _asked(provider, old.bundle)
         except NotLoggedIn as error:
             record = self._current()
-            token = self.core.store.refresh_token(record)
-            is_other = token not in (None, old.bundle.refresh_token)
+            found = replace(old.bundle, refresh_token=self.core.store.refresh_token(record))
+            is_other = found.refresh_token not in (None, old.bundle.refresh_token)
             is_known = record.generation != old.record.generation
             if error.code != REFRESH_EXPIRED or is_known or not is_other:
                 raise
-        newer = Held(record, replace(old.bundle, refresh_token=token))
+        newer = Held(record, found)
         return newer, _asked(provider, newer.bundle)
 
     def _after_a_refusal(self, record: Record, error: NotLoggedIn) -> Held:

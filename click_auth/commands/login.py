@@ -12,7 +12,7 @@ from click_auth import signals
 from click_auth.asked import in_effect
 from click_auth.commands.attaching import G, attach
 from click_auth.commands.options import flag, instance_parameters, user_parameter
-from click_auth.defaults import LOGIN_TIMEOUT
+from click_auth.defaults import LOGIN_TIMEOUT, LONGEST_LINE
 from click_auth.environment import POLICIES
 from click_auth.errors import LoginFailed
 from click_auth.providers import options as offered
@@ -170,11 +170,17 @@ def _token_from_stdin(auth: Auth) -> str:
         core = auth.core
         with TerminalUI(core.settings.app_name, core.environment, allow_browser=False) as ui:
             return ui.ask("Token", hidden=True)
-    text = ""
-    with contextlib.suppress(OSError, ValueError):
-        text = "" if stdin is None else stdin.read(65537)
-    lines = text.strip().splitlines()
-    if len(lines) != 1 or len(text) > 65536:  # noqa: PLR2004
+    token = _piped_line(stdin)
+    if token is None:
         message = "Standard input holds no token, or more than one line."
         raise LoginFailed(message, hints=["Pipe the bare token in."])
-    return str(lines[0].strip())
+    return token
+
+
+def _piped_line(stdin: TextIO | None) -> str | None:
+    """Return the one line that was piped in, None of anything else: no error holds it then."""
+    text = ""
+    with contextlib.suppress(OSError, ValueError):
+        text = "" if stdin is None else stdin.read(LONGEST_LINE + 1)
+    lines = text.strip().splitlines()
+    return lines[0].strip() if len(lines) == 1 and len(text) <= LONGEST_LINE else None

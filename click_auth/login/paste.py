@@ -16,6 +16,7 @@ import time
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 from urllib.parse import unquote
 
+from click_auth.defaults import LONGEST_LINE
 from click_auth.providers.authorization import OtherIssuer, StrayCallback
 from click_auth.terminal import in_foreground, is_terminal
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
     from click_auth.providers.authorization import AuthorizationRequest, AuthorizationResponse
 
-LONGEST_LINE = 64 * 1024
 _SHORTEST_CODE = 6
 _CHUNK = 4096
 _POLL_SECONDS = 0.1

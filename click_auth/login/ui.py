@@ -12,12 +12,12 @@ from functools import partial
 from typing import TYPE_CHECKING, TextIO
 
 from click_auth import voice
-from click_auth.defaults import LOGIN_TIMEOUT
+from click_auth.defaults import LOGIN_TIMEOUT, LONGEST_LINE
 from click_auth.errors import CALLBACK_TIMEOUT, AuthError, LoginFailed
 from click_auth.login import pages
 from click_auth.login.browser import CI_JOB, checked_url, choose_browser
 from click_auth.login.listener import listen
-from click_auth.login.paste import LONGEST_LINE, hidden_line, open_keyboard
+from click_auth.login.paste import hidden_line, open_keyboard
 from click_auth.login.redirect import Doors
 from click_auth.providers.request import LoginUI
 from click_auth.terminal import is_lost, is_terminal

@@ -20,7 +20,16 @@ from rich.console import Console
 from rich.traceback import Traceback
 
 import click_auth
-from click_auth import ApiKeyProvider, Auth, MemoryTokenStore, OAuthProvider, StorageUnavailable
+from click_auth import (
+    ApiKeyProvider,
+    Auth,
+    MemoryTokenStore,
+    NotLoggedIn,
+    OAuthProvider,
+    StorageUnavailable,
+    TokenBundle,
+)
+from click_auth.commands.login import _token_from_stdin
 from click_auth.errors import AuthError
 from click_auth.providers import client_auth
 from click_auth.refresh import refresh_access_token
@@ -167,6 +176,32 @@ def test_s2_a_renewal_that_fails(
     failure(world)
     world.server.expire_access_tokens()
     assert_nothing_seen(world, raised(lambda: ask(auth)))
+
+
+class Tired(OAuthProvider):
+    """A service that renews nothing any more, in words of its own."""
+
+    def refresh(self, bundle: TokenBundle) -> TokenBundle:
+        del bundle
+        raise NotLoggedIn("Come back with a new login.", code="AUTH_REFRESH_UNAVAILABLE")
+
+
+def test_s2_a_provider_that_does_not_renew(world: World) -> None:
+    """The token that was looked at once more is in no frame either."""
+    provider = Tired(client_id="todo-cli", issuer=world.server.issuer)
+    auth = Auth("todo", provider, storage="plaintext", folder=world.config)
+    logged_in(auth, server=world.server, expires_in=-60.0)
+    text = raised(auth.access_token)
+    assert "Come back" in text
+    assert_nothing_seen(world, text)
+
+
+def test_s2_a_pipe_that_holds_no_token(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was piped in is not told, be it most of a secret."""
+    monkeypatch.setattr("sys.stdin", io.StringIO(f"{MISTYPED}\nand more\n"))
+    text = raised(lambda: _token_from_stdin(confidential(world)))
+    assert "Standard input holds no token" in text
+    assert MISTYPED not in text
 
 
 @pytest.mark.parametrize("failure", [away, ill, quoting])
