@@ -25,9 +25,9 @@ EXTRAS = ("typer",)
 # Where the house stands. It is to come down to 6,600 lines in the core, 9,300 without extras, 13 %
 # of imports, 45 of them late, no circle, and walks of 18, 26, 50 and 32 modules.
 BOUNDS = {
-    "lines of code, core": 8777,
-    "lines of code, without extras": 11778,
-    "lines of code, all": 12046,
+    "lines of code, core": 8773,
+    "lines of code, without extras": 11777,
+    "lines of code, all": 12045,
     "share of import lines, %": 15.4,
     "imports inside functions": 122,
     "lines of the longest module": 310,

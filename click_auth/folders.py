@@ -79,7 +79,6 @@ def check_usable(path: Path) -> bool:
             raise unwritable(path, fault)
         if not os.access(there, os.W_OK | os.X_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-        _refuse_strange_file_systems(there)
     return facts is not None
 
 
@@ -195,6 +194,7 @@ def _parent_of(path: Path) -> Path:
             f"{path} is not made as root: {there} belongs to another user ({owner(facts)}).",
             hints=["Run the command without sudo, or set HOME."],
         )
+    _refuse_strange_file_systems(there)
     return there
 
 

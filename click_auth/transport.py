@@ -56,16 +56,11 @@ def explain(
             f"{' or '.join(VARIABLES)} says which are"
         )
         return TransportFailed(reason, unsent=True)
-    unsent = (
-        httpx.ConnectError,
-        httpx.ConnectTimeout,
-        httpx.PoolTimeout,
-        httpx.UnsupportedProtocol,
-    )
+    early = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
     if isinstance(error, httpx.ProxyError):
         reason = f"{proxy or 'the proxy'} refused to connect to {host} ({inert(error, 100)})"
         return NotReached(reason, unsent=True)
-    if isinstance(error, unsent):
+    if isinstance(error, early):
         known = (each.strerror for each in causes if isinstance(each, OSError))
         why = next((text for text in known if text), type(error).__name__)
         away = host if proxy is None or untrusted is not None else proxy
