@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-import subprocess
 import sys
 from functools import cache
 from pathlib import Path
 
 import portalocker
+
+from integration.machine import run
 
 ROOT = Path(__file__).parents[2]
 # How long an installation may take, in seconds.
@@ -79,19 +80,3 @@ def read(path: Path) -> str:
 def pip(*arguments: str) -> None:
     """Run pip."""
     run(sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", *arguments)
-
-
-def run(*command: str) -> None:
-    """Run an installer; raise with all that it printed when it fails."""
-    done = subprocess.run(
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
-    )
-    if done.returncode:
-        message = f"{' '.join(command)} failed with {done.returncode}:\n{done.stdout}"
-        raise RuntimeError(message)

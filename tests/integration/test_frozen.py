@@ -13,7 +13,7 @@ import pytest
 from click_auth.testing import AuthorizationServer, FakeBrowser
 from integration.machine import PATIENCE
 
-TODO = """
+PROGRAM = """
 import os
 from click_auth import Auth, OAuthProvider
 service = {"issuer": os.environ["ISSUER"], "api_url": os.environ["API"]}
@@ -26,7 +26,7 @@ auth.group()(prog_name="todo")
 def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The frozen program."""
     folder = tmp_path_factory.mktemp("frozen")
-    (folder / "todo.py").write_text(TODO, encoding="utf-8")
+    (folder / "todo.py").write_text(PROGRAM, encoding="utf-8")
     command = [sys.executable, "-m", "PyInstaller", "--log-level", "ERROR", "todo.py"]
     environ = {**os.environ, "PYINSTALLER_CONFIG_DIR": str(folder / "cache")}
     subprocess.run(command, cwd=folder, env=environ, check=True, timeout=PATIENCE)
