@@ -127,7 +127,7 @@ def _is_a_setting(name: str) -> bool:
 
 def _is_beyond_core(place: str) -> bool:
     folder, _, rest = place.partition("/")
-    return folder in BEYOND_CORE or (folder == "providers" and rest[:-3] in OPTIONAL)
+    return folder in BEYOND_CORE or (folder in ("oauth", "providers") and rest[:-3] in OPTIONAL)
 
 
 def main() -> int:

@@ -11,7 +11,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from click_auth.lock import exclusive
+from click_auth.locks.account_lock import exclusive
 from integration.todo import Todo
 from measure import Program
 from world import HERE, log_in

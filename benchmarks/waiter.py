@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-from click_auth.lock import exclusive
+from click_auth.locks.account_lock import exclusive
 
 PATIENCE_SECONDS = 30.0
 

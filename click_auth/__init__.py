@@ -32,11 +32,11 @@ if TYPE_CHECKING:
     from click_auth.migrate import LegacyCredential as LegacyCredential
     from click_auth.migrate import migrate_legacy_auth as migrate_legacy_auth
     from click_auth.models import UserRecord as UserRecord
+    from click_auth.oauth.authorization import AuthorizationRequest as AuthorizationRequest
+    from click_auth.oauth.authorization import AuthorizationResponse as AuthorizationResponse
+    from click_auth.oauth.provider import OAuthProvider as OAuthProvider
     from click_auth.providers.apikey import ApiKeyProvider as ApiKeyProvider
-    from click_auth.providers.authorization import AuthorizationRequest as AuthorizationRequest
-    from click_auth.providers.authorization import AuthorizationResponse as AuthorizationResponse
     from click_auth.providers.base import Provider as Provider
-    from click_auth.providers.oauth import OAuthProvider as OAuthProvider
     from click_auth.providers.request import LoginRequest as LoginRequest
     from click_auth.providers.request import LoginUI as LoginUI
     from click_auth.refresh import refresh_access_token as refresh_access_token

@@ -1,4 +1,4 @@
-"""An account: an identity at a service, the same for applications, records and the core."""
+"""An account: an identity at a service, the same for applications, records and the context."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from click_auth.keys import account_key
-from click_auth.text import inert
+from click_auth.account_key import account_key
+from click_auth.text import printable
 
 _TEXTS = ("id", "label", "instance")
 _OWN_FIELDS = ("key", *_TEXTS)
@@ -54,13 +54,17 @@ class Account:
     @property
     def name(self) -> str:
         """What a person calls this account, its label, else its id: one inert line."""
-        return inert(self.label or self.id, 120)
+        return printable(self.label or self.id, 120)
 
     @property
     def title(self) -> str:
         """The name and, where it differs, the id: one inert line for a terminal."""
-        shown = inert(self.id, 80)
-        return f"{inert(self.label, 120)} ({shown})" if self.label not in (None, self.id) else shown
+        shown = printable(self.id, 80)
+        return (
+            f"{printable(self.label, 120)} ({shown})"
+            if self.label not in (None, self.id)
+            else shown
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Return `{"key", "id", "label", "instance", ...}`."""

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from click_auth.bearer import UNAUTHORIZED, flow_for, refused, sent_with
 from click_auth.errors import API_STATUS, AuthError, Unreachable
-from click_auth.transport import explain, host_in
+from click_auth.http.transport import explain, host_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from click_auth.bearer import Hinting
-    from click_auth.core import Core
+    from click_auth.context import Context
     from click_auth.credentials import Credential
 
 _OWN_WAY = ("mounts", "proxy", "transport", "trust_env")
@@ -147,7 +147,7 @@ def converted(client: Any) -> Iterator[None]:
 
 
 def client_for(  # noqa: PLR0917 - what `Auth.client` was given
-    core: Core,
+    context: Context,
     credential: Credential,
     cls: type[Any] | None,
     hosts: Iterable[str],
@@ -160,11 +160,11 @@ def client_for(  # noqa: PLR0917 - what `Auth.client` was given
 
     Its errors are ours where it is *raising*.
     """
-    base_url, http = options.pop("base_url", None) or credential.provider.api_url, core.http
+    base_url, http = options.pop("base_url", None) or credential.provider.api_url, context.http
     asked: Any = http.module.Client if cls is None else cls
-    module = _module_of(asked, core)
+    module = _module_of(asked, context)
     kind = {"module": module, "guarded": True, "raising": raising}
-    flow = flow_for(core, credential, hosts, hinting, base_url=base_url, **kind)
+    flow = flow_for(context, credential, hosts, hinting, base_url=base_url, **kind)
     own, common = options.pop("event_hooks", {}), http.options.get("event_hooks", {})
     hooks = {name: [*common.get(name, ()), *own.get(name, ())] for name in {**common, **own}}
     if base_url is not None:
@@ -179,10 +179,10 @@ def client_for(  # noqa: PLR0917 - what `Auth.client` was given
     return client
 
 
-def _module_of(cls: type[Any], core: Core) -> Any:
+def _module_of(cls: type[Any], context: Context) -> Any:
     """Return the module of httpx's API whose `Auth` a client class asks for."""
     for base in cls.__mro__:
         module = sys.modules.get(base.__module__.partition(".")[0])
         if module is not None and hasattr(module, "Auth") and hasattr(module, "AsyncClient"):
             return module
-    return core.http.module
+    return context.http.module

@@ -5,9 +5,9 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-from click_auth.configured import Configured
 from click_auth.defaults import DEFAULT_MIN_TTL, LOGIN_TIMEOUT
 from click_auth.errors import NotLoggedIn, UsageError
+from click_auth.operations import Configured
 from click_auth.text import texts
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from click_auth.errors import NotLoggedIn
-from click_auth.text import inert
+from click_auth.http.transport import host_in
+from click_auth.text import printable
 from click_auth.tokens import Rejected
-from click_auth.transport import host_in
 from click_auth.urls import checked_endpoint
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     import httpx
 
-    from click_auth.core import Core
+    from click_auth.context import Context
     from click_auth.credentials import Credential
     from click_auth.tokens import TokenBundle
 
@@ -164,7 +164,7 @@ class BearerFlow:
         return _can_be_sent_again(request) and self._credential.provider.challenged(response)
 
     def _say_held_back(self, url: httpx.URL) -> None:
-        known, host = ", ".join(self.hosts), inert(url.netloc.decode("ascii"))
+        known, host = ", ".join(self.hosts), printable(url.netloc.decode("ascii"))
         logger.debug("no token for %s: it goes to %s; hosts= names more", host, known)
 
     def _apply(self, request: httpx.Request, bundle: TokenBundle) -> Sent:
@@ -192,7 +192,7 @@ def _bearer_type(module: ModuleType) -> type[Any]:
 
 
 def flow_for(
-    core: Core,
+    context: Context,
     credential: Credential,
     hosts: Iterable[str],
     hinting: Hinting,
@@ -210,13 +210,13 @@ def flow_for(
     named = [*hosts, *map(str, filter(None, (base_url, credential.provider.api_url)))]
     if not named:
         raise ValueError("say where the token may go: the provider's api_url=, base_url= or hosts=")
-    origins = frozenset(_checked_origin(core, name) for name in named)
-    return _bearer_type(module or core.http.module)(credential, origins, hinting, **kind)
+    origins = frozenset(_checked_origin(context, name) for name in named)
+    return _bearer_type(module or context.http.module)(credential, origins, hinting, **kind)
 
 
-def _checked_origin(core: Core, name: str) -> Origin:
+def _checked_origin(context: Context, name: str) -> Origin:
     url = name if "://" in name else f"https://{name}"
-    return _origin_of(core.http.module.URL(checked_endpoint(url, name)))
+    return _origin_of(context.http.module.URL(checked_endpoint(url, name)))
 
 
 def _origin_of(url: httpx.URL) -> Origin:

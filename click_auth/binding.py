@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 from click_auth.errors import REFRESH_EXPIRED, NotLoggedIn
 
 if TYPE_CHECKING:
-    from click_auth.core import Core
+    from click_auth.context import Context
     from click_auth.providers.base import Provider
-    from click_auth.records import Record
+    from click_auth.record import Record
 
 
-def check_usable(core: Core, record: Record) -> None:
+def check_usable(context: Context, record: Record) -> None:
     """Raise `NotLoggedIn` where the credential of *record* must not be shown to anybody. No I/O."""
-    check_binding(core.services.provider(record.instance), record)
+    check_binding(context.services.provider(record.instance), record)
     if record.is_rejected:
         raise ended(record)
 

@@ -11,64 +11,68 @@ from click_auth.stores.selection import select
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from click_auth.core import Core
-    from click_auth.records import Record
+    from click_auth.context import Context
+    from click_auth.record import Record
 
 
-def overriding(core: Core, user: str | None = None, instance: str | None = None) -> str | None:
+def overriding(
+    context: Context, user: str | None = None, instance: str | None = None
+) -> str | None:
     """Return the name of the variable that applies instead of every stored account, or None."""
-    variable = None if user is not None else _token_variable(core)
-    if variable is None or not core.takes_tokens(instance):
+    variable = None if user is not None else _token_variable(context)
+    if variable is None or not context.takes_tokens(instance):
         return None
     return variable
 
 
-def _token_variable(core: Core) -> str | None:
-    environment = core.environment
+def _token_variable(context: Context) -> str | None:
+    environment = context.environment
     if environment.token is not None:
         return environment.token_env
     return None if environment.client_credentials is None else environment.name("CLIENT_ID")
 
 
-def chosen_record(core: Core, user: str | None = None, instance: str | None = None) -> Record:
+def chosen_record(context: Context, user: str | None = None, instance: str | None = None) -> Record:
     """Return the record of the account that applies, whose credential may be used.
 
     Raises as `choose` does, and `NotLoggedIn` where it belongs to another server or client, or
     its session is known to be dead.
     """
-    record = existing_record(core, user, instance)
-    check_usable(core, record)
+    record = existing_record(context, user, instance)
+    check_usable(context, record)
     return record
 
 
-def existing_record(core: Core, user: str | None = None, instance: str | None = None) -> Record:
+def existing_record(
+    context: Context, user: str | None = None, instance: str | None = None
+) -> Record:
     """Return the record of the account that applies, be its credential of any use or not."""
-    record = stored_record(core, user, instance)
+    record = stored_record(context, user, instance)
     if record is None:
-        raise NotLoggedIn(" ".join(("Not logged in.", *_passed_over(core, instance))))
+        raise NotLoggedIn(" ".join(("Not logged in.", *_passed_over(context, instance))))
     return record
 
 
 def stored_record(
-    core: Core, user: str | None = None, instance: str | None = None
+    context: Context, user: str | None = None, instance: str | None = None
 ) -> Record | None:
     """Return the record of the account that applies, or None where nobody is logged in.
 
     *user* beats `<APP>_ACCOUNT`, which beats the default account, which beats the only one of
     the instance in question.
     """
-    ref = core.environment.account if user is None else user
-    if core.settings.legacy is not None:
-        core.migrate_once()
-    named = core.instance_filter(instance)
-    if ref is None and named is None and core.services.homes:
-        return _at_home(core, core.services.homes)
-    return core.store.record(ref, instance=named)
+    ref = context.environment.account if user is None else user
+    if context.settings.legacy is not None:
+        context.migrate_once()
+    named = context.instance_filter(instance)
+    if ref is None and named is None and context.services.homes:
+        return _at_home(context, context.services.homes)
+    return context.store.record(ref, instance=named)
 
 
-def _at_home(core: Core, homes: tuple[str | None, ...]) -> Record | None:
+def _at_home(context: Context, homes: tuple[str | None, ...]) -> Record | None:
     """Return the record of the default account, else of the only one of the default service."""
-    store, default = core.store, core.store.default()
+    store, default = context.store, context.store.default()
     record = None if default is None else store.record_of(default)
     if record is not None:
         return record
@@ -76,13 +80,17 @@ def _at_home(core: Core, homes: tuple[str | None, ...]) -> Record | None:
     return None if only is None else store.record_of(only.key)
 
 
-def _passed_over(core: Core, instance: str | None) -> Iterator[str]:
+def _passed_over(context: Context, instance: str | None) -> Iterator[str]:
     """Yield a sentence for each credential that is there and does not count."""
-    environment, name, variable = core.environment, core.environment.name, _token_variable(core)
-    if variable is not None and overriding(core, None, instance) is None:
+    environment, name, variable = (
+        context.environment,
+        context.environment.name,
+        _token_variable(context),
+    )
+    if variable is not None and overriding(context, None, instance) is None:
         yield f"{variable} counts for another service unless {name('TOKEN_INSTANCE')} names this."
     elif environment.value("CLIENT_ID") and environment.client_credentials is None:
         yield f"{name('CLIENT_ID')} counts only together with {name('CLIENT_SECRET')}."
-    others = core.store.listing()[0] if core.services.has_instances else ()
+    others = context.store.listing()[0] if context.services.has_instances else ()
     if others:
         yield f"Name one with --user: {', '.join(each.key for each in others[:5])}."

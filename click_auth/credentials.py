@@ -15,12 +15,12 @@ from click_auth.binding import check_usable
 from click_auth.chosen import chosen_record, existing_record, overriding
 from click_auth.defaults import DEFAULT_MIN_TTL
 from click_auth.errors import NotLoggedIn
-from click_auth.records import Record
-from click_auth.stores.held import Held, find_held
+from click_auth.record import Record
+from click_auth.stores.cached import Held, find_held
 from click_auth.tokens import Rejected, TokenBundle, is_fresh, to_posix
 
 if TYPE_CHECKING:
-    from click_auth.core import Core
+    from click_auth.context import Context
     from click_auth.providers.base import Provider
 
 _VISIBLE = range(0x21, 0x7F)
@@ -51,14 +51,14 @@ class Credential(ABC):
     way_out: tuple[str, ...] = ()
     """What a person does about that, where it is not to log in."""
 
-    def __init__(self, core: Core, instance: str | None) -> None:
-        self._core = core
+    def __init__(self, context: Context, instance: str | None) -> None:
+        self._context = context
         self.instance = instance
 
     @property
     def provider(self) -> Provider:
         """Whose token it is."""
-        return self._core.provider(self.instance)
+        return self._context.provider(self.instance)
 
     @abstractmethod
     def at_hand(self) -> TokenBundle | None:
@@ -87,8 +87,8 @@ class FixedToken(Credential):
 
     source = "login"
 
-    def __init__(self, core: Core, instance: str | None, bundle: TokenBundle) -> None:
-        super().__init__(core, instance)
+    def __init__(self, context: Context, instance: str | None, bundle: TokenBundle) -> None:
+        super().__init__(context, instance)
         self._bundle = bundle
 
     def at_hand(self) -> TokenBundle:
@@ -111,9 +111,9 @@ class EnvironmentToken(FixedToken):
 
     source = "env"
 
-    def __init__(self, core: Core, instance: str | None) -> None:
-        super().__init__(core, instance, TokenBundle(core.environment.token or ""))
-        variable = core.environment.token_env
+    def __init__(self, context: Context, instance: str | None) -> None:
+        super().__init__(context, instance, TokenBundle(context.environment.token or ""))
+        variable = context.environment.token_env
         self.whose: str = f"the token in {variable}"
         self.way_out: tuple[str, ...] = (f"Set {variable} to one that is valid, or unset it.",)
         if not all(ord(character) in _VISIBLE for character in self._bundle.access_token):
@@ -124,8 +124,8 @@ class EnvironmentToken(FixedToken):
 class Renewable(Credential):
     """A token that is held while it serves, and is then got anew by one thread for all."""
 
-    def __init__(self, core: Core, instance: str | None) -> None:
-        super().__init__(core, instance)
+    def __init__(self, context: Context, instance: str | None) -> None:
+        super().__init__(context, instance)
         self._lock = _Turn()
         self._held: Held | None = None
 
@@ -149,14 +149,14 @@ class Renewable(Credential):
         """Return a token that serves, and hold it."""
 
     def _is_fresh(self, record: Record, min_ttl: float) -> bool:
-        return is_fresh(record, now=self._core.clock(), min_ttl=min_ttl)
+        return is_fresh(record, now=self._context.clock(), min_ttl=min_ttl)
 
 
 class StoredCredential(Renewable):
     """The credential of one account in the store."""
 
-    def __init__(self, core: Core, record: Record, stamp: object) -> None:
-        super().__init__(core, record.instance)
+    def __init__(self, context: Context, record: Record, stamp: object) -> None:
+        super().__init__(context, record.instance)
         self.source: str = record.storage
         self.account: Account | None = record.account
         self.whose: str = f"the credential of {record.account.name}"
@@ -167,7 +167,7 @@ class StoredCredential(Renewable):
 
     def at_hand(self, min_ttl: float = DEFAULT_MIN_TTL) -> TokenBundle | None:
         """Return the held token while it is fresh and nobody has written the record file."""
-        if self._held is None or self._stamp != self._core.store.stamp():
+        if self._held is None or self._stamp != self._context.store.stamp():
             return None
         return super().at_hand(min_ttl)
 
@@ -188,28 +188,28 @@ class StoredCredential(Renewable):
         return bundle
 
     def _obtained(self, min_ttl: float, rejected: Rejected | None) -> TokenBundle:
-        stamp = self._core.store.stamp()
+        stamp = self._context.store.stamp()
         record, held = self._record(stamp), self._held
         if held is None or held.record.generation != record.generation:
             is_good = self._is_fresh(record, min_ttl)
-            held = find_held(self._core.store, record) if is_good else None
+            held = find_held(self._context.store, record) if is_good else None
         elif not self._is_fresh(held.record, min_ttl):
             held = None
         if held is None or held.bundle.access_token == rejected:
             from click_auth.refresh import Renewal  # noqa: PLC0415 - the edge of the hot path
 
-            held = Renewal(self._core, record, min_ttl, rejected).run()
+            held = Renewal(self._context, record, min_ttl, rejected).run()
         self.record, self._held, self._stamp = held.record, held, stamp
         return held.bundle
 
     def _record(self, stamp: object) -> Record:
         first_read, self._first_read = self._first_read, None
         record = first_read if stamp == self._stamp else None
-        record = record or self._core.store.record_of(self.record.key)
+        record = record or self._context.store.record_of(self.record.key)
         if record is None:
             self._held = None
             raise NotLoggedIn(f"The account {self.record.account.name} was logged out.")
-        check_usable(self._core, record)  # a login elsewhere may have replaced it
+        check_usable(self._context, record)  # a login elsewhere may have replaced it
         return record
 
 
@@ -220,14 +220,14 @@ class ClientCredentials(Renewable):
     whose: str = "the token of the client credentials"
     way_out: tuple[str, ...] = ("Check the client's id and secret, and what it is allowed to do.",)
 
-    def __init__(self, core: Core, instance: str | None) -> None:
-        super().__init__(core, instance)
-        self._client = core.environment.client_credentials or ("", "")
+    def __init__(self, context: Context, instance: str | None) -> None:
+        super().__init__(context, instance)
+        self._client = context.environment.client_credentials or ("", "")
 
     def _obtained(self, min_ttl: float, rejected: Rejected | None) -> TokenBundle:
         """Return a new token, whatever was wrong with the held one. Blocks."""
         del min_ttl, rejected
-        obtained_at = self._core.clock()
+        obtained_at = self._context.clock()
         bundle = self.provider.client_credentials(*self._client)
         record = Record(
             Account(self._client[0]),
@@ -238,30 +238,30 @@ class ClientCredentials(Renewable):
         return bundle
 
 
-def choose(core: Core, user: str | None = None, instance: str | None = None) -> Credential:
+def choose(context: Context, user: str | None = None, instance: str | None = None) -> Credential:
     """Return the credential that applies: *user*, the environment's token, its client, the store.
 
     Reads the record file where the store applies, and no secret. Raises `NotLoggedIn` where
     there is none that may be used here, `UsageError` where *user* means no account or several.
     """
-    credential = applying(core, user, instance)
+    credential = applying(context, user, instance)
     if isinstance(credential, StoredCredential):
-        check_usable(core, credential.record)
+        check_usable(context, credential.record)
     return credential
 
 
-def applying(core: Core, user: str | None = None, instance: str | None = None) -> Credential:
+def applying(context: Context, user: str | None = None, instance: str | None = None) -> Credential:
     """Return the same, be a stored one of any use or not: for whoever only shows what there is."""
-    if overriding(core, user, instance) is not None:
-        kind = ClientCredentials if core.environment.token is None else EnvironmentToken
-        return kind(core, core.instance(instance))
-    stamp = core.store.stamp()
-    return StoredCredential(core, existing_record(core, user, instance), stamp)
+    if overriding(context, user, instance) is not None:
+        kind = ClientCredentials if context.environment.token is None else EnvironmentToken
+        return kind(context, context.instance(instance))
+    stamp = context.store.stamp()
+    return StoredCredential(context, existing_record(context, user, instance), stamp)
 
 
 def chosen_stored(
-    core: Core, user: str | None = None, instance: str | None = None
+    context: Context, user: str | None = None, instance: str | None = None
 ) -> StoredCredential:
     """Return the stored credential that applies, whatever token the environment holds."""
-    stamp = core.store.stamp()
-    return StoredCredential(core, chosen_record(core, user, instance), stamp)
+    stamp = context.store.stamp()
+    return StoredCredential(context, chosen_record(context, user, instance), stamp)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 
-from click_auth import voice
-from click_auth.text import inert
+from click_auth import console
+from click_auth.text import printable
 
 
 class Speaker(logging.Handler):
@@ -13,8 +13,8 @@ class Speaker(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Say one line."""
-        text = inert(f"{record.name}: {record.getMessage()}", 2000)
-        voice.current().event("log", text, message=text)
+        text = printable(f"{record.name}: {record.getMessage()}", 2000)
+        console.current().event("log", text, message=text)
 
 
 def log_to_stderr() -> None:

@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import click
 
-from click_auth.text import inert
+from click_auth.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from click_auth.voice import Voice
+    from click_auth.console import Console
 
 NOT_AUTHENTICATED = "NOT_AUTHENTICATED"
 REFRESH_EXPIRED = "AUTH_REFRESH_EXPIRED"
@@ -53,10 +53,10 @@ class AuthError(click.ClickException):
     default_code: ClassVar[str] = "AUTH_ERROR"
 
     def __init__(self, message: str, *, code: str | None = None, hints: Iterable[str] = ()) -> None:
-        super().__init__(inert(message, _LONGEST_MESSAGE))
+        super().__init__(printable(message, _LONGEST_MESSAGE))
         self.code: str = code or self.default_code
         self.hints: tuple[str, ...] = tuple(hints)
-        self.voice: Voice | None = None
+        self.voice: Console | None = None
 
     def with_hints(self, hints: Sequence[str]) -> None:
         """Append further hints, once each."""

@@ -5,93 +5,97 @@ from __future__ import annotations
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING
 
-from click_auth import voice
+from click_auth import console
 from click_auth.binding import check_binding
 from click_auth.chosen import stored_record
 from click_auth.errors import AuthError, NotLoggedIn, StorageUnavailable
-from click_auth.lock import LockBusy, patience
+from click_auth.locks.account_lock import LockBusy, lock_timeout
 from click_auth.results import LogoutResult
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from click_auth.core import Core
-    from click_auth.records import Record
+    from click_auth.context import Context
+    from click_auth.record import Record
     from click_auth.tokens import TokenBundle
 
 LOCK_PATIENCE_SECONDS = 5.0
 
 
 def log_out(
-    core: Core, user: str | None = None, instance: str | None = None, *, revoke: bool = True
+    context: Context, user: str | None = None, instance: str | None = None, *, revoke: bool = True
 ) -> LogoutResult:
     """Log one account out. Where nobody is logged in, end what an earlier logout had to leave."""
     try:
-        record = stored_record(core, user, instance)
+        record = stored_record(context, user, instance)
     except StorageUnavailable as error:
         if user is None:
             raise
-        return _forgotten_unread(core, user, error)
+        return _forgotten_unread(context, user, error)
     if record is None:
-        core.store.sweep()
+        context.store.sweep()
         return LogoutResult()
-    return _forgotten(core, record, revoke=revoke)
+    return _forgotten(context, record, revoke=revoke)
 
 
-def log_out_everybody(core: Core, *, revoke: bool = True) -> LogoutResult:
+def log_out_everybody(context: Context, *, revoke: bool = True) -> LogoutResult:
     """Log every account out."""
-    records = [core.store.record_of(each.key) for each in core.store.listing()[0]]
-    results = [_forgotten(core, record, revoke=revoke) for record in records if record is not None]
-    results += [_forgotten_damaged(core, key) for key in core.store.damaged()]
+    records = [context.store.record_of(each.key) for each in context.store.listing()[0]]
+    results = [
+        _forgotten(context, record, revoke=revoke) for record in records if record is not None
+    ]
+    results += [_forgotten_damaged(context, key) for key in context.store.damaged()]
     if not results:
-        core.store.sweep()
+        context.store.sweep()
     answers = [result.revoked for result in results if result.revoked is not None]
     removed = tuple(key for result in results for key in result.removed)
     return LogoutResult(removed, all(answers) if answers else None)
 
 
-def _forgotten(core: Core, record: Record, *, revoke: bool) -> LogoutResult:
+def _forgotten(context: Context, record: Record, *, revoke: bool) -> LogoutResult:
     with ExitStack() as stack:
         try:
-            stack.enter_context(patience(LOCK_PATIENCE_SECONDS))
+            stack.enter_context(lock_timeout(LOCK_PATIENCE_SECONDS))
             # Where no lock can be made the record may still go; if not, that error says why.
             with suppress(StorageUnavailable):
-                stack.enter_context(core.store.lock(record.key))
+                stack.enter_context(context.store.lock(record.key))
         except LockBusy:
-            voice.current().say("A refresh is under way; logging out all the same.")
-        bundle = _left_to_revoke(core, record) if revoke else None
-        left_behind = core.store.forget(record.key)
+            console.current().say("A refresh is under way; logging out all the same.")
+        bundle = _left_to_revoke(context, record) if revoke else None
+        left_behind = context.store.forget(record.key)
     if left_behind is not None:
-        voice.current().warn(left_behind)
-    revoked = None if bundle is None else _revoked(core, record, bundle)
+        console.current().warn(left_behind)
+    revoked = None if bundle is None else _revoked(context, record, bundle)
     return LogoutResult((record.key,), revoked)
 
 
-def _forgotten_unread(core: Core, key: str, error: StorageUnavailable) -> LogoutResult:
+def _forgotten_unread(context: Context, key: str, error: StorageUnavailable) -> LogoutResult:
     """Remove what can be removed of an account whose record cannot be read."""
-    left_behind = core.store.forget(key)
+    left_behind = context.store.forget(key)
     if left_behind is not None:
         raise StorageUnavailable(left_behind, code=error.code, hints=error.hints)
     return LogoutResult((key,))
 
 
-def _forgotten_damaged(core: Core, key: str) -> LogoutResult:
+def _forgotten_damaged(context: Context, key: str) -> LogoutResult:
     """Remove an account of which only the key can be read; its grant cannot be revoked."""
-    left_behind = core.store.forget(key)
-    voice.current().warn(left_behind or f"The grant of {key} is not revoked at the server.")
+    left_behind = context.store.forget(key)
+    console.current().warn(left_behind or f"The grant of {key} is not revoked at the server.")
     return LogoutResult((key,), revoked=False)
 
 
-def _left_to_revoke(core: Core, record: Record) -> TokenBundle | None:
+def _left_to_revoke(context: Context, record: Record) -> TokenBundle | None:
     """Return those tokens that are there, "" for an access token: what a refresh has left."""
-    store = core.store
+    store = context.store
     with suppress(StorageUnavailable):
         store.adopt(record.key)
         record = store.record_of(record.key) or record
     access_token = _readable(store.access_token, record)
     refresh_token = _readable(store.refresh_token, record)
     if not (access_token or refresh_token):
-        voice.current().warn("The grant is not revoked at the server: there is no token for that.")
+        console.current().warn(
+            "The grant is not revoked at the server: there is no token for that."
+        )
         return None
     return record.bundle(access_token or "", refresh_token)
 
@@ -102,21 +106,21 @@ def _readable(read: Callable[[Record], str | None], record: Record) -> str | Non
     except NotLoggedIn:
         return None
     except AuthError as error:
-        voice.current().warn(f"A token is not revoked at the server: {error.message}")
+        console.current().warn(f"A token is not revoked at the server: {error.message}")
         return None
 
 
-def _revoked(core: Core, record: Record, bundle: TokenBundle) -> bool | None:
+def _revoked(context: Context, record: Record, bundle: TokenBundle) -> bool | None:
     """End the grant at its own server, best effort (RFC 7009)."""
     try:
-        provider = core.provider(record.instance)
+        provider = context.provider(record.instance)
         check_binding(provider, record)
         revoked = provider.revoke(bundle)
     except AuthError as error:
-        voice.current().warn(f"The grant is not revoked at the server: {error.message}")
+        console.current().warn(f"The grant is not revoked at the server: {error.message}")
         return False
     if revoked is False:
-        voice.current().warn(
+        console.current().warn(
             "The server did not confirm the revocation; the token may still be valid there."
         )
     return revoked

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 from click_auth.credentials import FixedToken
 from click_auth.errors import AuthError, LoginFailed, Unreachable
-from click_auth.identification import identified
-from click_auth.records import PLAINTEXT, Record
+from click_auth.identify import identified
+from click_auth.record import PLAINTEXT, Record
 from click_auth.results import MigrationResult
 from click_auth.stores.base import MIGRATED, Superseded
 from click_auth.tokens import TokenBundle, to_posix, usable
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from click_auth.account import Account
-    from click_auth.configured import Configured
-    from click_auth.core import Core
+    from click_auth.context import Context
+    from click_auth.operations import Configured
 
 logger: logging.Logger = logging.getLogger("click_auth")
 
@@ -56,9 +56,9 @@ def migrate_legacy_auth(auth: Configured, legacy: LegacyCredential) -> Migration
     return migrate(auth.core, legacy)
 
 
-def migrate(core: Core, legacy: LegacyCredential) -> MigrationResult:
+def migrate(context: Context, legacy: LegacyCredential) -> MigrationResult:
     """Do what `migrate_legacy_auth` does."""
-    migration = _Migration(core, legacy)
+    migration = _Migration(context, legacy)
     result = _outcome(migration.gone_on)
     if result is None:
         result = _outcome(migration.begun)
@@ -81,12 +81,12 @@ def _outcome(step: Callable[[], R]) -> R | MigrationResult:
 
 @dataclass(frozen=True)
 class _Migration:
-    core: Core
+    context: Context
     legacy: LegacyCredential
 
     def gone_on(self) -> MigrationResult | None:
         """Go on from the marker; return how that went, None where nobody has begun."""
-        state = self.core.store.migration(self.legacy.name)
+        state = self.context.store.migration(self.legacy.name)
         if state == MIGRATED:
             return MigrationResult("already-migrated")
         return None if state is None else self._finished(state.partition(" ")[2])
@@ -98,7 +98,7 @@ class _Migration:
             return MigrationResult("no-legacy-state")
         if usable(bundle.access_token) is None and usable(bundle.refresh_token) is None:
             return MigrationResult("skipped", "the old credential is none that can be sent")
-        self.core.store.check_writable()
+        self.context.store.check_writable()
         key = self._inserted(bundle)
         if key is None:
             return MigrationResult("skipped", "the account is logged in already")
@@ -107,7 +107,7 @@ class _Migration:
     def _inserted(self, bundle: TokenBundle) -> str | None:
         """Insert the old credential where no record is, together with the marker."""
         account = self._account_of(bundle)
-        binding = self.core.provider(account.instance).binding
+        binding = self.context.provider(account.instance).binding
         record = Record(
             account,
             access_token_expires_at=to_posix(bundle.expires_at),
@@ -121,13 +121,13 @@ class _Migration:
             fallback_refresh_token=bundle.refresh_token,
         )
         marker = f"{MOVING} {record.key}"
-        is_new = self.core.store.insert_migrated(record, self.legacy.name, marker)
+        is_new = self.context.store.insert_migrated(record, self.legacy.name, marker)
         return record.key if is_new else None
 
     def _account_of(self, bundle: TokenBundle) -> Account:
-        instance = self.core.instance(None)
+        instance = self.context.instance(None)
         try:
-            return identified(self.core, FixedToken(self.core, instance, bundle), instance)
+            return identified(self.context, FixedToken(self.context, instance, bundle), instance)
         except (LoginFailed, Unreachable) as error:
             message = f"the service did not say whose the old credential is: {error.message}"
             raise Unreachable(message) from None
@@ -137,7 +137,7 @@ class _Migration:
 
         Under the account's lock: of several processes one does it, the others find it done.
         """
-        store, name = self.core.store, self.legacy.name
+        store, name = self.context.store, self.legacy.name
         with store.lock(key):
             if store.migration(name) == MIGRATED:
                 return MigrationResult("already-migrated")
@@ -155,7 +155,7 @@ class _Migration:
 
     def _moved(self, record: Record) -> Record:
         """Write the credential once more, as any write would, and return its record."""
-        store = self.core.store
+        store = self.context.store
         bundle = store.credential(record)
         if bundle is not None:
             with suppress(Superseded):

@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from click_auth import signals, voice
+from click_auth import console, signals
 from click_auth.binding import check_binding, ended
 from click_auth.chosen import chosen_record
 from click_auth.defaults import DEFAULT_MIN_TTL
@@ -26,19 +26,19 @@ from click_auth.errors import (
     StorageUnavailable,
     Unreachable,
 )
-from click_auth.lock import LockBusy, patience
+from click_auth.locks.account_lock import LockBusy, lock_timeout
 from click_auth.stores.base import Superseded
-from click_auth.stores.held import Held, find_held, find_token, read_held
+from click_auth.stores.cached import Held, find_held, find_token, read_held
 from click_auth.tokens import Rejected, TokenBundle, carried_forward, is_fresh, to_posix
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
 
-    from click_auth.configured import Configured
-    from click_auth.core import Core
+    from click_auth.context import Context
+    from click_auth.operations import Configured
     from click_auth.providers.base import Provider
-    from click_auth.records import Record
+    from click_auth.record import Record
     from click_auth.stores.records import Reserve
 
     LockOf = Callable[[str], AbstractContextManager[object]]
@@ -55,7 +55,7 @@ class Renewal:
     `seen` is the record as the caller read it before the lock.
     """
 
-    core: Core
+    context: Context
     seen: Record
     min_ttl: float = DEFAULT_MIN_TTL
     rejected: Rejected | None = None
@@ -69,21 +69,21 @@ class Renewal:
         """
         held = self.renewed(lock_of)
         if held.unstored is not None:
-            voice.current().warn(
+            console.current().warn(
                 f"{held.unstored.message} This command goes on. {' '.join(held.unstored.hints)}"
             )
         return held
 
     def renewed(self, lock_of: LockOf | None = None) -> Held:
         """Return what `run` does, and say nothing of it where it could not be stored."""
-        store = self.core.store
-        deadline = time.monotonic() + self.core.lock_patience(self.seen.instance)
+        store = self.context.store
+        deadline = time.monotonic() + self.context.lock_patience(self.seen.instance)
         try:
             held = self._renewed_by_others(deadline) if lock_of is None else None
             if held is not None:
                 return held
             seconds = max(deadline - time.monotonic(), 0.0)
-            with patience(seconds), (lock_of or store.lock)(self.seen.key):
+            with lock_timeout(seconds), (lock_of or store.lock)(self.seen.key):
                 return self._under_the_lock()
         except LockBusy as busy:
             return self._after_waiting_in_vain(busy)
@@ -102,7 +102,7 @@ class Renewal:
         A crowd that looks on until one of it is done costs less than one that queues. What they
         find is what a command finds that starts a moment later, and takes no lock either.
         """
-        if not self.core.store.outlast_others(self.seen.key, deadline):
+        if not self.context.store.outlast_others(self.seen.key, deadline):
             return None
         return self._settled(self._current())
 
@@ -114,18 +114,18 @@ class Renewal:
 
     def _stored(self, record: Record) -> Held | None:
         """Return what is stored, None where it is gone or is what the server has rejected."""
-        held = find_held(self.core.store, record)
+        held = find_held(self.context.store, record)
         return None if held is None or held.bundle.access_token == self.rejected else held
 
     def _under_the_lock(self) -> Held:
-        store = self.core.store
+        store = self.context.store
         store.adopt(self.seen.key)
         record = self._current()
         held = self._settled(record)
         if held is not None:
             return held
         old = self._grant_of(record)
-        provider = self.core.provider(record.instance)
+        provider = self.context.provider(record.instance)
         try:
             with store.reserve(record) as reserve, signals.deferred():
                 return self._exchange(provider, old, reserve)
@@ -136,7 +136,7 @@ class Renewal:
 
     def _grant_of(self, record: Record) -> Held:
         """Return *record* with its refresh token, and its access token, "" where that is gone."""
-        store = self.core.store
+        store = self.context.store
         grant = TokenBundle("", store.refresh_token(record))
         if grant.refresh_token is None:
             read_held(store, record)  # raises where nothing at all is left
@@ -155,7 +155,7 @@ class Renewal:
             hints = [message, "Log in again."]
             swapped = NotLoggedIn(message, code=REFRESH_EXPIRED, hints=hints)
             return self._after_a_refusal(old.record, swapped)
-        store, bundle = self.core.store, carried_forward(old.bundle, fresh)
+        store, bundle = self.context.store, carried_forward(old.bundle, fresh)
         label = provider.renamed(fresh, old.record.account.label)
         try:
             with store.patiently():
@@ -177,7 +177,7 @@ class Renewal:
             return old, _asked(provider, old.bundle)
         except NotLoggedIn as error:
             record = self._current()
-            found = replace(old.bundle, refresh_token=self.core.store.refresh_token(record))
+            found = replace(old.bundle, refresh_token=self.context.store.refresh_token(record))
             is_other = found.refresh_token not in (None, old.bundle.refresh_token)
             is_known = record.generation != old.record.generation
             if error.code != REFRESH_EXPIRED or is_known or not is_other:
@@ -192,11 +192,11 @@ class Renewal:
         """
         current = self._current()
         if current.generation != record.generation:
-            return read_held(self.core.store, current)
+            return read_held(self.context.store, current)
         if error.code != REFRESH_EXPIRED:
             raise error
         with suppress(StorageUnavailable, Superseded):
-            self.core.store.reject(record)
+            self.context.store.reject(record)
         raise ended(record, error) from None
 
     def _after_waiting_in_vain(self, busy: LockBusy) -> Held:
@@ -209,18 +209,18 @@ class Renewal:
         raise Unreachable(message, hints=["Try again later."])
 
     def _current(self) -> Record:
-        record = self.core.store.record_of(self.seen.key)
+        record = self.context.store.record_of(self.seen.key)
         if record is None:
             message = f"The account {self.seen.account.name} was logged out meanwhile."
             raise NotLoggedIn(message, code=REFRESH_UNAVAILABLE)
-        check_binding(self.core.services.provider(record.instance), record)
+        check_binding(self.context.services.provider(record.instance), record)
         return record
 
     def _is_served_by(self, record: Record) -> bool:
         """Whether what is stored now lasts, so that the server need not be asked."""
         if self.rejected is not None:
             return self._is_valid(record)
-        if is_fresh(record, now=self.core.clock(), min_ttl=self.min_ttl):
+        if is_fresh(record, now=self.context.clock(), min_ttl=self.min_ttl):
             return True
         return record.generation != self.seen.generation and self._is_valid(record)
 
@@ -229,11 +229,11 @@ class Renewal:
         return self.rejected is None and self._is_valid(record)
 
     def _is_valid(self, record: Record) -> bool:
-        return is_fresh(record, now=self.core.clock(), min_ttl=0.0)
+        return is_fresh(record, now=self.context.clock(), min_ttl=0.0)
 
     def _warn_if_too_short(self, record: Record) -> None:
-        if not is_fresh(record, now=self.core.clock(), min_ttl=self.min_ttl):
-            voice.current().warn(
+        if not is_fresh(record, now=self.context.clock(), min_ttl=self.min_ttl):
+            console.current().warn(
                 f"The server's tokens live shorter than the {self.min_ttl:g} s asked for."
             )
 
@@ -277,24 +277,24 @@ def refresh_access_token(
     endpoint or as long as another process takes for them; does not prompt. Raises `NotLoggedIn`
     when only a login helps, `Unreachable` when trying later does.
     """
-    core, spent = auth.core, None if rejected is None else Rejected(rejected)
+    context, spent = auth.core, None if rejected is None else Rejected(rejected)
     del rejected
     with auth.hinting():
-        record = chosen_record(core, user, instance)
-        is_good = spent is None and is_fresh(record, now=core.clock(), min_ttl=min_ttl)
-        held = find_held(core.store, record) if is_good else None
-        return (held or Renewal(core, record, min_ttl, spent).run(lock)).bundle
+        record = chosen_record(context, user, instance)
+        is_good = spent is None and is_fresh(record, now=context.clock(), min_ttl=min_ttl)
+        held = find_held(context.store, record) if is_good else None
+        return (held or Renewal(context, record, min_ttl, spent).run(lock)).bundle
 
 
-def rotate_now(core: Core, user: str | None, instance: str | None) -> Held:
+def rotate_now(context: Context, user: str | None, instance: str | None) -> Held:
     """Rotate the credential of a stored account whatever is left of it; return the new one.
 
     Of two processes that do it at once the second adopts what the first has got. Raises
     `StorageUnavailable` also where the new credential could not be stored.
     """
-    record = chosen_record(core, user, instance)
-    current = Rejected(find_token(core.store, record) or "")
-    held = Renewal(core, record, rejected=current).renewed()
+    record = chosen_record(context, user, instance)
+    current = Rejected(find_token(context.store, record) or "")
+    held = Renewal(context, record, rejected=current).renewed()
     if held.unstored is not None:
         raise held.unstored
     return held

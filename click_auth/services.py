@@ -10,7 +10,7 @@ import click
 from click_auth.errors import AuthError
 from click_auth.providers.base import Provider
 from click_auth.providers.options import ALL
-from click_auth.text import inert
+from click_auth.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,7 +66,7 @@ class Services:
         if name is None:
             return choices[0]
         if name not in choices:
-            raise click.UsageError(f"{inert(name, 60)!r} is not one of {', '.join(choices)}.")
+            raise click.UsageError(f"{printable(name, 60)!r} is not one of {', '.join(choices)}.")
         return name
 
     def provider(self, instance: str | None) -> Provider:
@@ -78,7 +78,9 @@ class Services:
         try:
             return self._source[self.choices[0] if instance is None else instance]  # type: ignore[index]
         except KeyError:
-            message = f"This account belongs to {inert(instance, 60)!r}, which is not known here."
+            message = (
+                f"This account belongs to {printable(instance, 60)!r}, which is not known here."
+            )
             raise AuthError(message, code="AUTH_BAD_SETTING") from None
 
 

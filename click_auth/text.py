@@ -16,7 +16,7 @@ def texts(given: Iterable[str], name: str) -> tuple[str, ...]:
     return found
 
 
-def inert(text: object, limit: int = 200) -> str:
+def printable(text: object, limit: int = 200) -> str:
     """Return *text* as one line of at most *limit* characters that no terminal obeys.
 
     What is not printable (control and format characters, line separators, bidirectional
@@ -32,4 +32,4 @@ def without_password(text: str) -> str:
     """Return an address as one inert line, without the user name and password that it carries."""
     before, _, host = text.rpartition("@")
     scheme, is_url, _ = before.partition("://")
-    return inert(f"{scheme}://{host}" if is_url else host)
+    return printable(f"{scheme}://{host}" if is_url else host)

@@ -12,7 +12,7 @@ from click_auth.defaults import DEFAULT_MIN_TTL
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from click_auth.records import Record
+    from click_auth.record import Record
 
 
 class Unpickled:

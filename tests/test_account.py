@@ -11,7 +11,7 @@ import pytest
 
 from click_auth import Account, LoginContext, StoredAccount, TokenBundle, UserRecord
 from click_auth.account import account_from
-from click_auth.records import Record
+from click_auth.record import Record
 
 ADA = Account("ada", "Ada", "https://todo.example", {"plan": ["free"]})
 

@@ -13,7 +13,7 @@ import click_auth
 from click_auth import errors
 from click_auth.account import Account
 from click_auth.models import UserRecord
-from click_auth.records import FIELDS, Record
+from click_auth.record import FIELDS, Record
 
 CONTRACT = """
 Account ApiKeyProvider Auth AuthError AuthorizationRequest AuthorizationResponse KeyringTokenStore

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from click_auth import pkce
 from click_auth.account import Account
-from click_auth.keys import account_key, folder_name, refresh_slot_name, slot_name
-from click_auth.records import Record
-from click_auth.text import inert
+from click_auth.account_key import account_key, folder_name, refresh_slot_name, slot_name
+from click_auth.oauth import pkce
+from click_auth.record import Record
+from click_auth.text import printable
 from click_auth.tokens import is_fresh, rfc3339
 
 
@@ -71,14 +71,14 @@ def test_fs_16_application_names_are_never_paths(name: str) -> None:
 
 def test_ti_02_foreign_text_is_one_short_inert_line() -> None:
     """Control characters, line ends, overrides and surrogates never reach a terminal."""
-    assert inert("a\x1b[31mb\r\nc\u202ed\ud800\x9b") == "a [31mb c d"
-    assert len(inert("x" * 1_000_000)) == 200
+    assert printable("a\x1b[31mb\r\nc\u202ed\ud800\x9b") == "a [31mb c d"
+    assert len(printable("x" * 1_000_000)) == 200
 
 
 def test_ti_07_markup_is_printed_literally() -> None:
     """What looks like markup of some library is plain text."""
     text = "{0} %s [red] \\N{BULLET}"
-    assert inert(text) == text
+    assert printable(text) == text
 
 
 def record(expires_at: float | None, obtained_at: float | None = 1000.0) -> Record:

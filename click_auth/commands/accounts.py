@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from click_auth.asked import in_effect
 from click_auth.commands.attaching import G, attach, check_free, made_as, watch
 from click_auth.commands.options import account_argument, account_options, no_revoke_option
 from click_auth.errors import NO_ACCOUNT_SELECTED, UsageError
+from click_auth.invocation import in_effect
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any, TextIO, cast
 import click
 
 from click_auth import signals
-from click_auth.asked import in_effect
 from click_auth.commands.attaching import G, attach
 from click_auth.commands.options import flag, instance_parameters, user_parameter
 from click_auth.defaults import LOGIN_TIMEOUT, LONGEST_LINE
 from click_auth.environment import POLICIES
 from click_auth.errors import LoginFailed
+from click_auth.invocation import in_effect
 from click_auth.providers import options as offered
 from click_auth.terminal import is_terminal
-from click_auth.text import inert
+from click_auth.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -145,7 +145,7 @@ def _log_in(
 
 def _told(result: LoginResult) -> str:
     account = result.account
-    where = f" on {inert(account.instance)}" if account.instance else ""
+    where = f" on {printable(account.instance)}" if account.instance else ""
     place = {"system": "the system keyring", "plaintext": "a file, in plain text"}
     kept = place.get(result.stored_in)
     stored = f" The credential is kept in {kept}." if kept else ""

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from click_auth import asked
-from click_auth.text import inert
+from click_auth import invocation as asked
+from click_auth.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -101,7 +101,9 @@ def _completing_accounts(auth: Auth) -> Any:
         from click.shell_completion import CompletionItem  # noqa: PLC0415 - completion only
 
         found = (each for each in _stored(auth) if _begins(each, incomplete))
-        return [CompletionItem(each.key, help=each.label and inert(each.label)) for each in found]
+        return [
+            CompletionItem(each.key, help=each.label and printable(each.label)) for each in found
+        ]
 
     return complete
 
@@ -116,7 +118,7 @@ def _completing_instances(auth: Auth) -> Any:
     def complete(_context: object, _parameter: object, incomplete: str) -> list[str]:
         known = {each.instance or "" for each in _stored(auth)}
         # A shell takes each line for an answer of its own.
-        return sorted(n for n in known if n and n.startswith(incomplete) and n == inert(n))
+        return sorted(n for n in known if n and n.startswith(incomplete) and n == printable(n))
 
     return complete
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from click_auth import signals
+from click_auth.console import Console, JsonConsole, TextConsole, echo, speaking
 from click_auth.errors import AuthError
 from click_auth.terminal import is_terminal
-from click_auth.voice import Machine, Spoken, Voice, echo, speaking
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -29,7 +29,7 @@ _CLICKS_OWN = (click.ClickException, click.exceptions.Exit, BrokenPipeError)
 class Human:
     """Text for a person."""
 
-    voice: Voice = Spoken()
+    voice: Console = TextConsole()
 
     def result(self, _as_json: AsJson, text: str | None, _rows: Rows | None = None, /) -> None:
         """Print *text* on stdout, where there is any."""
@@ -51,7 +51,7 @@ class Human:
 class Json:
     """One object on stdout."""
 
-    voice: Voice = Machine()
+    voice: Console = JsonConsole()
 
     def result(self, as_json: AsJson, _text: str | None, _rows: Rows | None = None, /) -> None:
         """Print the object."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from click_auth.asked import in_effect
 from click_auth.commands.attaching import G, attach
 from click_auth.commands.options import account_options
+from click_auth.invocation import in_effect
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

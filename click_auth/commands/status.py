@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from click_auth.asked import in_effect
 from click_auth.commands.attaching import G, attach
 from click_auth.commands.options import account_options, flag
+from click_auth.invocation import in_effect
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -11,7 +11,7 @@ import click
 
 from click_auth.errors import AuthError
 from click_auth.status import look, look_at_all
-from click_auth.text import inert
+from click_auth.text import printable
 from click_auth.tokens import local_time, to_posix
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def _with_removals(auth: Auth, output: Human | Json, text: str | None) -> str | 
     with suppress(AuthError):  # an environment's token is shown where there is no store at all
         pending = auth.core.store.pending_removals()
     for key in pending:
-        line = f"The tokens of {inert(key, 80)} wait to be deleted from the keyring."
+        line = f"The tokens of {printable(key, 80)} wait to be deleted from the keyring."
         lines.append(line)
         output.aside("removal", line, account=key)
     return "\n".join(lines) if lines else None
@@ -117,18 +117,20 @@ def _facts(auth: Auth, context: StatusContext) -> list[tuple[str, str]]:
     status, account = context.status, context.status.account
     facts = []
     if account is not None and account.instance is not None:
-        facts.append(("Instance", inert(account.instance)))
+        facts.append(("Instance", printable(account.instance)))
     if status.expires_at is not None:
         facts.append(("Token", _remaining(status.expires_at)))
     if account is not None:
         renewed = "renews itself" if status.refreshable else "ends when its token does"
         facts.append(("Session", "over" if status.state == "expired" else renewed))
     if status.scopes is not None:
-        facts.append(("Scopes", inert(", ".join(status.scopes)) or "none"))
+        facts.append(("Scopes", printable(", ".join(status.scopes)) or "none"))
     facts.append(("Kept in", _kept_in(auth, status)))
     if status.reason is not None:
         facts.append(("Note", status.reason))
-    facts.extend((inert(name, 30), inert(value)) for name, value in (context.live or {}).items())
+    facts.extend(
+        (printable(name, 30), printable(value)) for name, value in (context.live or {}).items()
+    )
     return facts
 
 

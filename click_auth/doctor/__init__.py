@@ -10,7 +10,7 @@ from click_auth.doctor.examination import examined
 from click_auth.results import Report
 
 if TYPE_CHECKING:
-    from click_auth.core import Core
+    from click_auth.context import Context
     from click_auth.results import Check
 
 __all__ = ["examine"]
@@ -34,13 +34,15 @@ _EXAMINATIONS = {
 }
 
 
-def examine(core: Core) -> Report:
-    """Return what can be said of *core* and its surroundings. Each examination is bounded.
+def examine(context: Context) -> Report:
+    """Return what can be said of *core* and its context. Each examination is bounded.
 
     Writes nothing. No secret is in the report, and none of an account is read.
     """
     found: list[Check] = []
     for name, look in _EXAMINATIONS.items():
-        found += examined(name, partial(look, core), SECONDS)
-    found += examined("server", partial(network.servers, core), network.SERVERS_SECONDS + SECONDS)
+        found += examined(name, partial(look, context), SECONDS)
+    found += examined(
+        "server", partial(network.servers, context), network.SERVERS_SECONDS + SECONDS
+    )
     return Report(tuple(found))

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from click_auth.bounded import TimedOut, bounded
 from click_auth.results import Check, Verdict
-from click_auth.text import inert
+from click_auth.text import printable
+from click_auth.timeouts import TimedOut, call_with_timeout
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -25,7 +25,7 @@ def examined(
     """
     found: list[Check] = []
     try:
-        bounded(lambda: found.extend(look()), seconds)
+        call_with_timeout(lambda: found.extend(look()), seconds)
     except TimedOut:
         return [*found, Check(name, "could not be checked in time", source, "fail")]
     except click.ClickException as error:
@@ -51,6 +51,6 @@ def worth_a_look(name: str, value: str, source: str, hint: str | None) -> Check:
 def _cause(error: Exception) -> str:
     """Return where an exception came from and not what it says, which may be a secret."""
     if isinstance(error, OSError) and error.filename:
-        return inert(f"{error.filename}: {error.strerror}")
+        return printable(f"{error.filename}: {error.strerror}")
     last = traceback.extract_tb(error.__traceback__)[-1]
     return f"{type(error).__name__} at {PurePath(last.filename).name}:{last.lineno}"

@@ -12,19 +12,19 @@ from urllib.request import getproxies
 from click_auth.doctor.examination import examined, refused, worth_a_look
 from click_auth.doctor.storage import records_of
 from click_auth.errors import AuthError, StorageUnavailable
-from click_auth.http import Call, Http
-from click_auth.providers.endpoint import EndpointFailed
-from click_auth.providers.metadata import discover
-from click_auth.providers.surroundings import Surroundings
-from click_auth.proxies import unusable
+from click_auth.http.client import Call, Http
+from click_auth.http.proxies import unusable
+from click_auth.http.transport import TransportFailed
+from click_auth.oauth.endpoint import EndpointFailed
+from click_auth.oauth.metadata import discover
+from click_auth.providers.context import ProviderContext
 from click_auth.results import Check
 from click_auth.text import without_password
-from click_auth.transport import TransportFailed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from click_auth.core import Core
+    from click_auth.context import Context
     from click_auth.providers.base import Provider
 
 SERVER_SECONDS = 5.0
@@ -35,9 +35,9 @@ _MOST_SERVICES = 10
 _SERVER_ERROR = 500
 
 
-def tls(core: Core) -> Iterator[Check]:
+def tls(context: Context) -> Iterator[Check]:
     """Yield whose certificates are trusted. Raises `AuthError` where they are not there."""
-    given, verify = core.settings.http_options or {}, core.http.options.get("verify")
+    given, verify = context.settings.http_options or {}, context.http.options.get("verify")
     if verify is False:
         hint = "Whoever is on the way can read tokens. Do not set verify=False."
         value = "certificates are NOT verified"
@@ -45,19 +45,19 @@ def tls(core: Core) -> Iterator[Check]:
     elif callable(given) or not {"verify", "transport"}.isdisjoint(given):
         yield Check("TLS", "as the application says", "Auth(http_options=)")
     else:
-        yield Check("TLS", f"certificates of {core.http.trust}", ssl.OPENSSL_VERSION)
+        yield Check("TLS", f"certificates of {context.http.trust}", ssl.OPENSSL_VERSION)
 
 
-def proxy(core: Core) -> Iterator[Check]:
+def proxy(context: Context) -> Iterator[Check]:
     """Yield the proxies that requests go through; never with their passwords."""
     options: Mapping[str, Any] = {}
     with contextlib.suppress(AuthError):  # certificates that are not there; `tls` says so
-        options = core.http.options
+        options = context.http.options
     if "transport" in options or options.get("proxy") or options.get("proxies"):
         yield Check("proxy", "as the application says", "Auth(http_options=)")
         return
     found = getproxies() if options.get("trust_env", True) else {}
-    problem = unusable(core.http.module) if found else None
+    problem = unusable(context.http.module) if found else None
     if problem is not None:
         yield refused("proxy", problem, source="environment")
         return
@@ -65,33 +65,33 @@ def proxy(core: Core) -> Iterator[Check]:
     yield Check("proxy", used or "none", "environment" if used else "")
 
 
-def servers(core: Core) -> Iterator[Check]:
+def servers(context: Context) -> Iterator[Check]:
     """Yield for each service whether it answers, and how far its clock is from ours."""
-    instances = _instances(core)[:_MOST_SERVICES]
+    instances = _instances(context)[:_MOST_SERVICES]
     seconds = min(SERVER_SECONDS, SERVERS_SECONDS / len(instances))
     for instance in instances:
-        yield from examined("server", partial(_server, core, instance, seconds), seconds + 1.0)
+        yield from examined("server", partial(_server, context, instance, seconds), seconds + 1.0)
 
 
-def _instances(core: Core) -> list[str | None]:
+def _instances(context: Context) -> list[str | None]:
     """Return the services to ask: those known beforehand, else those in use, else the default."""
-    if core.services.choices is not None or not core.services.has_instances:
-        return list(core.services.choices or (None,))
-    used = [core.instance(None)]
+    if context.services.choices is not None or not context.services.has_instances:
+        return list(context.services.choices or (None,))
+    used = [context.instance(None)]
     with contextlib.suppress(StorageUnavailable):
-        used += [record.instance for record in records_of(core)[0]]
+        used += [record.instance for record in records_of(context)[0]]
     return list(dict.fromkeys(filter(None, used))) or [None]
 
 
-def _server(core: Core, instance: str | None, seconds: float) -> Iterator[Check]:
-    provider = core.services.provider(instance)
+def _server(context: Context, instance: str | None, seconds: float) -> Iterator[Check]:
+    provider = context.services.provider(instance)
     about = "" if instance is None else f"{without_password(instance)}: "
     address = _address(provider)
     if not address:
         yield Check("server", f"{about}nobody to ask", type(provider).__name__)
         return
     source = address.partition("?")[0]
-    look = partial(_at, core.http, provider, about, seconds)
+    look = partial(_at, context.http, provider, about, seconds)
     yield from examined("server", look, seconds + 0.5, source)
 
 
@@ -121,7 +121,7 @@ def _asked(http: Http, provider: Provider, address: str, seconds: float) -> tupl
     """Return what is at *address*, and a hint where that is worth a look."""
     if getattr(provider, "discovers", False):
         openid = "openid" in getattr(provider, "scopes", ())
-        discover(Surroundings(http), address, openid=openid, timeout=seconds)
+        discover(ProviderContext(http), address, openid=openid, timeout=seconds)
         return "published its metadata", None
     try:
         status = http.call(Call(address), timeout=seconds).status

@@ -11,29 +11,29 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from click_auth._version import __version__
-from click_auth.certificates import VARIABLES
 from click_auth.credentials import EnvironmentToken
 from click_auth.doctor.examination import worth_a_look
 from click_auth.doctor.storage import store_of
+from click_auth.http.certificates import VARIABLES
 from click_auth.login.browser import choose_browser
 from click_auth.results import Check
-from click_auth.text import inert, without_password
+from click_auth.text import printable, without_password
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from click_auth.core import Core
+    from click_auth.context import Context
 
 _LIBRARIES = ("click", "keyring", "portalocker", "pydantic")
 
 
-def versions(core: Core) -> Iterator[Check]:
+def versions(context: Context) -> Iterator[Check]:
     """Yield a check for each version that matters."""
     yield Check("click-auth", __version__, str(Path(__file__).parent.parent))
     python = f"{platform.python_version()} ({platform.python_implementation()})"
     yield Check("Python", python, sys.executable)
     yield Check("platform", platform.platform(), "")
-    yield from map(_version, sorted((*_LIBRARIES, core.settings.http)))
+    yield from map(_version, sorted((*_LIBRARIES, context.settings.http)))
 
 
 def _version(name: str) -> Check:
@@ -46,34 +46,36 @@ def _version(name: str) -> Check:
     return Check(name, "version unknown", "imported")
 
 
-def overrides(core: Core) -> Iterator[Check]:
+def overrides(context: Context) -> Iterator[Check]:
     """Yield each variable that is set: its value, unless that is secret, and its effect.
 
     Raises `AuthError` or Click's usage error where a token, account or instance cannot be used.
     """
-    env = core.environment
+    env = context.environment
     table = [
-        (name, *each) for name, each in _effects(core).items() if env.environ.get(name, "").strip()
+        (name, *each)
+        for name, each in _effects(context).items()
+        if env.environ.get(name, "").strip()
     ]
     for name, effect, applies in table:
         value, is_secret = env.environ[name], name in (env.token_env, env.name("CLIENT_SECRET"))
         is_address = "://" in value or name.endswith("INSTANCE")
-        shown = without_password(value) if is_address else inert(value)
+        shown = without_password(value) if is_address else printable(value)
         shown = "set" if is_secret else shown
         yield Check(name, f"{shown}; {effect if applies else 'no effect'}", "environment")
     if not table:
         yield Check("environment", "nothing overridden", "")
-    instance = core.instance(None)
+    instance = context.instance(None)
     if env.token is not None:
-        EnvironmentToken(core, instance)
+        EnvironmentToken(context, instance)
     elif env.account is not None:
-        store_of(core).record(env.account)
+        store_of(context).record(env.account)
 
 
-def _effects(core: Core) -> dict[str, tuple[str, bool]]:
+def _effects(context: Context) -> dict[str, tuple[str, bool]]:
     """Return for each variable what it does, and whether it does it here and now."""
-    env, settings, several = core.environment, core.settings, core.services.has_instances
-    is_taken = core.takes_tokens(None)
+    env, settings, several = context.environment, context.settings, context.services.has_instances
+    is_taken = context.takes_tokens(None)
     is_client = is_taken and env.token is None and env.client_credentials is not None
     client = ("client credentials, used instead of every stored account", is_client)
     trusted = "these certificates are trusted, unless the application says otherwise"
@@ -94,13 +96,13 @@ def _effects(core: Core) -> dict[str, tuple[str, bool]]:
         env.name("NO_BROWSER"): ("pages are printed, not opened", env.browser_forbidden),
         "ACCESSIBLE": ("no line that moves", env.environ.get("ACCESSIBLE", "").strip() != "0"),
         "BROWSER": ("opens the pages of a login, if it is here and no text browser", True),
-        **{name: (trusted, core.http.trust == name) for name in VARIABLES},
+        **{name: (trusted, context.http.trust == name) for name in VARIABLES},
     }
 
 
-def browser(core: Core) -> Iterator[Check]:
+def browser(context: Context) -> Iterator[Check]:
     """Yield the browser that a login would open, or why none."""
-    env, own = core.environment, core.settings.browser
+    env, own = context.environment, context.settings.browser
     found = choose_browser(env, own)
     hint = "A login prints its address: open it in any browser, or name one in $BROWSER."
     is_meant = found.reason is None or env.browser_forbidden

@@ -11,22 +11,22 @@ from click_auth.binding import check_binding
 from click_auth.doctor.examination import refused, worth_a_look
 from click_auth.errors import AuthError, StorageUnavailable
 from click_auth.folders import check_usable, quoted
-from click_auth.lock import DEFAULT_PATIENCE_SECONDS
-from click_auth.records import CUSTOM, PLAINTEXT, SYSTEM, Record
+from click_auth.locks.account_lock import DEFAULT_PATIENCE_SECONDS
+from click_auth.record import CUSTOM, PLAINTEXT, SYSTEM, Record
 from click_auth.results import Check
+from click_auth.stores.account_store import AccountStore
 from click_auth.stores.base import MIGRATED
 from click_auth.stores.files import is_open_to_others
 from click_auth.stores.keyring_store import KeyringTokenStore
 from click_auth.stores.record_file import FILE_NAME
-from click_auth.stores.recorded import RecordedTokenStore
-from click_auth.text import inert
+from click_auth.text import printable
 from click_auth.tokens import is_fresh, rfc3339
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from click_auth.core import Core
+    from click_auth.context import Context
     from click_auth.stores.base import TokenStore
 
 _MOST_LISTED = 50
@@ -34,38 +34,38 @@ _SLOW_SECONDS = 1.0
 _EMPTY_SLOT = "doctor"
 
 
-def store_of(core: Core) -> TokenStore:
+def store_of(context: Context) -> TokenStore:
     """Return the application's store, also where the environment asks for a policy that is none."""
     try:
-        return core.store
+        return context.store
     except AuthError:
-        return core.store_with(core.settings.storage)
+        return context.store_with(context.settings.storage)
 
 
-def records_of(core: Core) -> tuple[list[Record], str | None]:
+def records_of(context: Context) -> tuple[list[Record], str | None]:
     """Return what is known of each account, and the key of the default one.
 
     Raises `StorageUnavailable`.
     """
-    store = store_of(core)
-    if isinstance(store, RecordedTokenStore):
+    store = store_of(context)
+    if isinstance(store, AccountStore):
         document = store.records.document()
         return list(document.records.values()), document.default
     accounts, default = store.listing()
     return [Record(each, storage=CUSTOM) for each in accounts], default
 
 
-def folder(core: Core) -> Iterator[Check]:
+def folder(context: Context) -> Iterator[Check]:
     """Yield who may use the folder of the records, or whether it can be made."""
-    path, source = _folder_of(core), "default"
-    if core.settings.folder is not None or path != core.folder:
+    path, source = _folder_of(context), "default"
+    if context.settings.folder is not None or path != context.folder:
         source = "the application"
-    elif core.environment.value("CONFIG_DIR"):
-        source = core.environment.name("CONFIG_DIR")
+    elif context.environment.value("CONFIG_DIR"):
+        source = context.environment.name("CONFIG_DIR")
     try:
         is_there = check_usable(path)
     except StorageUnavailable as error:
-        other = f"Or choose another one with {core.environment.name('CONFIG_DIR')}."
+        other = f"Or choose another one with {context.environment.name('CONFIG_DIR')}."
         hints = (*error.hints, *([other] if source != "the application" else []))
         yield Check("folder", error.message, source, "fail", " ".join(hints) or None)
         return
@@ -75,10 +75,10 @@ def folder(core: Core) -> Iterator[Check]:
         yield Check("folder", f"{path}, made by the first login", source)
 
 
-def record_file(core: Core) -> Iterator[Check]:
+def record_file(context: Context) -> Iterator[Check]:
     """Yield the state of the record file, of each bad record, and of what was kept aside."""
-    store = store_of(core)
-    if not isinstance(store, RecordedTokenStore) or store.records.path is None:
+    store = store_of(context)
+    if not isinstance(store, AccountStore) or store.records.path is None:
         yield Check("record file", "none: not this store's way", type(store).__name__)
         return
     document, path = store.records.document(), store.records.path
@@ -89,17 +89,17 @@ def record_file(core: Core) -> Iterator[Check]:
         yield Check("record file", "not there yet", source)
     for key, reason in list(document.records.bad.items())[:_MOST_LISTED]:
         hint = "Log in to that account again to replace it."
-        yield Check("bad record", f"{inert(key, 80)}: {reason}", source, "fail", hint)
+        yield Check("bad record", f"{printable(key, 80)}: {reason}", source, "fail", hint)
     for aside in sorted(path.parent.glob(f"{FILE_NAME}.broken-*"))[-_MOST_LISTED:]:
         hint = "It was damaged and may hold tokens: delete it when nobody misses it."
         yield worth_a_look("kept aside", aside.name, str(path.parent), hint)
 
 
-def locks(core: Core) -> Iterator[Check]:
+def locks(context: Context) -> Iterator[Check]:
     """Yield each lock that is held, by which process, and for how long."""
-    from click_auth.kernel_lock import holder_of  # noqa: PLC0415 - portalocker, for this check alone
+    from click_auth.locks.kernel_lock import holder_of  # noqa: PLC0415 - portalocker, for this check alone
 
-    root = _folder_of(core)
+    root = _folder_of(context)
     try:
         if (root / "locks").exists():
             check_usable(root / "locks")
@@ -121,42 +121,44 @@ def locks(core: Core) -> Iterator[Check]:
         yield Check("locks", "none held", "")
 
 
-def removals(core: Core) -> Iterator[Check]:
+def removals(context: Context) -> Iterator[Check]:
     """Yield the accounts that were logged out while their secrets could not be deleted."""
-    pending = store_of(core).pending_removals()
-    keys = ", ".join(inert(key, 80) for key in pending[:_MOST_LISTED])
+    pending = store_of(context).pending_removals()
+    keys = ", ".join(printable(key, 80) for key in pending[:_MOST_LISTED])
     hint = "The next login, logout or refresh deletes their secrets, once the keyring can be used."
     value = f"pending for {keys}" if pending else "none pending"
     yield worth_a_look("removals", value, "record file", hint if pending else None)
 
 
-def migration(core: Core) -> Iterator[Check]:
+def migration(context: Context) -> Iterator[Check]:
     """Yield how far the application's older credential was taken over, where it has one."""
-    legacy = core.settings.legacy
+    legacy = context.settings.legacy
     if legacy is None:
         return
-    state = store_of(core).migration(legacy.name)
+    state = store_of(context).migration(legacy.name)
     is_open = state != MIGRATED and bool(state or legacy.read())
-    hint = f"With {core.environment.name('AUTH_DEBUG')}=1 the next command says why."
-    value = f"{inert(legacy.name)}: {'not taken over yet' if is_open else 'nothing is left to do'}"
+    hint = f"With {context.environment.name('AUTH_DEBUG')}=1 the next command says why."
+    value = (
+        f"{printable(legacy.name)}: {'not taken over yet' if is_open else 'nothing is left to do'}"
+    )
     yield worth_a_look("migration", value, "Auth(legacy=)", hint if is_open else None)
 
 
-def policy(core: Core) -> Iterator[Check]:
+def policy(context: Context) -> Iterator[Check]:
     """Yield the storage policy and where it comes from."""
-    if core.settings.store is not None:
-        yield Check("storage", type(core.settings.store).__name__, "Auth(store=)")
+    if context.settings.store is not None:
+        yield Check("storage", type(context.settings.store).__name__, "Auth(store=)")
         return
-    configured = core.environment.storage  # raises where it is none
-    source = core.environment.name("AUTH_STORAGE") if configured else "Auth(storage=)"
-    yield Check("storage", configured or core.settings.storage, source)
+    configured = context.environment.storage  # raises where it is none
+    source = context.environment.name("AUTH_STORAGE") if configured else "Auth(storage=)"
+    yield Check("storage", configured or context.settings.storage, source)
 
 
-def keyring(core: Core) -> Iterator[Check]:
+def keyring(context: Context) -> Iterator[Check]:
     """Yield which keyring is in use, and how fast it reads a slot that does not exist."""
-    store, holds_accounts = store_of(core), False
+    store, holds_accounts = store_of(context), False
     with contextlib.suppress(StorageUnavailable):  # the record file has a line of its own
-        holds_accounts = any(record.storage == SYSTEM for record in records_of(core)[0])
+        holds_accounts = any(record.storage == SYSTEM for record in records_of(context)[0])
     is_needed = holds_accounts or getattr(store, "storage", PLAINTEXT) != PLAINTEXT
     if not (isinstance(store, KeyringTokenStore) and is_needed):
         yield Check("keyring backend", "not used", "storage")
@@ -176,21 +178,21 @@ def keyring(core: Core) -> Iterator[Check]:
     yield worth_a_look(name, f"an empty slot in {seconds * 1000:.0f} ms", "measured", slow)
 
 
-def accounts(core: Core) -> Iterator[Check]:
+def accounts(context: Context) -> Iterator[Check]:
     """Yield a check for each account, from the records alone."""
-    records, default = records_of(core)
+    records, default = records_of(context)
     for record in records[:_MOST_LISTED]:
-        yield _account(core, record, is_default=record.key == default)
+        yield _account(context, record, is_default=record.key == default)
     left = len(records) - _MOST_LISTED
     if left > 0 or not records:
         yield Check("accounts", f"and {left} more" if records else "nobody is logged in", "")
 
 
-def _account(core: Core, record: Record, *, is_default: bool) -> Check:
-    fault, hint = _fault_of_grant(core, record), None
+def _account(context: Context, record: Record, *, is_default: bool) -> Check:
+    fault, hint = _fault_of_grant(context, record), None
     if fault is not None:
         hint = "Log in to it again."
-    elif record.storage == PLAINTEXT != getattr(store_of(core), "storage", PLAINTEXT):
+    elif record.storage == PLAINTEXT != getattr(store_of(context), "storage", PLAINTEXT):
         hint = "It moves into the keyring when it is next renewed and a keyring can be used."
     expiry = rfc3339(record.access_token_expires_at) or "unknown"
     renewal = "not renewable, " if record.has_refresh_token is False else ""
@@ -199,20 +201,20 @@ def _account(core: Core, record: Record, *, is_default: bool) -> Check:
     return worth_a_look("account", value, "record file", hint)
 
 
-def _fault_of_grant(core: Core, record: Record) -> str | None:
+def _fault_of_grant(context: Context, record: Record) -> str | None:
     if record.is_rejected:
         return "ended by the server"
     try:
-        check_binding(core.services.provider(record.instance), record)
+        check_binding(context.services.provider(record.instance), record)
     except AuthError as error:
         return error.message
-    now, ends_at = core.clock(), record.refresh_token_expires_at
+    now, ends_at = context.clock(), record.refresh_token_expires_at
     is_over = record.has_refresh_token is False or (ends_at is not None and ends_at <= now)
     return "expired" if is_over and not is_fresh(record, now=now, min_ttl=0.0) else None
 
 
-def _folder_of(core: Core) -> Path:
-    return store_of(core).folder or core.folder
+def _folder_of(context: Context) -> Path:
+    return store_of(context).folder or context.folder
 
 
 def _private(name: str, value: str, source: str, path: Path, wanted: str) -> Check:

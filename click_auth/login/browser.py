@@ -15,9 +15,9 @@ from pathlib import PurePath, PureWindowsPath
 from typing import TYPE_CHECKING, TypeAlias
 
 from click_auth import urls
-from click_auth.bounded import TimedOut, bounded
 from click_auth.errors import LoginFailed
-from click_auth.text import inert
+from click_auth.text import printable
+from click_auth.timeouts import TimedOut, call_with_timeout
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -59,7 +59,7 @@ class CallableBrowser:
     def open(self, url: str) -> bool:
         """Call the function; one that is still busy after a second counts as an open browser."""
         try:
-            return bool(bounded(lambda: self.function(url), _CALLABLE_SECONDS))
+            return bool(call_with_timeout(lambda: self.function(url), _CALLABLE_SECONDS))
         except TimedOut:
             return True
         except Exception:  # noqa: BLE001 - any failure to open a page is just that
@@ -190,7 +190,7 @@ def find_browser(
     if found and not is_text:
         return Browser(found, environ)
     if configured:
-        missing = f"the program that $BROWSER names, {inert(configured[0][0], 60)}, is not here"
+        missing = f"the program that $BROWSER names, {printable(configured[0][0], 60)}, is not here"
         obstacle = "$BROWSER is a text browser" if is_text else missing
     return Browser(reason=obstacle or "none was found for this screen")
 

@@ -6,12 +6,12 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from click_auth import voice
+from click_auth import console
 from click_auth.chosen import stored_record
 from click_auth.credentials import FixedToken
 from click_auth.errors import AuthError, LoginFailed, StorageUnavailable, Unreachable
-from click_auth.identification import identified
-from click_auth.lock import LockBusy, patience
+from click_auth.identify import identified
+from click_auth.locks.account_lock import LockBusy, lock_timeout
 from click_auth.login.ui import TerminalUI
 from click_auth.providers.base import DEFAULT_ID
 from click_auth.providers.request import LoginRequest
@@ -22,36 +22,38 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from click_auth.account import Account
-    from click_auth.core import Core
+    from click_auth.context import Context
     from click_auth.providers.base import Provider
     from click_auth.stores.base import TokenStore
     from click_auth.tokens import TokenBundle
 
 
 def log_in(
-    core: Core,
+    context: Context,
     instance: str | None,
     storage: str | None,
     on_login: Callable[[LoginContext], object] | None,
     wishes: Mapping[str, Any],
 ) -> LoginResult:
     """Log in as `Auth.login` says. *wishes* are the fields of a `LoginRequest`."""
-    chosen = core.instance(instance)
+    chosen = context.instance(instance)
     request = LoginRequest(instance=chosen, **wishes)
-    store = core.store if storage is None or core.settings.store else core.store_with(storage)
+    store = (
+        context.store if storage is None or context.settings.store else context.store_with(storage)
+    )
     before = None
     with suppress(AuthError):  # none or several, so that it extends none
-        before = stored_record(core, request.user, chosen)
+        before = stored_record(context, request.user, chosen)
     if before is not None and request.scopes and before.scopes:
         request = replace(request, granted_scopes=before.scopes)
-    return Login(core, request, core.provider(chosen), store, on_login).run()
+    return Login(context, request, context.provider(chosen), store, on_login).run()
 
 
 @dataclass(frozen=True)
 class Login:
     """One login: where its grant comes from, where it goes, and who may refuse it."""
 
-    core: Core
+    context: Context
     request: LoginRequest
     provider: Provider
     store: TokenStore
@@ -65,12 +67,12 @@ class Login:
         """
         with self.store.patiently():
             self.store.check_writable()
-            self.core.http.check_settings()
-            voice.current().say(f"Logging in to {self.provider.display_name}.")
-            settings = self.core.settings
+            self.context.http.check_settings()
+            console.current().say(f"Logging in to {self.provider.display_name}.")
+            settings = self.context.settings
             with TerminalUI(
                 settings.app_name,
-                self.core.environment,
+                self.context.environment,
                 browser=settings.browser,
                 page=settings.page,
                 allow_browser=self.request.browser,
@@ -87,9 +89,9 @@ class Login:
         return LoginResult(account, stored_in, missing_scopes=missing)
 
     def _account_of(self, bundle: TokenBundle) -> Account:
-        credential = FixedToken(self.core, self.request.instance, bundle)
+        credential = FixedToken(self.context, self.request.instance, bundle)
         try:
-            return identified(self.core, credential, self.request.instance)
+            return identified(self.context, credential, self.request.instance)
         except Unreachable as error:
             raise LoginFailed(error.message, hints=["Try the login again."]) from None
 
@@ -132,9 +134,9 @@ class Login:
     def _stored(self, account: Account, bundle: TokenBundle) -> str:
         with ExitStack() as stack:
             try:
-                stack.enter_context(patience(self.core.lock_patience(self.request.instance)))
+                stack.enter_context(lock_timeout(self.context.lock_patience(self.request.instance)))
                 with suppress(StorageUnavailable):  # no lock can be made: what is stored decides
                     stack.enter_context(self.store.lock(account.key))
             except LockBusy:
-                voice.current().say("A refresh is under way; this login replaces it.")
+                console.current().say("A refresh is under way; this login replaces it.")
             return self.store.log_in(account, bundle, self.provider.binding).storage

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from click_auth.errors import LoginFailed
 from click_auth.login.loopback import Loopback
 from click_auth.login.paste import WrongPaste, answer_in, is_address
-from click_auth.providers.authorization import StrayCallback
-from click_auth.text import inert
+from click_auth.oauth.authorization import StrayCallback
+from click_auth.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from click_auth.login.listener import Listener
     from click_auth.login.loopback import Held
     from click_auth.login.paste import Keyboard
-    from click_auth.providers.authorization import AuthorizationRequest, AuthorizationResponse
+    from click_auth.oauth.authorization import AuthorizationRequest, AuthorizationResponse
 
 _TICK_SECONDS = 0.2  # the keyboard wakes no selector, nor does Ctrl-C on Windows
 
@@ -96,7 +96,7 @@ class Doors:
     def _misdirected(self, redirect: Misdirected) -> None:
         with contextlib.suppress(StrayCallback, LoginFailed):
             self._request.answered_by(redirect.query)
-            host = inert(redirect.host, 60)
+            host = printable(redirect.host, 60)
             self._turned_away(f"the answer to this login, as it was sent to {host!r}, not to here")
 
     def _turned_away(self, reason: str) -> None:

@@ -11,7 +11,7 @@ from contextlib import closing, suppress
 from functools import partial
 from typing import TYPE_CHECKING, TextIO
 
-from click_auth import voice
+from click_auth import console
 from click_auth.defaults import LOGIN_TIMEOUT, LONGEST_LINE
 from click_auth.errors import CALLBACK_TIMEOUT, AuthError, LoginFailed
 from click_auth.login import pages
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from click_auth.login.listener import Listener
     from click_auth.login.loopback import Held
     from click_auth.login.pages import PageContext
-    from click_auth.providers.authorization import AuthorizationRequest, AuthorizationResponse
+    from click_auth.oauth.authorization import AuthorizationRequest, AuthorizationResponse
 
 _PASTE = (
     "Or paste here the address of the browser's last page{or_the_code}, and press Enter.\n"
@@ -95,11 +95,11 @@ class TerminalUI(LoginUI):
 
     def say(self, text: str) -> None:
         """Print one line on stderr."""
-        voice.current().say(text)
+        console.current().say(text)
 
     def event(self, name: str, text: str, **fields: object) -> None:
         """Print *text* to a person, or the event and its fields as JSON to a program."""
-        voice.current().event(name, text, **fields)
+        console.current().event(name, text, **fields)
 
     def ask(self, prompt: str, *, hidden: bool = False) -> str:
         """Return what the person typed, or one line of stdin where there is no terminal."""
@@ -155,7 +155,7 @@ class TerminalUI(LoginUI):
 
     def _refuse_to_wait_for_nobody(self, timeout: float) -> None:
         """Raise in a CI job, unless a time to wait was chosen or a program reads the address."""
-        is_read = self.has_terminal or isinstance(voice.current(), voice.Machine)
+        is_read = self.has_terminal or isinstance(console.current(), console.JsonConsole)
         if self._browser.reason != CI_JOB or is_read or timeout != LOGIN_TIMEOUT:
             return
         env = self._environment
@@ -173,7 +173,7 @@ class TerminalUI(LoginUI):
         keyboard = None if is_lost(sys.stderr) else open_keyboard(self._stdin)
         with (
             Doors(listener, request, keyboard, self.say) as doors,
-            voice.counting_down(timeout) as countdown,
+            console.counting_down(timeout) as countdown,
         ):
             if not opened:
                 self._explain_forwarding(listener)
@@ -230,7 +230,7 @@ class TerminalUI(LoginUI):
             try:
                 return told(page=self._page)
             except Exception as error:  # noqa: BLE001 - the application's; the login stands
-                voice.current().warn(f"The application's page failed: {type(error).__name__}.")
+                console.current().warn(f"The application's page failed: {type(error).__name__}.")
         return told()
 
 

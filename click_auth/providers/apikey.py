@@ -60,7 +60,7 @@ class ApiKeyProvider(Provider):
 
     def login(self, request: LoginRequest, ui: LoginUI) -> TokenBundle:
         """Return the key that the person brings. Blocks while they fetch it."""
-        from click_auth.providers.login import brought_along  # noqa: PLC0415
+        from click_auth.oauth.code_grant import brought_along  # noqa: PLC0415
 
         if request.token is not None:
             return brought_along(request.token)

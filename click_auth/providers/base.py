@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     import httpx
     from typing_extensions import Self
 
-    from click_auth.http import Http
+    from click_auth.http.client import Http
+    from click_auth.providers.context import ProviderContext
     from click_auth.providers.request import LoginRequest, LoginUI
-    from click_auth.providers.surroundings import Surroundings
     from click_auth.tokens import TokenBundle
 
 DEFAULT_ID = "default"
@@ -39,7 +39,7 @@ class Provider(ABC):
     options: frozenset[str] = frozenset()
     api_url: str | None = None
     http_timeout: float = 30.0
-    surroundings: Surroundings | None = None
+    context: ProviderContext | None = None
 
     @property
     def http(self) -> Http:
@@ -47,13 +47,13 @@ class Provider(ABC):
         return self.lent.http
 
     @property
-    def lent(self) -> Surroundings:
-        """The surroundings, made now where nobody lent any: the provider is used on its own."""
-        if self.surroundings is None:
-            from click_auth.providers.surroundings import Surroundings  # noqa: PLC0415
+    def lent(self) -> ProviderContext:
+        """The context, made now where nobody lent any: the provider is used on its own."""
+        if self.context is None:
+            from click_auth.providers.context import ProviderContext  # noqa: PLC0415
 
-            self.surroundings = Surroundings()
-        return self.surroundings
+            self.context = ProviderContext()
+        return self.context
 
     @property
     def display_name(self) -> str:
@@ -65,12 +65,12 @@ class Provider(ABC):
         """What the credentials of this provider belong to. No I/O."""
         return Binding()
 
-    def bound(self, surroundings: Surroundings) -> Self:
-        """Return a copy of this provider that speaks through *surroundings*."""
+    def bound(self, context: ProviderContext) -> Self:
+        """Return a copy of this provider that speaks through *context*."""
         import copy  # noqa: PLC0415 - not for `--help`
 
         clone = copy.copy(self)
-        clone.surroundings = surroundings
+        clone.context = context
         return clone
 
     @abstractmethod

@@ -12,7 +12,7 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
 from click_auth.providers.base import Binding
-from click_auth.records import CUSTOM, Record
+from click_auth.record import CUSTOM, Record
 from click_auth.stores.records import Reserve
 from click_auth.stores.selection import select
 from click_auth.tokens import TokenBundle, to_posix, usable
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from click_auth.account import Account
-    from click_auth.providers.surroundings import Registrations
+    from click_auth.providers.context import Registrations
     from click_auth.results import StoredAccount
 
 UNBOUND = Binding()
@@ -90,7 +90,7 @@ class TokenStore(ABC):
         """
         if self.lock_folder is None:
             return contextlib.nullcontext()
-        from click_auth.lock import account_lock  # noqa: PLC0415 - for whoever writes
+        from click_auth.locks.account_lock import account_lock  # noqa: PLC0415 - for whoever writes
 
         return account_lock(self.lock_folder, ref)
 
@@ -108,7 +108,7 @@ class TokenStore(ABC):
         """
         if self.lock_folder is None:
             return False
-        from click_auth.lock import outlast_others  # noqa: PLC0415 - for whoever writes
+        from click_auth.locks.account_lock import outlast_others  # noqa: PLC0415 - for whoever writes
 
         return outlast_others(self.lock_folder, key, deadline)
 
@@ -173,7 +173,7 @@ class TokenStore(ABC):
 
     def registrations(self) -> Registrations:
         """Return where dynamically registered clients are kept; by default this process alone."""
-        from click_auth.providers.surroundings import InMemory  # noqa: PLC0415 - HTTP's modules
+        from click_auth.providers.context import InMemory  # noqa: PLC0415 - HTTP's modules
 
         return InMemory()
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from click_auth.keys import is_account_key
-from click_auth.records import Record
+from click_auth.account_key import is_account_key
+from click_auth.record import Record
 from click_auth.stores.layout import (
     SEAL,
     UNREADABLE,

@@ -14,7 +14,7 @@ import time
 from itertools import count
 from typing import TYPE_CHECKING
 
-from click_auth import folders, voice
+from click_auth import console, folders
 from click_auth.errors import STORE_WRITE_FAILED, StorageUnavailable
 
 if TYPE_CHECKING:
@@ -163,7 +163,7 @@ def _warn_if_wide(path: str | Path, facts: os.stat_result) -> None:
         return
     mode = stat.S_IMODE(facts.st_mode)
     _warned.add(str(path))
-    voice.current().warn(
+    console.current().warn(
         f"{path} is open to other users (mode {mode:04o}). Run `chmod 600 {folders.quoted(path)}`."
     )
 

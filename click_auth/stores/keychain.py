@@ -15,12 +15,12 @@ import time
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from click_auth import terminal, voice
-from click_auth.bounded import TimedOut, bounded
+from click_auth import console, terminal
 from click_auth.errors import StorageUnavailable
 from click_auth.stores import secret_service
 from click_auth.stores.backends import Backend, facts_of
-from click_auth.stores.trouble import KeyringTrouble, Kind, NoBackend, trouble_of
+from click_auth.stores.keyring_errors import KeyringFault, Kind, NoBackend, trouble_of
+from click_auth.timeouts import TimedOut, call_with_timeout
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -70,7 +70,7 @@ class _Wait:
         more, self._left = max(self._left, 0.0), 0.0
         self.seconds += more
         if more and self._is_told:
-            voice.current().say("The keyring is waiting, perhaps for you to answer its prompt.")
+            console.current().say("The keyring is waiting, perhaps for you to answer its prompt.")
         return more
 
 
@@ -78,7 +78,7 @@ class Keychain:
     """The slots of one application, as the backend has them, and what is known of the backend.
 
     A call may take *seconds*, longer where a person may be asked. Every method raises
-    `KeyringTrouble`.
+    `KeyringFault`.
     """
 
     def __init__(self, app_name: str, seconds: float = CALL_SECONDS) -> None:
@@ -113,7 +113,7 @@ class Keychain:
             return text
         try:
             text = self._get(slot)
-        except KeyringTrouble as trouble:
+        except KeyringFault as trouble:
             if not self.backend.is_macos or trouble.kind != "failing":
                 raise
             time.sleep(_MACOS_PAUSE_SECONDS)  # two readers at once: one of them fails
@@ -128,7 +128,7 @@ class Keychain:
         try:
             self._set(slot, text)
             kept = self.read(slot)
-        except KeyringTrouble:
+        except KeyringFault:
             self._put_back(slot, before)
             raise
         if kept != text:
@@ -216,11 +216,11 @@ class Keychain:
 
         wait = self._wait(reading=reading)
         try:
-            result, error = bounded(run, wait.seconds, wait.more)
+            result, error = call_with_timeout(run, wait.seconds, wait.more)
         except TimedOut:
             self._stuck = finished
             raise self._trouble("hanging", f"after {wait.seconds:g} s") from None
-        if isinstance(error, KeyringTrouble):
+        if isinstance(error, KeyringFault):
             raise error
         if error is not None:
             raise trouble_of(error, self.backend.name) from None
@@ -230,8 +230,8 @@ class Keychain:
         if self.backend.weakness is not None:
             raise self._trouble("absent", self.backend.weakness)
 
-    def _trouble(self, kind: Kind, detail: str = "") -> KeyringTrouble:
-        return KeyringTrouble(kind, self.backend.name, detail)
+    def _trouble(self, kind: Kind, detail: str = "") -> KeyringFault:
+        return KeyringFault(kind, self.backend.name, detail)
 
     def _backend_in_use(self) -> KeyringBackend:
         try:

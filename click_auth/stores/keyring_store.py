@@ -7,8 +7,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from click_auth.environment import POLICIES, Environment
+from click_auth.stores.account_store import AccountStore
 from click_auth.stores.record_file import RecordFile
-from click_auth.stores.recorded import RecordedTokenStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from click_auth.stores.system_vault import SystemVault
 
 
-class KeyringTokenStore(RecordedTokenStore):
+class KeyringTokenStore(AccountStore):
     """Tokens in the system's keyring under *service*, records in `auth.json` in *folder*.
 
     *folder* is by default where the application named *service* keeps such things. *storage* is

@@ -17,7 +17,7 @@ from binascii import crc32  # zlib's, without loading zlib
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from click_auth.account import Account
-from click_auth.records import FIELDS, Record
+from click_auth.record import FIELDS, Record
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -7,15 +7,15 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from click_auth.records import CUSTOM
-from click_auth.stores.recorded import RecordedTokenStore
+from click_auth.record import CUSTOM
+from click_auth.stores.account_store import AccountStore
 from click_auth.stores.records import Records
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-class MemoryTokenStore(RecordedTokenStore):
+class MemoryTokenStore(AccountStore):
     """Tokens and records in memory; neither a disk nor a keyring is touched. Thread-safe."""
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:

@@ -6,10 +6,10 @@ import contextlib
 import os
 from typing import TYPE_CHECKING
 
-from click_auth import voice
+from click_auth import console
+from click_auth.account_key import slot_name
 from click_auth.errors import STORE_WRITE_FAILED, StorageUnavailable
 from click_auth.folders import make_private_folder, writing
-from click_auth.keys import slot_name
 from click_auth.stores.files import (
     PRIVATE_FILE,
     TooLarge,
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from click_auth.records import Record
+    from click_auth.record import Record
 
 FILE_NAME = "auth.json"
 LOCK_SECONDS = 10.0
@@ -76,7 +76,7 @@ class RecordFile(Records):
             return
         with self._moved_aside() as aside:
             replace_private(self.path, content)
-        voice.current().warn(
+        console.current().warn(
             f"{self.path} was damaged and was kept as {aside}. "
             "Accounts that it held have to log in again."
         )
@@ -84,12 +84,12 @@ class RecordFile(Records):
     @contextlib.contextmanager
     def alone(self) -> Iterator[None]:
         """Hold the lock beside the file. Blocks while another process writes."""
-        from click_auth.lock import LockBusy, exclusive  # noqa: PLC0415 - for a write
+        from click_auth.locks.account_lock import LockBusy, exclusive  # noqa: PLC0415 - for a write
 
         self._ask_guard()
         mode = make_private_folder(self.folder)
         if mode is not None:
-            voice.current().warn(
+            console.current().warn(
                 f"{self.folder} was open to others (mode {mode:04o}); it is 0700 now."
             )
         with contextlib.ExitStack() as stack:

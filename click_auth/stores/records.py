@@ -6,16 +6,16 @@ import contextlib
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
+from click_auth.account_key import refresh_slot_name
 from click_auth.errors import StorageUnavailable
-from click_auth.keys import refresh_slot_name
-from click_auth.records import PLAINTEXT
+from click_auth.record import PLAINTEXT
 from click_auth.stores.layout import find_record, framed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from click_auth.records import Record
+    from click_auth.record import Record
     from click_auth.stores.document import Document
 
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from click_auth import voice
+from click_auth import console
+from click_auth.account_key import safe_name
 from click_auth.errors import STORE_WRITE_FAILED, StorageUnavailable
-from click_auth.keys import safe_name
-from click_auth.lock import LockBusy
-from click_auth.records import PLAINTEXT, SYSTEM
+from click_auth.locks.account_lock import LockBusy
+from click_auth.record import PLAINTEXT, SYSTEM
 from click_auth.stores.layout import UNREADABLE, loads
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from click_auth.stores.recorded import RecordedTokenStore
+    from click_auth.stores.account_store import AccountStore
 
 _SECRETS = ("client_secret", "registration_access_token")
 _PLACE = "storage"
@@ -24,7 +24,7 @@ _PLACE = "storage"
 class StoredRegistrations:
     """Registered clients under `clients` of a store's records; secrets where its tokens go."""
 
-    def __init__(self, store: RecordedTokenStore) -> None:
+    def __init__(self, store: AccountStore) -> None:
         self._store = store
 
     def load(self, name: str) -> Mapping[str, Any] | None:
@@ -82,7 +82,7 @@ class StoredRegistrations:
         except StorageUnavailable as trouble:
             if self._store.policy == "system":
                 raise
-            voice.current().warn(
+            console.current().warn(
                 f"The client's secret is stored in plain text in {self._store.records.path}, "
                 f"not in the keyring: {trouble.message}"
             )

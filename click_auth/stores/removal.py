@@ -5,16 +5,16 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
+from click_auth.account_key import refresh_slot_name, slot_name
 from click_auth.errors import StorageUnavailable
-from click_auth.keys import refresh_slot_name, slot_name
-from click_auth.records import PLAINTEXT
+from click_auth.record import PLAINTEXT
 from click_auth.stores.records import DamagedRecords, owns
 
 if TYPE_CHECKING:
-    from click_auth.stores.recorded import RecordedTokenStore
+    from click_auth.stores.account_store import AccountStore
 
 
-def forget(store: RecordedTokenStore, key: str) -> str | None:
+def forget(store: AccountStore, key: str) -> str | None:
     """Remove an account and its secrets; return what could not be removed, as a sentence."""
     try:
         is_in_slots = _take_out(store, key)
@@ -32,7 +32,7 @@ def forget(store: RecordedTokenStore, key: str) -> str | None:
     return None
 
 
-def _forgotten_by_name(store: RecordedTokenStore, key: str, damage: DamagedRecords) -> str:
+def _forgotten_by_name(store: AccountStore, key: str, damage: DamagedRecords) -> str:
     """Empty the slots of *key*, which no record can be asked about, and say what is left."""
     try:
         for slot in (refresh_slot_name(key), slot_name(key)):
@@ -42,7 +42,7 @@ def _forgotten_by_name(store: RecordedTokenStore, key: str, damage: DamagedRecor
     return f"{damage.message} No token of {key} is left in the keyring; the file may hold some."
 
 
-def empty(store: RecordedTokenStore, key: str) -> None:
+def empty(store: AccountStore, key: str) -> None:
     """Delete what the slots of *key* hold that no record owns, and strike it off `removed`.
 
     Call it under the account's lock. Raises `StorageUnavailable`; the key then stays.
@@ -54,19 +54,19 @@ def empty(store: RecordedTokenStore, key: str) -> None:
         draft.unmark_removed(key)
 
 
-def sweep(store: RecordedTokenStore, keys: list[str]) -> None:
+def sweep(store: AccountStore, keys: list[str]) -> None:
     """Empty the slots of *keys* as far as that works now. Takes their locks; never raises."""
     if not keys:
         return
-    from click_auth.lock import LockBusy, patience  # noqa: PLC0415 - for a write
+    from click_auth.locks.account_lock import LockBusy, lock_timeout  # noqa: PLC0415 - for a write
 
-    with contextlib.suppress(StorageUnavailable), patience(0):
+    with contextlib.suppress(StorageUnavailable), lock_timeout(0):
         for key in keys:
             with contextlib.suppress(LockBusy), store.lock(key):
                 empty(store, key)
 
 
-def _take_out(store: RecordedTokenStore, key: str) -> bool:
+def _take_out(store: AccountStore, key: str) -> bool:
     """Take the record of *key* out, good or bad; return whether its slots are to be emptied."""
     store.records.drop_reserve(key)
     with store.records.transaction() as draft:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from click_auth.errors import NO_ACCOUNT_SELECTED, UsageError
-from click_auth.text import inert
+from click_auth.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -32,9 +32,9 @@ def select(
         return _unnamed(among, default)
     found = matching(among, ref)
     if not found:
-        raise UsageError(f"There is no account {inert(ref, 80)!r} here.", hints=[_known(among)])
+        raise UsageError(f"There is no account {printable(ref, 80)!r} here.", hints=[_known(among)])
     if len(found) > 1:
-        message = f"{inert(ref, 80)!r} means several accounts."
+        message = f"{printable(ref, 80)!r} means several accounts."
         raise UsageError(message, code=NO_ACCOUNT_SELECTED, hints=[_known(found)])
     return found[0]
 
@@ -63,5 +63,5 @@ def matching(among: Iterable[Account], ref: str) -> list[Account]:
 def _known(among: list[Account]) -> str:
     if not among:
         return "Nobody is logged in."
-    shown = ", ".join(inert(each.key, 60) for each in among[:5])
+    shown = ", ".join(printable(each.key, 60) for each in among[:5])
     return f"Name one with --user: {shown}{', …' if len(among) > 5 else '.'}"  # noqa: PLR2004

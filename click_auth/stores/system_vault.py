@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from click_auth.errors import STORE_WRITE_FAILED, StorageUnavailable
 from click_auth.stores.keychain import CALL_SECONDS, Keychain, most_seconds
-from click_auth.stores.trouble import KeyringTrouble, Kind
+from click_auth.stores.keyring_errors import KeyringFault, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,7 +31,7 @@ def _writing() -> Iterator[None]:
     """Give the code of a failed write to whatever fails within the block, a read included."""
     try:
         yield
-    except KeyringTrouble as trouble:
+    except KeyringFault as trouble:
         trouble.code = STORE_WRITE_FAILED
         raise
 
@@ -157,7 +157,7 @@ class SystemVault:
     def _store(self, slot: str, secret: str, head: str | None) -> None:
         try:
             self._write(slot, secret, head, self._limit)
-        except KeyringTrouble as trouble:
+        except KeyringFault as trouble:
             could_split = self._limit is None and len(secret) > _CAREFUL_LIMIT
             if not could_split or trouble.kind not in _SPLITTABLE:
                 raise

@@ -19,7 +19,7 @@ from click_auth.stores.records import Reserve
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from click_auth.records import Record
+    from click_auth.record import Record
 
 
 class HeldFile(Reserve):

@@ -11,10 +11,10 @@ import contextlib
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from click_auth import voice
+from click_auth import console
+from click_auth.account_key import refresh_slot_name, slot_name
 from click_auth.errors import StorageUnavailable
-from click_auth.keys import refresh_slot_name, slot_name
-from click_auth.records import CUSTOM, PLAINTEXT, SYSTEM, Record
+from click_auth.record import CUSTOM, PLAINTEXT, SYSTEM, Record
 from click_auth.stores import removal
 from click_auth.stores.base import Superseded
 from click_auth.stores.records import is_same_credential, owns
@@ -23,8 +23,8 @@ from click_auth.tokens import to_posix
 if TYPE_CHECKING:
     from click_auth.account import Account
     from click_auth.providers.base import Binding
+    from click_auth.stores.account_store import AccountStore
     from click_auth.stores.document import Document
-    from click_auth.stores.recorded import RecordedTokenStore
     from click_auth.stores.records import Reserve
     from click_auth.tokens import TokenBundle
 
@@ -43,7 +43,7 @@ class Write:
     Until the record is committed all that was written can be taken back.
     """
 
-    def __init__(self, store: RecordedTokenStore) -> None:
+    def __init__(self, store: AccountStore) -> None:
         self._store = store
         self._written: list[_Written] = []
 
@@ -216,14 +216,14 @@ class Write:
                     removal.empty(self._store, record.key)
         elif old is None or old.storage != PLAINTEXT or old.has_refresh_token is None:
             # Of an account that was taken over from an older credential this is the first write.
-            voice.current().warn(
+            console.current().warn(
                 f"The tokens of {record.account.name} are stored in plain text in "
                 f"{self._store.records.path}, not in the keyring: {trouble.message}"
             )
         removal.sweep(self._store, [key for key in pending if key != record.key])
 
 
-def adopt(store: RecordedTokenStore, expected: Record, record: Record) -> None:
+def adopt(store: AccountStore, expected: Record, record: Record) -> None:
     """Put *record* in place of *expected*, unless something newer is there, and let it go."""
     with store.records.transaction() as draft:
         old = draft.records.get(record.key)

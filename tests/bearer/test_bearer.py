@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from click_auth import Auth, MemoryTokenStore, NotLoggedIn
-from click_auth.records import Record
+from click_auth.record import Record
 from click_auth.testing import AuthorizationServer, JournalEntry, logged_in
 from refresh.crowd import Place, unanswered
 

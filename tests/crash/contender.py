@@ -50,6 +50,6 @@ def main(journal_path: str) -> None:
 if __name__ == "__main__":
     killing.befall(os.environ)
 
-    from click_auth.lock import exclusive
+    from click_auth.locks.account_lock import exclusive
 
     main(sys.argv[1])

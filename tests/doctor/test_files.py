@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from click_auth import MemoryTokenStore
-from click_auth.kernel_lock import holder_of
-from click_auth.lock import account_lock
+from click_auth.locks.account_lock import account_lock
+from click_auth.locks.kernel_lock import holder_of
 from click_auth.testing import logged_in
 from doctor.patient import Patient
 from stores.children import run, without_privileges

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from click_auth import Account, TokenBundle
-from click_auth.lock import account_lock
+from click_auth.locks.account_lock import account_lock
 from click_auth.testing import logged_in
 from doctor.patient import Patient
 

@@ -13,7 +13,7 @@ import pytest
 
 from click_auth import Account, ApiKeyProvider, Auth, AuthError, StorageUnavailable
 from click_auth.folders import make_private_folder
-from click_auth.lock import outlast_others
+from click_auth.locks.account_lock import outlast_others
 from click_auth.stores.cache import FolderCache
 from click_auth.testing import logged_in
 from hostile.world import World
@@ -478,8 +478,8 @@ import os, sys
 os.environ.pop("HOME", None), os.environ.pop("XDG_CONFIG_HOME", None)
 import click
 from click_auth import Auth, AuthError, OAuthProvider
-import click_auth.auth, click_auth.core, click_auth.bearer, click_auth.status
-import click_auth.identification, click_auth.surroundings, click_auth.login.flow
+import click_auth.auth, click_auth.context, click_auth.bearer, click_auth.status
+import click_auth.identify, click_auth.provider_context, click_auth.login.flow
 import click_auth.commands.status_body, click_auth.stores.keyring_store
 import httpx, httpcore, encodings.idna, getpass
 os.chdir("/")

@@ -16,7 +16,7 @@ import pytest
 import time_machine
 
 from click_auth import Auth, StorageUnavailable, Unreachable, refresh_access_token
-from click_auth.lock import LockBusy
+from click_auth.locks.account_lock import LockBusy
 from click_auth.testing import logged_in
 from crash.filed_keyring import REFUSAL
 from hostile.locking_keyring import DEATH

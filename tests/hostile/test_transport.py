@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from click_auth import Auth, OAuthProvider, Unreachable
-from click_auth.quiet import silenced
+from click_auth.http.loggers import mute_http_loggers
 from click_auth.testing import FakeBrowser, logged_in
 from hostile.world import World, ended
 from providers.certificates import self_signed, server_context
@@ -159,7 +159,7 @@ def test_sx_09_the_loggers_of_http_2_are_silent_too(
 ) -> None:
     """What they say of our own calls nobody hears."""
     caplog.set_level(logging.DEBUG)
-    with silenced("httpx"):
+    with mute_http_loggers("httpx"):
         logging.getLogger(name).debug("authorization: Bearer canary")
     assert caplog.records == []
     logging.getLogger(name).debug("somebody else's call")

@@ -12,7 +12,7 @@ from typing_extensions import Self
 HOLD = """
 import sys
 from pathlib import Path
-from click_auth.lock import exclusive
+from click_auth.locks.account_lock import exclusive
 with exclusive(Path(sys.argv[1]), 60.0):
     print("held", flush=True)
     sys.stdin.readline()

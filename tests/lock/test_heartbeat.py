@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from click_auth import heartbeat
-from click_auth.heartbeat import beating_lock
-from click_auth.lock_file import LockBusy, here
+from click_auth.locks import heartbeat
+from click_auth.locks.heartbeat import beating_lock
+from click_auth.locks.lock_file import LockBusy, here
 
 
 def soon(seconds: float = 0.1) -> float:

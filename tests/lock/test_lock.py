@@ -15,7 +15,7 @@ import portalocker
 import pytest
 
 from click_auth import StorageUnavailable
-from click_auth.lock import LockBusy, account_lock, exclusive, patience
+from click_auth.locks.account_lock import LockBusy, account_lock, exclusive, lock_timeout
 from lock.holding import Holder
 
 
@@ -108,7 +108,7 @@ def test_lk_11_mode_content_and_message(tmp_path: Path) -> None:
         path = tmp_path / "locks" / "user-ada.lock"
         assert path.stat().st_mode & 0o777 == 0o600
         assert path.parent.stat().st_mode & 0o777 == 0o700
-        with patience(0.0), pytest.raises(LockBusy, match=str(os.getpid())):  # noqa: SIM117
+        with lock_timeout(0.0), pytest.raises(LockBusy, match=str(os.getpid())):  # noqa: SIM117
             with account_lock(tmp_path, "ada"):
                 pytest.fail("two holders")
 
@@ -213,7 +213,7 @@ def test_lk_09_no_place_for_temporary_files(tmp_path: Path) -> None:
 import resource, sys
 from pathlib import Path
 resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
-from click_auth.lock import exclusive
+from click_auth.locks.account_lock import exclusive
 with exclusive(Path(sys.argv[1]), 0.0):
     print("held")
 """

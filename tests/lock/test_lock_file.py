@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from click_auth.kernel_lock import kernel_lock
-from click_auth.lock import LockBusy, exclusive
-from click_auth.lock_file import here, opened, outlast, signature_at
+from click_auth.locks.account_lock import LockBusy, exclusive
+from click_auth.locks.kernel_lock import kernel_lock
+from click_auth.locks.lock_file import here, opened, outlast, signature_at
 from lock.holding import Holder
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there the file stays")

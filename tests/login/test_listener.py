@@ -7,7 +7,7 @@ from contextlib import ExitStack, closing
 
 import pytest
 
-from click_auth import voice
+from click_auth import console
 from click_auth.environment import Environment
 from click_auth.errors import PORT_BIND_FAILED, LoginFailed
 from click_auth.login.listener import listen
@@ -92,7 +92,7 @@ def test_lb_13_no_page_is_opened_without_a_port(busy: int) -> None:
         return True
 
     ui = TerminalUI("todo", Environment("todo", {}), browser=browser)
-    with voice.speaking(Recorder()) as heard, pytest.raises(LoginFailed), ui:
+    with console.speaking(Recorder()) as heard, pytest.raises(LoginFailed), ui:
         ui.wait_for_redirect(request_for, ["http://127.0.0.1/callback"], callback_port=busy)
     assert not opened
     assert isinstance(heard, Recorder)

@@ -15,11 +15,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from click_auth import voice
+from click_auth import console
 from click_auth.environment import Environment
 from click_auth.errors import AuthError
 from click_auth.login.ui import TerminalUI
-from click_auth.providers.authorization import AuthorizationRequest, AuthorizationResponse
+from click_auth.oauth.authorization import AuthorizationRequest, AuthorizationResponse
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -165,7 +165,7 @@ class Waiting:
                 self.get(ANSWER)
 
     def _run(self) -> None:
-        with voice.speaking(self.voice), contextlib.suppress(AuthError, OSError), self.ui:
+        with console.speaking(self.voice), contextlib.suppress(AuthError, OSError), self.ui:
             try:
                 self._outcome = self.ui.wait_for_redirect(
                     self._start, self._uris, callback_port=self._port, timeout=self._timeout

@@ -9,11 +9,11 @@ from __future__ import annotations
 import json
 import sys
 
-from click_auth import voice
+from click_auth import console
 from click_auth.environment import Environment
 from click_auth.errors import LoginFailed
 from click_auth.login.ui import TerminalUI
-from click_auth.providers.authorization import AuthorizationRequest
+from click_auth.oauth.authorization import AuthorizationRequest
 
 STATE = "the-state-of-this-login"
 
@@ -22,7 +22,7 @@ def main() -> None:
     """Wait for the redirect, as the first argument says."""
     wishes = json.loads(sys.argv[1])
     timeout = wishes.pop("timeout", 60)
-    spoken = voice.Machine() if wishes.pop("machine", False) else voice.Spoken()
+    spoken = console.JsonConsole() if wishes.pop("machine", False) else console.TextConsole()
 
     def start(uri: str) -> AuthorizationRequest:
         url = f"https://id.example/authorize?redirect_uri={uri}"
@@ -30,7 +30,7 @@ def main() -> None:
 
     try:
         with (
-            voice.speaking(spoken),
+            console.speaking(spoken),
             TerminalUI("todo", Environment("todo"), allow_browser=False) as ui,
         ):
             response = ui.wait_for_redirect(start, ["http://127.0.0.1/callback"], timeout=timeout)

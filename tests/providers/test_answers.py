@@ -13,16 +13,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from click_auth.http import Answer
-from click_auth.providers.endpoint import (
+from click_auth.http.client import Answer
+from click_auth.oauth.endpoint import (
     LONGEST_RETRY_AFTER,
     EndpointFailed,
     granted,
     retry_after_seconds,
 )
-from click_auth.providers.strict_json import parsed
-from click_auth.providers.token_answer import bundle_from, expiry
-from click_auth.text import inert
+from click_auth.oauth.strict_json import parsed
+from click_auth.oauth.token_response import bundle_from, expiry
+from click_auth.text import printable
 from click_auth.tokens import TokenBundle, from_posix
 
 SENT_AT = 1_000_000.0
@@ -79,7 +79,7 @@ def test_what_is_quoted_is_one_inert_line(document: dict[str, Any], status: int)
         return
     with pytest.raises(EndpointFailed) as failed:
         granted(answer, "id.todo.example")
-    assert failed.value.reason == inert(failed.value.reason, 1000)
+    assert failed.value.reason == printable(failed.value.reason, 1000)
 
 
 @pytest.mark.parametrize(

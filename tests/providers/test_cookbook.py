@@ -14,11 +14,11 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import RSAKey
 
-from click_auth.http import Http
-from click_auth.providers.authorization import AuthorizationResponse
-from click_auth.providers.oauth import OAuthProvider
+from click_auth.http.client import Http
+from click_auth.oauth.authorization import AuthorizationResponse
+from click_auth.oauth.provider import OAuthProvider
+from click_auth.providers.context import ProviderContext
 from click_auth.providers.request import LoginRequest
-from click_auth.providers.surroundings import Surroundings
 
 COOKBOOK = Path(__file__).parents[2] / "docs" / "providers.md"
 RECORDED = Path(__file__).parent / "recorded"
@@ -78,7 +78,7 @@ def cooked(name: str, server: Recorded) -> OAuthProvider:
     made = names["provider"]
     assert isinstance(made, OAuthProvider)
     http = Http(options={"transport": httpx.MockTransport(server)})
-    return made.bound(Surroundings(http))
+    return made.bound(ProviderContext(http))
 
 
 def test_every_recipe_is_tested() -> None:

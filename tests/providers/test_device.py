@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 
 from click_auth.errors import LoginFailed
-from click_auth.http import Http
-from click_auth.providers import device
-from click_auth.providers.device import DeviceCode
-from click_auth.providers.endpoint import EndpointFailed
-from click_auth.providers.oauth import OAuthProvider
+from click_auth.http.client import Http
+from click_auth.oauth import device
+from click_auth.oauth.device import DeviceCode
+from click_auth.oauth.endpoint import EndpointFailed
+from click_auth.oauth.provider import OAuthProvider
+from click_auth.providers.context import ProviderContext
 from click_auth.providers.request import LoginRequest
-from click_auth.providers.surroundings import Surroundings
 from click_auth.testing import AuthorizationServer
 from click_auth.tokens import TokenBundle
 from providers.person import Person
@@ -461,7 +461,7 @@ def test_m3_a_server_that_has_the_device_grant_only(
     where = "/.well-known/oauth-authorization-server"
     server.on[where] = say({"issuer": server.url, **endpoints})
     facts: dict[str, Any] = {"issuer": server.url} if discovered else endpoints
-    made = OAuthProvider(client_id="todo-cli", **facts).bound(Surroundings(Http(module)))
+    made = OAuthProvider(client_id="todo-cli", **facts).bound(ProviderContext(Http(module)))
     assert ("--callback-port" in made.options) is discovered
     assert "--device" in made.options
     person = Person()

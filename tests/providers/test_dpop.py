@@ -14,11 +14,11 @@ from joserfc import jwt
 from joserfc.jwk import ECKey
 
 from click_auth.errors import LoginFailed, Unreachable
-from click_auth.http import Call
-from click_auth.providers.authorization import AuthorizationResponse
-from click_auth.providers.oauth import OAuthProvider
+from click_auth.http.client import Call
+from click_auth.oauth.authorization import AuthorizationResponse
+from click_auth.oauth.provider import OAuthProvider
+from click_auth.providers.context import InMemory, ProviderContext
 from click_auth.providers.request import LoginRequest
-from click_auth.providers.surroundings import InMemory, Surroundings
 from click_auth.tokens import TokenBundle
 from providers.wire import Scripted, Seen, provider, reply, say
 
@@ -120,12 +120,12 @@ def test_the_key_is_kept_as_a_clients_secret_is(server: Scripted, module: str) -
     server.replies = [GOOD]
     one = provider(server, module, **BINDS)
     log_in(one)
-    assert one.surroundings is not None
-    other = provider(server, module, **BINDS).bound(one.surroundings)
+    assert one.context is not None
+    other = provider(server, module, **BINDS).bound(one.context)
     other.refresh(TokenBundle("a", "r"))
     keys = [proven(each, f"{server.url}/token")["jwk"] for each in server.seen]
     assert keys[0] == keys[1]
-    kept = one.surroundings.registrations.load(f"dpop {server.url} todo-cli")
+    kept = one.context.registrations.load(f"dpop {server.url} todo-cli")
     assert kept is not None
     assert json.loads(kept["client_secret"])["d"] not in repr((one, vars(one)))
 
@@ -170,7 +170,7 @@ def test_s24_of_two_first_logins_one_keeps_its_key(server: Scripted) -> None:
             """Return nothing, as before the other one came."""
             del name
 
-    kept = Surroundings(registrations=Crowded())
+    kept = ProviderContext(registrations=Crowded())
     first, second = (provider(server, **BINDS).bound(kept) for _ in range(2))
     assert first.prover().thumbprint == second.prover().thumbprint
 

@@ -16,8 +16,8 @@ from typing import Any, cast
 import pytest
 
 from click_auth.errors import AuthError
-from click_auth.http import MOST_BYTES, Call, Http
-from click_auth.transport import TransportFailed
+from click_auth.http.client import MOST_BYTES, Call, Http
+from click_auth.http.transport import TransportFailed
 from providers.certificates import self_signed, server_context
 from providers.wire import Scripted, hang, reply, reset, say
 

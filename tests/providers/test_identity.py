@@ -7,9 +7,9 @@ import httpx
 import pytest
 
 from click_auth.errors import AuthError, LoginFailed, NotLoggedIn, Unreachable
+from click_auth.oauth.provider import OAuthProvider
 from click_auth.providers.apikey import ApiKeyProvider
 from click_auth.providers.base import DEFAULT_ID, Binding, Provider
-from click_auth.providers.oauth import OAuthProvider
 from click_auth.providers.request import LoginRequest, LoginUI
 from click_auth.tokens import TokenBundle
 from providers.person import Person

@@ -8,12 +8,12 @@ import httpx
 import pytest
 
 from click_auth.errors import AuthError, LoginFailed, Unreachable
-from click_auth.http import Http
-from click_auth.providers.metadata import well_known
-from click_auth.providers.oauth import OAuthProvider
+from click_auth.http.client import Http
+from click_auth.oauth.metadata import well_known
+from click_auth.oauth.provider import OAuthProvider
+from click_auth.oauth.server import Server
+from click_auth.providers.context import ProviderContext
 from click_auth.providers.request import LoginRequest
-from click_auth.providers.server import Server
-from click_auth.providers.surroundings import Surroundings
 from click_auth.tokens import TokenBundle
 from providers.person import Person
 from providers.wire import Reply, Scripted, provider, reply, reset, say
@@ -198,7 +198,7 @@ def test_s10_metadata_from_elsewhere_names_nothing_on_this_machine(name: str, as
 
     options = {"transport": httpx.MockTransport(answer)}
     made = OAuthProvider(client_id="todo-cli", issuer="https://id.todo.example")
-    bound = made.bound(Surroundings(Http("httpx", options)))
+    bound = made.bound(ProviderContext(Http("httpx", options)))
     if name == "revocation_endpoint":
         assert ask(bound) is False
     else:
@@ -229,8 +229,8 @@ def test_a_cached_document_is_checked_too(server: Scripted, module: str) -> None
     """A file may be old, or somebody's."""
     server.on = {OAUTH: say(document(server))}
     made = provider(server, module, issuer=server.url)
-    assert made.surroundings is not None
-    made.surroundings.cache.save(server.url, document(server, issuer="https://evil.example"))
+    assert made.context is not None
+    made.context.cache.save(server.url, document(server, issuer="https://evil.example"))
     made.authorize(LoginRequest(redirect_uri=URI))
     assert server.paths() == [OAUTH]
 
@@ -310,5 +310,5 @@ def test_ar_07_a_server_that_promises_iss_must_keep_it(server: Scripted, module:
 def test_a_provider_works_on_its_own() -> None:
     """Nobody need lend it anything."""
     made = OAuthProvider(client_id="x", issuer="https://id.todo.example")
-    assert isinstance(Server(made).surroundings.http, Http)
-    assert Server(made).surroundings is Server(made).surroundings
+    assert isinstance(Server(made).context.http, Http)
+    assert Server(made).context is Server(made).context

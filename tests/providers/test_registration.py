@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from click_auth.errors import AuthError, LoginFailed, NotLoggedIn
-from click_auth.providers.authorization import AuthorizationResponse
-from click_auth.providers.oauth import OAuthProvider
+from click_auth.oauth.authorization import AuthorizationResponse
+from click_auth.oauth.provider import OAuthProvider
 from click_auth.providers.request import LoginRequest
 from click_auth.testing import AuthorizationServer
 from click_auth.tokens import TokenBundle
@@ -58,7 +58,7 @@ def test_a_registration_belongs_to_its_redirect_uris(server: Scripted, module: s
     server.replies = [say(CLIENT, 201), say({**CLIENT, "client_id": "another"}, 201)]
     made = unregistered(server, module)
     other = unregistered(server, module, redirect_uris=("http://localhost:8080/cb",))
-    other = other.bound(made.surroundings)  # type: ignore[arg-type]
+    other = other.bound(made.context)  # type: ignore[arg-type]
     assert client_of(made) == "made-up"
     assert client_of(other) == "another"
     assert client_of(made) == "made-up"
@@ -122,9 +122,9 @@ def test_md_05_an_expired_secret_is_replaced(server: Scripted, module: str) -> N
     soon = int(time.time()) + 30
     server.replies = [say({"client_id": "another", "client_secret": "s"}, 201)]
     made = unregistered(server, module)
-    assert made.surroundings is not None
+    assert made.context is not None
     name = f"{server.url}/register http://127.0.0.1/callback"
-    made.surroundings.registrations.save(
+    made.context.registrations.save(
         name, {"client_id": "made-up", "client_secret": "s", "client_secret_expires_at": soon}
     )
     assert client_of(made) == "another"
@@ -157,8 +157,8 @@ def test_a_client_that_the_server_forgot_is_registered_anew(
     server.replies = [say({**CLIENT, "client_id": "another"}, 201)]
     server.on = {"/token": say({"error": error}, 401)}
     made = unregistered(server, module)
-    assert made.surroundings is not None
-    made.surroundings.registrations.save(f"{server.url}/register http://127.0.0.1/callback", CLIENT)
+    assert made.context is not None
+    made.context.registrations.save(f"{server.url}/register http://127.0.0.1/callback", CLIENT)
     with pytest.raises(AuthError) as failed:
         operation(made)
     assert failed.value.code == code

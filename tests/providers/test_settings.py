@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from click_auth.oauth.provider import OAuthProvider
 from click_auth.providers.base import Binding
-from click_auth.providers.oauth import OAuthProvider
 
 ISSUER = "https://id.todo.example"
 BY_HAND: dict[str, Any] = {
@@ -140,7 +140,7 @@ def test_making_a_provider_loads_nothing() -> None:
     program = """
 import click, dataclasses, json, sys
 before = set(sys.modules)
-from click_auth.providers.oauth import OAuthProvider
+from click_auth.oauth.provider import OAuthProvider
 OAuthProvider(client_id="todo", issuer="https://id.todo.example", scopes=("a",))
 print(json.dumps(sorted(set(sys.modules) - before)))
 """

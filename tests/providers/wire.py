@@ -13,9 +13,9 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
-from click_auth.http import Http
-from click_auth.providers.oauth import OAuthProvider
-from click_auth.providers.surroundings import Surroundings
+from click_auth.http.client import Http
+from click_auth.oauth.provider import OAuthProvider
+from click_auth.providers.context import ProviderContext
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -159,4 +159,4 @@ def provider(server: Scripted, module: str = "httpx", **facts: Any) -> OAuthProv
         known["authorization_endpoint"] = f"{server.url}/authorize"
         known["token_endpoint"] = f"{server.url}/token"
     made = OAuthProvider(**{**known, **facts})
-    return made.bound(Surroundings(Http(module)))
+    return made.bound(ProviderContext(Http(module)))

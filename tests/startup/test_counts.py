@@ -13,7 +13,7 @@ import pytest
 
 import click_auth
 from click_auth.account import Account
-from click_auth.records import Record
+from click_auth.record import Record
 from click_auth.stores.keychain import REFUSAL
 from click_auth.stores.record_file import RecordFile
 from click_auth.stores.secret_service import BACKEND

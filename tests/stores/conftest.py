@@ -8,7 +8,7 @@ import keyring.core
 import pytest
 from keyring.backend import KeyringBackend
 
-from click_auth import voice
+from click_auth import console
 from click_auth.stores.keyring_store import KeyringTokenStore
 from stores.keyrings import Cellar
 
@@ -37,7 +37,7 @@ class Heard:
 def heard() -> Iterator[Heard]:
     """Listen to the warnings of a test."""
     listener = Heard()
-    with voice.speaking(listener):
+    with console.speaking(listener):
         yield listener
 
 

@@ -18,8 +18,8 @@ from keyring.errors import InitError, KeyringLocked, PasswordSetError
 from click_auth.errors import STORE_READ_FAILED, STORE_WRITE_FAILED, StorageUnavailable
 from click_auth.stores import keychain, secret_service
 from click_auth.stores.backends import STORES_NOTHING, STORES_PLAINTEXT, facts_of
+from click_auth.stores.keyring_errors import KeyringFault
 from click_auth.stores.system_vault import SystemVault
-from click_auth.stores.trouble import KeyringTrouble
 from stores.children import run
 from stores.keyrings import (
     Cellar,
@@ -106,7 +106,7 @@ def test_kr_02_kr_11_every_exception_is_told_apart(
         (lambda: vault.delete("user-ada"), STORE_WRITE_FAILED),
         (vault.probe, STORE_WRITE_FAILED),
     ):
-        with pytest.raises(KeyringTrouble) as caught:
+        with pytest.raises(KeyringFault) as caught:
             act()
         assert (caught.value.kind, caught.value.code) == (kind, code)
         assert words in caught.value.format_message()
@@ -122,7 +122,7 @@ def test_kr_02_the_cause_counts(vault: SystemVault, use: Use, name: str, kind: s
     error = InitError("Failed to create the collection")
     error.__cause__ = type(name, (Exception,), {})()
     use(Failing(error))
-    with pytest.raises(KeyringTrouble) as caught:
+    with pytest.raises(KeyringFault) as caught:
         vault.get("user-ada")
     assert caught.value.kind == kind
 
@@ -130,7 +130,7 @@ def test_kr_02_the_cause_counts(vault: SystemVault, use: Use, name: str, kind: s
 def test_sx_02_no_error_quotes_a_secret(vault: SystemVault, use: Use) -> None:
     """A backend that quotes the secret in its complaint is not quoted."""
     use(Telltale())
-    with pytest.raises(KeyringTrouble) as caught:
+    with pytest.raises(KeyringFault) as caught:
         vault.set("user-ada", SECRET)
     error: BaseException | None = caught.value
     while error is not None:
@@ -142,7 +142,7 @@ def test_kr_05_a_lying_backend_is_found_out(vault: SystemVault, use: Use) -> Non
     """A set that keeps nothing is an error right away, before a login as well."""
     use(Forgetful())
     for act in (lambda: vault.set("user-ada", SECRET), vault.probe):
-        with pytest.raises(KeyringTrouble, match="did not keep") as caught:
+        with pytest.raises(KeyringFault, match="did not keep") as caught:
             act()
         assert caught.value.kind == "lying"
 
@@ -167,13 +167,13 @@ def test_kr_10_a_bogus_name_in_the_environment(name: str) -> None:
 
 ASK_EVERYTHING = """
 from click_auth.stores.system_vault import SystemVault
-from click_auth.stores.trouble import KeyringTrouble
+from click_auth.stores.keyring_errors import KeyringFault
 vault = SystemVault("todo")
 get, put, drop = lambda: vault.get("x"), lambda: vault.set("x", "y"), lambda: vault.delete("x")
 for act in (vault.check, get, put, drop):
     try:
         act()
-    except KeyringTrouble as error:
+    except KeyringFault as error:
         print(error.kind)
 """
 
@@ -200,7 +200,7 @@ def test_kr_15_a_plaintext_backend_is_no_system_keyring(
         assert vault.set("user-ada", SECRET) is None
         return
     for act in (vault.check, vault.probe, lambda: vault.set("x", SECRET), lambda: vault.get("x")):
-        with pytest.raises(KeyringTrouble, match="no usable keyring") as caught:
+        with pytest.raises(KeyringFault, match="no usable keyring") as caught:
             act()
         assert weakness in caught.value.message
         assert "plaintext" in caught.value.format_message()
@@ -223,10 +223,10 @@ def test_a_hanging_backend_is_given_up(vault: SystemVault, use: Use) -> None:
     """A call that does not come back ends in time, the next one at once; later all is well."""
     backend = Hanging()
     use(backend)
-    with waiting(0.1), pytest.raises(KeyringTrouble, match="did not answer") as caught:
+    with waiting(0.1), pytest.raises(KeyringFault, match="did not answer") as caught:
         vault.set("user-ada", SECRET)
     assert caught.value.kind == "hanging"
-    with waiting(3600.0), pytest.raises(KeyringTrouble, match="still waits"):
+    with waiting(3600.0), pytest.raises(KeyringFault, match="still waits"):
         vault.get("user-ada")
     backend.let_go.set()
     join_calls()
@@ -300,7 +300,7 @@ def test_kr_07_a_short_secret_stays_whole(vault: SystemVault, use: Use) -> None:
     vault.set("user-ada", "a" * 8192)
     assert list(backend.secrets) == ["todo/user-ada"]
     use(Failing(verbs="set"))
-    with pytest.raises(KeyringTrouble) as caught:
+    with pytest.raises(KeyringFault) as caught:
         vault.set("user-ada", "a" * 8192)
     assert caught.value.kind == "locked"
 
@@ -392,7 +392,7 @@ def test_a_set_that_fails_puts_back_what_was_there(vault: SystemVault, use: Use)
     use(backend)
     vault.set("user-ada", "old")
     backend.fails = True
-    with pytest.raises(KeyringTrouble):
+    with pytest.raises(KeyringFault):
         vault.set("user-ada", "new")
     assert backend.secrets == {"todo/user-ada": "old"}
 
@@ -418,7 +418,7 @@ def test_a_deletion_that_is_refused_says_so(vault: SystemVault, use: Use) -> Non
     backend = Failing(KeyringLocked("(-128, 'denied')"), "delete")
     use(backend)
     vault.set("user-ada", SECRET)
-    with pytest.raises(KeyringTrouble) as caught:
+    with pytest.raises(KeyringFault) as caught:
         vault.delete("user-ada")
     assert caught.value.kind == "denied"
     assert backend.journal.count("delete todo/user-ada") == 0
@@ -431,7 +431,7 @@ def test_macos_fails_one_of_two_readers(vault: SystemVault, use: Use) -> None:
     vault.set("user-ada", SECRET)
     assert vault.get("user-ada") == SECRET
     use(Flickering())
-    with pytest.raises(KeyringTrouble):
+    with pytest.raises(KeyringFault):
         vault.get("user-ada")
 
 

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from click_auth.account import Account
-from click_auth.keys import account_key, refresh_slot_name, safe_name, slot_name
-from click_auth.records import FIELDS, PLAINTEXT, SYSTEM, Record
+from click_auth.account_key import account_key, refresh_slot_name, safe_name, slot_name
+from click_auth.record import FIELDS, PLAINTEXT, SYSTEM, Record
 from click_auth.stores.document import Document, parse
 from click_auth.stores.layout import find_record
 

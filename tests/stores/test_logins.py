@@ -21,7 +21,7 @@ from click_auth.errors import (
     UsageError,
 )
 from click_auth.providers.base import Binding
-from click_auth.records import PLAINTEXT, SYSTEM, Record
+from click_auth.record import PLAINTEXT, SYSTEM, Record
 from click_auth.stores.keyring_store import KeyringTokenStore
 from click_auth.tokens import TokenBundle, from_posix
 from stores.children import run
@@ -422,7 +422,8 @@ store = KeyringTokenStore("todo", folder=Path(sys.argv[1]))
 for ref in (None, "ada"):
     print(store.access_token(store.record(ref)))
 print(store.listing()[1], backend.journal)
-heavy = {"pydantic", "portalocker", "httpx", "click_auth.models", "click_auth.lock", "hashlib"}
+ours = {"click_auth.models", "click_auth.locks.account_lock"}
+heavy = {"pydantic", "portalocker", "httpx", "hashlib", *ours}
 print(sorted(heavy & (set(sys.modules) - before)))
 """
     assert run(script, str(folder)).splitlines() == [

@@ -20,7 +20,7 @@ from click_auth.errors import (
     STORE_WRITE_FAILED,
     StorageUnavailable,
 )
-from click_auth.records import Record
+from click_auth.record import Record
 from click_auth.stores.record_file import RecordFile
 from stores.children import run, without_privileges
 from stores.conftest import Heard
@@ -447,7 +447,7 @@ from click_auth.stores.record_file import RecordFile
 file = RecordFile(Path(sys.argv[1]))
 ada = file.find("ada")
 file.document()
-import click_auth.kernel_lock
+import click_auth.locks.kernel_lock
 STEPS = ("open", "write", "fchmod", "fsync", "close", "replace", "unlink")
 
 def die_at(count):

@@ -10,7 +10,7 @@ import pytest
 from keyring.backend import KeyringBackend
 
 from click_auth.errors import StorageUnavailable
-from click_auth.providers.surroundings import InMemory
+from click_auth.providers.context import InMemory
 from click_auth.stores.cache import FolderCache
 from click_auth.stores.keyring_store import KeyringTokenStore
 from click_auth.stores.memory import MemoryTokenStore

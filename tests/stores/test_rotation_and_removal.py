@@ -9,11 +9,11 @@ from keyring.backend import KeyringBackend
 
 from click_auth.account import Account
 from click_auth.errors import STORE_WRITE_FAILED, StorageUnavailable
-from click_auth.records import PLAINTEXT, Record
+from click_auth.record import PLAINTEXT, Record
+from click_auth.stores.account_store import AccountStore
 from click_auth.stores.base import Superseded
 from click_auth.stores.keyring_store import KeyringTokenStore
 from click_auth.stores.memory import MemoryTokenStore
-from click_auth.stores.recorded import RecordedTokenStore
 from click_auth.tokens import TokenBundle, from_posix
 from stores.conftest import Heard
 from stores.keyrings import Cellar, Failing, Interrupted
@@ -29,19 +29,19 @@ OTHER = TokenBundle("access-9", "refresh-9")
 
 
 @pytest.fixture(params=["keyring", "memory"])
-def any_store(request: pytest.FixtureRequest, store: KeyringTokenStore) -> RecordedTokenStore:
+def any_store(request: pytest.FixtureRequest, store: KeyringTokenStore) -> AccountStore:
     """Make a store of each kind."""
     return store if request.param == "keyring" else MemoryTokenStore(clock=lambda: 1_000_000.0)
 
 
-def tokens(store: RecordedTokenStore, ref: str | None = None) -> tuple[str, str | None]:
+def tokens(store: AccountStore, ref: str | None = None) -> tuple[str, str | None]:
     """Return the tokens of an account."""
     bundle = store.active_bundle(ref)
     assert bundle is not None
     return bundle.access_token, bundle.refresh_token
 
 
-def test_a_refresh_is_stored(any_store: RecordedTokenStore) -> None:
+def test_a_refresh_is_stored(any_store: AccountStore) -> None:
     """The next generation, with the scopes and the label of before; the default stays."""
     old = any_store.log_in(ADA, OLD)
     any_store.log_in(BOB, OTHER)
@@ -56,7 +56,7 @@ def test_a_refresh_is_stored(any_store: RecordedTokenStore) -> None:
 
 
 def test_a_refresh_without_a_refresh_token_carries_the_old_one(
-    any_store: RecordedTokenStore,
+    any_store: AccountStore,
 ) -> None:
     """RFC 6749 section 6: where the answer has none, the old one is still good."""
     old = any_store.log_in(ADA, OLD)
@@ -65,7 +65,7 @@ def test_a_refresh_without_a_refresh_token_carries_the_old_one(
     assert tokens(any_store) == ("access-2", "refresh-1")
 
 
-def test_unknown_means_look_and_the_next_write_settles(any_store: RecordedTokenStore) -> None:
+def test_unknown_means_look_and_the_next_write_settles(any_store: AccountStore) -> None:
     """A migrated token lies in the record; its first refresh moves it and settles what it has."""
     seen = Record(ADA, storage=PLAINTEXT, fallback_token="access-0")
     assert any_store.records.insert_if_absent(seen)
@@ -76,7 +76,7 @@ def test_unknown_means_look_and_the_next_write_settles(any_store: RecordedTokenS
     assert tokens(any_store) == ("access-0", None)
 
 
-def test_a_rejected_grant_is_remembered(any_store: RecordedTokenStore) -> None:
+def test_a_rejected_grant_is_remembered(any_store: AccountStore) -> None:
     """The generation that the server called dead is noted, and forgotten by the next write."""
     old = any_store.log_in(ADA, OLD)
     any_store.reject(old)
@@ -136,7 +136,7 @@ def test_a_refresh_that_a_plaintext_login_overtook(
     assert tokens(store) == ("access-9", "refresh-9")
 
 
-def test_a_refresh_of_an_account_that_is_gone(any_store: RecordedTokenStore) -> None:
+def test_a_refresh_of_an_account_that_is_gone(any_store: AccountStore) -> None:
     """An account that was logged out and in again is another credential, generation or not."""
     old = any_store.log_in(ADA, OLD)
     any_store.forget("ada")
@@ -194,7 +194,7 @@ def test_lo_03_after_a_logout_nothing_is_left(store: KeyringTokenStore, cellar: 
     assert store.records.path.read_text() == '{"version": 1, "default": null, "accounts": {\n}}'
 
 
-def test_lo_03_the_default_after_a_logout(any_store: RecordedTokenStore) -> None:
+def test_lo_03_the_default_after_a_logout(any_store: AccountStore) -> None:
     """The default moves to the only account that is left, and to none of several."""
     for account in (CYD, BOB, ADA):
         any_store.log_in(account, OLD)
@@ -317,7 +317,7 @@ def test_lo_04_a_damaged_file_and_a_locked_keyring(
     assert "still in the keyring" in left
 
 
-def test_a_migration_is_marked_with_its_record(any_store: RecordedTokenStore) -> None:
+def test_a_migration_is_marked_with_its_record(any_store: AccountStore) -> None:
     """Marker and record come in one transaction, never over a record, and outlive the record."""
     assert any_store.migration("old") is None
     legacy = Record(ADA, storage=PLAINTEXT, fallback_token="access-0")
@@ -331,7 +331,7 @@ def test_a_migration_is_marked_with_its_record(any_store: RecordedTokenStore) ->
     assert any_store.migration("old") == "done"
 
 
-def test_a_migrated_account_leaves_the_default_alone(any_store: RecordedTokenStore) -> None:
+def test_a_migrated_account_leaves_the_default_alone(any_store: AccountStore) -> None:
     """It becomes the default only where there is none."""
     any_store.log_in(BOB, OTHER)
     legacy = Record(ADA, storage=PLAINTEXT, fallback_token="access-0")

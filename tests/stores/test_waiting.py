@@ -18,15 +18,15 @@ from keyring.errors import KeyringLocked
 
 from click_auth import AuthError
 from click_auth.account import Account
+from click_auth.console import TextConsole, speaking
 from click_auth.environment import Environment
 from click_auth.errors import StorageUnavailable
-from click_auth.records import PLAINTEXT, SYSTEM
+from click_auth.record import PLAINTEXT, SYSTEM
 from click_auth.stores import keychain, secret_service
+from click_auth.stores.keyring_errors import trouble_of
 from click_auth.stores.keyring_store import KeyringTokenStore
 from click_auth.stores.system_vault import SystemVault
-from click_auth.stores.trouble import trouble_of
 from click_auth.tokens import TokenBundle
-from click_auth.voice import Spoken, speaking
 from stores.keyrings import Cellar, Failing, Small, join_calls
 
 Use = Callable[[KeyringBackend], None]
@@ -58,7 +58,7 @@ def asking(use: Use) -> Iterator[Asking]:
     join_calls()
 
 
-class Allowing(Spoken):
+class Allowing(TextConsole):
     """A person who allows what is asked as soon as they are told that it is."""
 
     def __init__(self, backend: Asking) -> None:

@@ -7,7 +7,7 @@ from testing.visitor import Visitor
 
 
 def test_userinfo_says_who_it_is(visitor: Visitor, server: AuthorizationServer) -> None:
-    """Userinfo gives the subject, names and e-mail address (OIDC Core 5.3)."""
+    """Userinfo gives the subject, names and e-mail address (OIDC Context 5.3)."""
     headers = {"Authorization": f"Bearer {visitor.log_in()['access_token']}"}
 
     assert visitor.http.get(f"{server.issuer}/userinfo", headers=headers).json() == {

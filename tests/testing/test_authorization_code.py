@@ -180,7 +180,7 @@ def test_login_hint_says_who_logs_in(visitor: Visitor, server: AuthorizationServ
 
 
 def test_prompt_none_wants_a_session(visitor: Visitor, server: AuthorizationServer) -> None:
-    """Where a person would have to decide, prompt=none is an error (OIDC Core 3.1.2.6)."""
+    """Where a person would have to decide, prompt=none is an error (OIDC Context 3.1.2.6)."""
     server.auto_approve = False
 
     assert query_of(visitor.authorize(prompt="none"))["error"] == "login_required"

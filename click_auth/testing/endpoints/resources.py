@@ -21,7 +21,7 @@ def revoke(service: Service, request: Request) -> Answer:
 
 
 def userinfo(service: Service, request: Request) -> Answer:
-    """Who the token's user is (OIDC Core 5.3)."""
+    """Who the token's user is (OIDC Context 5.3)."""
     user = _user(service, _grant(service, request))
     names = {"preferred_username": user.email, "email": user.email, "name": user.name}
     return Answer.json({"sub": user.id, **names})

@@ -46,7 +46,7 @@ def with_id_token(service: Service, document: dict[str, object]) -> dict[str, ob
         **({} if grant.nonce is None else {"nonce": grant.nonce}),
         **service.faults.id_token,
     }
-    # Unsigned: the code flow's TLS vouches for it (OIDC Core 3.1.3.7, 6).
+    # Unsigned: the code flow's TLS vouches for it (OIDC Context 3.1.3.7, 6).
     return {**document, "id_token": f"{_segment({'alg': 'none'})}.{_segment(claims)}."}
 
 

@@ -1,0 +1,1 @@
+"""HTTP as the library speaks it: clients, proxies, certificates, transports."""

@@ -1,0 +1,74 @@
+"""Who a credential belongs to, as the service says: the proof, too, that it takes it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from click_auth import console
+from click_auth.account import Account, account_from
+from click_auth.api_client import client_for, why
+from click_auth.errors import LoginFailed
+from click_auth.http.loggers import mute_http_loggers
+from click_auth.oauth.userinfo import nobody
+from click_auth.stores.layout import json_bytes
+
+if TYPE_CHECKING:
+    from click_auth.context import Context
+    from click_auth.credentials import Credential
+
+
+MOST_BYTES = 64 * 1024
+"""How long all that is kept of an account may be, as JSON."""
+
+
+def identified(context: Context, credential: Credential, instance: str | None) -> Account:
+    """Return the account that *credential* belongs to. Blocks.
+
+    Raises `Refused` where the service does not take it, `Unreachable` where it cannot be asked,
+    `LoginFailed` where it does not say who it is.
+    """
+    errors = context.http.module
+    with mute_http_loggers(errors.__name__), _api_client(context, credential) as client:
+        try:
+            fields = credential.provider.identify(client, credential.bundle())
+        except errors.HTTPStatusError as error:
+            status = error.response.status_code
+            raise nobody(status, f"it answered with {status}") from None
+        except errors.HTTPError as error:
+            raise nobody(None, why(errors, error, context.http.proxy_of)) from None
+        except ValueError:
+            message = "The service's answer to whose credential this is cannot be read."
+            raise LoginFailed(message) from None
+    return _account(fields, instance)
+
+
+def _api_client(context: Context, credential: Credential) -> Any:
+    if credential.provider.api_url is None:
+        return context.http.client()
+    return client_for(context, credential, None, (), {})
+
+
+def _account(fields: object, instance: str | None) -> Account:
+    if not isinstance(fields, Mapping):
+        message = "The service does not say who this is: its answer is no JSON object."
+        raise LoginFailed(message)
+    try:
+        return _bounded(account_from({**fields, "instance": instance}))
+    except ValueError as error:
+        message = f"The service does not say who this is: no usable {error}."
+        raise LoginFailed(message) from None
+
+
+def _bounded(account: Account) -> Account:
+    """Leave out what else a service says of somebody where it is more than anybody looks at."""
+    if len(json_bytes(account.to_json())) <= MOST_BYTES:
+        return account
+    bare = replace(account, extra={})
+    if len(json_bytes(bare.to_json())) > MOST_BYTES:
+        raise ValueError("id: it is too long")
+    console.current().warn(
+        "The service says very much of this account: only id and label are kept."
+    )
+    return bare

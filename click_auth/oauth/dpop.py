@@ -1,0 +1,99 @@
+"""Tokens that are bound to a key of ours (RFC 9449), on joserfc, an extra.
+
+The key is kept as a registered client's secret is, one for each server and client.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import secrets
+import time
+from typing import TYPE_CHECKING, Any
+
+from click_auth.errors import AuthError
+from click_auth.urls import origin, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import httpx
+    from joserfc.jwk import ECKey
+
+    from click_auth.oauth.provider import OAuthProvider
+    from click_auth.tokens import TokenBundle
+
+TOKEN_TYPE = "DPoP"  # noqa: S105 - the name of a type
+NONCE_HEADER = "dpop-nonce"
+_ALGORITHM = "ES256"
+
+
+class Prover:
+    """Proves that we hold the key, and remembers the nonce that each server gave last."""
+
+    def __init__(self, provider: OAuthProvider) -> None:
+        self._provider = provider
+        self._key = _key_of(provider)
+        self._nonces: dict[str, str] = {}
+
+    @property
+    def thumbprint(self) -> str:
+        """What binds an authorization code to the key (section 10)."""
+        return str(self._key.thumbprint())
+
+    def proof(self, method: str, url: str, access_token: str | None = None) -> str:
+        """Return the `DPoP` header of a request (section 4.2), which may carry a token."""
+        from joserfc import jwt  # noqa: PLC0415 - an extra
+
+        known = (url, self._provider.binding.issuer or url)  # an API's clock is seldom measured
+        clock_difference = self._provider.http.clock_difference(*known) or 0.0
+        claims: dict[str, Any] = {
+            "jti": secrets.token_urlsafe(16),
+            "htm": method,
+            "htu": shown(url),
+            "iat": int(time.time() + clock_difference),
+        }
+        if access_token is not None:
+            digest = hashlib.sha256(access_token.encode("ascii")).digest()
+            claims["ath"] = base64.urlsafe_b64encode(digest).rstrip(b"=").decode("ascii")
+        if origin(url) in self._nonces:
+            claims["nonce"] = self._nonces[origin(url)]
+        public = self._key.as_dict(private=False)
+        header = {"typ": "dpop+jwt", "alg": _ALGORITHM, "jwk": public}
+        return jwt.encode(header, claims, self._key, algorithms=[_ALGORITHM])
+
+    def with_token(self, method: str, url: str, access_token: str) -> dict[str, str]:
+        """Return the headers of a request that uses *access_token* (section 7.1)."""
+        proof = self.proof(method, url, access_token)
+        return {"Authorization": f"{TOKEN_TYPE} {access_token}", "DPoP": proof}
+
+    def learn(self, url: str, headers: Mapping[str, str]) -> bool:
+        """Take over the nonce in an answer's *headers*; return whether it is a new one."""
+        nonce = headers.get(NONCE_HEADER)
+        if nonce is None or self._nonces.get(origin(url)) == nonce:
+            return False
+        self._nonces[origin(url)] = nonce
+        return True
+
+
+def apply(provider: OAuthProvider, request: httpx.Request, bundle: TokenBundle) -> None:
+    """Put the token and a proof on *request*. Reads the key where this process has not yet."""
+    prover = provider.prover()
+    request.headers.update(prover.with_token(request.method, str(request.url), bundle.access_token))
+
+
+def _key_of(provider: OAuthProvider) -> ECKey:
+    try:
+        from joserfc.jwk import ECKey  # noqa: PLC0415 - an extra
+    except ImportError:
+        message = "Bound tokens need joserfc: install click-auth[joserfc]."
+        raise AuthError(message, code="AUTH_BAD_SETTING") from None
+    kept = provider.lent.registrations
+    name = f"dpop {provider.binding.issuer} {provider.client_id or ''}".rstrip()
+    known = kept.load(name)
+    if known is None:
+        made = ECKey.generate_key("P-256", private=True).as_dict(private=True)
+        known = kept.insert(name, {"client_secret": json.dumps(made)})
+    key: ECKey = ECKey.import_key(json.loads(known["client_secret"]))
+    return key

@@ -1,0 +1,98 @@
+"""What is remembered of one account, in the light form that the context and the hot path use.
+
+`UserRecord` (models.py) is the schema that bytes from a disk must satisfy before a `Record` is
+made of them. Both have the same fields, and a test holds them together.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields, replace
+from typing import TYPE_CHECKING, Any
+
+from click_auth.account import Account
+from click_auth.tokens import TokenBundle, from_posix
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+SYSTEM = "system"
+PLAINTEXT = "plaintext"
+CUSTOM = "custom"
+
+
+@dataclass(frozen=True)
+class Record:
+    """One account's record. Times are POSIX seconds or None; see design notes in docs/format.md.
+
+    `has_refresh_token` None means unknown: look. `rejected_generation` is the generation whose
+    grant the server called dead. `issuer` and `client_id` name what the credential is bound to.
+    `backend` names the keyring backend that the secrets were written with, where it is known.
+    `unknown` are the fields of a later version, kept through every rewrite.
+    """
+
+    account: Account
+    generation: int = 1
+    access_token_expires_at: float | None = None
+    refresh_token_expires_at: float | None = None
+    access_token_obtained_at: float | None = None
+    has_refresh_token: bool | None = None
+    rejected_generation: int | None = None
+    scopes: tuple[str, ...] | None = None
+    issuer: str | None = None
+    client_id: str | None = None
+    storage: str = SYSTEM
+    backend: str | None = None
+    fallback_token: str | None = field(default=None, repr=False)
+    fallback_refresh_token: str | None = field(default=None, repr=False)
+    unknown: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+    @property
+    def key(self) -> str:
+        """The account's key."""
+        return self.account.key
+
+    @property
+    def instance(self) -> str | None:
+        """The service that the credential is for: the account's, which its slots are named by."""
+        return self.account.instance
+
+    @property
+    def is_rejected(self) -> bool:
+        """Whether the server has called this very grant dead."""
+        return self.rejected_generation == self.generation
+
+    def renamed(self, label: str | None) -> Record:
+        """Return this record with another label for its account, itself where that is None."""
+        return self if label is None else replace(self, account=replace(self.account, label=label))
+
+    def bundle(self, token: str, refresh_token: str | None = None) -> TokenBundle:
+        """Return the tokens that belong to this record, with what it knows of them."""
+        return TokenBundle(
+            token,
+            refresh_token,
+            from_posix(self.access_token_expires_at),
+            from_posix(self.refresh_token_expires_at),
+            self.scopes,
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the record as the record file holds it, plaintext tokens included."""
+        known = {name: getattr(self, name) for name in FIELDS}
+        known["account"] = self.account.to_json()
+        known["scopes"] = None if self.scopes is None else list(self.scopes)
+        return {**known, **self.unknown}
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> Record:
+        """Return the record that `to_json` wrote; the fields are already trusted."""
+        known = {name: stored[name] for name in _OWN_FIELDS if name in stored}
+        known["account"] = Account.from_json(stored["account"])
+        if known.get("scopes") is not None:
+            known["scopes"] = tuple(known["scopes"])
+        unknown = {name: value for name, value in stored.items() if name not in FIELDS}
+        return cls(**known, unknown=unknown)
+
+
+_OWN_FIELDS = tuple(item.name for item in fields(Record) if item.name != "unknown")
+FIELDS = (*_OWN_FIELDS, "instance")
+"""The names under which the record file holds a record."""
