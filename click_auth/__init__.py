@@ -71,9 +71,9 @@ _HOMES = {
     "migrate": "LegacyCredential migrate_legacy_auth",
     "models": "UserRecord",
     "providers.apikey": "ApiKeyProvider",
-    "providers.authorization": "AuthorizationRequest AuthorizationResponse",
+    "oauth.authorization": "AuthorizationRequest AuthorizationResponse",
     "providers.base": "Provider",
-    "providers.oauth": "OAuthProvider",
+    "oauth.provider": "OAuthProvider",
     "providers.request": "LoginRequest LoginUI",
     "refresh": "refresh_access_token",
     "results": "Check LoginContext LoginResult LogoutContext LogoutResult MigrationResult Report "

@@ -149,7 +149,5 @@ print(json.dumps(sorted(set(sys.modules) - before)))
     ).stdout
     loaded = {name for name in json.loads(printed) if not name.startswith("click_auth")}
     assert loaded <= {"__future__", "typing_extensions", "_contextvars", "contextvars"}
-    own = {name for name in json.loads(printed) if name.startswith("click_auth.providers.")}
-    assert own == {
-        f"click_auth.providers.{name}" for name in ("base", "oauth", "options", "settings")
-    }
+    own = {name for name in json.loads(printed) if name.startswith("click_auth.oauth.")}
+    assert own == {f"click_auth.oauth.{name}" for name in ("facts", "provider")}

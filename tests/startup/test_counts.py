@@ -30,25 +30,13 @@ HEAVY = """
     importlib.metadata email http.client hashlib traceback
 """
 
-HELP = """
-    _version asked auth commands commands.all commands.options configured core defaults environment
-    errors
-    providers providers.base providers.oauth providers.options providers.settings services text urls
-"""
-COMMAND = f"{HELP} commands.attaching commands.output keys signals terminal voice"
-RECORDS = f"""{COMMAND}
-    account folders records stores stores.base stores.document stores.files stores.keyring_store
-    stores.layout stores.record_file stores.recorded stores.records stores.selection
-    tokens
-"""
-TOKEN = f"""{RECORDS}
-    binding bounded chosen commands.token credentials stores.backends stores.held
-    stores.keychain stores.secret_service stores.system_vault stores.trouble
-"""
-STATUS = f"""{RECORDS}
-    binding chosen commands.status commands.status_body credentials standing status stores.held
-"""
-LIST = f"{RECORDS} commands.accounts"
+# How many modules of ours a command may load; whoever lowers a figure lowers its bound.
+MOST_OF_OURS = {
+    "--help": 22,
+    "auth token": 54,
+    "auth status --offline": 50,
+    "auth account list": 44,
+}
 
 
 @dataclass(frozen=True)
@@ -107,20 +95,20 @@ def cost_of(folder: Path, *arguments: str) -> Cost:
 
 
 @pytest.mark.parametrize(
-    "arguments, ours, others, reads",
+    "arguments, others, reads",
     [
-        ("--help", HELP, START, 0),
-        ("auth token", TOKEN, f"{START} {READING} {SIGNALS}", 1),
-        ("auth status --offline", STATUS, f"{START} {READING} {SIGNALS}", 3),
-        ("auth account list", LIST, f"{START} {READING} {SIGNALS}", 1),
+        ("--help", START, 0),
+        ("auth token", f"{START} {READING} {SIGNALS}", 1),
+        ("auth status --offline", f"{START} {READING} {SIGNALS}", 3),
+        ("auth account list", f"{START} {READING} {SIGNALS}", 1),
     ],
 )
 def test_a_command_loads_and_opens_what_it_may(
-    folder: Path, arguments: str, ours: str, others: str, reads: int
+    folder: Path, arguments: str, others: str, reads: int
 ) -> None:
-    """An allow-list: who adds to it says at what cost. The record file is read so often."""
+    """So many modules of ours, an allow-list of others; the record file is read so often."""
     cost = cost_of(folder, *arguments.split())
-    assert cost.ours - set(ours.split()) == set()
+    assert len(cost.ours) <= MOST_OF_OURS[arguments], sorted(cost.ours)
     private = {name for name in cost.others if name.startswith(("_sysconfig", "encodings"))}
     assert cost.others - set(others.split()) - private == set()
     assert cost.loaded & set(HEAVY.split()) == set()
