@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from click_auth.account_key import account_key
-from click_auth.text import printable
+from click_auth.console.text import printable
 
 _TEXTS = ("id", "label", "instance")
 _OWN_FIELDS = ("key", *_TEXTS)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
+from click_auth.console.text import texts
 from click_auth.defaults import DEFAULT_MIN_TTL, LOGIN_TIMEOUT
 from click_auth.errors import NotLoggedIn, UsageError
 from click_auth.operations import Configured
-from click_auth.text import texts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

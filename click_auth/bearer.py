@@ -10,9 +10,9 @@ import logging
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from click_auth.console.text import printable
 from click_auth.errors import NotLoggedIn
 from click_auth.http.transport import host_in
-from click_auth.text import printable
 from click_auth.tokens import Rejected
 from click_auth.urls import checked_endpoint
 

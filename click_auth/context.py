@@ -67,7 +67,7 @@ class Context:
             settings.app_name, settings.environ, settings.token_env, settings.account_env
         )
         if self.environment.debug:
-            from click_auth.debug import log_to_stderr  # noqa: PLC0415 - on request only
+            from click_auth.console.debug import log_to_stderr  # noqa: PLC0415 - on request only
 
             log_to_stderr()
         self._providers: dict[str | None, Provider] = {}

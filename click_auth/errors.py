@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import click
 
-from click_auth.text import printable
+from click_auth.console.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from click_auth.console import Console
+    from click_auth.console.console import Console
 
 NOT_AUTHENTICATED = "NOT_AUTHENTICATED"
 REFRESH_EXPIRED = "AUTH_REFRESH_EXPIRED"

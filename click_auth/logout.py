@@ -5,9 +5,9 @@ from __future__ import annotations
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING
 
-from click_auth import console
 from click_auth.binding import check_binding
 from click_auth.chosen import stored_record
+from click_auth.console import console
 from click_auth.errors import AuthError, NotLoggedIn, StorageUnavailable
 from click_auth.locks.account_lock import LockBusy, lock_timeout
 from click_auth.results import LogoutResult

@@ -119,7 +119,7 @@ class Configured:
                 error.with_hints([f"{variable} names another folder to keep credentials in."])
             error.with_hints(self.core.settings.hints)
             if error.voice is None and asked.wants_json():
-                from click_auth.console import JsonConsole  # noqa: PLC0415 - under `--json` only
+                from click_auth.console.console import JsonConsole  # noqa: PLC0415 - under `--json` only
 
                 error.voice = JsonConsole()
             raise

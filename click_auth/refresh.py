@@ -12,9 +12,10 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from click_auth import console, signals
+from click_auth import signals
 from click_auth.binding import check_binding, ended
 from click_auth.chosen import chosen_record
+from click_auth.console import console
 from click_auth.defaults import DEFAULT_MIN_TTL
 from click_auth.errors import (
     REFRESH_EXPIRED,

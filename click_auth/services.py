@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from click_auth.console.text import printable
 from click_auth.errors import AuthError
 from click_auth.providers.base import Provider
 from click_auth.providers.options import ALL
-from click_auth.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from click_auth.account import Account
 from click_auth.account_key import account_key, folder_name, refresh_slot_name, slot_name
+from click_auth.console.text import printable
 from click_auth.oauth import pkce
 from click_auth.record import Record
-from click_auth.text import printable
 from click_auth.tokens import is_fresh, rfc3339
 
 

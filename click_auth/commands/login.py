@@ -11,13 +11,13 @@ import click
 from click_auth import signals
 from click_auth.commands.attaching import G, attach
 from click_auth.commands.options import flag, instance_parameters, user_parameter
+from click_auth.console.terminal import is_terminal
+from click_auth.console.text import printable
 from click_auth.defaults import LOGIN_TIMEOUT, LONGEST_LINE
 from click_auth.environment import POLICIES
 from click_auth.errors import LoginFailed
 from click_auth.invocation import in_effect
 from click_auth.providers import options as offered
-from click_auth.terminal import is_terminal
-from click_auth.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

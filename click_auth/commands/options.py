@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from click_auth import invocation as asked
-from click_auth.text import printable
+from click_auth.console.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

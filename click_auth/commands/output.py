@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from click_auth import signals
-from click_auth.console import Console, JsonConsole, TextConsole, echo, speaking
+from click_auth.console.console import Console, JsonConsole, TextConsole, echo, speaking
+from click_auth.console.terminal import is_terminal
 from click_auth.errors import AuthError
-from click_auth.terminal import is_terminal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from click_auth.console.text import texts
 from click_auth.errors import NOT_AUTHENTICATED, NotLoggedIn
 from click_auth.invocation import in_effect
-from click_auth.text import texts
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from click_auth.console.text import printable
 from click_auth.errors import AuthError
 from click_auth.status import look, look_at_all
-from click_auth.text import printable
 from click_auth.tokens import local_time, to_posix
 
 if TYPE_CHECKING:

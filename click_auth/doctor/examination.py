@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from click_auth.console.text import printable
 from click_auth.results import Check, Verdict
-from click_auth.text import printable
 from click_auth.timeouts import TimedOut, call_with_timeout
 
 if TYPE_CHECKING:

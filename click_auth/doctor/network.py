@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.request import getproxies
 
+from click_auth.console.text import without_password
 from click_auth.doctor.examination import examined, refused, worth_a_look
 from click_auth.doctor.storage import records_of
 from click_auth.errors import AuthError, StorageUnavailable
@@ -19,7 +20,6 @@ from click_auth.oauth.endpoint import EndpointFailed
 from click_auth.oauth.metadata import discover
 from click_auth.providers.context import ProviderContext
 from click_auth.results import Check
-from click_auth.text import without_password
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

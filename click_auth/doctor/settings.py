@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from click_auth._version import __version__
+from click_auth.console.text import printable, without_password
 from click_auth.credentials import EnvironmentToken
 from click_auth.doctor.examination import worth_a_look
 from click_auth.doctor.storage import store_of
 from click_auth.http.certificates import VARIABLES
 from click_auth.login.browser import choose_browser
 from click_auth.results import Check
-from click_auth.text import printable, without_password
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING
 
 from click_auth.binding import check_binding
+from click_auth.console.text import printable
 from click_auth.doctor.examination import refused, worth_a_look
 from click_auth.errors import AuthError, StorageUnavailable
 from click_auth.folders import check_usable, quoted
@@ -19,7 +20,6 @@ from click_auth.stores.base import MIGRATED
 from click_auth.stores.files import is_open_to_others
 from click_auth.stores.keyring_store import KeyringTokenStore
 from click_auth.stores.record_file import FILE_NAME
-from click_auth.text import printable
 from click_auth.tokens import is_fresh, rfc3339
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from click_auth.console.text import printable
 from click_auth.errors import AuthError
-from click_auth.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

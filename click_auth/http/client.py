@@ -14,8 +14,8 @@ from email.utils import parsedate_to_datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-from click_auth import console
 from click_auth._version import __version__
+from click_auth.console import console
 from click_auth.http.certificates import load_certificate, trust_context, trust_source
 from click_auth.http.loggers import mute_http2, mute_http_loggers
 from click_auth.http.proxies import proxy_of, unusable

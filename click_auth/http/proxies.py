@@ -7,8 +7,8 @@ import os
 from typing import Any
 from urllib.request import getproxies, proxy_bypass
 
+from click_auth.console.text import without_password
 from click_auth.errors import BAD_SETTING, AuthError
-from click_auth.text import without_password
 
 _SCHEMES = ("http", "https", "all")  # those that httpx looks at
 _SYSTEM = "the system's settings"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import ssl
 from typing import TYPE_CHECKING, Any
 
+from click_auth.console.text import printable
 from click_auth.http.certificates import VARIABLES
-from click_auth.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

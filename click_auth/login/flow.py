@@ -6,8 +6,8 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from click_auth import console
 from click_auth.chosen import stored_record
+from click_auth.console import console
 from click_auth.credentials import FixedToken
 from click_auth.errors import AuthError, LoginFailed, StorageUnavailable, Unreachable
 from click_auth.identify import identified

@@ -16,9 +16,9 @@ import time
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 from urllib.parse import unquote
 
+from click_auth.console.terminal import in_foreground, is_terminal
 from click_auth.defaults import LONGEST_LINE
 from click_auth.oauth.authorization import OtherIssuer, StrayCallback
-from click_auth.terminal import in_foreground, is_terminal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,11 +7,11 @@ import selectors
 import time
 from typing import TYPE_CHECKING
 
+from click_auth.console.text import printable
 from click_auth.errors import LoginFailed
 from click_auth.login.loopback import Loopback
 from click_auth.login.paste import WrongPaste, answer_in, is_address
 from click_auth.oauth.authorization import StrayCallback
-from click_auth.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable

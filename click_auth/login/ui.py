@@ -11,7 +11,8 @@ from contextlib import closing, suppress
 from functools import partial
 from typing import TYPE_CHECKING, TextIO
 
-from click_auth import console
+from click_auth.console import console
+from click_auth.console.terminal import is_lost, is_terminal
 from click_auth.defaults import LOGIN_TIMEOUT, LONGEST_LINE
 from click_auth.errors import CALLBACK_TIMEOUT, AuthError, LoginFailed
 from click_auth.login import pages
@@ -20,7 +21,6 @@ from click_auth.login.listener import listen
 from click_auth.login.paste import hidden_line, open_keyboard
 from click_auth.login.redirect import Doors
 from click_auth.providers.request import LoginUI
-from click_auth.terminal import is_lost, is_terminal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

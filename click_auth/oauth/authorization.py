@@ -10,8 +10,8 @@ import hmac
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl
 
+from click_auth.console.text import printable
 from click_auth.errors import LoginFailed
-from click_auth.text import printable
 from click_auth.tokens import Unpickled
 
 _MOST_FIELDS = 50

@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 from urllib.parse import quote, quote_plus
 
+from click_auth.console.text import printable
 from click_auth.errors import (
     REFRESH_EXPIRED,
     TOKEN_EXCHANGE_FAILED,
@@ -21,7 +22,6 @@ from click_auth.errors import (
 )
 from click_auth.http.transport import NotReached, TransportFailed
 from click_auth.oauth.strict_json import parsed
-from click_auth.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

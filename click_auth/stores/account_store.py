@@ -8,8 +8,8 @@ from abc import abstractmethod
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from click_auth import console
 from click_auth.account_key import refresh_slot_name, slot_name
+from click_auth.console import console
 from click_auth.errors import ACCOUNT_NOT_FOUND, NotLoggedIn, StorageUnavailable, UsageError
 from click_auth.record import PLAINTEXT, SYSTEM
 from click_auth.stores.base import UNBOUND, TokenStore

@@ -14,7 +14,8 @@ import time
 from itertools import count
 from typing import TYPE_CHECKING
 
-from click_auth import console, folders
+from click_auth import folders
+from click_auth.console import console
 from click_auth.errors import STORE_WRITE_FAILED, StorageUnavailable
 
 if TYPE_CHECKING:

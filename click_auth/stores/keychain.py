@@ -15,7 +15,7 @@ import time
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from click_auth import console, terminal
+from click_auth.console import console, terminal
 from click_auth.errors import StorageUnavailable
 from click_auth.stores import secret_service
 from click_auth.stores.backends import Backend, facts_of

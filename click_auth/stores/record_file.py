@@ -6,8 +6,8 @@ import contextlib
 import os
 from typing import TYPE_CHECKING
 
-from click_auth import console
 from click_auth.account_key import slot_name
+from click_auth.console import console
 from click_auth.errors import STORE_WRITE_FAILED, StorageUnavailable
 from click_auth.folders import make_private_folder, writing
 from click_auth.stores.files import (

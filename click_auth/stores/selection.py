@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from click_auth.console.text import printable
 from click_auth.errors import NO_ACCOUNT_SELECTED, UsageError
-from click_auth.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

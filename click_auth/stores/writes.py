@@ -11,8 +11,8 @@ import contextlib
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from click_auth import console
 from click_auth.account_key import refresh_slot_name, slot_name
+from click_auth.console import console
 from click_auth.errors import StorageUnavailable
 from click_auth.record import CUSTOM, PLAINTEXT, SYSTEM, Record
 from click_auth.stores import removal

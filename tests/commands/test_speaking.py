@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from click_auth import console
+from click_auth.console import console
 
 HOSTILE = "Ada\nWarning: run this\x1b]0;t\x07\x1b[2J\u202e\x9b31m\r\u2028end"
 CLI = """

@@ -7,7 +7,7 @@ from contextlib import ExitStack, closing
 
 import pytest
 
-from click_auth import console
+from click_auth.console import console
 from click_auth.environment import Environment
 from click_auth.errors import PORT_BIND_FAILED, LoginFailed
 from click_auth.login.listener import listen

@@ -15,7 +15,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from click_auth import console
+from click_auth.console import console
 from click_auth.environment import Environment
 from click_auth.errors import AuthError
 from click_auth.login.ui import TerminalUI

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from click_auth.console.text import printable
 from click_auth.http.client import Answer
 from click_auth.oauth.endpoint import (
     LONGEST_RETRY_AFTER,
@@ -22,7 +23,6 @@ from click_auth.oauth.endpoint import (
 )
 from click_auth.oauth.strict_json import parsed
 from click_auth.oauth.token_response import bundle_from, expiry
-from click_auth.text import printable
 from click_auth.tokens import TokenBundle, from_posix
 
 SENT_AT = 1_000_000.0

@@ -8,7 +8,7 @@ import keyring.core
 import pytest
 from keyring.backend import KeyringBackend
 
-from click_auth import console
+from click_auth.console import console
 from click_auth.stores.keyring_store import KeyringTokenStore
 from stores.keyrings import Cellar
 

@@ -18,7 +18,7 @@ from keyring.errors import KeyringLocked
 
 from click_auth import AuthError
 from click_auth.account import Account
-from click_auth.console import TextConsole, speaking
+from click_auth.console.console import TextConsole, speaking
 from click_auth.environment import Environment
 from click_auth.errors import StorageUnavailable
 from click_auth.record import PLAINTEXT, SYSTEM

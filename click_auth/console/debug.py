@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 
-from click_auth import console
-from click_auth.text import printable
+from click_auth.console import console
+from click_auth.console.text import printable
 
 
 class Speaker(logging.Handler):

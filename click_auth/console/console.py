@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import click
 
-from click_auth import terminal
-from click_auth.text import printable
+from click_auth.console import terminal
+from click_auth.console.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
