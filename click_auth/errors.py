@@ -19,9 +19,7 @@ import click
 from click_auth.console.text import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from click_auth.console.console import Console
+    from collections.abc import Callable, Iterable, Sequence
 
 NOT_AUTHENTICATED = "NOT_AUTHENTICATED"
 REFRESH_EXPIRED = "AUTH_REFRESH_EXPIRED"
@@ -56,7 +54,7 @@ class AuthError(click.ClickException):
         super().__init__(printable(message, _LONGEST_MESSAGE))
         self.code: str = code or self.default_code
         self.hints: tuple[str, ...] = tuple(hints)
-        self.voice: Console | None = None
+        self.show_with: Callable[[AuthError], object] | None = None
 
     def with_hints(self, hints: Sequence[str]) -> None:
         """Append further hints, once each."""
@@ -71,11 +69,11 @@ class AuthError(click.ClickException):
         return {"error": {"code": self.code, "message": self.message, "hints": list(self.hints)}}
 
     def show(self, file: Any = None) -> None:
-        """Print the error on stderr, in the voice of the command that it ended."""
-        if self.voice is None:
+        """Print the error on stderr, as the command that it ended prints."""
+        if self.show_with is None:
             click.ClickException.show(self, file)
         else:
-            self.voice.error(self)
+            self.show_with(self)
 
 
 class NotLoggedIn(AuthError):

@@ -118,10 +118,10 @@ class Configured:
                 variable = self.core.environment.name("CONFIG_DIR")
                 error.with_hints([f"{variable} names another folder to keep credentials in."])
             error.with_hints(self.core.settings.hints)
-            if error.voice is None and asked.wants_json():
+            if error.show_with is None and asked.wants_json():
                 from click_auth.console.console import JsonConsole  # noqa: PLC0415 - under `--json` only
 
-                error.voice = JsonConsole()
+                error.show_with = JsonConsole().error
             raise
 
     def _asked(self, user: str | None, instance: str | None) -> tuple[str | None, str | None]:

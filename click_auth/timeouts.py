@@ -27,7 +27,7 @@ def call_with_timeout(
     *function* runs on a daemon thread, which neither a hanging call nor the exit of the process
     waits for.
     """
-    context = copy_context()  # so that it speaks in the voice of its caller
+    context = copy_context()  # so that it speaks on the console of its caller
     done = threading.Event()
     results: list[T] = []
     errors: list[BaseException] = []

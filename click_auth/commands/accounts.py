@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from click_auth.account import Account
     from click_auth.auth import Auth
-    from click_auth.commands.output import Human, Json
+    from click_auth.console.console import Console
 
 
 def attach_accounts(
@@ -47,7 +47,7 @@ def attach_accounts(
 
 
 def _fill(auth: Auth, group: click.Group) -> None:
-    def list_accounts(output: Human | Json, **_: Any) -> None:
+    def list_accounts(output: Console, **_: Any) -> None:
         """List the accounts that are stored."""
         accounts, default = auth.core.store.listing()
         rows = [{"account": each.to_json(), "default": each.key == default} for each in accounts]
@@ -55,13 +55,13 @@ def _fill(auth: Auth, group: click.Group) -> None:
         nobody = f"No accounts. Run `{auth.login_path.line(auth.app_name)}`."
         output.result(lambda: {"accounts": rows, "default": default}, text or nobody, rows)
 
-    def use(output: Human | Json, *, ref: str, **_: Any) -> None:
+    def use(output: Console, *, ref: str, **_: Any) -> None:
         """Make an account the default one."""
         account = auth.use(ref)
         output.done(f"{account.title} is now the default account.")
         output.result(lambda: {"account": account.to_json()}, None)
 
-    def current(output: Human | Json, **_: Any) -> None:
+    def current(output: Console, **_: Any) -> None:
         """Show which account applies."""
         from click_auth.chosen import chosen_record, overriding  # noqa: PLC0415 - the edge
 
@@ -74,7 +74,7 @@ def _fill(auth: Auth, group: click.Group) -> None:
         account = chosen_record(auth.core, *asked).account
         output.result(lambda: {"account": account.to_json()}, account.title)
 
-    def remove(output: Human | Json, *, ref: str, no_revoke: bool, **_: Any) -> None:
+    def remove(output: Console, *, ref: str, no_revoke: bool, **_: Any) -> None:
         """Log an account out and forget it."""
         from click_auth.commands.logout import say_who_acts  # noqa: PLC0415 - the edge
 

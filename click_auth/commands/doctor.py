@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from click_auth.auth import Auth
-    from click_auth.commands.output import Human, Json
+    from click_auth.console.console import Console
 
 
 def attach_doctor(
@@ -25,7 +25,7 @@ def attach_doctor(
 ) -> Callable[[G], G]:
     """Return a decorator that adds `doctor` to a group. The arguments are as for `attach_login`."""
 
-    def doctor(output: Human | Json, **_: Any) -> None:
+    def doctor(output: Console, **_: Any) -> None:
         """Check everything that logging in depends on; change nothing."""
         from click_auth.commands.doctor_body import rendered  # noqa: PLC0415 - the edge
 

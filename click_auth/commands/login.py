@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from click_auth.auth import Auth
-    from click_auth.commands.output import Human, Json
+    from click_auth.console.console import Console
     from click_auth.results import LoginContext, LoginResult
 
 _WISHES = ("scopes", "read_only", "device", "callback_port", "timeout", "storage")
@@ -49,7 +49,7 @@ def attach_login(
     where the group has the name already.
     """
 
-    def login(output: Human | Json, **options: Any) -> None:
+    def login(output: Console, **options: Any) -> None:
         """Log in, through the browser."""
         _warn_of_the_environment(auth, output)
         context, result = _log_in(auth, output, on_login, options)
@@ -59,7 +59,7 @@ def attach_login(
         as_json = result.to_json if render_json is None else lambda: render_json(context)
         output.result(as_json, text)
         if result.missing_scopes:
-            output.voice.warn(f"Not granted: {', '.join(result.missing_scopes)}.")
+            output.warn(f"Not granted: {', '.join(result.missing_scopes)}.")
 
     def decorate(group: G) -> G:
         in_browser = offered.TIMEOUT in auth.core.services.login_options
@@ -112,7 +112,7 @@ def _options(auth: Auth) -> list[click.Parameter]:
 
 def _log_in(
     auth: Auth,
-    output: Human | Json,
+    output: Console,
     on_login: Callable[[LoginContext], object] | None,
     options: Mapping[str, Any],
 ) -> tuple[LoginContext, LoginResult]:
@@ -153,12 +153,12 @@ def _told(result: LoginResult) -> str:
     return f"{who}, now the default account.{stored}"
 
 
-def _warn_of_the_environment(auth: Auth, output: Human | Json) -> None:
+def _warn_of_the_environment(auth: Auth, output: Console) -> None:
     from click_auth.chosen import overriding  # noqa: PLC0415 - the edge
 
     variable = overriding(auth.core, None, in_effect(auth, None, None)[1])
     if variable is not None:
-        output.voice.warn(f"{variable} is set and still wins over this login.")
+        output.warn(f"{variable} is set and still wins over this login.")
 
 
 def _token_from_stdin(auth: Auth) -> str:

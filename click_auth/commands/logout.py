@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import click
 
     from click_auth.auth import Auth
-    from click_auth.commands.output import Human, Json
+    from click_auth.console.console import Console
     from click_auth.results import LogoutContext, LogoutResult
 
 
@@ -35,7 +35,7 @@ def attach_logout(
     *on_logout* is called when all is removed. The rest is as for `attach_login`.
     """
 
-    def logout(output: Human | Json, *, all_accounts: bool, no_revoke: bool, **_: Any) -> None:
+    def logout(output: Console, *, all_accounts: bool, no_revoke: bool, **_: Any) -> None:
         """Log out, here and at the server."""
         from click_auth.results import LogoutContext  # noqa: PLC0415 - the edge
 
@@ -55,17 +55,17 @@ def attach_logout(
     return attach(auth, name, logout, own, cls=cls, params=params, **attrs)
 
 
-def say_who_acts(auth: Auth, output: Human | Json, result: LogoutResult) -> None:
+def say_who_acts(auth: Auth, output: Console, result: LogoutResult) -> None:
     """Say on stderr whose credential commands use from now on, after a logout."""
     from click_auth.chosen import overriding, stored_record  # noqa: PLC0415 - the edge
 
     variable = overriding(auth.core)
     if variable is not None:
-        output.voice.warn(f"{variable} is set and still applies.")
+        output.warn(f"{variable} is set and still applies.")
     elif result.removed:
         record = None
         with contextlib.suppress(AuthError):  # several and no default, or nothing can be read
             record = stored_record(auth.core)
         who = "No account is" if record is None else f"{record.account.title} is the account"
         key = None if record is None else record.key
-        output.voice.event("account", f"{who} in use from now on.", account=key)
+        output.event("account", f"{who} in use from now on.", account=key)

@@ -5,92 +5,30 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from click_auth import signals
-from click_auth.console.console import Console, JsonConsole, TextConsole, echo, speaking
-from click_auth.console.terminal import is_terminal
+from click_auth.console.console import Console, JsonConsole, NdjsonConsole, speaking
 from click_auth.errors import AuthError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator
 
     from click_auth.auth import Auth
-
-    AsJson = Callable[[], Mapping[str, Any]]
-    Rows = Sequence[Mapping[str, Any]]
 
 
 _CLICKS_OWN = (click.ClickException, click.exceptions.Exit, BrokenPipeError)
 
 
-class Human:
-    """Text for a person."""
-
-    voice: Console = TextConsole()
-
-    def result(self, _as_json: AsJson, text: str | None, _rows: Rows | None = None, /) -> None:
-        """Print *text* on stdout, where there is any."""
-        if text is not None:
-            echo(text, err=False)
-
-    def bare(self, _as_json: AsJson, text: str, /) -> None:
-        """Print *text* on stdout as it is; a newline only for a terminal."""
-        click.echo(text, nl=is_terminal(sys.stdout))
-
-    def done(self, text: str) -> None:
-        """Say on stderr what was done; *text* may be coloured."""
-        echo(text)
-
-    def aside(self, name: str, text: str, /, **fields: Any) -> None:
-        """Say nothing: the text on stdout says it."""
-
-
-class Json:
-    """One object on stdout."""
-
-    voice: Console = JsonConsole()
-
-    def result(self, as_json: AsJson, _text: str | None, _rows: Rows | None = None, /) -> None:
-        """Print the object."""
-        _print(as_json(), indent=2 if is_terminal(sys.stdout) else None)
-
-    def bare(self, as_json: AsJson, text: str, /) -> None:
-        """Print the object."""
-        self.result(as_json, text)
-
-    def done(self, text: str) -> None:
-        """Say nothing: the object says it."""
-
-    def aside(self, name: str, text: str, /, **fields: Any) -> None:
-        """Say on stderr what the object has no place for."""
-        self.voice.event(name, text, message=text, **fields)
-
-
-class Ndjson(Json):
-    """One object a line on stdout, where there are several."""
-
-    def result(self, as_json: AsJson, _text: str | None, rows: Rows | None = None, /) -> None:
-        """Print each of the rows on a line of its own; the object where there are none."""
-        for row in [as_json()] if rows is None else rows:
-            _print(row)
-
-
-def _print(document: Mapping[str, Any], indent: int | None = None) -> None:
-    import json  # noqa: PLC0415 - only where it is asked for
-
-    click.echo(json.dumps(document, indent=indent))
-
-
 @contextlib.contextmanager
-def speaking_as(auth: Auth, *, as_json: bool, as_ndjson: bool) -> Iterator[Human | Json]:
-    """Give the body of a command its output, its voice, and the exit codes of signals.
+def speaking_as(auth: Auth, *, as_json: bool, as_ndjson: bool) -> Iterator[Console]:
+    """Give the body of a command its console and the exit codes of signals.
 
     To a program an error is printed here: a host that draws errors would draw this one too.
     """
-    output = Ndjson() if as_ndjson else Json() if as_json else Human()
+    output = NdjsonConsole() if as_ndjson else JsonConsole() if as_json else Console()
     if os.environ.get("NO_COLOR"):  # Click has no say of its own in this
         click.get_current_context().color = False
     try:
@@ -102,7 +40,7 @@ def speaking_as(auth: Auth, *, as_json: bool, as_ndjson: bool) -> Iterator[Human
                     raise
                 raise _unexpected(auth, error) from None
     except AuthError as error:
-        if isinstance(output, Human):
+        if not output.is_json:
             raise
         error.show()
         raise click.exceptions.Exit(error.exit_code) from None
@@ -112,7 +50,7 @@ def speaking_as(auth: Auth, *, as_json: bool, as_ndjson: bool) -> Iterator[Human
 def reporting(auth: Auth, *, as_json: bool) -> Iterator[None]:
     """Print an error that leaves the block, and end the program, or the command, with its code."""
     try:
-        with auth.hinting(), _speaking(Json() if as_json else Human()):
+        with auth.hinting(), _speaking(JsonConsole() if as_json else Console()):
             yield
     except AuthError as error:
         error.show()
@@ -127,13 +65,13 @@ def reporting(auth: Auth, *, as_json: bool) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _speaking(output: Human | Json) -> Iterator[None]:
+def _speaking(output: Console) -> Iterator[None]:
     """Let errors speak as *output* does, and let signals end the block with their exit codes."""
-    with speaking(output.voice), signals.ending_cleanly():
+    with speaking(output), signals.ending_cleanly():
         try:
             yield
         except AuthError as error:
-            error.voice = output.voice
+            error.show_with = output.error
             raise
         except (KeyboardInterrupt, click.Abort):
             output.done("")  # ends the line on which the terminal shows ^C

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import click
 
     from click_auth.auth import Auth
-    from click_auth.commands.output import Human, Json
+    from click_auth.console.console import Console
 
 
 def attach_refresh(
@@ -27,7 +27,7 @@ def attach_refresh(
 ) -> Callable[[G], G]:
     """Return a decorator that adds `refresh` to a group. Arguments are as for `attach_login`."""
 
-    def refresh(output: Human | Json, **_: Any) -> None:
+    def refresh(output: Console, **_: Any) -> None:
         """Rotate the stored credential now."""
         from click_auth.refresh import rotate_now  # noqa: PLC0415 - the edge
         from click_auth.tokens import from_posix, local_time, rfc3339  # noqa: PLC0415

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from click_auth.auth import Auth
-    from click_auth.commands.output import Human, Json
+    from click_auth.console.console import Console
     from click_auth.standing import StatusContext
 
 
@@ -35,7 +35,7 @@ def attach_status(
     or where there is no usable token. The rest is as for `attach_login`.
     """
 
-    def status(output: Human | Json, *, all_accounts: bool, offline: bool, **_: Any) -> None:
+    def status(output: Console, *, all_accounts: bool, offline: bool, **_: Any) -> None:
         """Show who is logged in, and how well."""
         from click_auth.commands.status_body import Renderers, show  # noqa: PLC0415 - the edge
 

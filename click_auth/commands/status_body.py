@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from click_auth.auth import Auth
-    from click_auth.commands.output import Human, Json
+    from click_auth.console.console import Console
     from click_auth.standing import Status, StatusContext
 
 _COLORS = {"ok": "green", "none": "yellow", "unreachable": "yellow"}
@@ -58,7 +58,7 @@ class Renderers:
 
 def show(
     auth: Auth,
-    output: Human | Json,
+    output: Console,
     asked: tuple[str | None, str | None] | None,
     hooks: Renderers,
     *,
@@ -85,7 +85,7 @@ def show(
     return deciding[0].status.exit_code
 
 
-def _with_removals(auth: Auth, output: Human | Json, text: str | None) -> str | None:
+def _with_removals(auth: Auth, output: Console, text: str | None) -> str | None:
     """Return *text* with a line on each removed account whose secrets are still there."""
     lines: list[str] = [] if text is None else [text]
     pending: Sequence[str] = ()

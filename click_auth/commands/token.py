@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from click_auth.auth import Auth
-    from click_auth.commands.output import Human, Json
+    from click_auth.console.console import Console
     from click_auth.credentials import Credential
     from click_auth.tokens import TokenBundle
 
@@ -42,7 +42,7 @@ def attach_token(
 ) -> Callable[[G], G]:
     """Return a decorator that adds `token` to a group. The arguments are as for `attach_login`."""
 
-    def token(output: Human | Json, *, min_ttl: float, stored: bool, **_: Any) -> None:
+    def token(output: Console, *, min_ttl: float, stored: bool, **_: Any) -> None:
         """Print the access token, renewed first if it must be."""
         from click_auth.credentials import choose, chosen_stored  # noqa: PLC0415 - the edge
 

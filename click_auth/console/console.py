@@ -1,7 +1,7 @@
-"""How a person, or a program in their place, is spoken to: always on stderr.
+"""The console: what the library says, in text to a person or in JSON to a program.
 
-The voice in effect is a context variable, so that a store deep in the library can warn without
-being handed a printer, and so that under `--json` every line on stderr is an object.
+The current one is a context variable, so that a store deep in the library can warn without being
+handed a printer, and so that under `--json` every line on stderr is an object.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import sys
 from contextvars import ContextVar, copy_context
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -17,54 +17,59 @@ from click_auth.console import terminal
 from click_auth.console.text import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from click_auth.errors import AuthError
 
+    AsJson = Callable[[], Mapping[str, Any]]
+    Rows = Sequence[Mapping[str, Any]]
 
 _LONGEST_LINE = 2000
 
 
-class Console(Protocol):
-    """What the library says, and in which shape."""
+class Console:
+    """Speaks to a person: data on stdout, every sentence on stderr."""
+
+    is_json: bool = False
 
     def say(self, text: str) -> None:
-        """Print one line for a person."""
-
-    def warn(self, text: str) -> None:
-        """Print one line that must not be missed."""
-
-    def event(self, name: str, text: str, **fields: Any) -> None:
-        """Print *text* to a person, or `{"event": name, **fields}` to a program."""
-
-    def error(self, error: AuthError) -> None:
-        """Print the error that ends the command."""
-
-
-class TextConsole:
-    """Plain sentences on stderr."""
-
-    def say(self, text: str) -> None:
-        """Print one inert line."""
+        """Print one printable line."""
         echo(printable(text, _LONGEST_LINE))
 
     def warn(self, text: str) -> None:
-        """Print one inert line that begins with "Warning:"."""
+        """Print one printable line that begins with "Warning:"."""
         warning = click.style("Warning:", fg="yellow", bold=True)
         echo(f"{warning} {printable(text, _LONGEST_LINE)}")
 
-    def event(self, name: str, text: str, **fields: Any) -> None:
-        """Print the text as it is, several lines perhaps; the fields are for programs."""
-        del name, fields
+    def event(self, _name: str, text: str, /, **_fields: Any) -> None:
+        """Print *text* as it is, several lines perhaps. A program gets the name and the fields."""
         echo(text)
 
     def error(self, error: AuthError) -> None:
-        """Print the error as Click would."""
+        """Print the error that ends the command, as Click would."""
         click.ClickException.show(error)
 
+    def done(self, text: str) -> None:
+        """Say what was done; *text* may be coloured. The result says it to a program."""
+        echo(text)
 
-class JsonConsole:
-    """One JSON object a line on stderr."""
+    def aside(self, name: str, text: str, /, **fields: Any) -> None:
+        """Say to a program what the result has no place for; its text says it to a person."""
+
+    def result(self, _as_json: AsJson, text: str | None, _rows: Rows | None = None, /) -> None:
+        """Print *text* on stdout, where there is any; to a program the object, or its rows."""
+        if text is not None:
+            echo(text, err=False)
+
+    def bare(self, _as_json: AsJson, text: str, /) -> None:
+        """Print *text* on stdout as it is, with a newline for a terminal only."""
+        click.echo(text, nl=terminal.is_terminal(sys.stdout))
+
+
+class JsonConsole(Console):
+    """Speaks to a program: one object on stdout, and one on each line of stderr."""
+
+    is_json = True
 
     def say(self, text: str) -> None:
         """Print `{"event": "message", "message": text}`."""
@@ -74,20 +79,43 @@ class JsonConsole:
         """Print `{"event": "warning", "message": text}`."""
         self.event("warning", text, message=text)
 
-    def event(self, name: str, text: str, **fields: Any) -> None:
-        """Print the fields; the sentence is for people."""
-        del text
-        _echo_json({"event": name, **fields})
+    def event(self, name: str, _text: str, /, **fields: Any) -> None:
+        """Print `{"event": name, **fields}`."""
+        echo(_dumped({"event": name, **fields}))
 
     def error(self, error: AuthError) -> None:
         """Print the error envelope."""
-        _echo_json(error.to_json())
+        echo(_dumped(error.to_json()))
+
+    def done(self, text: str) -> None:
+        """Print nothing."""
+
+    def aside(self, name: str, text: str, /, **fields: Any) -> None:
+        """Print an event with *text* as its message."""
+        self.event(name, text, message=text, **fields)
+
+    def result(self, as_json: AsJson, _text: str | None, _rows: Rows | None = None, /) -> None:
+        """Print the object, indented on a terminal."""
+        click.echo(_dumped(as_json(), indent=2 if terminal.is_terminal(sys.stdout) else None))
+
+    def bare(self, as_json: AsJson, text: str, /) -> None:
+        """Print the object."""
+        self.result(as_json, text)
 
 
-def _echo_json(fields: dict[str, Any]) -> None:
-    import json  # noqa: PLC0415 - under `--json` only
+class NdjsonConsole(JsonConsole):
+    """Speaks to a program that reads line by line."""
 
-    echo(json.dumps(fields))
+    def result(self, as_json: AsJson, _text: str | None, rows: Rows | None = None, /) -> None:
+        """Print each of the rows on a line of its own; the object where there are none."""
+        for row in [as_json()] if rows is None else rows:
+            click.echo(_dumped(row))
+
+
+def _dumped(document: Mapping[str, Any], indent: int | None = None) -> str:
+    import json  # noqa: PLC0415 - where it is asked for only
+
+    return json.dumps(document, indent=indent)
 
 
 def echo(text: str, *, err: bool = True) -> None:
@@ -103,11 +131,11 @@ def echo(text: str, *, err: bool = True) -> None:
     click.echo(text.encode(encoding, "replace").decode(encoding), err=err)
 
 
-_current: ContextVar[Console] = ContextVar("click_auth_voice", default=TextConsole())  # noqa: B039
+_current: ContextVar[Console] = ContextVar("click_auth_console", default=Console())  # noqa: B039
 
 
 def current() -> Console:
-    """Return the voice in effect."""
+    """Return the console in effect."""
     return _current.get()
 
 
@@ -118,11 +146,11 @@ def say_on_terminal(text: str) -> None:
 
 
 @contextlib.contextmanager
-def speaking(voice: Console) -> Iterator[Console]:
-    """Put *voice* into effect for a block."""
-    token = _current.set(voice)
+def speaking(console: Console) -> Iterator[Console]:
+    """Put *console* into effect for a block."""
+    token = _current.set(console)
     try:
-        yield voice
+        yield console
     finally:
         _current.reset(token)
 
@@ -130,8 +158,8 @@ def speaking(voice: Console) -> Iterator[Console]:
 @contextlib.contextmanager
 def counting_down(seconds: float) -> Iterator[terminal.Countdown]:
     """Give a block a countdown, below what is said there. It is erased whatever ends the block."""
-    to_person = isinstance(current(), TextConsole)
-    countdown = terminal.Countdown(seconds, shown=to_person and terminal.can_redraw(sys.stderr))
+    is_shown = not current().is_json and terminal.can_redraw(sys.stderr)
+    countdown = terminal.Countdown(seconds, shown=is_shown)
     token = terminal.countdown.set(countdown)
     try:
         yield countdown

@@ -8,8 +8,8 @@ from click_auth.console import console
 from click_auth.console.text import printable
 
 
-class Speaker(logging.Handler):
-    """Says what is logged in the voice in effect, so that under `--json` it is an object."""
+class ConsoleHandler(logging.Handler):
+    """Says what is logged on the console in effect, so that under `--json` it is an object."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Say one line."""
@@ -20,7 +20,7 @@ class Speaker(logging.Handler):
 def log_to_stderr() -> None:
     """Let the logger `click_auth` speak, once for each process."""
     logger = logging.getLogger("click_auth")
-    if not any(isinstance(handler, Speaker) for handler in logger.handlers):
-        logger.addHandler(Speaker())
+    if not any(isinstance(handler, ConsoleHandler) for handler in logger.handlers):
+        logger.addHandler(ConsoleHandler())
         logger.setLevel(logging.DEBUG)
         logger.propagate = False

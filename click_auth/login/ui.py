@@ -155,7 +155,7 @@ class TerminalUI(LoginUI):
 
     def _refuse_to_wait_for_nobody(self, timeout: float) -> None:
         """Raise in a CI job, unless a time to wait was chosen or a program reads the address."""
-        is_read = self.has_terminal or isinstance(console.current(), console.JsonConsole)
+        is_read = self.has_terminal or console.current().is_json
         if self._browser.reason != CI_JOB or is_read or timeout != LOGIN_TIMEOUT:
             return
         env = self._environment

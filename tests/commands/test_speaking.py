@@ -61,7 +61,7 @@ def completed(
 @pytest.mark.parametrize("kind", ["say", "warn"])
 def test_s7_what_is_said_is_one_inert_line(kind: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Whoever wrote the words: no line of its own, nothing that a terminal obeys."""
-    getattr(console.TextConsole(), kind)(f"The tokens of {HOSTILE}")
+    getattr(console.Console(), kind)(f"The tokens of {HOSTILE}")
     said = capsys.readouterr().err
     assert said.endswith("end\n")
     assert said.rstrip("\n").isprintable()
@@ -71,7 +71,7 @@ def test_s7_what_has_several_lines_on_purpose_keeps_them(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """An address on a line of its own, a picture, a code."""
-    console.TextConsole().event("open_url", "Open this:\n\nhttps://id.example/\n")
+    console.Console().event("open_url", "Open this:\n\nhttps://id.example/\n")
     assert capsys.readouterr().err == "Open this:\n\nhttps://id.example/\n\n"
 
 

@@ -62,7 +62,7 @@ def test_lb_01_02_04_23_26_an_answer_to_something_else_is_turned_away(query: str
     with Waiting() as login:
         assert status_of(login.get(query)) == 400
         assert login.is_waiting
-        assert "still waiting" in login.voice.text
+        assert "still waiting" in login.console.text
         assert ends_well(login)
 
 
@@ -71,7 +71,7 @@ def test_lb_01_the_terminal_hears_of_strays_once() -> None:
     with Waiting() as login:
         for _ in range(5):
             login.get("?code=x&state=y")
-        assert login.voice.text.count("Ignored") == 1
+        assert login.console.text.count("Ignored") == 1
 
 
 @pytest.mark.parametrize(
@@ -203,8 +203,8 @@ def test_b22_an_answer_under_a_foreign_name_is_quoted(query: str, *, is_quoted: 
     with Waiting() as login:
         request = f"GET /callback{query} HTTP/1.1\r\nHost: x-1.app.example\r\n\r\n"
         assert status_of(login.send(request.encode())) == 421
-        assert ("sent to 'x-1.app.example'" in login.voice.text) is is_quoted
-        assert CODE not in login.voice.text
+        assert ("sent to 'x-1.app.example'" in login.console.text) is is_quoted
+        assert CODE not in login.console.text
         assert ends_well(login)
 
 
@@ -322,7 +322,7 @@ def test_lb_22_a_browser_that_left_stops_nobody() -> None:
             browser.sendall(login.head(f"/callback{ANSWER}"))
             login.response()
         login.finish()
-    assert not [line for line in login.voice.lines if "fail" in line]
+    assert not [line for line in login.console.lines if "fail" in line]
 
 
 @pytest.mark.parametrize(
@@ -406,6 +406,6 @@ def test_sx_09_no_request_is_logged(
     with Waiting() as login:
         login.get("?code=secret-of-a-stray&state=x")
         assert ends_well(login)
-    shown = caplog.text + "".join(capfd.readouterr()) + login.voice.text
+    shown = caplog.text + "".join(capfd.readouterr()) + login.console.text
     assert CODE not in shown
     assert "secret-of-a-stray" not in shown

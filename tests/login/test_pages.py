@@ -133,7 +133,7 @@ def test_a_page_that_fails_does_not_fail_the_login(broken: object) -> None:
         page = received(browser)
     assert status_of(page) == 200
     assert b"You are logged in" in page
-    assert "Warning: The application's page failed" in login.voice.text
+    assert "Warning: The application's page failed" in login.console.text
 
 
 def test_a_page_without_style_allows_none() -> None:

@@ -100,11 +100,11 @@ def test_ti_05_an_opener_that_ends_badly_is_reported_once() -> None:
     environ = {"BROWSER": f"{sys.executable} -c 'raise SystemExit(3)'"}
     with Waiting(ui={"browser": None, "environ": environ}) as login:
         deadline = time.monotonic() + BOUND_SECONDS
-        while " ended with 3)" not in login.voice.text:
+        while " ended with 3)" not in login.console.text:
             assert time.monotonic() < deadline
             time.sleep(0.02)
         time.sleep(0.5)
-        assert login.voice.text.count(" ended with 3)") == 1
+        assert login.console.text.count(" ended with 3)") == 1
         assert login.is_waiting
 
 
@@ -138,7 +138,7 @@ def test_d7_s20_over_ssh_the_way_to_the_listener_is_shown(
     environ = {"SSH_CONNECTION": connection}
     with Waiting(uri, ui={"browser": None, "environ": environ}) as login:
         command = f"ssh {at}-L {login.port}:{target}:{login.port} {there}"
-        assert command in login.voice.text.splitlines()
+        assert command in login.console.text.splitlines()
 
 
 def test_d14_over_ssh_x_a_browser_that_fails_late_leaves_the_other_way() -> None:
@@ -149,12 +149,12 @@ def test_d14_over_ssh_x_a_browser_that_fails_late_leaves_the_other_way() -> None
     }
     with Waiting(ui={"browser": None, "environ": environ}) as login:
         deadline = time.monotonic() + BOUND_SECONDS
-        while "ssh -L" not in login.voice.text:
+        while "ssh -L" not in login.console.text:
             assert time.monotonic() < deadline
             time.sleep(0.02)
         assert login.is_waiting
-    assert login.voice.text.count("ssh -L") == 1
-    assert login.voice.text.index("ended with 3") < login.voice.text.index("ssh -L")
+    assert login.console.text.count("ssh -L") == 1
+    assert login.console.text.index("ended with 3") < login.console.text.index("ssh -L")
 
 
 @pytest.mark.parametrize(
@@ -199,13 +199,13 @@ def test_without_browser_and_terminal_the_listener_still_waits() -> None:
     with Waiting(ui={"browser": None, "stdin": io.StringIO()}) as login, login.connect() as relay:
         relay.sendall(login.head(f"/callback{ANSWER}"))
         assert login.response().code == CODE
-    assert "paste" not in dict(login.voice.events)
+    assert "paste" not in dict(login.console.events)
 
 
 def test_programs_get_events() -> None:
     """Under `--json` each line is an object, and the one to relay is `open_url`."""
     with Waiting(timeout=7) as login:
-        events = dict(login.voice.events)
+        events = dict(login.console.events)
     assert list(events) == ["open_url", "browser", "waiting"]
     assert events["open_url"] == {"url": request_for(login.uri).url}
     assert events["browser"] == {"opened": True, "reason": None}

@@ -38,8 +38,8 @@ def request_for(uri: str, **changes: Any) -> AuthorizationRequest:
     return replace(AuthorizationRequest(url, uri, STATE, "v" * 43), **changes)
 
 
-class Recorder:
-    """A voice that keeps what it says."""
+class Recorder(console.Console):
+    """A console that keeps what it says."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []
@@ -78,7 +78,7 @@ class Waiting:
         ends_with: Exception | None = None,
         **changes: Any,
     ) -> None:
-        self.voice = Recorder()
+        self.console = Recorder()
         self.uri = ""
         self._uris = uris or ("http://127.0.0.1/callback",)
         self._timeout, self._port, self._changes = timeout, port, changes
@@ -93,7 +93,7 @@ class Waiting:
 
     def __enter__(self) -> Self:
         self._thread.start()
-        assert self.voice.waiting.wait(BOUND_SECONDS), self._outcome
+        assert self.console.waiting.wait(BOUND_SECONDS), self._outcome
         return self
 
     def __exit__(
@@ -165,7 +165,7 @@ class Waiting:
                 self.get(ANSWER)
 
     def _run(self) -> None:
-        with console.speaking(self.voice), contextlib.suppress(AuthError, OSError), self.ui:
+        with console.speaking(self.console), contextlib.suppress(AuthError, OSError), self.ui:
             try:
                 self._outcome = self.ui.wait_for_redirect(
                     self._start, self._uris, callback_port=self._port, timeout=self._timeout
@@ -173,7 +173,7 @@ class Waiting:
             except AuthError as error:
                 self._outcome = error
                 self._settled.set()
-                self.voice.waiting.set()
+                self.console.waiting.set()
                 raise
             self._settled.set()
             if self._ends_with is not None:

@@ -22,7 +22,7 @@ def main() -> None:
     """Wait for the redirect, as the first argument says."""
     wishes = json.loads(sys.argv[1])
     timeout = wishes.pop("timeout", 60)
-    spoken = console.JsonConsole() if wishes.pop("machine", False) else console.TextConsole()
+    spoken = console.JsonConsole() if wishes.pop("machine", False) else console.Console()
 
     def start(uri: str) -> AuthorizationRequest:
         url = f"https://id.example/authorize?redirect_uri={uri}"

@@ -13,7 +13,7 @@ from click_auth.stores.keyring_store import KeyringTokenStore
 from stores.keyrings import Cellar
 
 
-class Heard:
+class Heard(console.Console):
     """What a person would have been told."""
 
     def __init__(self) -> None:

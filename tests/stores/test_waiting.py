@@ -18,7 +18,7 @@ from keyring.errors import KeyringLocked
 
 from click_auth import AuthError
 from click_auth.account import Account
-from click_auth.console.console import TextConsole, speaking
+from click_auth.console.console import Console, speaking
 from click_auth.environment import Environment
 from click_auth.errors import StorageUnavailable
 from click_auth.record import PLAINTEXT, SYSTEM
@@ -58,7 +58,7 @@ def asking(use: Use) -> Iterator[Asking]:
     join_calls()
 
 
-class Allowing(TextConsole):
+class Allowing(Console):
     """A person who allows what is asked as soon as they are told that it is."""
 
     def __init__(self, backend: Asking) -> None:
