@@ -13,6 +13,7 @@ from click_auth._version import __version__ as __version__
 
 if TYPE_CHECKING:
     from click_auth.account import Account as Account
+    from click_auth.account import StoredAccount as StoredAccount
     from click_auth.auth import Auth as Auth
     from click_auth.commands.accounts import attach_accounts as attach_accounts
     from click_auth.commands.all import attach_all as attach_all
@@ -47,7 +48,6 @@ if TYPE_CHECKING:
     from click_auth.results import LogoutResult as LogoutResult
     from click_auth.results import MigrationResult as MigrationResult
     from click_auth.results import Report as Report
-    from click_auth.results import StoredAccount as StoredAccount
     from click_auth.standing import Status as Status
     from click_auth.standing import StatusContext as StatusContext
     from click_auth.stores.base import TokenStore as TokenStore
@@ -56,7 +56,7 @@ if TYPE_CHECKING:
     from click_auth.tokens import TokenBundle as TokenBundle
 
 _HOMES = {
-    "account": "Account",
+    "account": "Account StoredAccount",
     "auth": "Auth",
     "commands.accounts": "attach_accounts",
     "commands.all": "attach_all",
@@ -76,8 +76,7 @@ _HOMES = {
     "oauth.provider": "OAuthProvider",
     "providers.request": "LoginRequest LoginUI",
     "refresh": "refresh_access_token",
-    "results": "Check LoginContext LoginResult LogoutContext LogoutResult MigrationResult Report "
-    "StoredAccount",
+    "results": "Check LoginContext LoginResult LogoutContext LogoutResult MigrationResult Report",
     "standing": "Status StatusContext",
     "stores.base": "TokenStore",
     "stores.keyring_store": "KeyringTokenStore",

@@ -1,16 +1,24 @@
-"""An account: an identity at a service, the same for applications, records and the context."""
+"""An account: an identity at a service, which one is meant, and the names its state lies under.
+
+Pure. The names are pinned: they are people's state.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from click_auth.account_key import account_key
 from click_auth.console.text import printable
+from click_auth.errors import NO_ACCOUNT_SELECTED, UsageError
 
 _TEXTS = ("id", "label", "instance")
 _OWN_FIELDS = ("key", *_TEXTS)
+
+_KEPT = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._")
+_LONGEST_PLAIN_KEY = 100
+_KEPT_OF_A_HASHED_KEY = 80
+_IN_KEYS = _KEPT | {"%", "@"}
 
 
 @dataclass(frozen=True, init=False)
@@ -75,6 +83,18 @@ class Account:
         return hash(self.key)
 
 
+@dataclass(frozen=True)
+class StoredAccount:
+    """One account of `Auth.accounts()`; `default` says whether it is the default one."""
+
+    account: Account
+    default: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        """Return `{"account", "default"}`."""
+        return {"account": self.account.to_json(), "default": self.default}
+
+
 def account_from(fields: object) -> Account:
     """Return the account that *fields* from outside describe; a number becomes its decimal text.
 
@@ -92,3 +112,117 @@ def account_from(fields: object) -> Account:
 def _text(value: object) -> object:
     is_number = isinstance(value, int) and not isinstance(value, bool)
     return str(value) if is_number else value
+
+
+def select_account(
+    accounts: Iterable[Account],
+    ref: str | None,
+    *,
+    default: str | None = None,
+    instance: str | None = None,
+) -> Account | None:
+    """Return the account that *ref* means; without a *ref* the default one, else the only one.
+
+    An exact key wins; then ids; then labels, case-folded. *instance* leaves only its accounts.
+    Returns None when there is no account at all and none was named. Raises `UsageError`:
+    ACCOUNT_NOT_FOUND when *ref* matches none, NO_ACCOUNT_SELECTED when it matches several or
+    when there are several and none was named.
+    """
+    among = [each for each in accounts if instance is None or each.instance == instance]
+    if ref is None:
+        return _select_unnamed(among, default)
+    found = find_matching(among, ref)
+    if not found:
+        raise UsageError(f"There is no account {printable(ref, 80)!r} here.", hints=[_known(among)])
+    if len(found) > 1:
+        message = f"{printable(ref, 80)!r} means several accounts."
+        raise UsageError(message, code=NO_ACCOUNT_SELECTED, hints=[_known(found)])
+    return found[0]
+
+
+def _select_unnamed(among: list[Account], default: str | None) -> Account | None:
+    for account in among:
+        if account.key == default:
+            return account
+    if len(among) > 1:
+        message = "There are several accounts and none of them is the default."
+        hints = [_known(among), "`account use` makes one of them the default."]
+        raise UsageError(message, code=NO_ACCOUNT_SELECTED, hints=hints)
+    return among[0] if among else None
+
+
+def find_matching(among: Iterable[Account], ref: str) -> list[Account]:
+    """Return every account that *ref* may mean."""
+    among, label = list(among), ref.casefold()
+    return (
+        [each for each in among if each.key == ref]
+        or [each for each in among if each.id == ref]
+        or [each for each in among if each.label is not None and each.label.casefold() == label]
+    )
+
+
+def _known(among: list[Account]) -> str:
+    if not among:
+        return "Nobody is logged in."
+    shown = ", ".join(printable(each.key, 60) for each in among[:5])
+    return f"Name one with --user: {shown}{', …' if len(among) > 5 else '.'}"  # noqa: PLR2004
+
+
+def account_key(account_id: str, instance: str | None = None) -> str:
+    """Return the key of an account: its id and, where there is one, `@` and its instance."""
+    key = _percent_encoded(account_id)
+    return key if instance is None else f"{key}@{_percent_encoded(instance)}"
+
+
+def is_account_key(key: str) -> bool:
+    """Return whether *key* holds only what the key of an account does: it is never a path."""
+    return key != "" and _IN_KEYS.issuperset(key)
+
+
+def slot_name(key: str) -> str:
+    """Return the slot of an account's access token, `user-<key>`.
+
+    A key with upper-case letters or over 100 characters is shortened and made unique by a hash:
+    credential stores and file systems fold case and bound lengths. So is whatever is no key.
+    """
+    return f"user-{safe_name(key) if is_account_key(key) else _hashed(key, _percent_encoded(key))}"
+
+
+def refresh_slot_name(key: str) -> str:
+    """Return the slot of an account's refresh token."""
+    return f"{slot_name(key)}/refresh"
+
+
+def safe_name(key: str) -> str:
+    """Return *key* as it may stand in the name of a slot or a file, distinct for distinct keys."""
+    if key == key.lower() and len(key) <= _LONGEST_PLAIN_KEY:
+        return key
+    return _hashed(key, key)
+
+
+def folder_name(app_name: str) -> str:
+    """Return an application's name as it may stand in the name of a folder: never a path."""
+    kept = "".join(
+        character if character in _KEPT or character == " " else _percent_encoded(character)
+        for character in app_name
+    )
+    plain = safe_name(kept) if len(kept) > _LONGEST_PLAIN_KEY else kept
+    return plain if plain.strip(". ") else _percent_encoded(plain).replace(".", "%2E")
+
+
+def _hashed(key: str, shown: str) -> str:
+    import hashlib  # noqa: PLC0415 - costs 3 ms, for the rare key that needs it
+
+    digest = hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    return f"{shown[:_KEPT_OF_A_HASHED_KEY].lower()}~{digest}"
+
+
+def _percent_encoded(text: str) -> str:
+    if _KEPT.issuperset(text):
+        return text
+    return "".join(
+        character
+        if character in _KEPT
+        else "".join(f"%{byte:02X}" for byte in character.encode("utf-8", "surrogatepass"))
+        for character in text
+    )

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     import click
     import httpx
 
-    from click_auth.account import Account
-    from click_auth.results import LoginContext, LoginResult, LogoutResult, Report, StoredAccount
+    from click_auth.account import Account, StoredAccount
+    from click_auth.results import LoginContext, LoginResult, LogoutResult, Report
     from click_auth.standing import Status
     from click_auth.tokens import TokenBundle
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from click_auth.account import select_account
 from click_auth.binding import check_usable
 from click_auth.errors import NotLoggedIn
-from click_auth.stores.selection import select
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,7 +76,7 @@ def _at_home(context: Context, homes: tuple[str | None, ...]) -> Record | None:
     record = None if default is None else store.record_of(default)
     if record is not None:
         return record
-    only = select((each for each in store.listing()[0] if each.instance in homes), None)
+    only = select_account((each for each in store.listing()[0] if each.instance in homes), None)
     return None if only is None else store.record_of(only.key)
 
 

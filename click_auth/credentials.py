@@ -15,9 +15,9 @@ from click_auth.binding import check_usable
 from click_auth.chosen import chosen_record, existing_record, overriding
 from click_auth.defaults import DEFAULT_MIN_TTL
 from click_auth.errors import NotLoggedIn
-from click_auth.record import Record
+from click_auth.record import Record, is_fresh
 from click_auth.stores.cached import Held, find_held
-from click_auth.tokens import Rejected, TokenBundle, is_fresh, to_posix
+from click_auth.tokens import Rejected, TokenBundle, to_posix
 
 if TYPE_CHECKING:
     from click_auth.context import Context

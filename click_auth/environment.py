@@ -104,7 +104,7 @@ class Environment:
     @property
     def folder(self) -> str:
         """The folder of the records: `<APP>_CONFIG_DIR`, else where Click keeps such things."""
-        from click_auth.account_key import folder_name  # noqa: PLC0415 - not for `--help`
+        from click_auth.account import folder_name  # noqa: PLC0415 - not for `--help`
 
         configured = self.value("CONFIG_DIR")
         if configured is not None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from click_auth.account import Account
+from click_auth.defaults import DEFAULT_MIN_TTL
 from click_auth.tokens import TokenBundle, from_posix
 
 if TYPE_CHECKING:
@@ -96,3 +97,21 @@ class Record:
 _OWN_FIELDS = tuple(item.name for item in fields(Record) if item.name != "unknown")
 FIELDS = (*_OWN_FIELDS, "instance")
 """The names under which the record file holds a record."""
+
+
+def is_fresh(record: Record, *, now: float, min_ttl: float) -> bool:
+    """Return whether the access token of *record* may be used without asking the server.
+
+    It may while more than *min_ttl* seconds are left, and while its expiry is not known: the
+    server named none, or the clock stands before the moment it was obtained, so that nothing
+    can be reckoned. The default *min_ttl* is capped at half of the token's life, so that a
+    short-lived token costs one refresh for each expiry and not one for each call.
+    """
+    expires_at, obtained_at = record.access_token_expires_at, record.access_token_obtained_at
+    if expires_at is None:
+        return True
+    if obtained_at is not None and now < obtained_at:
+        return True
+    if min_ttl == DEFAULT_MIN_TTL and obtained_at is not None:
+        min_ttl = min(min_ttl, max(expires_at - obtained_at, 0.0) / 2)
+    return expires_at - now > min_ttl

@@ -28,9 +28,10 @@ from click_auth.errors import (
     Unreachable,
 )
 from click_auth.locks.account_lock import LockBusy, lock_timeout
+from click_auth.record import is_fresh
 from click_auth.stores.base import Superseded
 from click_auth.stores.cached import Held, find_held, find_token, read_held
-from click_auth.tokens import Rejected, TokenBundle, carried_forward, is_fresh, to_posix
+from click_auth.tokens import Rejected, TokenBundle, carried_forward, to_posix
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -15,18 +15,6 @@ Verdict = Literal["ok", "warn", "fail"]
 
 
 @dataclass(frozen=True)
-class StoredAccount:
-    """One account of `Auth.accounts()`; `default` says whether it is the default one."""
-
-    account: Account
-    default: bool = False
-
-    def to_json(self) -> dict[str, Any]:
-        """Return `{"account", "default"}`."""
-        return {"account": self.account.to_json(), "default": self.default}
-
-
-@dataclass(frozen=True)
 class LoginResult:
     """A login that was stored. `missing_scopes` were asked for and not granted."""
 

@@ -16,8 +16,9 @@ from click_auth.errors import (
     StorageUnavailable,
     Unreachable,
 )
+from click_auth.record import is_fresh
 from click_auth.standing import State, Status, StatusContext
-from click_auth.tokens import from_posix, is_fresh
+from click_auth.tokens import from_posix
 
 if TYPE_CHECKING:
     from click_auth.context import Context

@@ -7,12 +7,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from click_auth.defaults import DEFAULT_MIN_TTL
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from click_auth.record import Record
 
 
 class Unpickled:
@@ -84,24 +80,6 @@ def usable(secret: object) -> str | None:
     if not isinstance(secret, str) or not (secret.isascii() and secret.isprintable()):
         return None
     return secret if secret and secret == secret.strip() else None
-
-
-def is_fresh(record: Record, *, now: float, min_ttl: float) -> bool:
-    """Return whether the access token of *record* may be used without asking the server.
-
-    It may while more than *min_ttl* seconds are left, and while its expiry is not known: the
-    server named none, or the clock stands before the moment it was obtained, so that nothing
-    can be reckoned. The default *min_ttl* is capped at half of the token's life, so that a
-    short-lived token costs one refresh for each expiry and not one for each call.
-    """
-    expires_at, obtained_at = record.access_token_expires_at, record.access_token_obtained_at
-    if expires_at is None:
-        return True
-    if obtained_at is not None and now < obtained_at:
-        return True
-    if min_ttl == DEFAULT_MIN_TTL and obtained_at is not None:
-        min_ttl = min(min_ttl, max(expires_at - obtained_at, 0.0) / 2)
-    return expires_at - now > min_ttl
 
 
 def to_posix(moment: datetime | None) -> float | None:

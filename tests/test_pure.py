@@ -8,12 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from click_auth.account import Account
-from click_auth.account_key import account_key, folder_name, refresh_slot_name, slot_name
+from click_auth.account import Account, account_key, folder_name, refresh_slot_name, slot_name
 from click_auth.console.text import printable
 from click_auth.oauth import pkce
-from click_auth.record import Record
-from click_auth.tokens import is_fresh, rfc3339
+from click_auth.record import Record, is_fresh
+from click_auth.tokens import rfc3339
 
 
 def test_ar_01_challenge_of_the_rfc() -> None:

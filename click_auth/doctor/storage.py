@@ -13,14 +13,14 @@ from click_auth.doctor.examination import refused, worth_a_look
 from click_auth.errors import AuthError, StorageUnavailable
 from click_auth.folders import check_usable, quoted
 from click_auth.locks.account_lock import DEFAULT_PATIENCE_SECONDS
-from click_auth.record import CUSTOM, PLAINTEXT, SYSTEM, Record
+from click_auth.record import CUSTOM, PLAINTEXT, SYSTEM, Record, is_fresh
 from click_auth.results import Check
 from click_auth.stores.account_store import AccountStore
 from click_auth.stores.base import MIGRATED
 from click_auth.stores.files import is_open_to_others
 from click_auth.stores.keyring_store import KeyringTokenStore
 from click_auth.stores.record_file import FILE_NAME
-from click_auth.tokens import is_fresh, rfc3339
+from click_auth.tokens import rfc3339
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,7 +7,7 @@ import time
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
-from click_auth.account_key import slot_name
+from click_auth.account import slot_name
 from click_auth.errors import Unwritable
 from click_auth.folders import check_folder, make_private_folder, reason_of
 from click_auth.locks import lock_file

@@ -6,6 +6,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from click_auth.account import find_matching
 from click_auth.chosen import stored_record
 from click_auth.console import console
 from click_auth.credentials import FixedToken
@@ -16,7 +17,6 @@ from click_auth.login.ui import TerminalUI
 from click_auth.providers.base import DEFAULT_ID
 from click_auth.providers.request import LoginRequest
 from click_auth.results import LoginContext, LoginResult
-from click_auth.stores.selection import matching
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -120,7 +120,7 @@ class Login:
         with suppress(StorageUnavailable):  # a login repairs what is damaged
             stored = self.store.listing()[0]
         here = [each for each in stored if each.instance == self.request.instance]
-        meant = matching(here, asked) or matching([account], asked)
+        meant = find_matching(here, asked) or find_matching([account], asked)
         return account.key in [each.key for each in meant]
 
     def _withdraw(self, account: Account, bundle: TokenBundle) -> None:

@@ -8,23 +8,20 @@ from abc import abstractmethod
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from click_auth.account_key import refresh_slot_name, slot_name
+from click_auth.account import refresh_slot_name, select_account, slot_name
 from click_auth.console import console
 from click_auth.errors import ACCOUNT_NOT_FOUND, NotLoggedIn, StorageUnavailable, UsageError
 from click_auth.record import PLAINTEXT, SYSTEM
 from click_auth.stores.base import UNBOUND, TokenStore
 from click_auth.stores.records import Reserve, is_same_credential
-from click_auth.stores.selection import select
 from click_auth.tokens import TokenBundle, usable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from contextlib import AbstractContextManager
 
-    from click_auth.account import Account
-    from click_auth.providers.base import Binding
+    from click_auth.account import Account, StoredAccount
     from click_auth.record import Record
-    from click_auth.results import StoredAccount
     from click_auth.stores.records import Records
     from click_auth.stores.registrations import StoredRegistrations
     from click_auth.stores.vault import Vault
@@ -64,7 +61,7 @@ class AccountStore(TokenStore):
         if ref is not None and (reason := document.records.reason(ref)) is not None:
             raise self.records.damage(ref, reason)
         accounts = document.records.accounts()
-        chosen = select(accounts, ref, default=document.default, instance=instance)
+        chosen = select_account(accounts, ref, default=document.default, instance=instance)
         return None if chosen is None else document.records[chosen.key]
 
     def record_of(self, key: str) -> Record | None:
@@ -92,7 +89,7 @@ class AccountStore(TokenStore):
 
     def accounts(self) -> Sequence[StoredAccount]:
         """Return the accounts that are stored."""
-        from click_auth.results import StoredAccount  # noqa: PLC0415 - for applications only
+        from click_auth.account import StoredAccount  # noqa: PLC0415 - for applications only
 
         accounts, default = self.listing()
         return [StoredAccount(each, default=each.key == default) for each in accounts]
@@ -193,7 +190,12 @@ class AccountStore(TokenStore):
 
             adopt(self, *kept)
 
-    def log_in(self, account: Account, bundle: TokenBundle, binding: Binding = UNBOUND) -> Record:
+    def log_in(
+        self,
+        account: Account,
+        bundle: TokenBundle,
+        binding: tuple[str | None, str | None] = UNBOUND,
+    ) -> Record:
         """Store a new grant, make its account the default one, and return its record."""
         from click_auth.stores.writes import Write  # noqa: PLC0415 - most commands only read
 
@@ -236,7 +238,7 @@ class AccountStore(TokenStore):
 
         with self.records.transaction() as draft:
             is_key = ref in draft.records
-            chosen = None if is_key else select(draft.records.accounts(), ref)
+            chosen = None if is_key else select_account(draft.records.accounts(), ref)
             draft.default = ref if chosen is None else chosen.key
         sweep(self, draft.removed)
 

@@ -11,21 +11,19 @@ import contextlib
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
-from click_auth.providers.base import Binding
+from click_auth.account import select_account
 from click_auth.record import CUSTOM, Record
 from click_auth.stores.records import Reserve
-from click_auth.stores.selection import select
 from click_auth.tokens import TokenBundle, to_posix, usable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from click_auth.account import Account
+    from click_auth.account import Account, StoredAccount
     from click_auth.providers.context import Registrations
-    from click_auth.results import StoredAccount
 
-UNBOUND = Binding()
+UNBOUND: tuple[None, None] = (None, None)
 
 MIGRATED = "done"
 """The marker of a migration that has ended."""
@@ -136,10 +134,10 @@ class TokenStore(ABC):
     def record(self, ref: str | None = None, *, instance: str | None = None) -> Record | None:
         """Return what is known of an account without touching a secret, or None.
 
-        Raises `UsageError` as `select` does.
+        Raises `UsageError` as `select_account` does.
         """
         accounts, default = self.listing()
-        chosen = select(accounts, ref, default=default, instance=instance)
+        chosen = select_account(accounts, ref, default=default, instance=instance)
         if chosen is None:
             return None
         knows_of_refresh = type(self).active_bundle is not TokenStore.active_bundle
@@ -200,7 +198,12 @@ class TokenStore(ABC):
         Raises `StorageUnavailable` where that fails still.
         """
 
-    def log_in(self, account: Account, bundle: TokenBundle, binding: Binding = UNBOUND) -> Record:
+    def log_in(
+        self,
+        account: Account,
+        bundle: TokenBundle,
+        binding: tuple[str | None, str | None] = UNBOUND,
+    ) -> Record:
         """Store a new grant, make its account the default one, and return its record.
 
         Whatever fails, what was stored before is still there.

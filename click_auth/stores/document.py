@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from click_auth.account_key import is_account_key
+from click_auth.account import is_account_key
 from click_auth.record import Record
 from click_auth.stores.layout import (
     SEAL,

@@ -6,7 +6,7 @@ import contextlib
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
-from click_auth.account_key import refresh_slot_name
+from click_auth.account import refresh_slot_name
 from click_auth.errors import StorageUnavailable
 from click_auth.record import PLAINTEXT
 from click_auth.stores.layout import find_record, framed

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from click_auth.account_key import safe_name
+from click_auth.account import safe_name
 from click_auth.console import console
 from click_auth.errors import STORE_WRITE_FAILED, StorageUnavailable
 from click_auth.locks.account_lock import LockBusy

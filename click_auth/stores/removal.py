@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
-from click_auth.account_key import refresh_slot_name, slot_name
+from click_auth.account import refresh_slot_name, slot_name
 from click_auth.errors import StorageUnavailable
 from click_auth.record import PLAINTEXT
 from click_auth.stores.records import DamagedRecords, owns

@@ -11,7 +11,7 @@ import contextlib
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from click_auth.account_key import refresh_slot_name, slot_name
+from click_auth.account import refresh_slot_name, slot_name
 from click_auth.console import console
 from click_auth.errors import StorageUnavailable
 from click_auth.record import CUSTOM, PLAINTEXT, SYSTEM, Record
@@ -22,7 +22,6 @@ from click_auth.tokens import to_posix
 
 if TYPE_CHECKING:
     from click_auth.account import Account
-    from click_auth.providers.base import Binding
     from click_auth.stores.account_store import AccountStore
     from click_auth.stores.document import Document
     from click_auth.stores.records import Reserve
@@ -48,10 +47,16 @@ class Write:
         self._written: list[_Written] = []
 
     def log_in(
-        self, account: Account, bundle: TokenBundle, binding: Binding, *, promote_default: bool
+        self,
+        account: Account,
+        bundle: TokenBundle,
+        binding: tuple[str | None, str | None],
+        *,
+        promote_default: bool,
     ) -> Record:
         """Store a new grant and return its record. What it replaces stands until it is stored."""
-        new = Record(account, issuer=binding.issuer, client_id=binding.client_id)
+        issuer, client_id = binding
+        new = Record(account, issuer=issuer, client_id=client_id)
         try:
             record, trouble = self._place(self._dated(new, bundle), bundle, None)
             with self._store.records.transaction(repair=True) as draft:

@@ -6,7 +6,7 @@ import pytest
 from keyring.backend import KeyringBackend
 
 from click_auth import Account, MemoryTokenStore
-from click_auth.results import StoredAccount
+from click_auth.account import StoredAccount
 from click_auth.stores.base import TokenStore
 from click_auth.testing import logged_in
 from doctor.patient import Patient

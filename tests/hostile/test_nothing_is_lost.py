@@ -12,7 +12,7 @@ import keyring
 import pytest
 
 from click_auth import Auth, NotLoggedIn, StorageUnavailable
-from click_auth.account_key import refresh_slot_name, slot_name
+from click_auth.account import refresh_slot_name, slot_name
 from click_auth.stores.backends import Backend
 from click_auth.testing import Answer, Request, logged_in
 from crash.filed_keyring import REFUSAL, FiledKeyring

@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 import pytest
 
-from click_auth.account_key import refresh_slot_name, slot_name
+from click_auth.account import refresh_slot_name, slot_name
 from integration.glewlwyd import CONFIDENTIAL, DEVICE_INTERVAL, Glewlwyd, glewlwyd
 from integration.todo import COMMAND_SECONDS, Todo
 
