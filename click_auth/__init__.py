@@ -33,10 +33,10 @@ if TYPE_CHECKING:
     from click_auth.migrate import LegacyCredential as LegacyCredential
     from click_auth.migrate import migrate_legacy_auth as migrate_legacy_auth
     from click_auth.models import UserRecord as UserRecord
-    from click_auth.oauth.authorization import AuthorizationRequest as AuthorizationRequest
-    from click_auth.oauth.authorization import AuthorizationResponse as AuthorizationResponse
     from click_auth.oauth.provider import OAuthProvider as OAuthProvider
     from click_auth.providers.apikey import ApiKeyProvider as ApiKeyProvider
+    from click_auth.providers.authorization import AuthorizationRequest as AuthorizationRequest
+    from click_auth.providers.authorization import AuthorizationResponse as AuthorizationResponse
     from click_auth.providers.base import Provider as Provider
     from click_auth.providers.request import LoginRequest as LoginRequest
     from click_auth.providers.request import LoginUI as LoginUI
@@ -71,7 +71,7 @@ _HOMES = {
     "migrate": "LegacyCredential migrate_legacy_auth",
     "models": "UserRecord",
     "providers.apikey": "ApiKeyProvider",
-    "oauth.authorization": "AuthorizationRequest AuthorizationResponse",
+    "providers.authorization": "AuthorizationRequest AuthorizationResponse",
     "providers.base": "Provider",
     "oauth.provider": "OAuthProvider",
     "providers.request": "LoginRequest LoginUI",

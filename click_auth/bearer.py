@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from click_auth.console.text import printable
 from click_auth.errors import NotLoggedIn
 from click_auth.http.transport import host_in
+from click_auth.http.urls import checked_endpoint
 from click_auth.tokens import Rejected
-from click_auth.urls import checked_endpoint
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Generator, Iterable

@@ -20,8 +20,8 @@ from click_auth.http.certificates import load_certificate, trust_context, trust_
 from click_auth.http.loggers import mute_http2, mute_http_loggers
 from click_auth.http.proxies import proxy_of, unusable
 from click_auth.http.transport import TransportFailed, explain
+from click_auth.http.urls import checked_endpoint, host_of, is_loopback, origin, shown, split
 from click_auth.timeouts import TimedOut, call_with_timeout
-from click_auth.urls import checked_endpoint, host_of, is_loopback, origin, shown, split
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

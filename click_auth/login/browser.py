@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import PurePath, PureWindowsPath
 from typing import TYPE_CHECKING, TypeAlias
 
-from click_auth import urls
 from click_auth.console.text import printable
 from click_auth.errors import LoginFailed
+from click_auth.http import urls
 from click_auth.timeouts import TimedOut, call_with_timeout
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, urlsplit
 
 from click_auth.errors import PORT_BIND_FAILED, LoginFailed
-from click_auth.urls import is_loopback
+from click_auth.http.urls import is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING
 from click_auth.errors import LoginFailed
 from click_auth.login import pages
 from click_auth.login.callback import Misdirected, Refused, query_of
-from click_auth.oauth.authorization import StrayCallback
+from click_auth.providers.authorization import StrayCallback
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from click_auth.login.listener import Listener
-    from click_auth.oauth.authorization import AuthorizationResponse
+    from click_auth.providers.authorization import AuthorizationResponse
 
 _VISIT_SECONDS = 5.0
 _LINGER_SECONDS = 1.0

@@ -18,12 +18,12 @@ from urllib.parse import unquote
 
 from click_auth.console.terminal import in_foreground, is_terminal
 from click_auth.defaults import LONGEST_LINE
-from click_auth.oauth.authorization import OtherIssuer, StrayCallback
+from click_auth.providers.authorization import OtherIssuer, StrayCallback
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from click_auth.oauth.authorization import AuthorizationRequest, AuthorizationResponse
+    from click_auth.providers.authorization import AuthorizationRequest, AuthorizationResponse
 
 _SHORTEST_CODE = 6
 _CHUNK = 4096

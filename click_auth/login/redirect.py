@@ -11,7 +11,7 @@ from click_auth.console.text import printable
 from click_auth.errors import LoginFailed
 from click_auth.login.loopback import Loopback
 from click_auth.login.paste import WrongPaste, answer_in, is_address
-from click_auth.oauth.authorization import StrayCallback
+from click_auth.providers.authorization import StrayCallback
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from click_auth.login.listener import Listener
     from click_auth.login.loopback import Held
     from click_auth.login.paste import Keyboard
-    from click_auth.oauth.authorization import AuthorizationRequest, AuthorizationResponse
+    from click_auth.providers.authorization import AuthorizationRequest, AuthorizationResponse
 
 _TICK_SECONDS = 0.2  # the keyboard wakes no selector, nor does Ctrl-C on Windows
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from click_auth.login.listener import Listener
     from click_auth.login.loopback import Held
     from click_auth.login.pages import PageContext
-    from click_auth.oauth.authorization import AuthorizationRequest, AuthorizationResponse
+    from click_auth.providers.authorization import AuthorizationRequest, AuthorizationResponse
 
 _PASTE = (
     "Or paste here the address of the browser's last page{or_the_code}, and press Enter.\n"

@@ -8,20 +8,24 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlencode
 
 from click_auth.errors import OAUTH_FAILED, LoginFailed
-from click_auth.oauth.authorization import AuthorizationRequest
+from click_auth.http.urls import split
 from click_auth.oauth.endpoint import EndpointFailed
 from click_auth.oauth.facts import OURS
-from click_auth.oauth.pkce import code_challenge, code_verifier, random_state
 from click_auth.oauth.server import Server
 from click_auth.oauth.token_response import usable_token
+from click_auth.providers.authorization import (
+    AuthorizationRequest,
+    code_challenge,
+    code_verifier,
+    random_state,
+)
 from click_auth.tokens import Hidden, TokenBundle
-from click_auth.urls import split
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from click_auth.oauth.authorization import AuthorizationResponse
     from click_auth.oauth.provider import OAuthProvider
+    from click_auth.providers.authorization import AuthorizationResponse
     from click_auth.providers.request import LoginRequest, LoginUI
 
 

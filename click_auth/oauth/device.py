@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 from click_auth.console import console
 from click_auth.console.text import printable
 from click_auth.errors import CALLBACK_TIMEOUT, OAUTH_FAILED, LoginFailed, Unreachable
+from click_auth.http.urls import named_by
 from click_auth.oauth.endpoint import EndpointFailed
 from click_auth.oauth.server import Server
 from click_auth.oauth.token_response import expiry, usable_token
 from click_auth.tokens import Hidden
-from click_auth.urls import named_by
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

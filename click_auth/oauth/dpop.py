@@ -13,7 +13,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from click_auth.errors import AuthError
-from click_auth.urls import origin, shown
+from click_auth.http.urls import origin, shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from click_auth.http.urls import checked_endpoint, is_loopback, split
 from click_auth.providers import options
-from click_auth.urls import checked_endpoint, is_loopback, split
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

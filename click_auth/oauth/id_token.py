@@ -10,9 +10,9 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from click_auth.http.client import Call
+from click_auth.http.urls import host_of
 from click_auth.oauth.endpoint import SUCCESS, EndpointFailed, ask, granted
 from click_auth.oauth.strict_json import parsed
-from click_auth.urls import host_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from click_auth.console.text import printable
 from click_auth.http.client import Call
+from click_auth.http.urls import checked_endpoint, host_of, named_by, origin, split
 from click_auth.oauth.endpoint import EndpointFailed, EndpointUnfit, ask, granted
-from click_auth.urls import checked_endpoint, host_of, named_by, origin, split
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from click_auth.http.urls import host_of, origin
 from click_auth.oauth import facts as settings
 from click_auth.providers.base import Binding, Provider
-from click_auth.urls import host_of, origin
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     import httpx
     from typing_extensions import Self
 
-    from click_auth.oauth.authorization import AuthorizationRequest, AuthorizationResponse
     from click_auth.oauth.dpop import Prover
+    from click_auth.providers.authorization import AuthorizationRequest, AuthorizationResponse
     from click_auth.providers.context import ProviderContext
     from click_auth.providers.request import LoginRequest, LoginUI
     from click_auth.tokens import TokenBundle

@@ -8,12 +8,12 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeVar
 
+from click_auth.http.urls import host_of
 from click_auth.oauth.client import Client, method_for
 from click_auth.oauth.endpoint import EndpointFailed, EndpointUnfit, Granted, ask, granted
 from click_auth.oauth.metadata import Metadata, discover
 from click_auth.oauth.token_response import bundle_from
 from click_auth.tokens import Hidden
-from click_auth.urls import host_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

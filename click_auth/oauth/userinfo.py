@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 from click_auth.console.text import printable
 from click_auth.errors import LoginFailed, Refused, Unreachable
 from click_auth.http.client import Call
+from click_auth.http.urls import host_of
 from click_auth.oauth.endpoint import SUCCESS, EndpointFailed, ask, granted
 from click_auth.oauth.server import Server
 from click_auth.providers.base import DEFAULT_ID
-from click_auth.urls import host_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

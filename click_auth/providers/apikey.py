@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from click_auth.errors import Refused
+from click_auth.http.urls import checked_endpoint, checked_url, host_of
 from click_auth.providers import options
 from click_auth.providers.base import DEFAULT_ID, Provider
-from click_auth.urls import checked_endpoint, checked_url, host_of
 
 UNAUTHORIZED = 401
 

@@ -11,7 +11,7 @@ from click_auth.tokens import Unpickled
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from click_auth.oauth.authorization import AuthorizationRequest, AuthorizationResponse
+    from click_auth.providers.authorization import AuthorizationRequest, AuthorizationResponse
 
 
 @dataclass(frozen=True)

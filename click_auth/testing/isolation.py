@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
 
 from click_auth import MemoryTokenStore
+from click_auth.http.urls import is_loopback
 from click_auth.testing.browser import FakeBrowser
 from click_auth.testing.endpoints.registry import ENDPOINTS
 from click_auth.testing.parties import LOOPBACK_CALLBACKS, Client
-from click_auth.urls import is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

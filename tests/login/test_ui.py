@@ -18,7 +18,7 @@ from click_auth.environment import Environment
 from click_auth.errors import LoginFailed
 from click_auth.login.paste import open_keyboard
 from click_auth.login.ui import TerminalUI
-from click_auth.oauth.authorization import AuthorizationRequest
+from click_auth.providers.authorization import AuthorizationRequest
 from click_auth.testing import AuthorizationServer, FakeBrowser
 from login.terminal import Terminal
 from login.waiting import (

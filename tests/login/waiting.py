@@ -19,7 +19,7 @@ from click_auth.console import console
 from click_auth.environment import Environment
 from click_auth.errors import AuthError
 from click_auth.login.ui import TerminalUI
-from click_auth.oauth.authorization import AuthorizationRequest, AuthorizationResponse
+from click_auth.providers.authorization import AuthorizationRequest, AuthorizationResponse
 
 if TYPE_CHECKING:
     from types import TracebackType

@@ -13,7 +13,7 @@ from click_auth.console import console
 from click_auth.environment import Environment
 from click_auth.errors import LoginFailed
 from click_auth.login.ui import TerminalUI
-from click_auth.oauth.authorization import AuthorizationRequest
+from click_auth.providers.authorization import AuthorizationRequest
 
 STATE = "the-state-of-this-login"
 

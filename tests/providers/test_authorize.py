@@ -8,8 +8,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from click_auth.errors import LoginFailed
-from click_auth.oauth.authorization import AuthorizationRequest, StrayCallback
 from click_auth.oauth.provider import OAuthProvider
+from click_auth.providers.authorization import AuthorizationRequest, StrayCallback
 from click_auth.providers.request import LoginRequest
 from click_auth.testing import AuthorizationServer
 from providers.person import Person

@@ -15,8 +15,8 @@ from joserfc import jwt
 from joserfc.jwk import RSAKey
 
 from click_auth.http.client import Http
-from click_auth.oauth.authorization import AuthorizationResponse
 from click_auth.oauth.provider import OAuthProvider
+from click_auth.providers.authorization import AuthorizationResponse
 from click_auth.providers.context import ProviderContext
 from click_auth.providers.request import LoginRequest
 

@@ -15,8 +15,8 @@ from joserfc.jwk import ECKey
 
 from click_auth.errors import LoginFailed, Unreachable
 from click_auth.http.client import Call
-from click_auth.oauth.authorization import AuthorizationResponse
 from click_auth.oauth.provider import OAuthProvider
+from click_auth.providers.authorization import AuthorizationResponse
 from click_auth.providers.context import InMemory, ProviderContext
 from click_auth.providers.request import LoginRequest
 from click_auth.tokens import TokenBundle

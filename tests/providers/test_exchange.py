@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from click_auth.errors import AnswerLost, AuthError, LoginFailed, NotLoggedIn, Unreachable
-from click_auth.oauth.authorization import AuthorizationRequest, AuthorizationResponse
+from click_auth.providers.authorization import AuthorizationRequest, AuthorizationResponse
 from click_auth.tokens import TokenBundle
 from providers.wire import Scripted, provider, reply, reset, say
 

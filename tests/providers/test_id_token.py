@@ -13,8 +13,8 @@ from joserfc.jwk import ECKey, KeySet, RSAKey
 
 from click_auth.errors import AuthError, LoginFailed
 from click_auth.http.client import Call
-from click_auth.oauth.authorization import AuthorizationRequest, AuthorizationResponse
 from click_auth.oauth.provider import OAuthProvider
+from click_auth.providers.authorization import AuthorizationRequest, AuthorizationResponse
 from click_auth.tokens import TokenBundle
 from providers.wire import Scripted, provider, reply, say
 

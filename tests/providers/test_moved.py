@@ -12,8 +12,8 @@ import pytest
 from click_auth import Auth
 from click_auth.errors import AnswerLost, AuthError, LoginFailed, NotLoggedIn, Unreachable
 from click_auth.oauth import device
-from click_auth.oauth.authorization import AuthorizationRequest, AuthorizationResponse
 from click_auth.oauth.provider import OAuthProvider
+from click_auth.providers.authorization import AuthorizationRequest, AuthorizationResponse
 from click_auth.providers.request import LoginRequest
 from click_auth.testing import AuthorizationServer, logged_in
 from click_auth.tokens import TokenBundle

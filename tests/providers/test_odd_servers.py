@@ -12,8 +12,8 @@ import pytest
 
 from click_auth import Auth, AuthError, LoginContext, NotLoggedIn, OAuthProvider, Unreachable
 from click_auth.errors import LoginFailed
-from click_auth.oauth.authorization import AuthorizationRequest, AuthorizationResponse
 from click_auth.oauth.device import login as device_login
+from click_auth.providers.authorization import AuthorizationRequest, AuthorizationResponse
 from click_auth.providers.request import LoginRequest
 from click_auth.testing import AuthorizationServer, FakeBrowser
 from click_auth.tokens import TokenBundle

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from click_auth.errors import LoginFailed
-from click_auth.oauth.authorization import AuthorizationRequest
 from click_auth.oauth.provider import OAuthProvider
+from click_auth.providers.authorization import AuthorizationRequest
 from click_auth.providers.request import LoginRequest
 from providers.wire import Reply, Scripted, provider, reply, reset, say
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from click_auth.errors import AuthError, LoginFailed, NotLoggedIn
-from click_auth.oauth.authorization import AuthorizationResponse
 from click_auth.oauth.provider import OAuthProvider
+from click_auth.providers.authorization import AuthorizationResponse
 from click_auth.providers.request import LoginRequest
 from click_auth.testing import AuthorizationServer
 from click_auth.tokens import TokenBundle

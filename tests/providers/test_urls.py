@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from click_auth.urls import (
+from click_auth.http.urls import (
     checked_endpoint,
     checked_url,
     host_of,

@@ -1,12 +1,16 @@
 """The typed handshake of an authorization request: request -> response -> tokens.
 
 A response exists only for the request that it answers: state, issuer and redirect URI are
-checked on the way from the one type to the other.
+checked on the way from the one type to the other. And the random values that bind the two:
+Proof Key for Code Exchange (RFC 7636), S256 only.
 """
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import hmac
+import secrets
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl
 
@@ -20,6 +24,22 @@ _LONGEST_EXTRA = 1000  # characters
 _ONCE = ("code", "state", "iss", "error")
 _STANDARD = frozenset({*_ONCE, "error_description", "error_uri"})
 _IMPLICIT = ("access_token", "id_token", "token", "response")
+
+
+def code_verifier() -> str:
+    """Return a new code verifier: 43 unreserved characters, 256 random bits (section 4.1)."""
+    return secrets.token_urlsafe(32)
+
+
+def code_challenge(verifier: str) -> str:
+    """Return the S256 code challenge of *verifier* (section 4.2)."""
+    digest = hashlib.sha256(verifier.encode("ascii")).digest()
+    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode("ascii")
+
+
+def random_state() -> str:
+    """Return a new value for `state` or `nonce`: 256 random bits."""
+    return secrets.token_urlsafe(32)
 
 
 class StrayCallback(Exception):
