@@ -30,7 +30,10 @@ if TYPE_CHECKING:
     from click_auth.errors import Unreachable as Unreachable
     from click_auth.errors import UsageError as UsageError
     from click_auth.login.pages import PageContext as PageContext
+    from click_auth.logout import LogoutContext as LogoutContext
+    from click_auth.logout import LogoutResult as LogoutResult
     from click_auth.migrate import LegacyCredential as LegacyCredential
+    from click_auth.migrate import MigrationResult as MigrationResult
     from click_auth.migrate import migrate_legacy_auth as migrate_legacy_auth
     from click_auth.models import UserRecord as UserRecord
     from click_auth.oauth.provider import OAuthProvider as OAuthProvider
@@ -44,12 +47,9 @@ if TYPE_CHECKING:
     from click_auth.results import Check as Check
     from click_auth.results import LoginContext as LoginContext
     from click_auth.results import LoginResult as LoginResult
-    from click_auth.results import LogoutContext as LogoutContext
-    from click_auth.results import LogoutResult as LogoutResult
-    from click_auth.results import MigrationResult as MigrationResult
     from click_auth.results import Report as Report
-    from click_auth.standing import Status as Status
-    from click_auth.standing import StatusContext as StatusContext
+    from click_auth.status import Status as Status
+    from click_auth.status import StatusContext as StatusContext
     from click_auth.stores.base import TokenStore as TokenStore
     from click_auth.stores.keyring_store import KeyringTokenStore as KeyringTokenStore
     from click_auth.stores.memory import MemoryTokenStore as MemoryTokenStore
@@ -68,7 +68,8 @@ _HOMES = {
     "commands.token": "attach_token",
     "errors": "AuthError LoginFailed NotLoggedIn StorageUnavailable Unreachable UsageError",
     "login.pages": "PageContext",
-    "migrate": "LegacyCredential migrate_legacy_auth",
+    "logout": "LogoutContext LogoutResult",
+    "migrate": "LegacyCredential MigrationResult migrate_legacy_auth",
     "models": "UserRecord",
     "providers.apikey": "ApiKeyProvider",
     "providers.authorization": "AuthorizationRequest AuthorizationResponse",
@@ -76,8 +77,8 @@ _HOMES = {
     "oauth.provider": "OAuthProvider",
     "providers.request": "LoginRequest LoginUI",
     "refresh": "refresh_access_token",
-    "results": "Check LoginContext LoginResult LogoutContext LogoutResult MigrationResult Report",
-    "standing": "Status StatusContext",
+    "results": "Check LoginContext LoginResult Report",
+    "status": "Status StatusContext",
     "stores.base": "TokenStore",
     "stores.keyring_store": "KeyringTokenStore",
     "stores.memory": "MemoryTokenStore",

@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     import httpx
 
     from click_auth.account import Account, StoredAccount
-    from click_auth.results import LoginContext, LoginResult, LogoutResult, Report
-    from click_auth.standing import Status
+    from click_auth.logout import LogoutResult
+    from click_auth.results import LoginContext, LoginResult, Report
+    from click_auth.status import Status
     from click_auth.tokens import TokenBundle
 
     C = TypeVar("C")
@@ -214,12 +215,8 @@ class Auth(Configured):
 
         None as well while the environment's token or client applies: nobody knows whose it is.
         """
-        from click_auth.chosen import chosen_record, overriding  # noqa: PLC0415 - the edge
-
-        asked = self._asked(user, instance)
         with self.hinting(), suppress(NotLoggedIn):
-            if overriding(self.core, *asked) is None:
-                return chosen_record(self.core, *asked).account
+            return self._credential(user, instance).account
         return None
 
     def accounts(self) -> Sequence[StoredAccount]:

@@ -7,8 +7,8 @@ again at its expiry, after a 401, or when another process has written.
 from __future__ import annotations
 
 import logging
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NoReturn
+from functools import lru_cache, partial
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from click_auth.console.text import printable
 from click_auth.errors import NotLoggedIn
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     import httpx
+    from anyio import Event
 
     from click_auth.context import Context
     from click_auth.credentials import Credential
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     Origin = tuple[bytes, bytes, int | None]
     Header = tuple[bytes, bytes]
+    Steps = Generator[httpx.Request | "_Call", Any, None]
     Hinting = Callable[[], AbstractContextManager[None]]
 
 UNAUTHORIZED = 401
@@ -58,6 +60,16 @@ class Sent:
                 request.headers.pop(name, None)
 
 
+class _Call(NamedTuple):
+    """A call that blocks, and how to see that another one has brought what it is for.
+
+    Without that it is a hook, which an asynchronous client awaits.
+    """
+
+    make: Callable[..., Any]
+    find: Callable[[], Any] | None = None
+
+
 class BearerFlow:
     """The flow, whichever of httpx's modules the client is of. Thread-safe; not pickled.
 
@@ -76,66 +88,90 @@ class BearerFlow:
     ) -> None:
         self._credential, self._origins, self._hinting = credential, origins, hinting
         self._guarded, self._raising = guarded, raising
+        self._flights: dict[object, Event] = {}  # the call under way of each event loop
 
     def sync_auth_flow(
         self, request: httpx.Request
     ) -> Generator[httpx.Request, httpx.Response, None]:
         """Send the request with the token; after a 401, once more with another one."""
-        if not self.is_home(request.url):
-            self._say_held_back(request.url)
-            yield request
-            return
         with self._hinting():
-            bundle = self._credential.at_hand() or self._credential.bundle()
-            sent = self._apply(request, bundle)
-            response = yield request
-            if refused(response) and self._is_challenged(request, response):
-                sent = self._apply(request, bundle)
-                response = yield request
-            if not refused(response):
-                self._credential.accepted(bundle.access_token)
-                return
-            other = self._credential.after_401(Rejected(bundle.access_token))
-            if other is not None and _can_be_sent_again(request):
-                self._apply(request, other).is_last = True
-                response = yield request
-                if not refused(response):
-                    self._credential.accepted(other.access_token)
-                    return
-            elif sent.held_back is not None:
-                sent.held_back()
-            self._raise_refusal(response, other)
+            steps = self._steps(request)
+            step = _advance(steps)
+            while step is not None:
+                answer = step.make() if isinstance(step, _Call) else (yield step)
+                step = _advance(steps, answer)
 
     async def async_auth_flow(
         self, request: httpx.Request
     ) -> AsyncGenerator[httpx.Request, httpx.Response]:
         """Do the same, and never block the event loop: what blocks runs in a worker thread."""
+        with self._hinting():
+            steps = self._steps(request)
+            step = _advance(steps)
+            while step is not None:
+                answer = await self._fly(step) if isinstance(step, _Call) else (yield step)
+                step = _advance(steps, answer)
+
+    def _steps(self, request: httpx.Request) -> Steps:
+        """Yield what to send, for its response, and what to call, for what that returns."""
+        credential = self._credential
         if not self.is_home(request.url):
             self._say_held_back(request.url)
             yield request
             return
-        from click_auth import in_flight  # noqa: PLC0415 - anyio, for async clients only
-
-        with self._hinting():
-            bundle = self._credential.at_hand() or await in_flight.first(self._credential)
+        bundle = credential.cached() or (yield _Call(credential.bundle, credential.cached))
+        sent = self._apply(request, bundle)
+        response = yield request
+        if refused(response) and self._is_challenged(request, response):
             sent = self._apply(request, bundle)
             response = yield request
-            if refused(response) and self._is_challenged(request, response):
-                sent = self._apply(request, bundle)
-                response = yield request
+        if not refused(response):
+            credential.accepted(bundle.access_token)
+            return
+        other = yield self._replacing(Rejected(bundle.access_token))
+        if other is not None and _can_be_sent_again(request):
+            self._apply(request, other).is_last = True
+            response = yield request
             if not refused(response):
-                self._credential.accepted(bundle.access_token)
+                credential.accepted(other.access_token)
                 return
-            other = await in_flight.another(self._credential, Rejected(bundle.access_token))
-            if other is not None and _can_be_sent_again(request):
-                self._apply(request, other).is_last = True
-                response = yield request
-                if not refused(response):
-                    self._credential.accepted(other.access_token)
-                    return
-            elif sent.held_back is not None:
-                await sent.held_back()
-            self._raise_refusal(response, other)
+        elif sent.held_back is not None:
+            yield _Call(sent.held_back)
+        self._raise_refusal(response, other)
+
+    def _replacing(self, rejected: Rejected) -> _Call:
+        """Return the call that gets another token than the *rejected* one."""
+
+        def find() -> TokenBundle | None:
+            bundle = self._credential.cached()
+            return None if bundle is None or bundle.access_token == rejected else bundle
+
+        return _Call(partial(self._credential.after_401, rejected), find)
+
+    async def _fly(self, call: _Call) -> Any:
+        """Make *call* in a worker thread, one at a time: the others await it and go on at once.
+
+        A cancellation does not interrupt the thread: a rotated token is stored before the task
+        ends. Needs anyio, which httpx itself stands on: asyncio and trio alike.
+        """
+        if call.find is None:
+            return await call.make()
+        from anyio import Event, to_thread  # noqa: PLC0415 - for async clients only
+        from anyio.lowlevel import current_token  # noqa: PLC0415
+
+        loop = current_token()
+        while (found := call.find()) is None:
+            flight = self._flights.get(loop)
+            if flight is not None:
+                await flight.wait()
+                continue
+            flight = self._flights[loop] = Event()
+            try:
+                return await to_thread.run_sync(call.make)
+            finally:
+                del self._flights[loop]
+                flight.set()
+        return found
 
     @property
     def hosts(self) -> list[str]:
@@ -184,6 +220,13 @@ class BearerFlow:
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a bearer holds a secret and is not pickled")
+
+
+def _advance(steps: Steps, answer: Any = None) -> httpx.Request | _Call | None:
+    try:
+        return steps.send(answer)
+    except StopIteration:
+        return None
 
 
 @lru_cache

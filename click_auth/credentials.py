@@ -1,6 +1,6 @@
-"""The three ways to have a token: from the environment, as a client, from the store.
+"""Which credential applies: the one place that decides. And what each kind of credential does.
 
-`choose` is the one place that decides which of them applies.
+`find_credential` decides: the person's account, the environment's token, its client, the store.
 """
 
 from __future__ import annotations
@@ -10,42 +10,29 @@ import threading
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
-from click_auth.account import Account
-from click_auth.binding import check_usable
-from click_auth.chosen import chosen_record, existing_record, overriding
+from click_auth.account import Account, select_account
 from click_auth.defaults import DEFAULT_MIN_TTL
-from click_auth.errors import NotLoggedIn
+from click_auth.errors import REFRESH_EXPIRED, AuthError, NotLoggedIn
 from click_auth.record import Record, is_fresh
 from click_auth.stores.cached import Held, find_held
+from click_auth.stores.records import is_same_credential
 from click_auth.tokens import Rejected, TokenBundle, to_posix
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from click_auth.context import Context
     from click_auth.providers.base import Provider
 
 _VISIBLE = range(0x21, 0x7F)
 
 
-class _Turn:
-    """A lock of which a forked child has its own: the thread that held it is not there."""
-
-    def __init__(self) -> None:
-        self._process, self._lock = os.getpid(), threading.Lock()
-
-    def __enter__(self) -> None:
-        if self._process != os.getpid():
-            self._process, self._lock = os.getpid(), threading.Lock()
-        self._lock.acquire()
-
-    def __exit__(self, *_: object) -> None:
-        self._lock.release()
-
-
 class Credential(ABC):
     """A token for one service, kept fresh. Thread-safe."""
 
     source: str
-    account: Account | None = None
+    record: Record | None = None
+    """What is stored of it, None where nothing is."""
     whose: str = "the new credential"
     """What a person is told was refused."""
     way_out: tuple[str, ...] = ()
@@ -56,13 +43,18 @@ class Credential(ABC):
         self.instance = instance
 
     @property
+    def account(self) -> Account | None:
+        """The account that it belongs to, where that is known."""
+        return None if self.record is None else self.record.account
+
+    @property
     def provider(self) -> Provider:
         """Whose token it is."""
         return self._context.provider(self.instance)
 
     @abstractmethod
-    def at_hand(self) -> TokenBundle | None:
-        """Return the token if it is held and may still be used. Touches nothing but one stat."""
+    def cached(self, min_ttl: float = DEFAULT_MIN_TTL) -> TokenBundle | None:
+        """Return the token if it is in memory and may still be used. Costs one stat at most."""
 
     @abstractmethod
     def bundle(
@@ -75,7 +67,7 @@ class Credential(ABC):
         """
 
     def accepted(self, token: str) -> None:  # noqa: B027 - only a stored one remembers
-        """Hear that the service has taken *token*."""
+        """Record that the service accepted *token*."""
 
     def after_401(self, rejected: Rejected) -> TokenBundle | None:
         """Return another token than the *rejected* one, None where there cannot be one."""
@@ -91,8 +83,9 @@ class FixedToken(Credential):
         super().__init__(context, instance)
         self._bundle = bundle
 
-    def at_hand(self) -> TokenBundle:
+    def cached(self, min_ttl: float = DEFAULT_MIN_TTL) -> TokenBundle:
         """Return the token."""
+        del min_ttl
         return self._bundle
 
     def bundle(
@@ -122,75 +115,77 @@ class EnvironmentToken(FixedToken):
 
 
 class Renewable(Credential):
-    """A token that is held while it serves, and is then got anew by one thread for all."""
+    """A token that is cached while it may be used; then one thread gets another one for all."""
 
     def __init__(self, context: Context, instance: str | None) -> None:
         super().__init__(context, instance)
-        self._lock = _Turn()
+        self._locks: dict[int, threading.Lock] = {}
         self._held: Held | None = None
 
-    def at_hand(self, min_ttl: float = DEFAULT_MIN_TTL) -> TokenBundle | None:
-        """Return the held token while it is fresh."""
+    def cached(self, min_ttl: float = DEFAULT_MIN_TTL) -> TokenBundle | None:
+        """Return the cached token while it is fresh."""
         held = self._held
         return held.bundle if held is not None and self._is_fresh(held.record, min_ttl) else None
 
     def bundle(
         self, min_ttl: float = DEFAULT_MIN_TTL, rejected: Rejected | None = None
     ) -> TokenBundle:
-        """Return the token that is held, or another one where it does not serve."""
-        with self._lock:
-            bundle = self.at_hand(min_ttl)
+        """Return the cached token, or another one where that may not be used."""
+        # One lock for each process: a forked child has no thread that would release its parent's.
+        with self._locks.setdefault(os.getpid(), threading.Lock()):
+            bundle = self.cached(min_ttl)
             if bundle is None or bundle.access_token == rejected:
-                bundle = self._obtained(min_ttl, rejected)
+                held = self._obtain(min_ttl, rejected)
+                self._held, bundle = held, held.bundle
             return bundle
 
     @abstractmethod
-    def _obtained(self, min_ttl: float, rejected: Rejected | None) -> TokenBundle:
-        """Return a token that serves, and hold it."""
+    def _obtain(self, min_ttl: float, rejected: Rejected | None) -> Held:
+        """Return a token that may be used, with its record."""
 
     def _is_fresh(self, record: Record, min_ttl: float) -> bool:
         return is_fresh(record, now=self._context.clock(), min_ttl=min_ttl)
 
 
 class StoredCredential(Renewable):
-    """The credential of one account in the store."""
+    """The credential of one account in the store. *version* is that of the store it was read at."""
 
-    def __init__(self, context: Context, record: Record, stamp: object) -> None:
+    record: Record
+
+    def __init__(self, context: Context, record: Record, version: object) -> None:
         super().__init__(context, record.instance)
         self.source: str = record.storage
-        self.account: Account | None = record.account
         self.whose: str = f"the credential of {record.account.name}"
-        self.record: Record = record
-        self._first_read: Record | None = record  # read by whoever chose it, after that stamp
-        self._stamp: object = stamp
-        self._in_doubt: str | None = None  # got after a 401, and not yet seen to be taken
+        self.record = record
+        self._version: object = version
+        self._unconfirmed: str | None = None  # got after a 401, and not accepted by anybody yet
 
-    def at_hand(self, min_ttl: float = DEFAULT_MIN_TTL) -> TokenBundle | None:
-        """Return the held token while it is fresh and nobody has written the record file."""
-        if self._held is None or self._stamp != self._context.store.stamp():
+    def cached(self, min_ttl: float = DEFAULT_MIN_TTL) -> TokenBundle | None:
+        """Return the cached token while it is fresh and nobody has written the record file."""
+        if self._held is None or self._version != self._context.store.stamp():
             return None
-        return super().at_hand(min_ttl)
+        return super().cached(min_ttl)
 
     def accepted(self, token: str) -> None:
-        """Hear that the service has taken *token*: its next 401 is worth a refresh again."""
-        if token == self._in_doubt:
-            self._in_doubt = None
+        """Record that the service accepted *token*: its next 401 is worth a refresh again."""
+        if token == self._unconfirmed:
+            self._unconfirmed = None
 
     def after_401(self, rejected: Rejected) -> TokenBundle | None:
         """Return another token, None where the *rejected* one was got for that very reason.
 
         A service that refuses whatever it is sent costs one refresh, not one for each request.
         """
-        if rejected == self._in_doubt:
+        if rejected == self._unconfirmed:
             return None
         bundle = self.bundle(rejected=rejected)
-        self._in_doubt = bundle.access_token
+        self._unconfirmed = bundle.access_token
         return bundle
 
-    def _obtained(self, min_ttl: float, rejected: Rejected | None) -> TokenBundle:
-        stamp = self._context.store.stamp()
-        record, held = self._record(stamp), self._held
-        if held is None or held.record.generation != record.generation:
+    def _obtain(self, min_ttl: float, rejected: Rejected | None) -> Held:
+        version = self._context.store.stamp()
+        record, held = self._current(version), self._held
+        if held is None or not is_same_credential(held.record, record):
             is_good = self._is_fresh(record, min_ttl)
             held = find_held(self._context.store, record) if is_good else None
         elif not self._is_fresh(held.record, min_ttl):
@@ -199,15 +194,16 @@ class StoredCredential(Renewable):
             from click_auth.refresh import Renewal  # noqa: PLC0415 - the edge of the hot path
 
             held = Renewal(self._context, record, min_ttl, rejected).run()
-        self.record, self._held, self._stamp = held.record, held, stamp
-        return held.bundle
+        # The version of before a renewal's own write: a write of somebody else is never missed.
+        self.record, self._version = held.record, version
+        return held
 
-    def _record(self, stamp: object) -> Record:
-        first_read, self._first_read = self._first_read, None
-        record = first_read if stamp == self._stamp else None
-        record = record or self._context.store.record_of(self.record.key)
+    def _current(self, version: object) -> Record:
+        """Return the record as it is at this *version* of the store."""
+        record: Record | None = self.record
+        if version != self._version:
+            record = self._context.store.record_of(self.record.key)
         if record is None:
-            self._held = None
             raise NotLoggedIn(f"The account {self.record.account.name} was logged out.")
         check_usable(self._context, record)  # a login elsewhere may have replaced it
         return record
@@ -224,8 +220,8 @@ class ClientCredentials(Renewable):
         super().__init__(context, instance)
         self._client = context.environment.client_credentials or ("", "")
 
-    def _obtained(self, min_ttl: float, rejected: Rejected | None) -> TokenBundle:
-        """Return a new token, whatever was wrong with the held one. Blocks."""
+    def _obtain(self, min_ttl: float, rejected: Rejected | None) -> Held:
+        """Return a new token, whatever was wrong with the cached one. Blocks."""
         del min_ttl, rejected
         obtained_at = self._context.clock()
         bundle = self.provider.client_credentials(*self._client)
@@ -234,34 +230,144 @@ class ClientCredentials(Renewable):
             access_token_expires_at=to_posix(bundle.expires_at),
             access_token_obtained_at=obtained_at,
         )
-        self._held = Held(record, bundle)
-        return bundle
+        return Held(record, bundle)
 
 
-def choose(context: Context, user: str | None = None, instance: str | None = None) -> Credential:
-    """Return the credential that applies: *user*, the environment's token, its client, the store.
+def select_credential(
+    context: Context, user: str | None = None, instance: str | None = None
+) -> Credential:
+    """Return the credential that applies, and may be used.
 
     Reads the record file where the store applies, and no secret. Raises `NotLoggedIn` where
     there is none that may be used here, `UsageError` where *user* means no account or several.
     """
-    credential = applying(context, user, instance)
-    if isinstance(credential, StoredCredential):
+    credential = find_credential(context, user, instance)
+    if credential.record is not None:
         check_usable(context, credential.record)
     return credential
 
 
-def applying(context: Context, user: str | None = None, instance: str | None = None) -> Credential:
-    """Return the same, be a stored one of any use or not: for whoever only shows what there is."""
-    if overriding(context, user, instance) is not None:
-        kind = ClientCredentials if context.environment.token is None else EnvironmentToken
-        return kind(context, context.instance(instance))
-    stamp = context.store.stamp()
-    return StoredCredential(context, existing_record(context, user, instance), stamp)
-
-
-def chosen_stored(
+def select_stored(
     context: Context, user: str | None = None, instance: str | None = None
 ) -> StoredCredential:
-    """Return the stored credential that applies, whatever token the environment holds."""
-    stamp = context.store.stamp()
-    return StoredCredential(context, chosen_record(context, user, instance), stamp)
+    """Return the stored credential that applies, whatever token the environment holds.
+
+    Raises as `select_credential` does.
+    """
+    credential = _find_stored(context, user, instance)
+    check_usable(context, credential.record)
+    return credential
+
+
+def find_credential(
+    context: Context, user: str | None = None, instance: str | None = None
+) -> Credential:
+    """Return the same, may it be used or not: for those who only show what there is."""
+    if overriding_variable(context, user, instance) is not None:
+        kind = ClientCredentials if context.environment.token is None else EnvironmentToken
+        return kind(context, context.instance(instance))
+    return _find_stored(context, user, instance)
+
+
+def _find_stored(context: Context, user: str | None, instance: str | None) -> StoredCredential:
+    version = context.store.stamp()
+    record = find_record(context, user, instance)
+    if record is None:
+        raise NotLoggedIn(" ".join(("Not logged in.", *_passed_over(context, instance))))
+    return StoredCredential(context, record, version)
+
+
+def find_record(
+    context: Context, user: str | None = None, instance: str | None = None
+) -> Record | None:
+    """Return the record of the account that applies, or None where nobody is logged in.
+
+    *user* beats `<APP>_ACCOUNT`, which beats the default account, which beats the only one of
+    the instance in question.
+    """
+    ref = context.environment.account if user is None else user
+    if context.settings.legacy is not None:
+        context.migrate_once()
+    named = context.instance_filter(instance)
+    if ref is None and named is None and context.services.homes:
+        return _find_at_home(context, context.services.homes)
+    return context.store.record(ref, instance=named)
+
+
+def _find_at_home(context: Context, homes: tuple[str | None, ...]) -> Record | None:
+    """Return the record of the default account, else of the only one of the default service."""
+    store, default = context.store, context.store.default()
+    record = None if default is None else store.record_of(default)
+    if record is not None:
+        return record
+    only = select_account((each for each in store.listing()[0] if each.instance in homes), None)
+    return None if only is None else store.record_of(only.key)
+
+
+def overriding_variable(
+    context: Context, user: str | None = None, instance: str | None = None
+) -> str | None:
+    """Return the name of the variable that applies instead of every stored account, or None."""
+    variable = None if user is not None else _token_variable(context)
+    return variable if variable is not None and context.takes_tokens(instance) else None
+
+
+def _token_variable(context: Context) -> str | None:
+    environment = context.environment
+    if environment.token is not None:
+        return environment.token_env
+    return None if environment.client_credentials is None else environment.name("CLIENT_ID")
+
+
+def _passed_over(context: Context, instance: str | None) -> Iterator[str]:
+    """Yield a sentence for each credential that is there and does not count."""
+    environment, name = context.environment, context.environment.name
+    variable = _token_variable(context)
+    if variable is not None and not context.takes_tokens(instance):
+        yield f"{variable} counts for another service unless {name('TOKEN_INSTANCE')} names this."
+    elif environment.value("CLIENT_ID") and environment.client_credentials is None:
+        yield f"{name('CLIENT_ID')} counts only together with {name('CLIENT_SECRET')}."
+    others = context.store.listing()[0] if context.services.has_instances else ()
+    if others:
+        yield f"Name one with --user: {', '.join(each.key for each in others[:5])}."
+
+
+def judge_grant(context: Context, record: Record) -> tuple[bool, bool, AuthError | None]:
+    """Return how good the credential of *record* still is, from the record alone.
+
+    That is: whether its access token may be valid, whether a refresh may work, and why it must
+    not be used at all. No I/O.
+    """
+    try:
+        check_usable(context, record)
+    except AuthError as refusal:
+        return False, False, refusal
+    now, ends_at = context.clock(), record.refresh_token_expires_at
+    is_over = record.has_refresh_token is False or (ends_at is not None and ends_at <= now)
+    return is_fresh(record, now=now, min_ttl=0.0), not is_over, None
+
+
+def check_usable(context: Context, record: Record) -> None:
+    """Raise `NotLoggedIn` where the credential of *record* must not be shown to anybody. No I/O."""
+    check_binding(context.services.provider(record.instance), record)
+    if record.is_rejected:
+        raise ended(record)
+
+
+def check_binding(provider: Provider, record: Record) -> None:
+    """Raise `NotLoggedIn` where *record* belongs to another server or client than *provider*.
+
+    What is None on either side binds nothing.
+    """
+    theirs, ours = record, provider.binding
+    if None not in (theirs.issuer, ours.issuer) and theirs.issuer != ours.issuer:
+        raise NotLoggedIn(f"You are logged in at {theirs.issuer}, not at {ours.issuer}.")
+    if None not in (theirs.client_id, ours.client_id) and theirs.client_id != ours.client_id:
+        clients = f"as the client {theirs.client_id}, not as {ours.client_id}"
+        raise NotLoggedIn(f"You are logged in at {theirs.issuer or ours.issuer} {clients}.")
+
+
+def ended(record: Record, error: NotLoggedIn | None = None) -> NotLoggedIn:
+    """Return the error of a session that the server has ended, with the hints of *error*."""
+    message = f"The session of {record.account.name} has ended at the server."
+    return NotLoggedIn(message, code=REFRESH_EXPIRED, hints=error.hints if error else ())

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from contextlib import ExitStack, suppress
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-from click_auth.binding import check_binding
-from click_auth.chosen import stored_record
 from click_auth.console import console
+from click_auth.credentials import check_binding, find_record
 from click_auth.errors import AuthError, NotLoggedIn, StorageUnavailable
 from click_auth.locks.account_lock import LockBusy, lock_timeout
-from click_auth.results import LogoutResult
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,7 +18,30 @@ if TYPE_CHECKING:
     from click_auth.record import Record
     from click_auth.tokens import TokenBundle
 
-LOCK_PATIENCE_SECONDS = 5.0
+LOCK_TIMEOUT_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class LogoutResult:
+    """What a logout removed. `revoked` is None where there was nothing, or no way, to revoke."""
+
+    removed: tuple[str, ...] = ()
+    revoked: bool | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return `{"ok", "removed", "revoked"}`."""
+        return {"ok": True, "removed": list(self.removed), "revoked": self.revoked}
+
+
+@dataclass(frozen=True)
+class LogoutContext:
+    """What `on_logout` and the renderers of `logout` receive, after the fact."""
+
+    result: LogoutResult
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what `logout --json` prints."""
+        return self.result.to_json()
 
 
 def log_out(
@@ -27,7 +49,7 @@ def log_out(
 ) -> LogoutResult:
     """Log one account out. Where nobody is logged in, end what an earlier logout had to leave."""
     try:
-        record = stored_record(context, user, instance)
+        record = find_record(context, user, instance)
     except StorageUnavailable as error:
         if user is None:
             raise
@@ -55,7 +77,7 @@ def log_out_everybody(context: Context, *, revoke: bool = True) -> LogoutResult:
 def _forgotten(context: Context, record: Record, *, revoke: bool) -> LogoutResult:
     with ExitStack() as stack:
         try:
-            stack.enter_context(lock_timeout(LOCK_PATIENCE_SECONDS))
+            stack.enter_context(lock_timeout(LOCK_TIMEOUT_SECONDS))
             # Where no lock can be made the record may still go; if not, that error says why.
             with suppress(StorageUnavailable):
                 stack.enter_context(context.store.lock(record.key))

@@ -10,13 +10,12 @@ from __future__ import annotations
 import logging
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from click_auth.credentials import FixedToken
 from click_auth.errors import AuthError, LoginFailed, Unreachable
 from click_auth.identify import identified
 from click_auth.record import PLAINTEXT, Record
-from click_auth.results import MigrationResult
 from click_auth.stores.base import MIGRATED, Superseded
 from click_auth.tokens import TokenBundle, to_posix, usable
 
@@ -45,6 +44,18 @@ class LegacyCredential:
     name: str
     read: Callable[[], str | TokenBundle | None]
     retire: Callable[[], None]
+
+
+@dataclass(frozen=True)
+class MigrationResult:
+    """How the migration of an older credential ended; `reason` says why it was skipped."""
+
+    state: Literal["migrated", "already-migrated", "no-legacy-state", "skipped"]
+    reason: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return `{"state", "reason"}`."""
+        return {"state": self.state, "reason": self.reason}
 
 
 def migrate_legacy_auth(auth: Configured, legacy: LegacyCredential) -> MigrationResult:

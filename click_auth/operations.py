@@ -128,6 +128,6 @@ class Configured:
         return asked.in_effect(self, user, instance)
 
     def _credential(self, user: str | None, instance: str | None) -> Credential:
-        from click_auth.credentials import choose  # noqa: PLC0415 - the edge
+        from click_auth.credentials import select_credential  # noqa: PLC0415 - the edge
 
-        return choose(self.core, *self._asked(user, instance))
+        return select_credential(self.core, *self._asked(user, instance))

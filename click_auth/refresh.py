@@ -13,9 +13,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from click_auth import signals
-from click_auth.binding import check_binding, ended
-from click_auth.chosen import chosen_record
 from click_auth.console import console
+from click_auth.credentials import check_binding, ended, select_stored
 from click_auth.defaults import DEFAULT_MIN_TTL
 from click_auth.errors import (
     REFRESH_EXPIRED,
@@ -282,7 +281,7 @@ def refresh_access_token(
     context, spent = auth.core, None if rejected is None else Rejected(rejected)
     del rejected
     with auth.hinting():
-        record = chosen_record(context, user, instance)
+        record = select_stored(context, user, instance).record
         is_good = spent is None and is_fresh(record, now=context.clock(), min_ttl=min_ttl)
         held = find_held(context.store, record) if is_good else None
         return (held or Renewal(context, record, min_ttl, spent).run(lock)).bundle
@@ -294,7 +293,7 @@ def rotate_now(context: Context, user: str | None, instance: str | None) -> Held
     Of two processes that do it at once the second adopts what the first has got. Raises
     `StorageUnavailable` also where the new credential could not be stored.
     """
-    record = chosen_record(context, user, instance)
+    record = select_stored(context, user, instance).record
     current = Rejected(find_token(context.store, record) or "")
     held = Renewal(context, record, rejected=current).renewed()
     if held.unstored is not None:

@@ -33,18 +33,6 @@ class LoginResult:
 
 
 @dataclass(frozen=True)
-class LogoutResult:
-    """What a logout removed. `revoked` is None where there was nothing, or no way, to revoke."""
-
-    removed: tuple[str, ...] = ()
-    revoked: bool | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        """Return `{"ok", "removed", "revoked"}`."""
-        return {"ok": True, "removed": list(self.removed), "revoked": self.revoked}
-
-
-@dataclass(frozen=True)
 class Check:
     """One line of `doctor`: a value, where it comes from, and what to think of it."""
 
@@ -76,18 +64,6 @@ class Report:
 
 
 @dataclass(frozen=True)
-class MigrationResult:
-    """How the migration of an older credential ended; `reason` says why it was skipped."""
-
-    state: Literal["migrated", "already-migrated", "no-legacy-state", "skipped"]
-    reason: str | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        """Return `{"state", "reason"}`."""
-        return {"state": self.state, "reason": self.reason}
-
-
-@dataclass(frozen=True)
 class LoginContext:
     """What `on_login` receives before anything is stored; raising refuses the login."""
 
@@ -102,14 +78,3 @@ class LoginContext:
             "scopes": None if self.bundle.scopes is None else list(self.bundle.scopes),
             "expires_at": rfc3339(to_posix(self.bundle.expires_at)),
         }
-
-
-@dataclass(frozen=True)
-class LogoutContext:
-    """What `on_logout` and the renderers of `logout` receive, after the fact."""
-
-    result: LogoutResult
-
-    def to_json(self) -> dict[str, Any]:
-        """Return what `logout --json` prints."""
-        return self.result.to_json()

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Literal
 
-from click_auth.binding import check_usable
-from click_auth.credentials import StoredCredential, applying
+from click_auth.credentials import find_credential, judge_grant
 from click_auth.errors import (
     BAD_SETTING,
     NOT_AUTHENTICATED,
@@ -16,15 +15,80 @@ from click_auth.errors import (
     StorageUnavailable,
     Unreachable,
 )
-from click_auth.record import is_fresh
-from click_auth.standing import State, Status, StatusContext
-from click_auth.tokens import from_posix
+from click_auth.tokens import from_posix, rfc3339, to_posix
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from click_auth.account import Account
     from click_auth.context import Context
     from click_auth.credentials import Credential
-    from click_auth.record import Record
     from click_auth.tokens import TokenBundle
+
+State = Literal["ok", "none", "expired", "invalid", "unreachable", "locked"]
+
+EXIT_CODES: Mapping[State, int] = {
+    "ok": 0,
+    "none": 4,
+    "expired": 4,
+    "invalid": 4,
+    "unreachable": 5,
+    "locked": 6,
+}
+
+
+@dataclass(frozen=True)
+class Status:
+    """Who is logged in and how well. `reason` is a sentence for a person, or None.
+
+    `source` is where the token comes from: "env", "system", "plaintext", "client_credentials",
+    "custom", or None. `refreshable` says whether there is a refresh token that may still work.
+    """
+
+    state: State
+    account: Account | None
+    default: bool = False
+    source: str | None = None
+    expires_at: datetime | None = None
+    refreshable: bool = False
+    scopes: tuple[str, ...] | None = None
+    reason: str | None = None
+
+    @property
+    def exit_code(self) -> int:
+        """What the `status` command exits with."""
+        return EXIT_CODES[self.state]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the object of `status --json`."""
+        return {
+            "state": self.state,
+            "account": None if self.account is None else self.account.to_json(),
+            "default": self.default,
+            "source": self.source,
+            "expires_at": rfc3339(to_posix(self.expires_at)),
+            "refreshable": self.refreshable,
+            "scopes": None if self.scopes is None else list(self.scopes),
+        }
+
+
+@dataclass(frozen=True)
+class StatusContext:
+    """What `fetch_live` and the renderers of `status` receive.
+
+    `bundle` holds the token in effect (None offline or logged out); `live` is what `fetch_live`
+    returned.
+    """
+
+    status: Status
+    bundle: TokenBundle | None = field(default=None, repr=False)
+    live: Mapping[str, Any] | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what `status --json` prints: the status and, where there is one, `live`."""
+        live = {} if self.live is None else {"live": dict(self.live)}
+        return {**self.status.to_json(), **live}
 
 
 def look(
@@ -36,7 +100,7 @@ def look(
     account or several, `StorageUnavailable` where the record file cannot be read.
     """
     try:
-        credential = applying(context, user, instance)
+        credential = find_credential(context, user, instance)
     except NotLoggedIn as error:
         return StatusContext(Status("none", None, reason=error.message))
     status = _recorded(context, credential)
@@ -51,35 +115,25 @@ def look_at_all(context: Context, *, offline: bool = False) -> list[StatusContex
 
 
 def _recorded(context: Context, credential: Credential) -> Status:
-    if not isinstance(credential, StoredCredential):
+    """Return the status as far as the record knows it."""
+    record, reason = credential.record, None
+    if record is None:
         return Status("ok", None, source=credential.source)
-    record = credential.record
-    valid = is_fresh(record, now=context.clock(), min_ttl=0.0)
-    refreshable, reason = _refreshable(context, record)
-    try:
-        check_usable(context, record)
-    except AuthError as error:
-        valid, refreshable, reason = False, False, error.message
+    is_valid, is_refreshable, refusal = judge_grant(context, record)
+    if refusal is not None:
+        reason = refusal.message
+    elif not is_refreshable and record.has_refresh_token is not False:
+        reason = "The session is over: its refresh token has expired."
     return Status(
-        "ok" if valid or refreshable else "expired",
+        "ok" if is_valid or is_refreshable else "expired",
         record.account,
         default=context.store.default() == record.key,
         source=record.storage,
         expires_at=from_posix(record.access_token_expires_at),
-        refreshable=refreshable,
+        refreshable=is_refreshable,
         scopes=record.scopes,
         reason=reason,
     )
-
-
-def _refreshable(context: Context, record: Record) -> tuple[bool, str | None]:
-    """Return whether a refresh may still work, and why not."""
-    if record.has_refresh_token is False:
-        return False, None
-    ends_at = record.refresh_token_expires_at
-    if ends_at is not None and ends_at <= context.clock():
-        return False, "The session is over: its refresh token has expired."
-    return True, None
 
 
 def _asked(context: Context, credential: Credential) -> StatusContext:

@@ -63,15 +63,15 @@ def _fill(auth: Auth, group: click.Group) -> None:
 
     def current(output: Console, **_: Any) -> None:
         """Show which account applies."""
-        from click_auth.chosen import chosen_record, overriding  # noqa: PLC0415 - the edge
+        from click_auth.credentials import overriding_variable, select_stored  # noqa: PLC0415 - the edge
 
         asked = in_effect(auth, None, None)
-        variable = overriding(auth.core, *asked)
+        variable = overriding_variable(auth.core, *asked)
         if variable is not None:
             message = f"{variable} is set and applies; whose credential it is is not known."
             hint = "Name a stored account with --user."
             raise UsageError(message, code=NO_ACCOUNT_SELECTED, hints=[hint])
-        account = chosen_record(auth.core, *asked).account
+        account = select_stored(auth.core, *asked).record.account
         output.result(lambda: {"account": account.to_json()}, account.title)
 
     def remove(output: Console, *, ref: str, no_revoke: bool, **_: Any) -> None:

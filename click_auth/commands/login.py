@@ -154,9 +154,9 @@ def _told(result: LoginResult) -> str:
 
 
 def _warn_of_the_environment(auth: Auth, output: Console) -> None:
-    from click_auth.chosen import overriding  # noqa: PLC0415 - the edge
+    from click_auth.credentials import overriding_variable  # noqa: PLC0415 - the edge
 
-    variable = overriding(auth.core, None, in_effect(auth, None, None)[1])
+    variable = overriding_variable(auth.core, None, in_effect(auth, None, None)[1])
     if variable is not None:
         output.warn(f"{variable} is set and still wins over this login.")
 

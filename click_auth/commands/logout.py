@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from click_auth.auth import Auth
     from click_auth.console.console import Console
-    from click_auth.results import LogoutContext, LogoutResult
+    from click_auth.logout import LogoutContext, LogoutResult
 
 
 def attach_logout(
@@ -37,7 +37,7 @@ def attach_logout(
 
     def logout(output: Console, *, all_accounts: bool, no_revoke: bool, **_: Any) -> None:
         """Log out, here and at the server."""
-        from click_auth.results import LogoutContext  # noqa: PLC0415 - the edge
+        from click_auth.logout import LogoutContext  # noqa: PLC0415 - the edge
 
         result = auth.logout(all=all_accounts, revoke=not no_revoke)
         context = LogoutContext(result)
@@ -57,15 +57,15 @@ def attach_logout(
 
 def say_who_acts(auth: Auth, output: Console, result: LogoutResult) -> None:
     """Say on stderr whose credential commands use from now on, after a logout."""
-    from click_auth.chosen import overriding, stored_record  # noqa: PLC0415 - the edge
+    from click_auth.credentials import find_record, overriding_variable  # noqa: PLC0415 - the edge
 
-    variable = overriding(auth.core)
+    variable = overriding_variable(auth.core)
     if variable is not None:
         output.warn(f"{variable} is set and still applies.")
     elif result.removed:
         record = None
         with contextlib.suppress(AuthError):  # several and no default, or nothing can be read
-            record = stored_record(auth.core)
+            record = find_record(auth.core)
         who = "No account is" if record is None else f"{record.account.title} is the account"
         key = None if record is None else record.key
         output.event("account", f"{who} in use from now on.", account=key)

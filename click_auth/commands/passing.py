@@ -94,13 +94,14 @@ def _wrapped(wrap: Callable[[Body], Body], command: Any) -> Any:
 
 def check(auth: Auth, scopes: tuple[str, ...]) -> None:
     """Raise `NotLoggedIn` where nobody is logged in, or *scopes* are missing. Reads the record."""
-    from click_auth.credentials import StoredCredential, choose  # noqa: PLC0415 - the edge
+    from click_auth.credentials import select_credential  # noqa: PLC0415 - the edge
 
     with auth.hinting():
-        credential = choose(auth.core, *in_effect(auth, None, None))
-        if not isinstance(credential, StoredCredential) or credential.record.scopes is None:
+        credential = select_credential(auth.core, *in_effect(auth, None, None))
+        record = credential.record
+        if record is None or record.scopes is None:
             return
-        missing = [scope for scope in scopes if scope not in credential.record.scopes]
+        missing = [scope for scope in scopes if scope not in record.scopes]
         if not missing:
             return
         options = [part for scope in missing for part in ("--scope", scope)]

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from click_auth.auth import Auth
     from click_auth.console.console import Console
-    from click_auth.standing import StatusContext
+    from click_auth.status import StatusContext
 
 
 def attach_status(

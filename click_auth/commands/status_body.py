@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from click_auth.auth import Auth
     from click_auth.console.console import Console
-    from click_auth.standing import Status, StatusContext
+    from click_auth.status import Status, StatusContext
 
 _COLORS = {"ok": "green", "none": "yellow", "unreachable": "yellow"}
 _SOURCES = {

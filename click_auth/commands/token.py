@@ -44,10 +44,10 @@ def attach_token(
 
     def token(output: Console, *, min_ttl: float, stored: bool, **_: Any) -> None:
         """Print the access token, renewed first if it must be."""
-        from click_auth.credentials import choose, chosen_stored  # noqa: PLC0415 - the edge
+        from click_auth.credentials import select_credential, select_stored  # noqa: PLC0415 - the edge
 
-        find = chosen_stored if stored else choose
-        credential = find(auth.core, *in_effect(auth, None, None))
+        select = select_stored if stored else select_credential
+        credential = select(auth.core, *in_effect(auth, None, None))
         bundle = credential.bundle(min_ttl)
         output.bare(lambda: _as_json(credential, bundle), bundle.access_token)
 

@@ -7,8 +7,8 @@ import stat
 import time
 from typing import TYPE_CHECKING
 
-from click_auth.binding import check_binding
 from click_auth.console.text import printable
+from click_auth.credentials import judge_grant
 from click_auth.doctor.examination import refused, worth_a_look
 from click_auth.errors import AuthError, StorageUnavailable
 from click_auth.folders import check_usable, quoted
@@ -202,15 +202,10 @@ def _account(context: Context, record: Record, *, is_default: bool) -> Check:
 
 
 def _fault_of_grant(context: Context, record: Record) -> str | None:
-    if record.is_rejected:
-        return "ended by the server"
-    try:
-        check_binding(context.services.provider(record.instance), record)
-    except AuthError as error:
-        return error.message
-    now, ends_at = context.clock(), record.refresh_token_expires_at
-    is_over = record.has_refresh_token is False or (ends_at is not None and ends_at <= now)
-    return "expired" if is_over and not is_fresh(record, now=now, min_ttl=0.0) else None
+    is_valid, is_refreshable, refusal = judge_grant(context, record)
+    if refusal is not None:
+        return "ended by the server" if record.is_rejected else refusal.message
+    return None if is_valid or is_refreshable else "expired"
 
 
 def _folder_of(context: Context) -> Path:

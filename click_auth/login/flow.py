@@ -7,9 +7,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from click_auth.account import find_matching
-from click_auth.chosen import stored_record
 from click_auth.console import console
-from click_auth.credentials import FixedToken
+from click_auth.credentials import FixedToken, find_record
 from click_auth.errors import AuthError, LoginFailed, StorageUnavailable, Unreachable
 from click_auth.identify import identified
 from click_auth.locks.account_lock import LockBusy, lock_timeout
@@ -43,7 +42,7 @@ def log_in(
     )
     before = None
     with suppress(AuthError):  # none or several, so that it extends none
-        before = stored_record(context, request.user, chosen)
+        before = find_record(context, request.user, chosen)
     if before is not None and request.scopes and before.scopes:
         request = replace(request, granted_scopes=before.scopes)
     return Login(context, request, context.provider(chosen), store, on_login).run()
