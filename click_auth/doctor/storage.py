@@ -13,7 +13,7 @@ from click_auth.doctor.examination import refused, worth_a_look
 from click_auth.errors import AuthError, StorageUnavailable
 from click_auth.folders import check_usable, quoted
 from click_auth.locks.account_lock import DEFAULT_PATIENCE_SECONDS
-from click_auth.record import CUSTOM, PLAINTEXT, SYSTEM, Record, is_fresh
+from click_auth.record import CUSTOM, PLAINTEXT, SYSTEM, Record
 from click_auth.results import Check
 from click_auth.stores.account_store import AccountStore
 from click_auth.stores.base import MIGRATED
