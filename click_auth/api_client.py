@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from click_auth.bearer import UNAUTHORIZED, flow_for, refused, sent_with
 from click_auth.errors import API_STATUS, AuthError, Unreachable
-from click_auth.http.transport import explain, host_in
+from click_auth.http.call import explain, host_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from click_auth.console.text import printable
 from click_auth.errors import NotLoggedIn
-from click_auth.http.transport import host_in
+from click_auth.http.call import host_in
 from click_auth.http.urls import checked_endpoint
 from click_auth.tokens import Rejected
 

@@ -10,7 +10,7 @@ from click_auth.account import Account, account_from
 from click_auth.api_client import client_for, why
 from click_auth.console import console
 from click_auth.errors import LoginFailed
-from click_auth.http.loggers import mute_http_loggers
+from click_auth.http.client import mute_http_loggers
 from click_auth.oauth.userinfo import nobody
 from click_auth.stores.layout import json_bytes
 

@@ -13,9 +13,8 @@ from click_auth.console.text import without_password
 from click_auth.doctor.examination import examined, refused, worth_a_look
 from click_auth.doctor.storage import records_of
 from click_auth.errors import AuthError, StorageUnavailable
-from click_auth.http.client import Call, Http
-from click_auth.http.proxies import unusable
-from click_auth.http.transport import TransportFailed
+from click_auth.http.call import Call, TransportFailed, send
+from click_auth.http.network import proxy_error
 from click_auth.oauth.endpoint import EndpointFailed
 from click_auth.oauth.metadata import discover
 from click_auth.providers.context import ProviderContext
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from click_auth.context import Context
+    from click_auth.http.client import Http
     from click_auth.providers.base import Provider
 
 SERVER_SECONDS = 5.0
@@ -57,7 +57,7 @@ def proxy(context: Context) -> Iterator[Check]:
         yield Check("proxy", "as the application says", "Auth(http_options=)")
         return
     found = getproxies() if options.get("trust_env", True) else {}
-    problem = unusable(context.http.module) if found else None
+    problem = proxy_error(context.http.module) if found else None
     if problem is not None:
         yield refused("proxy", problem, source="environment")
         return
@@ -124,7 +124,7 @@ def _asked(http: Http, provider: Provider, address: str, seconds: float) -> tupl
         discover(ProviderContext(http), address, openid=openid, timeout=seconds)
         return "published its metadata", None
     try:
-        status = http.call(Call(address), timeout=seconds).status
+        status = send(http, Call(address), seconds).status
     except TransportFailed as failed:
         if failed.status is None:
             raise

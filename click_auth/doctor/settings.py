@@ -15,7 +15,7 @@ from click_auth.console.text import printable, without_password
 from click_auth.credentials import EnvironmentToken
 from click_auth.doctor.examination import worth_a_look
 from click_auth.doctor.storage import store_of
-from click_auth.http.certificates import VARIABLES
+from click_auth.http.network import CERTIFICATE_VARIABLES
 from click_auth.login.browser import choose_browser
 from click_auth.results import Check
 
@@ -96,7 +96,7 @@ def _effects(context: Context) -> dict[str, tuple[str, bool]]:
         env.name("NO_BROWSER"): ("pages are printed, not opened", env.browser_forbidden),
         "ACCESSIBLE": ("no line that moves", env.environ.get("ACCESSIBLE", "").strip() != "0"),
         "BROWSER": ("opens the pages of a login, if it is here and no text browser", True),
-        **{name: (trusted, context.http.trust == name) for name in VARIABLES},
+        **{name: (trusted, context.http.trust == name) for name in CERTIFICATE_VARIABLES},
     }
 
 

@@ -66,7 +66,7 @@ class Login:
         """
         with self.store.patiently():
             self.store.check_writable()
-            self.context.http.check_settings()
+            self.context.http.client().close()  # the environment may name what none can be made of
             console.current().say(f"Logging in to {self.provider.display_name}.")
             settings = self.context.settings
             with TerminalUI(

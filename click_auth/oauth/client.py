@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 from urllib.parse import quote_plus, urlencode
 
-from click_auth.http.client import Call
+from click_auth.http.call import Call
 from click_auth.oauth.endpoint import EndpointFailed
 
 if TYPE_CHECKING:

@@ -20,13 +20,14 @@ from click_auth.errors import (
     NotLoggedIn,
     Unreachable,
 )
-from click_auth.http.transport import NotReached, TransportFailed
+from click_auth.http.call import TransportFailed, send
 from click_auth.oauth.strict_json import parsed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from click_auth.http.client import Answer, Call, Http
+    from click_auth.http.call import Answer, Call
+    from click_auth.http.client import Http
 
     Meaning = Callable[[dict[str, Any]], Mapping[str, Any]]
 
@@ -133,10 +134,10 @@ class Granted(NamedTuple):
 def ask(http: Http, call: Call, timeout: float) -> Answer:
     """Return the answer to *call*, whatever its status. Raises `EndpointFailed`."""
     try:
-        return http.call(call, timeout=timeout)
+        return send(http, call, timeout)
     except TransportFailed as gone:
         failed = EndpointFailed(gone.reason, status=gone.status, lost=gone.lost, unsent=gone.unsent)
-        failed.away = isinstance(gone, NotReached)
+        failed.away = gone.away
     raise failed
 
 

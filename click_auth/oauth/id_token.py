@@ -9,7 +9,7 @@ import importlib.util
 import time
 from typing import TYPE_CHECKING, Any
 
-from click_auth.http.client import Call
+from click_auth.http.call import Call
 from click_auth.http.urls import host_of
 from click_auth.oauth.endpoint import SUCCESS, EndpointFailed, ask, granted
 from click_auth.oauth.strict_json import parsed

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from click_auth.console.text import printable
-from click_auth.http.client import Call
+from click_auth.http.call import Call
 from click_auth.http.urls import checked_endpoint, host_of, named_by, origin, split
 from click_auth.oauth.endpoint import EndpointFailed, EndpointUnfit, ask, granted
 

@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from click_auth.errors import DCR_FAILED, LoginFailed
-from click_auth.http.client import Call
+from click_auth.http.call import Call
 from click_auth.http.urls import host_of
 from click_auth.oauth.client import BASIC, NONE, Client
 from click_auth.oauth.endpoint import EndpointFailed, ask, granted

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from click_auth.console.text import printable
 from click_auth.errors import LoginFailed, Refused, Unreachable
-from click_auth.http.client import Call
+from click_auth.http.call import Call
 from click_auth.http.urls import host_of
 from click_auth.oauth.endpoint import SUCCESS, EndpointFailed, ask, granted
 from click_auth.oauth.server import Server

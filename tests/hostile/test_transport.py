@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from click_auth import Auth, OAuthProvider, Unreachable
-from click_auth.http.loggers import mute_http_loggers
+from click_auth.http.client import mute_http_loggers
 from click_auth.testing import FakeBrowser, logged_in
 from hostile.world import World, ended
 from providers.certificates import self_signed, server_context

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from click_auth.console.text import printable
-from click_auth.http.client import Answer
+from click_auth.http.call import Answer, Call
 from click_auth.oauth.endpoint import (
     LONGEST_RETRY_AFTER,
     EndpointFailed,
@@ -25,6 +25,7 @@ from click_auth.oauth.strict_json import parsed
 from click_auth.oauth.token_response import bundle_from, expiry
 from click_auth.tokens import TokenBundle, from_posix
 
+URL = "https://id.todo.example/token"
 SENT_AT = 1_000_000.0
 GOOD = {"access_token": "a", "token_type": "Bearer"}
 OLD = TokenBundle("old", "old-refresh", from_posix(SENT_AT + 60), scopes=("old",))
@@ -57,7 +58,7 @@ def test_any_bytes_are_an_object_or_an_error(body: bytes) -> None:
 @given(st.dictionaries(names, json_values), st.sampled_from([200, 201, 204, 302, 400, 401, 500]))
 def test_any_json_is_tokens_or_an_error(document: dict[str, Any], status: int) -> None:
     """Whatever its fields hold, the answer is a whole bundle or one typed error."""
-    answer = Answer(status, {}, json.dumps(document).encode(), SENT_AT)
+    answer = Answer(Call(URL), status, {}, json.dumps(document).encode(), SENT_AT)
     try:
         result = bundle_from(granted(answer, "id.todo.example"), sent_at=SENT_AT)
     except EndpointFailed:
@@ -73,7 +74,7 @@ def test_any_json_is_tokens_or_an_error(document: dict[str, Any], status: int) -
 @given(st.dictionaries(names, json_values), st.sampled_from([200, 400]))
 def test_what_is_quoted_is_one_inert_line(document: dict[str, Any], status: int) -> None:
     """No terminal obeys it."""
-    answer = Answer(status, {}, json.dumps({"error": "x", **document}).encode(), SENT_AT)
+    answer = Answer(Call(URL), status, {}, json.dumps({"error": "x", **document}).encode(), SENT_AT)
     with contextlib.suppress(EndpointFailed):
         granted(answer, "id.todo.example")
         return
@@ -323,7 +324,7 @@ def test_sx_02_a_secret_that_the_server_echoes_is_hidden(secret: str, encode: An
 
     for echoed in (secret, quote(secret, safe=""), quote_plus(secret)):
         document = {"error": f"bad {echoed}", "error_description": f"no {echoed}, never {echoed}"}
-        answer = Answer(400, {}, json.dumps(document).encode(), SENT_AT)
+        answer = Answer(Call(URL), 400, {}, json.dumps(document).encode(), SENT_AT)
         with pytest.raises(EndpointFailed) as refused:
             granted(answer, "id.todo.example", [secret])
         assert echoed not in refused.value.reason

@@ -14,7 +14,7 @@ from joserfc import jwt
 from joserfc.jwk import ECKey
 
 from click_auth.errors import LoginFailed, Unreachable
-from click_auth.http.client import Call
+from click_auth.http.call import Call, send
 from click_auth.oauth.provider import OAuthProvider
 from click_auth.providers.authorization import AuthorizationResponse
 from click_auth.providers.context import InMemory, ProviderContext
@@ -181,7 +181,7 @@ def test_s11_a_proof_is_dated_by_its_own_servers_clock(server: Scripted) -> None
     server.replies = [GOOD]
     ahead = formatdate(time.time() + 7200, usegmt=True)
     with Scripted([say({}, Date=ahead)]) as other:
-        made.http.call(Call(other.url), timeout=60)
+        send(made.http, Call(other.url), 60)
         assert made.refresh(TokenBundle("a", "r")).access_token == "canary-access"
         proven(server.seen[0], f"{server.url}/token")
         claims = jwt_claims(made.prover().proof("GET", other.url))

@@ -16,8 +16,8 @@ from typing import Any, cast
 import pytest
 
 from click_auth.errors import AuthError
-from click_auth.http.client import MOST_BYTES, Call, Http
-from click_auth.http.transport import TransportFailed
+from click_auth.http.call import MOST_BYTES, Call, TransportFailed, send
+from click_auth.http.client import Http
 from providers.certificates import self_signed, server_context
 from providers.wire import Scripted, hang, reply, reset, say
 
@@ -27,7 +27,7 @@ SECRET = "canary-secret"
 def call(server: Scripted, module: str, timeout: float = 60.0, **environ: str) -> bytes:
     """Post a secret to *server* and return the body of its answer."""
     request = Call(f"{server.url}/token?q={SECRET}", f"code={SECRET}".encode())
-    return Http(module, environ=environ).call(request, timeout=timeout).body
+    return send(Http(module, environ=environ), request, timeout).body
 
 
 def drip(connection: socket.socket) -> None:
@@ -90,7 +90,7 @@ def test_a_server_that_cannot_be_reached_has_done_nothing(module: str) -> None:
         deaf.bind(("127.0.0.1", 0))  # and does not listen
         url = f"http://127.0.0.1:{deaf.getsockname()[1]}/token?q={SECRET}"
         with pytest.raises(TransportFailed, match="could not be reached") as failed:
-            Http(module).call(Call(url, b""), timeout=60)
+            send(Http(module), Call(url, b""), 60)
     assert not failed.value.lost
 
 
@@ -147,7 +147,7 @@ def test_te_22_what_every_call_sends(server: Scripted, module: str) -> None:
 def test_a_redirect_is_an_answer(server: Scripted, module: str) -> None:
     """It is not followed: the body holds a secret."""
     server.replies = [reply(b"", 307, Location="/elsewhere")]
-    answer = Http(module).call(Call(f"{server.url}/token", b"code=x"), timeout=60)
+    answer = send(Http(module), Call(f"{server.url}/token", b"code=x"), 60)
     assert answer.status == 307
     assert server.paths() == ["/token"]
 
@@ -157,7 +157,7 @@ def test_te_24_cookies_are_not_replayed(server: Scripted, module: str) -> None:
     server.replies = [say({}, Set_Cookie="session=1; Path=/")]
     http = Http(module)
     for _ in range(2):
-        http.call(Call(f"{server.url}/token"), timeout=60)
+        send(http, Call(f"{server.url}/token"), 60)
     assert "cookie" not in server.seen[1].headers
 
 
@@ -170,7 +170,7 @@ def test_te_24_a_loopback_address_is_not_proxied(
     monkeypatch.setenv("ALL_PROXY", "http://127.0.0.2:1")
     for options in ({}, {"proxy": "http://127.0.0.2:1"}):
         http = Http(module, options)
-        assert http.call(Call(f"{server.url}/token"), timeout=60).status == 200
+        assert send(http, Call(f"{server.url}/token"), 60).status == 200
         with http.client(timeout=60) as client:
             assert client.get(f"{server.url}/api").status_code == 200
 
@@ -184,7 +184,7 @@ def test_te_24_another_address_is_proxied(
     monkeypatch.delenv("NO_PROXY", raising=False)
     monkeypatch.delenv("no_proxy", raising=False)
     with pytest.raises(TransportFailed):
-        Http(module).call(Call("https://id.todo.example/token", b"x"), timeout=60)
+        send(Http(module), Call("https://id.todo.example/token", b"x"), 60)
     assert (server.seen[0].method, server.seen[0].path) == ("CONNECT", "id.todo.example:443")
 
 
@@ -199,7 +199,7 @@ def test_te_16_a_certificate_must_be_trusted(tmp_path: Path, module: str) -> Non
         assert call(server, module, SSL_CERT_FILE=str(pem)) == b"{}"
         assert call(server, module, REQUESTS_CA_BUNDLE=str(pem)) == b"{}"
         verified = Http(module, {"verify": ssl.create_default_context(cafile=pem)}, {})
-        assert verified.call(Call(server.url), timeout=60).status == 200
+        assert send(verified, Call(server.url), 60).status == 200
 
 
 @pytest.mark.parametrize("host, days", [("127.0.0.9", 1), ("127.0.0.1", -1)])
@@ -226,11 +226,11 @@ def test_te_16_a_client_may_have_a_certificate_too(
     with Scripted([say({})], context=context) as server:
         for cert in (str(pem), (str(pem), str(pem))):
             http = Http(module, {"cert": cert}, environ)
-            assert http.call(Call(server.url), timeout=60).status == 200
+            assert send(http, Call(server.url), 60).status == 200
         mine = {"cert": str(pem), "verify": ssl.create_default_context(cafile=pem)}
-        assert Http(module, mine, {}).call(Call(server.url), timeout=60).status == 200
+        assert send(Http(module, mine, {}), Call(server.url), 60).status == 200
         with pytest.raises(TransportFailed):
-            Http(module, environ=environ).call(Call(server.url), timeout=60)
+            send(Http(module, environ=environ), Call(server.url), 60)
     with pytest.raises(AuthError, match=r"cert= names .*missing.pem"):
         Http(module, {"cert": str(tmp_path / "missing.pem")}, environ).client()
     if module == "httpx":  # httpx2 stands on truststore itself
@@ -300,7 +300,7 @@ def test_the_servers_clock_is_measured(server: Scripted, module: str) -> None:
     http = Http(module)
     for date in ("yesterday", formatdate(time.time() + 3600, usegmt=True), "32 Foo 2026"):
         server.replies = [say({}, Date=date)]
-        http.call(Call(server.url), timeout=60)
+        send(http, Call(server.url), 60)
     assert http.clock_difference(server.url) == pytest.approx(3600, abs=600)
 
 
@@ -308,7 +308,7 @@ def test_s11_a_server_tells_the_time_for_nobody_else(server: Scripted, module: s
     """Neither for another origin, nor where nothing was measured."""
     http = Http(module)
     server.replies = [say({}, Date=formatdate(time.time() + 3600, usegmt=True))]
-    http.call(Call(server.url), timeout=60)
+    send(http, Call(server.url), 60)
     elsewhere = "https://id.todo.example/token"
     assert http.clock_difference(elsewhere) is None
     assert http.clock_difference(f"{server.url}/x") == pytest.approx(3600, abs=600)
@@ -326,7 +326,7 @@ def test_the_applications_options_reach_every_client(server: Scripted, module: s
     http = Http(module, options)
     assert not made
     server.replies = [say({})]
-    http.call(Call(server.url), timeout=60)
+    send(http, Call(server.url), 60)
     with http.client(headers={"X-App": "other", "X-More": "1"}) as client:
         client.get(server.url)
     assert made == [1]
@@ -357,11 +357,11 @@ def test_a_transport_for_tests_may_stand_in(module: str) -> None:
     """`http_options={"transport": ...}` is enough to answer calls without a socket."""
     http = Http(module)
     answers = http.module.MockTransport(lambda _: http.module.Response(201, json={"a": 1}))
-    answer = Http(module, {"transport": answers}).call(Call("https://id.todo.example"), timeout=60)
+    answer = send(Http(module, {"transport": answers}), Call("https://id.todo.example"), 60)
     assert (answer.status, json.loads(answer.body)) == (201, {"a": 1})
 
 
 def test_nothing_is_sent_in_the_clear(module: str) -> None:
     """Whoever asks for it has made a mistake that must not go out."""
     with pytest.raises(ValueError, match="not https"):
-        Http(module).call(Call("http://id.todo.example/token"), timeout=60)
+        send(Http(module), Call("http://id.todo.example/token"), 60)

@@ -12,7 +12,7 @@ from joserfc import jwt
 from joserfc.jwk import ECKey, KeySet, RSAKey
 
 from click_auth.errors import AuthError, LoginFailed
-from click_auth.http.client import Call
+from click_auth.http.call import Call, send
 from click_auth.oauth.provider import OAuthProvider
 from click_auth.providers.authorization import AuthorizationRequest, AuthorizationResponse
 from click_auth.tokens import TokenBundle
@@ -262,7 +262,7 @@ def test_s11_no_date_revives_an_expired_token(issuer: Scripted, days: int, whose
             b"Connection: close\r\nDate: " + formatdate(past, usegmt=True).encode(),
         )
     with Scripted([answer]) as other:
-        made.http.call(Call(other.url), timeout=60)
+        send(made.http, Call(other.url), 60)
         with pytest.raises(LoginFailed, match="is this machine's clock right"):
             log_in(issuer, token, made)
 

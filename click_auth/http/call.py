@@ -1,0 +1,255 @@
+"""One call of the library itself to a server: bounded, never redirected, its failure in words."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import ssl
+import time
+import zlib
+from dataclasses import KW_ONLY, dataclass, field
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any
+
+from click_auth._version import __version__
+from click_auth.console import console
+from click_auth.console.text import printable
+from click_auth.http.client import mute_http_loggers
+from click_auth.http.network import CERTIFICATE_VARIABLES
+from click_auth.http.urls import checked_endpoint, host_of, is_loopback, origin, shown, split
+from click_auth.timeouts import TimedOut, call_with_timeout
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    import httpx
+
+    from click_auth.http.client import Http
+
+MOST_BYTES = 1 << 20  # of a decoded body
+SILENT_SECONDS = 4.0  # then a person is told whom we wait for
+
+logger: logging.Logger = logging.getLogger("click_auth")
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request of the library itself: a POST where there is a *body*, else a GET."""
+
+    url: str = field(repr=False)
+    body: bytes | None = field(default=None, repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+    """What is hidden where the answer quotes it."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a server answered: header names in lower case, the body decoded and whole.
+
+    `sent_at` is this machine's clock, in POSIX seconds, just before the request was sent.
+    """
+
+    call: Call = field(repr=False)
+    status: int
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+    sent_at: float
+
+
+@dataclass(eq=False, repr=False)
+class TransportFailed(Exception):
+    """No whole answer came. *reason* is inert and holds no query, no header, no body.
+
+    `status` is the status that had come, None where none had; `lost` says that the server may
+    have done what it was asked, `unsent` that nothing was sent: it was not there, or not trusted;
+    `away` that the network, a proxy or the server was not there.
+    """
+
+    reason: str
+    _: KW_ONLY
+    status: int | None = None
+    lost: bool = False
+    unsent: bool = False
+    away: bool = False
+
+
+def send(http: Http, call: Call, timeout: float) -> Answer:
+    """Return the answer to *call*, whatever its status; redirects are not followed.
+
+    Blocks at most *timeout* seconds, name resolution and every byte of the body included.
+    Raises `TransportFailed`, and `ValueError` for a URL to which no secret may go.
+    """
+    checked_endpoint(call.url)
+    exchange = _Exchange(http, call, timeout)
+    try:
+        answer = call_with_timeout(exchange.run, min(timeout, SILENT_SECONDS), exchange.go_on)
+    except TimedOut:
+        failure = exchange.give_up()
+    except TransportFailed as error:
+        failure = error
+    else:
+        logger.debug("%s: status %s", shown(call.url), answer.status)
+        return answer
+    logger.debug("%s: %s", shown(call.url), failure.reason)
+    raise failure  # out here, where httpx's own exception is not in its context
+
+
+class _Exchange:
+    """One call on its way, and how far it has come."""
+
+    def __init__(self, http: Http, call: Call, timeout: float) -> None:
+        self._http = http
+        self._call = call
+        self._host = host_of(call.url)
+        self._timeout = timeout
+        self._left = timeout - SILENT_SECONDS
+        self._given_up = False
+        self._sending = False
+        self._status: int | None = None
+
+    def go_on(self) -> float:
+        """Return how many seconds are left after a silence, and say once whom we wait for."""
+        left, self._left = self._left, 0.0
+        if left > 0:
+            console.say_on_terminal(f"Waiting for {self._host}.")
+        return left
+
+    def give_up(self) -> TransportFailed:
+        """Let the call end by itself, and return the failure that there was no time left."""
+        self._given_up = True
+        reason = f"{self._host} did not answer within {self._timeout:g} seconds"
+        lost = self._sending and self._status is None
+        return TransportFailed(reason, status=self._status, lost=lost)
+
+    def run(self) -> Answer:
+        """Return the answer. Raises `TransportFailed`."""
+        module, parts = self._http.module, split(self._call.url)
+        with mute_http_loggers(module.__name__):
+            try:
+                return self._answer()
+            except module.HTTPError as error:
+                proxy = self._http.proxy_of(parts.scheme, parts.host)
+                within = f"within {self._timeout:g} seconds"
+                failure = explain(
+                    module, error, self._host, proxy, status=self._status, within=within
+                )
+        raise failure
+
+    def _answer(self) -> Answer:
+        call = self._call
+        headers = {"Accept": "application/json", "Accept-Encoding": "identity", **call.headers}
+        given = self._http.options.get("headers") or {}
+        options: dict[str, Any] = {
+            "timeout": self._timeout,
+            "headers": {"User-Agent": f"click-auth/{__version__}", **dict(given)},
+        }
+        if is_loopback(split(call.url).host):
+            options.update(trust_env=False, proxy=None)
+        sent_at = time.time()
+        with (
+            self._http.client(**options) as client,
+            client.stream(
+                "GET" if call.body is None else "POST",
+                call.url,
+                content=call.body,
+                headers=headers,
+                auth=None,
+                follow_redirects=False,
+                extensions={"trace": self._trace},
+            ) as response,
+        ):
+            self._status = response.status_code
+            named = {name.lower(): value for name, value in response.headers.items()}
+            self._measure_clock(named.get("date", ""), sent_at)
+            body = self._body(response, named.get("content-encoding", "identity"))
+        return Answer(call, response.status_code, named, body, sent_at)
+
+    def _trace(self, event: str, _details: Mapping[str, Any]) -> None:
+        if ".send_request_headers." in event:
+            self._sending = True
+
+    def _body(self, response: httpx.Response, encoding: str) -> bytes:
+        if response.is_stream_consumed:  # a transport for tests answers with ready content
+            return response.content
+        body = bytearray()
+        for chunk in response.iter_raw():
+            body += chunk
+            if len(body) > MOST_BYTES:
+                raise self._broken("answered with more than 1 MiB")
+            # No look at the clock: whoever was stopped meanwhile still wants what has come.
+            if self._given_up:
+                raise self._broken("is not waited for any more")
+        return bytes(body) if encoding == "identity" else self._decoded(bytes(body), encoding)
+
+    def _decoded(self, body: bytes, encoding: str) -> bytes:
+        """Return *body* unpacked, by ourselves: httpx sets no bound to what comes of it."""
+        if encoding not in ("gzip", "deflate"):
+            raise self._broken("answered in an encoding that was not asked for")
+        with contextlib.suppress(zlib.error):
+            decoded = zlib.decompressobj(zlib.MAX_WBITS | 32).decompress(body, MOST_BYTES + 1)
+            if len(decoded) <= MOST_BYTES:
+                return decoded
+        raise self._broken("answered with what cannot be decoded")
+
+    def _measure_clock(self, date: str, sent_at: float) -> None:
+        with contextlib.suppress(ValueError, TypeError, OverflowError):
+            halfway = (sent_at + time.time()) / 2
+            difference = parsedate_to_datetime(date).timestamp() - halfway
+            self._http.clocks[origin(self._call.url)] = difference
+
+    def _broken(self, what: str) -> TransportFailed:
+        return TransportFailed(f"{self._host} {what}", status=self._status)
+
+
+def explain(
+    httpx: Any,
+    error: Exception,
+    host: str,
+    proxy: str | None,
+    *,
+    status: int | None = None,
+    within: str = "in time",
+) -> TransportFailed:
+    """Return in words what kept *host* from answering: *error* is one of the module *httpx*.
+
+    *proxy* is what the request went through, *status* what had come before, *within* how long
+    the answer was waited for.
+    """
+    causes = list(_chain(error))
+    untrusted = next((each for each in causes if isinstance(each, ssl.SSLError)), None)
+    if isinstance(untrusted, ssl.SSLCertVerificationError):
+        reason = (
+            f"the certificate of {host} is not trusted ({printable(untrusted.verify_message)}); "
+            f"{' or '.join(CERTIFICATE_VARIABLES)} says which are"
+        )
+        return TransportFailed(reason, unsent=True)
+    if isinstance(error, httpx.ProxyError):
+        reason = f"{proxy or 'the proxy'} refused to connect to {host} ({printable(error, 100)})"
+        return TransportFailed(reason, unsent=True, away=True)
+    early = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
+    if isinstance(error, early):
+        known = (each.strerror for each in causes if isinstance(each, OSError))
+        why = printable(next(filter(None, known), type(error).__name__), 100)
+        away = host if proxy is None or untrusted is not None else proxy
+        return TransportFailed(f"{away} could not be reached ({why})", unsent=True, away=True)
+    if isinstance(error, httpx.TimeoutException):
+        what = f"did not answer {within}"
+    elif status is None:
+        what = "closed the connection without an answer"
+    else:
+        what = "cut its answer short"
+    through = "" if proxy is None else f", through {proxy}"
+    return TransportFailed(f"{host} {what}{through}", status=status, lost=status is None)
+
+
+def host_in(request: Any) -> str:
+    """Return host and port of where an httpx request goes."""
+    netloc: bytes = request.url.netloc
+    return printable(netloc.decode("ascii", "replace"))
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
