@@ -71,7 +71,7 @@ async def concurrent(api: httpx.AsyncClient, clock: Clock | Watch) -> None:
 
 def ours(way: str) -> httpx.Client | httpx.AsyncClient:
     """Return a client with our credential, which fails where the keyring is read a second time."""
-    from click_auth.stores import keychain
+    from click_auth import stores
     from todo import auth
 
     if way != "sync":
@@ -83,7 +83,7 @@ def ours(way: str) -> httpx.Client | httpx.AsyncClient:
         if len(contacts) > 1:
             raise RuntimeError(f"the keyring was asked more than once: {contacts}")
 
-    keychain.guard = once
+    stores.keyring_guard = once
     return auth.client()
 
 

@@ -15,6 +15,7 @@ import time
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from click_auth import stores
 from click_auth.console import console, terminal
 from click_auth.errors import StorageUnavailable
 from click_auth.stores import secret_service
@@ -31,11 +32,6 @@ T = TypeVar("T")
 
 CALL_SECONDS = 3.0
 PERSON_SECONDS = 60.0
-
-REFUSAL = "CLICK_AUTH_REFUSE_KEYRING"
-
-guard: Callable[[str], None] | None = None
-"""Asked before each contact with the keyring; what it raises passes through."""
 
 _SETTINGS = ("PYTHON_KEYRING_BACKEND", "KEYRING_PROPERTY_")
 _DELETIONS = 3  # a keyring may hold a secret twice; delete takes one
@@ -280,7 +276,7 @@ def _settings_file() -> str:
 
 
 def _ask_guard(description: str) -> None:
-    if guard is not None:
-        guard(description)
-    elif os.environ.get(REFUSAL) == "1":
+    if stores.keyring_guard is not None:
+        stores.keyring_guard(description)
+    elif os.environ.get(stores.REFUSE_KEYRING) == "1":
         raise KeyringRefused(description)

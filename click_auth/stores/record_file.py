@@ -6,6 +6,7 @@ import contextlib
 import os
 from typing import TYPE_CHECKING
 
+from click_auth import stores
 from click_auth.account import slot_name
 from click_auth.console import console
 from click_auth.errors import STORE_WRITE_FAILED, StorageUnavailable
@@ -22,19 +23,13 @@ from click_auth.stores.files import (
 from click_auth.stores.records import DamagedRecords, Records, Reserve
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from click_auth.record import Record
 
 FILE_NAME = "auth.json"
 LOCK_SECONDS = 10.0
-
-REFUSAL = "CLICK_AUTH_REFUSE_RECORDS"
-"""Names the variable with the parent of the folders whose records no test may touch."""
-
-guard: Callable[[str], None] | None = None
-"""Asked before each contact with a record file of those; what it raises passes through."""
 
 _ROOM_TO_GROW = 16 * 1024  # bytes
 
@@ -155,12 +150,14 @@ class RecordFile(Records):
         return facts.st_mtime_ns, facts.st_size, facts.st_ino
 
     def _ask_guard(self) -> None:
-        real = os.environ.get(REFUSAL)
+        real = os.environ.get(stores.REFUSE_RECORDS)
         if not real or os.path.dirname(os.path.dirname(self._name)) != real:  # noqa: PTH120 - as above
             return
-        if guard is None:
-            raise AssertionError(f"{REFUSAL} is set: a test was about to touch {self._name}")
-        guard(self._name)
+        if stores.record_guard is None:
+            raise AssertionError(
+                f"{stores.REFUSE_RECORDS} is set: a test was about to touch {self._name}"
+            )
+        stores.record_guard(self._name)
 
     @contextlib.contextmanager
     def _moved_aside(self) -> Iterator[Path]:

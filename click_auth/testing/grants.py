@@ -1,4 +1,4 @@
-"""Authorization codes, grants and tokens, in memory; no I/O, and no locks: the server has one."""
+"""Authorization codes, device codes, grants and tokens, in memory; the server holds the lock."""
 
 from __future__ import annotations
 
@@ -9,16 +9,41 @@ import math
 import secrets
 from dataclasses import dataclass
 from time import monotonic
-from typing import TYPE_CHECKING, Literal
+from typing import Literal, TypeVar
 
 from click_auth.testing.messages import OAuthError
 
-if TYPE_CHECKING:
-    from click_auth.testing.service import Policy
+T = TypeVar("T")
 
-CODE_LIFETIME = 60.0
 S256_LENGTH = 43
+
+_CODE_LIFETIME = 60.0
 _VERIFIER_LENGTHS = range(43, 129)
+_USER_CODE_ALPHABET = "BCDFGHJKLMNPQRSTVWXZ"
+_POLL_TOLERANCE = 0.05
+_SLOW_DOWN = 5.0  # seconds, RFC 8628 3.5
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class Policy:
+    """How logins are decided and tokens given out; all of it may change while the server runs."""
+
+    #: Whether logins and devices are approved without a page.
+    auto_approve: bool = True
+    #: Who logs in, whatever `login_hint` says; None: whom the hint means, else the first.
+    login_as: str | None = None
+    access_token_lifetime: float = 3600.0
+    refresh_token_lifetime: float | None = None
+    #: Whether each refresh brings a new refresh token, and reuse of the old one ends the grant.
+    rotate: bool = True
+    #: Seconds for which a rotated refresh token is still good.
+    reuse_grace: float = 0.0
+    #: Whether a refresh token comes without the scope `offline_access` too.
+    always_refresh: bool = True
+    client_secret_lifetime: float | None = None
+    #: Seconds that a client is to wait between two polls for a device code.
+    device_interval: float = 1.0
+    device_lifetime: float = 600.0
 
 
 @dataclass(slots=True, eq=False)
@@ -45,13 +70,26 @@ class Authorization:
 
 
 @dataclass(slots=True, eq=False)
+class Device:
+    """A device code; `approved` is None until a user decides, times are monotonic seconds."""
+
+    grant: Grant
+    user_code: str
+    interval: float
+    expires_at: float
+    approved: bool | None = None
+    redeemed: bool = False
+    polled_at: float = -math.inf
+
+
+@dataclass(slots=True, eq=False)
 class Token:
     """An access or refresh token; times are monotonic seconds."""
 
     kind: Literal["access", "refresh"]
     grant: Grant
     scopes: tuple[str, ...]
-    expires_at: float = math.inf
+    expires_at: float
     rotated_at: float | None = None
     revoked: bool = False
 
@@ -61,25 +99,24 @@ class Token:
 
 
 class Grants:
-    """All grants of a server."""
+    """All grants of a server, given out by its policy."""
 
     def __init__(self, policy: Policy) -> None:
         self._policy = policy
         self.reuse_count: int = 0
-        self._codes: dict[str, Authorization] = {}
-        self._tokens: dict[str, Token] = {}
+        self.tokens: dict[str, Token] = {}
+        self.devices: dict[str, Device] = {}
+        self.codes: dict[str, Authorization] = {}
 
-    def open_code(self, asked: Authorization, user: str) -> str:
+    def open_code(self, request: Authorization, user: str) -> str:
         """Return a code that is good once, for a minute."""
-        asked.grant.user = user
-        asked.expires_at = monotonic() + CODE_LIFETIME
-        value = secrets.token_urlsafe(24)
-        self._codes[value] = asked
-        return value
+        request.grant.user = user
+        request.expires_at = monotonic() + _CODE_LIFETIME
+        return _keep(self.codes, request)
 
     def redeem(self, value: str, client_id: str, redirect_uri: str, verifier: str | None) -> Grant:
         """Exchange a code; a second use ends the grant (RFC 6749 4.1.2)."""
-        code = self._codes.get(value)
+        code = self.codes.get(value)
         if code is None or code.grant.client_id != client_id:
             raise OAuthError("invalid_grant", "no such code")
         if code.used:
@@ -94,9 +131,50 @@ class Grants:
             raise OAuthError("invalid_grant", "code_verifier does not match")
         return code.grant
 
+    def open_device(self, grant: Grant) -> tuple[str, str]:
+        """Return a new device code and its user code."""
+        letters = "".join(secrets.choice(_USER_CODE_ALPHABET) for _ in range(8))
+        user_code = f"{letters[:4]}-{letters[4:]}"
+        expires_at = monotonic() + self._policy.device_lifetime
+        device = Device(grant, user_code, self._policy.device_interval, expires_at)
+        return _keep(self.devices, device), user_code
+
+    def decide_device(self, user_code: str | None, user: str | None) -> bool:
+        """Approve as `user`, or deny (None); without a code, what waits. False: nothing does."""
+        waiting = [
+            device
+            for device in self.devices.values()
+            if device.approved is None
+            and device.expires_at > monotonic()
+            and (user_code is None or _letters(user_code) == _letters(device.user_code))
+        ]
+        for device in waiting:
+            device.approved = user is not None
+            device.grant.user = user
+        return bool(waiting)
+
+    def poll_device(self, value: str, client_id: str) -> Grant:
+        """Return the grant of a code; raises `OAuthError` until there is one (RFC 8628 3.5)."""
+        device = self.devices.get(value)
+        if device is None or device.grant.client_id != client_id or device.redeemed:
+            raise OAuthError("invalid_grant", "no such device code")
+        now = monotonic()
+        last, device.polled_at = device.polled_at, now
+        if now - last < device.interval - _POLL_TOLERANCE:
+            device.interval += _SLOW_DOWN
+            raise OAuthError("slow_down", f"wait {device.interval:g} seconds between polls")
+        if device.expires_at <= now:
+            raise OAuthError("expired_token", "the device code has expired")
+        if device.approved is None:
+            raise OAuthError("authorization_pending", "the user has not decided yet")
+        if not device.approved:
+            raise OAuthError("access_denied", "the user said no")
+        device.redeemed = True
+        return device.grant
+
     def refresh(self, value: str, client_id: str, scopes: tuple[str, ...]) -> dict[str, object]:
         """Exchange a refresh token; reuse of a rotated one ends the family (RFC 9700 4.14.2)."""
-        token = self._tokens.get(value)
+        token = self.tokens.get(value)
         if token is None or token.kind != "refresh" or token.grant.client_id != client_id:
             raise OAuthError("invalid_grant", "no such refresh token")
         if not token.is_good():
@@ -124,26 +202,29 @@ class Grants:
         """Return a token response (RFC 6749 5.1), with a refresh token if it is a user's."""
         policy, granted = self._policy, scopes or grant.scopes
         lifetime = policy.access_token_lifetime if lifetime is None else lifetime
-        wanted = policy.always_refresh or "offline_access" in grant.scopes
-        if refresh_token is None and wanted and grant.user is not None:
-            token = Token("refresh", grant, grant.scopes)
-            refresh_token = self._add(token, policy.refresh_token_lifetime)
+        access = Token("access", grant, granted, monotonic() + lifetime)
         document = {
-            "access_token": self._add(Token("access", grant, granted), lifetime),
+            "access_token": _keep(self.tokens, access),
             "token_type": "Bearer",
             "expires_in": whole(lifetime),
             "scope": " ".join(granted),
         }
+        wanted = policy.always_refresh or "offline_access" in grant.scopes
+        if refresh_token is None and wanted and grant.user is not None:
+            life = policy.refresh_token_lifetime
+            expires_at = math.inf if life is None else monotonic() + life
+            refresh = Token("refresh", grant, grant.scopes, expires_at)
+            refresh_token = _keep(self.tokens, refresh)
         return document if refresh_token is None else {**document, "refresh_token": refresh_token}
 
     def find(self, value: object) -> Token | None:
         """Return an access token that is good now."""
-        token = self._tokens.get(str(value))
+        token = self.tokens.get(str(value))
         return token if token is not None and token.kind == "access" and token.is_good() else None
 
     def revoke(self, value: str, client_id: str) -> None:
         """Revoke a token; a refresh token takes its whole grant along (RFC 7009 2.1)."""
-        token = self._tokens.get(value)
+        token = self.tokens.get(value)
         if token is None:
             return
         if token.grant.client_id != client_id:
@@ -152,35 +233,21 @@ class Grants:
         if token.kind == "refresh":
             token.grant.alive = False
 
-    def expire_access_tokens(self) -> None:
-        """End the life of every access token; the grants live on."""
-        for token in self._tokens.values():
-            if token.kind == "access":
-                token.expires_at = monotonic()
-
-    def revoke_all(self) -> None:
-        """End every grant."""
-        for token in self._tokens.values():
-            token.grant.alive = False
-
-    def is_family_alive(self, token_or_user: str) -> bool:
-        """Whether the grant of a token, or any grant of a user, is alive."""
-        token = self._tokens.get(token_or_user)
-        if token is not None:
-            return token.grant.alive
-        grants = (token.grant for token in self._tokens.values())
-        return any(grant.alive for grant in grants if grant.user == token_or_user)
-
-    def _add(self, token: Token, lifetime: float | None) -> str:
-        token.expires_at = math.inf if lifetime is None else monotonic() + lifetime
-        value = secrets.token_urlsafe(32)
-        self._tokens[value] = token
-        return value
-
 
 def whole(seconds: float) -> float:
     """Return seconds as most servers write them: without a point, where there is no fraction."""
     return int(seconds) if seconds == int(seconds) else seconds
+
+
+def _keep(values: dict[str, T], thing: T) -> str:
+    """Keep something under a new random value, which is returned."""
+    value = secrets.token_urlsafe(32)
+    values[value] = thing
+    return value
+
+
+def _letters(user_code: str) -> str:
+    return "".join(letter for letter in user_code.upper() if letter.isalnum())
 
 
 def _proves(challenge: str | None, verifier: str | None) -> bool:

@@ -1,27 +1,30 @@
-"""An `Auth` for the length of a test: without this machine, and its addresses led elsewhere."""
+"""An `Auth` in a test: cut off from this machine, its addresses led elsewhere, logged in."""
 
 from __future__ import annotations
 
 import sys
-from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any
+from contextlib import ExitStack, contextmanager, nullcontext
+from datetime import datetime, timedelta, timezone
+from secrets import token_urlsafe
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urljoin, urlsplit
 
-from click_auth import MemoryTokenStore
+from click_auth import Account, MemoryTokenStore, TokenBundle
 from click_auth.http.urls import is_loopback
 from click_auth.testing.browser import FakeBrowser
-from click_auth.testing.endpoints.registry import ENDPOINTS
-from click_auth.testing.parties import LOOPBACK_CALLBACKS, Client
+from click_auth.testing.endpoints import METADATA
+from click_auth.testing.service import LOOPBACK_CALLBACKS, Client
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from contextlib import ExitStack
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     import httpx
 
     from click_auth import Auth, TokenStore
     from click_auth.testing.server import AuthorizationServer
+
+_TOKENS = ("access_token", "refresh_token")
 
 
 class StandIn:
@@ -34,7 +37,7 @@ class StandIn:
         def fact(name: str) -> Any:
             return getattr(provider, name, None)
 
-        routes = {fact(name): f"{server.url}/{path}" for name, path in ENDPOINTS.items()}
+        routes = {fact(name): f"{server.url}/{path}" for name, path in METADATA.items()}
         routes[fact("api_url")] = server.api_url
         issuer = server.claimed_issuer = fact("issuer")
         if issuer is not None:
@@ -101,43 +104,92 @@ class RoutedTransport(nullcontext[None]):
         )
 
 
-class IsolateAuth:
-    """What the fixture `isolated_auth` is: call it with an `Auth`, as often as you like.
+@contextmanager
+def isolated(
+    auth: Auth,
+    folder: Path,
+    *,
+    server: AuthorizationServer | None = None,
+    store: TokenStore | None = None,
+    environ: Mapping[str, str] | None = None,
+    browser: Callable[[str], bool] | None = None,
+    http_options: Mapping[str, Any] | None = None,
+) -> Iterator[Auth]:
+    """Isolate `auth` inside of the block; `isolated_auth` does it until a test ends.
 
-    The `Auth` then keeps its credentials in memory (or in `store`), its files in a folder of
-    the test's, sees no environment variable but those of `environ`, and opens a `FakeBrowser`
-    (or `browser`). With a `server` the addresses of the (default) provider lead to that server,
-    and anything else is out of reach. It is all undone when the test ends.
+    The `Auth` then keeps its credentials in memory (or in `store`), its files in `folder`,
+    sees no environment variable but those of `environ`, and opens a `FakeBrowser` (or
+    `browser`). With a `server` the addresses of the (default) provider lead to that server,
+    and anything else is out of reach.
     """
-
-    def __init__(self, folder: Path, until_the_end: ExitStack) -> None:
-        self._folder = folder
-        self._until_the_end = until_the_end
-
-    def __call__(
-        self,
-        auth: Auth,
-        *,
-        server: AuthorizationServer | None = None,
-        store: TokenStore | None = None,
-        environ: Mapping[str, str] | None = None,
-        browser: Callable[[str], bool] | None = None,
-        http_options: Mapping[str, Any] | None = None,
-    ) -> Auth:
-        """Isolate `auth` until the test ends, and return it."""
-        route = None if server is None else StandIn(server, auth.core.services.provider(None))
-        options = dict(http_options or {})
-        if route is not None:
-            options |= {"transport": RoutedTransport(route), "trust_env": False}
-        opener = browser or FakeBrowser()
+    options = dict(http_options or {})
+    opener = FakeBrowser() if browser is None else browser
+    if server is not None:
+        route = StandIn(server, auth.core.services.provider(None))
+        options |= {"transport": RoutedTransport(route), "trust_env": False}
         if isinstance(opener, FakeBrowser):
             opener.route = opener.route or route
-        isolated = auth.override(
-            store=MemoryTokenStore() if store is None else store,
-            folder=self._folder / "click-auth",
-            environ=dict(environ or {}),
-            browser=opener,
-            http_options=options,
-        )
-        self._until_the_end.enter_context(isolated)
-        return auth
+    with auth.override(
+        store=MemoryTokenStore() if store is None else store,
+        folder=folder,
+        environ=dict(environ or {}),
+        browser=opener,
+        http_options=options,
+    ):
+        yield auth
+
+
+class logged_in(ExitStack):  # noqa: N801 - it reads as what it does: `with logged_in(auth):`
+    """Put a credential into the store of `auth`, at once; as a context manager, until it ends.
+
+    With a `server` the tokens are good there and can be refreshed, otherwise they are made
+    up. `scopes` are by default the provider's. `expires_in` is seconds, None for an expiry that
+    nobody knows and negative for a token that has expired. `account` and `bundle` replace what
+    would be made. The store is whatever `auth` has: isolate it first. The credential becomes the
+    default account's.
+    """
+
+    def __init__(
+        self,
+        auth: Auth,
+        user: str = "ada",
+        *,
+        server: AuthorizationServer | None = None,
+        account: Account | None = None,
+        bundle: TokenBundle | None = None,
+        scopes: Sequence[str] | None = None,
+        expires_in: float | None = 3600.0,
+    ) -> None:
+        super().__init__()
+        self.account: Account = account or _account(user, server)
+        if scopes is None:
+            scopes = getattr(auth.core.services.provider(self.account.instance), "scopes", None)
+        self.bundle: TokenBundle = bundle or _bundle(user, server, scopes, expires_in)
+        auth.store.set_bundle(self.account, self.bundle, promote_default=True)
+        self.callback(auth.store.clear, self.account.key)
+
+
+def _account(user: str, server: AuthorizationServer | None) -> Account:
+    if server is None:
+        return Account(id=user, label=f"{user}@todo.example")
+    known = server.user(user)
+    return Account(id=known.id, label=known.email)
+
+
+def _bundle(
+    user: str,
+    server: AuthorizationServer | None,
+    scopes: Sequence[str] | None,
+    expires_in: float | None,
+) -> TokenBundle:
+    issued: dict[str, object] = {name: token_urlsafe(32) for name in _TOKENS}
+    if server is not None:
+        issued = server.issue(user, scopes=scopes or (), lifetime=expires_in)
+    access_token, refresh_token = (cast("str", issued.get(name)) for name in _TOKENS)
+    now = datetime.now(timezone.utc)
+    return TokenBundle(
+        access_token,
+        refresh_token,
+        None if expires_in is None else now + timedelta(seconds=expires_in),
+        scopes=None if scopes is None else tuple(scopes),
+    )

@@ -1,10 +1,12 @@
-"""What goes in and out of the test server: requests, answers, OAuth errors."""
+"""What goes in and out of the test server: requests, answers, OAuth errors, and their journal."""
 
 from __future__ import annotations
 
 import json
+import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
+from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,20 +40,26 @@ class Request:
     at: float = 0.0
 
     @property
-    def given(self) -> Mapping[str, str]:
+    def parameters(self) -> Mapping[str, str]:
         """The parameters: of the form if it is a POST, else of the query."""
         return self.form if self.method == "POST" else self.query
 
     @property
     def scopes(self) -> tuple[str, ...]:
         """The scopes that it asks for, in order, each once."""
-        return tuple(dict.fromkeys(self.given.get("scope", "").split()))
+        return tuple(dict.fromkeys(self.parameters.get("scope", "").split()))
 
     def required(self, name: str) -> str:
         """Return a field of the form; raises `OAuthError` if it is missing."""
         if name not in self.form:
             raise OAuthError("invalid_request", f"{name} is missing")
         return self.form[name]
+
+    def check_resource(self) -> None:
+        """Raise `OAuthError` unless `resource` is absolute, without a fragment (RFC 8707 2)."""
+        resource = self.parameters.get("resource")
+        if resource is not None and (not urlsplit(resource).scheme or "#" in resource):
+            raise OAuthError("invalid_target", "resource is not an absolute URI without a fragment")
 
     def json(self) -> dict[str, object]:
         """Return the body as a JSON object; raises `OAuthError` for anything else."""
@@ -105,3 +113,57 @@ class OAuthError(Exception):
         """`error` and `error_description`."""
         described = {"error_description": self.description} if self.description else {}
         return {"error": self.error, **described}
+
+
+@dataclass(frozen=True)
+class JournalEntry(Request):
+    """A request and the status that it was answered with; None: it got no answer."""
+
+    status: int | None = None
+
+
+class Journal(list[JournalEntry]):
+    """Entries that may be read while the server runs; each is there before its answer is sent."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._changed = threading.Condition()
+
+    def __repr__(self) -> str:
+        lines = (f"{entry.method} {entry.path} {entry.status}" for entry in self)
+        return f"Journal({', '.join(lines)})"
+
+    def snapshot(self) -> list[JournalEntry]:
+        """Return a list of what there is now."""
+        return list(self)
+
+    def add(self, request: Request, status: int | None) -> None:
+        """Append an entry and wake whoever waits for one."""
+        with self._changed:
+            self.append(JournalEntry(**vars(request), status=status))
+            self._changed.notify_all()
+
+    def posts(
+        self, endpoint: Endpoint | None = None, *, grant_type: str | None = None
+    ) -> list[JournalEntry]:
+        """Return the POST requests to an endpoint, of one `grant_type` if it is given."""
+        return [
+            entry
+            for entry in self.snapshot()
+            if entry.method == "POST"
+            and endpoint in (None, entry.endpoint)
+            and grant_type in (None, entry.form.get("grant_type"))
+        ]
+
+    def wait_for(
+        self, endpoint: Endpoint, *, count: int = 1, timeout: float = 5.0
+    ) -> list[JournalEntry]:
+        """Wait for `count` requests; raises `TimeoutError` after `timeout` seconds."""
+
+        def found() -> list[JournalEntry]:
+            return [entry for entry in self if entry.endpoint == endpoint]
+
+        with self._changed:
+            if self._changed.wait_for(lambda: len(found()) >= count, timeout):
+                return found()
+            raise TimeoutError(f"{endpoint}: {len(found())} of {count} requests")

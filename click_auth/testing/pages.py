@@ -1,17 +1,20 @@
-"""The few pages that a person sees; nothing in them comes from elsewhere."""
+"""Where a person decides: the authorization endpoint and the page of device codes."""
 
 from __future__ import annotations
 
 from html import escape
+from http.cookies import SimpleCookie
+from secrets import token_urlsafe
 from typing import TYPE_CHECKING
+from urllib.parse import urlencode, urlsplit
 
-from click_auth.testing.messages import Answer
+from click_auth.testing.grants import S256_LENGTH, Authorization, Grant
+from click_auth.testing.messages import Answer, OAuthError, Request
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from click_auth.testing.grants import Grant
-    from click_auth.testing.parties import User
+    from click_auth.testing.service import Client, Service, User
 
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
@@ -25,32 +28,113 @@ button, input, select {{ font: inherit; padding: .5rem 1rem; margin-bottom: 1rem
 </style></head><body><h1>{title}</h1>{body}</body></html>"""
 # Without an action: it goes to the page's own address, wherever that is routed.
 _FORM = """{intro}<form method="post">{fields}
-<label>Log in as<select name="user">{options}</select></label>
+<label>Log in as<select name="user">{users}</select></label>
 <button name="decision" value="approve">Allow</button>
 <button name="decision" value="deny">Deny</button></form>"""
 
 
-def notice(title: str, text: str, status: int = 200) -> Answer:
-    """Return a page that only says something."""
-    return _page(title, f"<p>{escape(text)}</p>", status)
+def authorize(service: Service, request: Request) -> Answer:
+    """Ask for consent, or approve at once (RFC 6749 4.1, RFC 7636, RFC 9207).
+
+    What is wrong with the client itself never redirects.
+    """
+    if "ticket" in request.form:
+        return _decide(service, request)
+    given = request.parameters
+    client = service.registered.get(given.get("client_id", ""))
+    redirect_uri = given.get("redirect_uri", "")
+    if client is None:
+        return _notice("Unknown client", "No client is registered with this client_id.", 400)
+    if not client.accepts_redirect(redirect_uri) or "redirect_uri" in request.repeated:
+        return _notice("Bad redirect", "This redirect_uri is not registered.", 400)
+    grant = Grant(client.client_id, None, request.scopes, given.get("nonce"))
+    pending = Authorization(grant, redirect_uri, given.get("code_challenge"), given.get("state"))
+    try:
+        _check(service, client, request)
+    except OAuthError as error:
+        return _redirect(service, pending, error.parameters())
+    hint = given.get("login_hint")
+    if service.auto_approve:
+        return _approve(service, pending, service.login_as or hint)
+    ticket = token_urlsafe(16)
+    service.tickets[ticket] = pending
+    return _consent(grant, ticket, service.users, service.user(hint or service.login_as))
 
 
-def consent(grant: Grant, ticket: str, users: Iterable[User], chosen: User) -> Answer:
-    """Return the page that asks whether a client may have what it asks for."""
+def device_page(service: Service, request: Request) -> Answer:
+    """Show the form on which a device's code is entered, or take the decision (RFC 8628 3.3)."""
+    if request.method == "GET":
+        user_code = escape(request.query.get("user_code", ""))
+        intro = "<p>Go on only if you started this yourself and the code is the one you see.</p>"
+        attributes = f'name="user_code" autocomplete="off" required value="{user_code}"'
+        field = f"<label>Code<input {attributes}></label>"
+        users = _options(service.users, service.user(service.login_as))
+        return _page("Connect a device", _FORM.format(intro=intro, fields=field, users=users))
+    approved = request.form.get("decision") == "approve"
+    user = service.user(request.form.get("user")).id if approved else None
+    if not service.grants.decide_device(request.form.get("user_code", ""), user):
+        return _notice("No such code", "The code is wrong, decided already or too old.", 400)
+    if not approved:
+        return _notice("Denied", "The device was not connected.")
+    return _notice("Connected", "You can close this page and go back to your device.")
+
+
+def _check(service: Service, client: Client, request: Request) -> None:
+    given = request.parameters
+    # Only resource may come several times (RFC 8707 2).
+    if set(request.repeated) - {"resource"}:
+        raise OAuthError("invalid_request", f"repeated: {', '.join(request.repeated)}")
+    if given.get("response_type") != "code":
+        raise OAuthError("unsupported_response_type", "only code is offered")
+    if given.get("response_mode", "query") != "query":
+        raise OAuthError("invalid_request", "only the response mode query is offered")
+    challenge = given.get("code_challenge")
+    if challenge is None and (client.secret is None or "code_challenge_method" in given):
+        raise OAuthError("invalid_request", "code_challenge is missing")
+    if challenge is not None and given.get("code_challenge_method", "plain") != "S256":
+        raise OAuthError("invalid_request", "only the challenge method S256 is offered")
+    if challenge is not None and len(challenge) != S256_LENGTH:
+        raise OAuthError("invalid_request", "code_challenge is not a SHA-256 digest")
+    request.check_resource()
+    if given.get("prompt") == "none" and not service.auto_approve:
+        raise OAuthError("login_required", "nobody is logged in")
+
+
+def _decide(service: Service, request: Request) -> Answer:
+    ticket = request.form["ticket"]
+    cookie = SimpleCookie(request.headers.get("cookie", "")).get("consent")
+    same_browser = cookie is not None and cookie.value == ticket
+    pending = service.tickets.pop(ticket, None) if same_browser else None
+    if pending is None:
+        return _notice("Start again", "This page is too old, or another browser's.", 400)
+    if request.form.get("decision") != "approve":
+        error = OAuthError("access_denied", "the user said no")
+        return _redirect(service, pending, error.parameters())
+    return _approve(service, pending, request.form.get("user"))
+
+
+def _approve(service: Service, pending: Authorization, user: str | None) -> Answer:
+    code = service.grants.open_code(pending, service.user(user).id)
+    return _redirect(service, pending, {"code": code})
+
+
+def _redirect(service: Service, pending: Authorization, result: dict[str, str]) -> Answer:
+    sent = {**result, "state": pending.state, "iss": service.issuer, **service.faults.callback}
+    query = urlencode({name: value for name, value in sent.items() if value is not None})
+    joint = "&" if urlsplit(pending.redirect_uri).query else "?"
+    return Answer.redirect(f"{pending.redirect_uri}{joint}{query}")
+
+
+def _consent(grant: Grant, ticket: str, users: Iterable[User], selected: User) -> Answer:
     items = "".join(f"<li><code>{escape(scope)}</code></li>" for scope in grant.scopes)
     asks = f"<p><b>{escape(grant.client_id)}</b> asks for:</p><ul>{items or '<li>who you are'}</ul>"
     kept = f'<input type="hidden" name="ticket" value="{ticket}">'
-    body = _FORM.format(intro=asks, fields=kept, options=_options(users, chosen))
+    body = _FORM.format(intro=asks, fields=kept, users=_options(users, selected))
     return _page("Log in", body, cookie=f"consent={ticket}; Path=/; HttpOnly; SameSite=Lax")
 
 
-def device(user_code: str, users: Iterable[User], chosen: User) -> Answer:
-    """Return the page on which a device's code is entered and approved (RFC 8628 3.3)."""
-    warning = "<p>Go on only if you started this yourself and the code is the one you see.</p>"
-    value = f'value="{escape(user_code)}"'
-    code = f'<label>Code<input name="user_code" autocomplete="off" required {value}></label>'
-    body = _FORM.format(intro=warning, fields=code, options=_options(users, chosen))
-    return _page("Connect a device", body)
+def _notice(title: str, text: str, status: int = 200) -> Answer:
+    return _page(title, f"<p>{escape(text)}</p>", status)
 
 
 def _page(title: str, body: str, status: int = 200, cookie: str | None = None) -> Answer:
@@ -58,9 +142,9 @@ def _page(title: str, body: str, status: int = 200, cookie: str | None = None) -
     return Answer.html(_PAGE.format(title=escape(title), body=body), status, headers)
 
 
-def _options(users: Iterable[User], chosen: User) -> str:
+def _options(users: Iterable[User], selected: User) -> str:
     return "".join(
-        f'<option value="{escape(user.id)}"{" selected" if user is chosen else ""}>'
+        f'<option value="{escape(user.id)}"{" selected" if user is selected else ""}>'
         f"{escape(user.name)} ({escape(user.email)})</option>"
         for user in users
     )

@@ -1,24 +1,25 @@
-"""The test server: what tests hold in their hands."""
+"""The test server as tests hold it, and its socket: connections, threads, faults on the wire."""
 
 from __future__ import annotations
 
 import socket
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+import sys
+import threading
+import time
+from contextlib import contextmanager, suppress
+from http.server import BaseHTTPRequestHandler
+from socketserver import ThreadingTCPServer
+from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import parse_qsl, urlsplit
 
-from click_auth.testing.endpoints.token import with_id_token
-from click_auth.testing.grants import Grant
-from click_auth.testing.listener import Listener
-from click_auth.testing.service import Policy, Service
+from click_auth.testing import endpoints
+from click_auth.testing.messages import Answer, Endpoint, Request
+from click_auth.testing.service import Service
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator
 
     from typing_extensions import Self
-
-    from click_auth.testing.journal import JournalEntry
-    from click_auth.testing.messages import Endpoint
-    from click_auth.testing.parties import Client
 
 
 class AuthorizationServer(Service):
@@ -30,7 +31,7 @@ class AuthorizationServer(Service):
     `stop()` do the same, and a server that is started again keeps its port and its state.
     """
 
-    _listener: Listener | None = None
+    _listener: _Listener | None = None
 
     def __enter__(self) -> Self:
         self.start()
@@ -42,7 +43,7 @@ class AuthorizationServer(Service):
     def start(self) -> None:
         """Bind and serve, in daemon threads."""
         if self._listener is None:
-            self._listener = Listener(self)
+            self._listener = _Listener(self)
             self.port: int = self._listener.port
 
     def stop(self) -> None:
@@ -63,74 +64,149 @@ class AuthorizationServer(Service):
         finally:
             self.start()
 
-    @property
-    def api_url(self) -> str:
-        """Where the to-do API is: `/me`, `/tasks`, `/tasks/<id>/done`."""
-        return f"{self.origin}/api"
 
-    @property
-    def policy(self) -> Policy:
-        """The server's own settings."""
-        return self
+class _Listener(ThreadingTCPServer):
+    """Accepts connections in one daemon thread and serves each in another, until `close()`."""
 
-    @property
-    def refresh_count(self) -> int:
-        """How many refresh requests came, good or bad."""
-        return len(self.posts("token", grant_type="refresh_token"))
+    allow_reuse_address = True
+    daemon_threads = True
+    request_queue_size = 1024
 
-    @property
-    def reuse_count(self) -> int:
-        """How often a rotated refresh token came again and ended its family."""
-        return self.grants.reuse_count
+    def __init__(self, service: Service) -> None:
+        super().__init__(("127.0.0.1", service.port), _Handler)
+        self.service = service
+        self.port: int = self.server_address[1]
+        self.closing: threading.Event = threading.Event()
+        self.connections: set[socket.socket] = set()
+        self._accepting = threading.Thread(target=self._accept, name="test-server", daemon=True)
+        self._accepting.start()
 
-    def posts(
-        self, endpoint: Endpoint | None = None, *, grant_type: str | None = None
-    ) -> list[JournalEntry]:
-        """Return the journal's POST requests to an endpoint, of one `grant_type` if it is given."""
-        return self.journal.posts(endpoint, grant_type=grant_type)
+    def close(self) -> None:
+        """Close the port and every connection, and wait for their threads, 2 s at most."""
+        self.closing.set()
+        with suppress(OSError):
+            # Accepting has no timeout to wait for; this connection wakes it.
+            socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+        self._accepting.join(1.0)
+        self.server_close()
+        for connection in tuple(self.connections):
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+        deadline = time.monotonic() + 1.0
+        while self.connections and time.monotonic() < deadline:
+            time.sleep(0.002)
 
-    def issue(
-        self,
-        user: str = "ada",
-        *,
-        scopes: Sequence[str] = (),
-        lifetime: float | None = None,
-        client_id: str = "todo-cli",
-    ) -> dict[str, object]:
-        """Return a token response, as after a login; `lifetime` is the access token's."""
-        grant = Grant(client_id, self.user(user).id, tuple(scopes))
-        with self.lock:
-            return with_id_token(self, self.grants.issue(grant, lifetime=lifetime))
+    def handle_error(self, request: Any, client_address: object) -> None:
+        """Say nothing of clients that went away; anything else is a bug and is printed."""
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handle_error(request, client_address)
 
-    def family_alive(self, token_or_user: str) -> bool:
-        """Whether the grant of a token, or any grant of a user, is alive."""
-        with self.lock:
-            return self.grants.is_family_alive(token_or_user)
+    def _accept(self) -> None:
+        while not self.closing.is_set():
+            self.handle_request()
 
-    def expire_access_tokens(self) -> None:
-        """From now on every access token issued so far is answered with 401."""
-        with self.lock:
-            self.grants.expire_access_tokens()
 
-    def revoke_all(self) -> None:
-        """End every grant: access tokens get 401, refresh tokens `invalid_grant`."""
-        with self.lock:
-            self.grants.revoke_all()
+class _Handler(BaseHTTPRequestHandler):
+    """Reads requests off one connection, and sends answers as the faults say."""
 
-    def approve_device(self, user_code: str | None = None, user: str = "ada") -> bool:
-        """Approve a device code, or whatever waits; False: nothing does."""
-        with self.lock:
-            return self.devices.decide(user_code, self.user(user).id)
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    wbufsize = -1
 
-    def deny_device(self, user_code: str | None = None) -> bool:
-        """Deny a device code, or whatever waits; False: nothing does."""
-        with self.lock:
-            return self.devices.decide(user_code, None)
+    def log_message(self, *_: object) -> None:
+        """Print nothing: queries hold codes, and the journal has it all."""
 
-    def add_client(self, client: Client) -> None:
-        """Register a client, in place of one with the same id."""
-        self.registered[client.client_id] = client
+    def setup(self) -> None:
+        """Begin with a connection, which `_Listener.close()` may end."""
+        super().setup()
+        self._listener = cast("_Listener", self.server)
+        self._service, self._closing = self._listener.service, self._listener.closing
+        self._faults = self._service.faults
+        self._listener.connections.add(self.connection)
 
-    def forget_client(self, client_id: str) -> None:
-        """Remove a client; it is `invalid_client` from now on."""
-        self.registered.pop(client_id, None)
+    def finish(self) -> None:
+        """End with it."""
+        self._listener.connections.discard(self.connection)
+        super().finish()
+
+    def serve(self) -> None:
+        """Answer one request, whatever its method."""
+        request = self._read()
+        answer = self._answer(request)
+        self._service.journal.add(request, None if answer is None else answer.status)
+        if answer is not None:
+            self._send(answer, request.endpoint)
+            return
+        self.close_connection = True
+        if request.endpoint in self._faults.never_answer:
+            self._closing.wait()
+
+    def __getattr__(self, name: str) -> Callable[[], None]:
+        """Return what answers a method: the same for all of them."""
+        if not name.startswith("do_"):
+            raise AttributeError(name)
+        return self.serve
+
+    def _read(self) -> Request:
+        at = time.monotonic()
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        body = self.rfile.read(int(headers.get("content-length", 0)))
+        path, query = urlsplit(self.path)[2:4]
+        fields = [parse_qsl(query, keep_blank_values=True), []]
+        if headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
+            fields[1] = parse_qsl(body.decode(errors="replace"), keep_blank_values=True)
+        names = [[name for name, _ in pairs] for pairs in fields]
+        repeated = {name for each in names for name in each if each.count(name) > 1}
+        return Request(
+            method=self.command,
+            path=path,
+            endpoint=endpoints.find_endpoint(self._service, path),
+            query=dict(fields[0]),
+            form=dict(fields[1]),
+            headers=headers,
+            body=body,
+            repeated=tuple(sorted(repeated)),
+            at=at,
+        )
+
+    def _answer(self, request: Request) -> Answer | None:
+        """Return what is to be sent; None: nothing is."""
+        faults, endpoint = self._faults, request.endpoint
+        late = self._closing.wait(faults.delay.get(endpoint, 0.0))
+        if late or endpoint in faults.never_answer or faults.spend(faults.drop_request, endpoint):
+            return None
+        answer = faults.instead(request)
+        if answer is None:
+            answer = faults.change(endpoint, endpoints.answer(self._service, request))
+        self._closing.wait(faults.delay_answer.get(endpoint, 0.0))
+        return None if faults.spend(faults.drop_answer, endpoint) else answer
+
+    def _send(self, answer: Answer, endpoint: Endpoint) -> None:
+        faults = self._faults
+        pause = faults.drip.get(endpoint)
+        cut = faults.spend(faults.truncate, endpoint)
+        if endpoint in faults.raw or pause is not None or cut:
+            self.close_connection = True
+        body = answer.body[: len(answer.body) // 2] if cut else answer.body
+        content = faults.raw.get(endpoint, self._head(answer, endpoint) + body)
+        if pause is None:
+            self.wfile.write(content)
+            return
+        for byte in content:
+            self.wfile.write(bytes([byte]))
+            self.wfile.flush()
+            if self._closing.wait(pause):
+                return
+
+    def _head(self, answer: Answer, endpoint: Endpoint) -> bytes:
+        headers = {
+            "Date": self.date_time_string(time.time() + self._faults.date_skew),
+            "Content-Length": str(len(answer.body)),
+            "Connection": "close" if self.close_connection else "keep-alive",
+            **answer.headers,
+            **self._faults.headers.get(endpoint, {}),
+        }
+        reason, _ = self.responses.get(answer.status, ("Unknown", ""))
+        lines = [f"HTTP/1.1 {answer.status} {reason}"]
+        lines += (f"{name}: {value}" for name, value in headers.items())
+        return "\r\n".join([*lines, "", ""]).encode("latin-1")

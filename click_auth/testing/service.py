@@ -1,52 +1,87 @@
-"""One server's settings and state, without its socket: what the endpoints share."""
+"""One server's users, clients, settings and state, without its socket: what endpoints share."""
 
 from __future__ import annotations
 
+import hmac
+import json
+import re
 import threading
+import time
+from base64 import b64decode, urlsafe_b64encode
 from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from urllib.parse import unquote_plus
 
-from click_auth.testing.devices import Devices
 from click_auth.testing.faults import Faults
-from click_auth.testing.grants import Authorization, Grants
-from click_auth.testing.journal import Journal
-from click_auth.testing.parties import DEFAULT_CLIENTS, DEFAULT_USERS, Client, User
+from click_auth.testing.grants import Authorization, Grant, Grants, Policy
+from click_auth.testing.messages import Endpoint, Journal, JournalEntry, OAuthError, Request
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+_LOOPBACK = re.compile(r"^(http://(?:127\.0\.0\.1|\[::1\]|localhost))(?::\d{1,5})?(?=[/?]|$)")
+LOOPBACK_CALLBACKS = (
+    "http://127.0.0.1/callback",
+    "http://[::1]/callback",
+    "http://localhost/callback",
+)
 _FIRST_TASKS = ("Write the notes on the engine", "Check the numbers", "Post the letter")
 
 
-@dataclass(kw_only=True, eq=False, repr=False)
-class Policy:
-    """How logins are decided and tokens given out; all of it may change while the server runs."""
+@dataclass(frozen=True, slots=True)
+class User:
+    """Somebody who can log in; `email` is also the label that the API and userinfo give."""
 
-    #: Whether logins and devices are approved without a page.
-    auto_approve: bool = True
-    #: Who logs in, whatever `login_hint` says; None: whom the hint means, else the first.
-    login_as: str | None = None
-    access_token_lifetime: float = 3600.0
-    refresh_token_lifetime: float | None = None
-    #: Whether each refresh brings a new refresh token, and reuse of the old one ends the grant.
-    rotate: bool = True
-    #: Seconds for which a rotated refresh token is still good.
-    reuse_grace: float = 0.0
-    #: Whether a refresh token comes without the scope `offline_access` too.
-    always_refresh: bool = True
-    client_secret_lifetime: float | None = None
-    #: Seconds that a client is to wait between two polls for a device code.
-    device_interval: float = 1.0
-    device_lifetime: float = 600.0
+    id: str
+    name: str
+    email: str
+
+    def answers_to(self, hint: str) -> bool:
+        """Whether a `login_hint` means this user."""
+        return hint.casefold() in {self.id.casefold(), self.email.casefold(), self.name.casefold()}
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """A registered client, public if without a secret; that expires at POSIX seconds, 0: never."""
+
+    client_id: str
+    redirect_uris: tuple[str, ...] = ()
+    secret: str | None = None
+    auth_methods: tuple[str, ...] = ("client_secret_basic", "client_secret_post")
+    secret_expires_at: float = 0.0
+
+    def accepts_redirect(self, uri: str) -> bool:
+        """Whether a redirect URI is registered; loopback ones at any port (RFC 8252 7.3)."""
+        return uri in self.redirect_uris or _LOOPBACK.sub(r"\1", uri) in self.redirect_uris
+
+    def is_proved_by(self, secret: str | None, method: str) -> bool:
+        """Whether a request with this secret, sent in this way, is the client's."""
+        if self.secret is None or secret is None:
+            return self.secret is secret
+        if self.secret_expires_at and self.secret_expires_at <= time.time():
+            return False
+        right = hmac.compare_digest(secret.encode(), self.secret.encode())
+        return right and method in self.auth_methods
+
+
+_USERS = (
+    User("ada", "Ada Lovelace", "ada@todo.example"),
+    User("bob", "Bob Kahn", "bob@todo.example"),
+)
+_CLIENTS = (
+    Client("todo-cli", LOOPBACK_CALLBACKS),
+    Client("todo-ci", LOOPBACK_CALLBACKS, secret="todo-ci-secret"),
+)
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class Service(Policy):
-    """A server's state; whoever touches grants, devices or tasks holds `lock`."""
+    """A server's state; whoever touches grants or tasks holds `lock`."""
 
-    users: Sequence[User] = DEFAULT_USERS
-    clients: Sequence[Client] = DEFAULT_CLIENTS
+    users: Sequence[User] = _USERS
+    clients: Sequence[Client] = _CLIENTS
     port: int = 0
     path: str = ""
 
@@ -57,7 +92,6 @@ class Service(Policy):
         self.journal: Journal = Journal()
         self.faults: Faults = Faults()
         self.grants: Grants = Grants(self)
-        self.devices: Devices = Devices()
         self.registered: dict[str, Client] = {client.client_id: client for client in self.clients}
         self.tickets: dict[str, Authorization] = {}
         self.tasks: defaultdict[str, list[dict[str, object]]] = defaultdict(_first_tasks)
@@ -79,12 +113,141 @@ class Service(Policy):
         """The issuer identifier (RFC 8414 2): `url`, or what the server claims."""
         return self.claimed_issuer or self.url
 
+    @property
+    def api_url(self) -> str:
+        """Where the to-do API is: `/me`, `/tasks`, `/tasks/<id>/done`."""
+        return f"{self.origin}/api"
+
+    @property
+    def refresh_count(self) -> int:
+        """How many refresh requests came, good or bad."""
+        return len(self.posts("token", grant_type="refresh_token"))
+
+    @property
+    def reuse_count(self) -> int:
+        """How often a rotated refresh token came again and ended its family."""
+        return self.grants.reuse_count
+
+    def posts(
+        self, endpoint: Endpoint | None = None, *, grant_type: str | None = None
+    ) -> list[JournalEntry]:
+        """Return the journal's POST requests to an endpoint, of one `grant_type` if it is given."""
+        return self.journal.posts(endpoint, grant_type=grant_type)
+
     def user(self, hint: str | None) -> User:
         """Return the user with this id, name or e-mail address, else the first."""
         meant = (user for user in self.users if hint is not None and user.answers_to(hint))
         return next(meant, self.users[0])
 
+    def issue(
+        self,
+        user: str = "ada",
+        *,
+        scopes: Sequence[str] = (),
+        lifetime: float | None = None,
+        client_id: str = "todo-cli",
+    ) -> dict[str, object]:
+        """Return a token response, as after a login; `lifetime` is the access token's."""
+        grant = Grant(client_id, self.user(user).id, tuple(scopes))
+        with self.lock:
+            return self.add_id_token(self.grants.issue(grant, lifetime=lifetime))
+
+    def family_alive(self, token_or_user: str) -> bool:
+        """Whether the grant of a token, or any grant of a user, is alive."""
+        with self.lock:
+            token = self.grants.tokens.get(token_or_user)
+            if token is not None:
+                return token.grant.alive
+            grants = [token.grant for token in self.grants.tokens.values()]
+            return any(grant.alive for grant in grants if grant.user == token_or_user)
+
+    def expire_access_tokens(self) -> None:
+        """From now on every access token issued so far is answered with 401."""
+        with self.lock:
+            for token in self.grants.tokens.values():
+                if token.kind == "access":
+                    token.expires_at = time.monotonic()
+
+    def revoke_all(self) -> None:
+        """End every grant: access tokens get 401, refresh tokens `invalid_grant`."""
+        with self.lock:
+            for token in self.grants.tokens.values():
+                token.grant.alive = False
+
+    def approve_device(self, user_code: str | None = None, user: str = "ada") -> bool:
+        """Approve a device code, or whatever waits; False: nothing does."""
+        with self.lock:
+            return self.grants.decide_device(user_code, self.user(user).id)
+
+    def deny_device(self, user_code: str | None = None) -> bool:
+        """Deny a device code, or whatever waits; False: nothing does."""
+        with self.lock:
+            return self.grants.decide_device(user_code, None)
+
+    def add_client(self, client: Client) -> None:
+        """Register a client, in place of one with the same id."""
+        self.registered[client.client_id] = client
+
+    def forget_client(self, client_id: str) -> None:
+        """Remove a client; it is `invalid_client` from now on."""
+        self.registered.pop(client_id, None)
+
+    def authenticate(self, request: Request) -> Client:
+        """Return the client that makes a request (RFC 6749 2.3); raises `OAuthError`."""
+        basic = "authorization" in request.headers
+        secret = request.form.get("client_secret")
+        if basic and secret is not None:
+            raise OAuthError("invalid_request", "more than one way of client authentication")
+        client_id, method = request.form.get("client_id", ""), "client_secret_post"
+        if basic:
+            client_id, secret = _parse_basic(request.headers["authorization"])
+            method = "client_secret_basic"
+        client = self.registered.get(client_id)
+        if client is None or not client.is_proved_by(secret, method):
+            challenge = {"WWW-Authenticate": "Basic"} if basic else {}
+            raise OAuthError("invalid_client", "client authentication failed", 401, challenge)
+        return client
+
+    def add_id_token(self, document: dict[str, object]) -> dict[str, object]:
+        """Return a token response, with an ID token if its scope has `openid`."""
+        issued = self.grants.find(document["access_token"])
+        if issued is None or issued.grant.user is None or "openid" not in issued.scopes:
+            return document
+        now, grant = int(time.time()), issued.grant
+        claims: dict[str, object] = {
+            "iss": self.issuer,
+            "sub": grant.user,
+            "aud": grant.client_id,
+            "iat": now,
+            "exp": now + 3600,
+            **({} if grant.nonce is None else {"nonce": grant.nonce}),
+            **self.faults.id_token,
+        }
+        # Unsigned: the code flow's TLS vouches for it (OIDC Core 3.1.3.7, 6).
+        return {**document, "id_token": f"{_encode({'alg': 'none'})}.{_encode(claims)}."}
+
+
+def may_be_registered(uri: object) -> bool:
+    """Whether a redirect URI is https or loopback http, without a fragment."""
+    if not isinstance(uri, str) or "#" in uri:
+        return False
+    return uri.startswith("https://") or _LOOPBACK.match(uri) is not None
+
 
 def _first_tasks() -> list[dict[str, object]]:
     titles = enumerate(_FIRST_TASKS, 1)
     return [{"id": number, "title": title, "done": False} for number, title in titles]
+
+
+def _parse_basic(header: str) -> tuple[str, str]:
+    scheme, _, encoded = header.partition(" ")
+    try:
+        pair = b64decode(encoded, validate=True).decode() if scheme.lower() == "basic" else ""
+    except ValueError:
+        pair = ""
+    name, _, secret = pair.partition(":")
+    return unquote_plus(name), unquote_plus(secret)
+
+
+def _encode(document: dict[str, object]) -> str:
+    return urlsafe_b64encode(json.dumps(document).encode()).rstrip(b"=").decode()

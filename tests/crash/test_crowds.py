@@ -40,7 +40,7 @@ def test_as_many_requests_as_expiries(
     place: CrashPlace, processes: int, expiries: int, figure: Print
 ) -> None:
     """A crowd that uses tokens of one second: each expiry is one POST, and none is reused."""
-    place.server.policy.access_token_lifetime = 1.0
+    place.server.access_token_lifetime = 1.0
     place.log_in()
     results = place.crowd(processes, "through", str(expiries))
     used = [result["ok"] for result in results]

@@ -43,8 +43,8 @@ class Canaries:
         """Return what each secret is, by its value."""
         found = {CLIENT_SECRET: "client secret", ID_TOKEN: "ID token"}
         grants = self.world.server.grants
-        found |= dict.fromkeys(grants._codes, "code")
-        found |= {value: f"{token.kind} token" for value, token in grants._tokens.items()}
+        found |= dict.fromkeys(grants.codes, "code")
+        found |= {value: f"{token.kind} token" for value, token in grants.tokens.items()}
         for entry in self.world.server.journal.snapshot():
             found |= {entry.form[name]: name for name in SECRET_FIELDS if name in entry.form}
             found |= {entry.query[name]: name for name in ("state", "nonce") if name in entry.query}

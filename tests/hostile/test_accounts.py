@@ -97,7 +97,7 @@ def test_the_wrong_person_logs_in(world: World, is_stored: bool) -> None:
     if is_stored:
         logged_in(auth, "bob", server=world.server)
     before = world.record_bytes()
-    world.server.policy.login_as = "bob"
+    world.server.login_as = "bob"
     with auth.override(browser=FakeBrowser()), pytest.raises(LoginFailed, match="not ada"):
         auth.login(user="ada", timeout=30)
     assert world.record_bytes() == before

@@ -9,8 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
-from click_auth.testing import Answer, AuthorizationServer
-from click_auth.testing.faults import Faults
+from click_auth.testing import Answer, AuthorizationServer, Faults
 from hostile.canaries import Canaries
 from hostile.world import World
 

@@ -200,7 +200,7 @@ def test_rf_08_waiting_in_vain_is_no_error_while_the_token_is_valid(
 
 def test_df_11_a_clock_that_jumps_does_not_end_a_device_login(world: World) -> None:
     """Patience is counted on the monotonic clock: a year ahead in the middle changes nothing."""
-    world.server.policy.device_interval = 0.0
+    world.server.device_interval = 0.0
     world.server.faults.device_errors = ["authorization_pending"]
     auth = world.auth()
     travellers: list[Callable[[], object]] = []

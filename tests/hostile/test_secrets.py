@@ -42,7 +42,7 @@ def test_sx_02_nothing_is_shown_while_all_goes_well(canaries: Canaries) -> None:
     server.expire_access_tokens()
     assert canaries.run("me").out == "200\n"
     token = canaries.run("auth", "token")
-    assert (token.out in server.grants._tokens, token.out in token.err) == (True, False)
+    assert (token.out in server.grants.tokens, token.out in token.err) == (True, False)
     canaries.heard[next(name for name in canaries.heard if "auth token: stdout" in name)] = ""
     assert canaries.run("auth", "logout").status == 0
     assert canaries.run("auth", "login", "--device", BROWSER="true").status == 0

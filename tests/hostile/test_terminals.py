@@ -72,8 +72,8 @@ def test_df_10_a_signal_between_two_polls(
     world: World, number: signal.Signals, status: int
 ) -> None:
     """A device login that waits for its next poll ends long before that, in one line."""
-    world.server.policy.auto_approve = False
-    world.server.policy.device_interval = 90.0
+    world.server.auto_approve = False
+    world.server.device_interval = 90.0
     process = world.start("auth", "login", "--device", "--json", BROWSER="true")
     assert process.stderr is not None
     assert any('"device_code"' in line for line in process.stderr)

@@ -211,7 +211,7 @@ def test_the_time_left_is_off_the_screen_before_the_result(
 ) -> None:
     """It runs below the code for another device, too, and "Logged in" begins its own line."""
     environ |= {"TERM": "xterm", "NO_COLOR": "1"}
-    server.policy.device_interval = 1.0
+    server.device_interval = 1.0
     with person_at(environ, how) as person:
         person.read_until("Waiting, ")
         if how == "--no-browser":
@@ -312,7 +312,7 @@ def test_lb_21_a_signal_at_a_terminal(
 ) -> None:
     """The terminal echoes again afterwards, and the time left is no longer on it."""
     environ["TERM"] = "xterm"
-    server.policy.auto_approve = False
+    server.auto_approve = False
     with person_at(unmeasured(environ), how) as person:
         person.read_until("Ctrl-C stops")
         assert person.interrupt(number) < at_once()

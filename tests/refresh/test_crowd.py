@@ -45,7 +45,7 @@ def test_without_the_lock_the_grant_dies(place: Place) -> None:
 
 def test_as_many_requests_as_expiries(place: Place) -> None:
     """8 processes that use tokens of one second: each expiry is one POST, none is reused."""
-    place.server.policy.access_token_lifetime = 1.0
+    place.server.access_token_lifetime = 1.0
     place.log_in()
     results = place.crowd(8, "through", "6")
     assert all(len(set(result["ok"])) == 6 for result in results)

@@ -47,7 +47,7 @@ def test_rf_03_refresh_token_that_is_not_sent_again_is_kept(place: Place) -> Non
     """An answer without a refresh token leaves the old one in force."""
     auth = place.log_in()
     before = place.record()
-    place.server.policy.rotate = False
+    place.server.rotate = False
     place.server.faults.omit["token"] = {"refresh_token"}
     auth.access_token()
     assert place.record()["fallback_refresh_token"] == before["fallback_refresh_token"]
@@ -124,7 +124,7 @@ def test_rf_08_transient_failure_is_no_error_while_the_token_is_valid(place: Pla
 def test_rf_09_lost_answer_is_replayed_once(place: Place) -> None:
     """An answer lost without any status is asked for once more, in the same hold."""
     auth = place.log_in()
-    place.server.policy.reuse_grace = 10.0
+    place.server.reuse_grace = 10.0
     place.server.faults.drop_answer["token"] = 1
     assert auth.access_token()
     assert place.server.refresh_count == 2
@@ -152,7 +152,7 @@ def test_rejected_token_is_replaced(place: Place) -> None:
 
 def test_rf_14_token_shorter_than_the_skew(place: Place) -> None:
     """Tokens of 45 s cost one refresh for each expiry, not one for each call."""
-    place.server.policy.access_token_lifetime = 45.0
+    place.server.access_token_lifetime = 45.0
     auth = place.log_in()
     tokens = {auth.access_token() for _ in range(5)}
     assert (len(tokens), place.server.refresh_count) == (1, 1)
@@ -160,7 +160,7 @@ def test_rf_14_token_shorter_than_the_skew(place: Place) -> None:
 
 def test_min_ttl_that_no_token_meets(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
     """An explicit min_ttl beyond any token's life costs one refresh, then a warning."""
-    place.server.policy.access_token_lifetime = 45.0
+    place.server.access_token_lifetime = 45.0
     auth = place.log_in()
     assert auth.access_token(min_ttl=90.0)
     assert place.server.refresh_count == 1

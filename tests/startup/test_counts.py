@@ -14,7 +14,7 @@ import pytest
 import click_auth
 from click_auth.account import Account
 from click_auth.record import Record
-from click_auth.stores.keychain import REFUSAL
+from click_auth.stores import REFUSE_KEYRING
 from click_auth.stores.record_file import RecordFile
 from click_auth.stores.secret_service import BACKEND
 
@@ -160,7 +160,7 @@ try:
 except keychain.KeyringRefused:
     print("refused")
 """
-    monkeypatch.setenv(REFUSAL, "1")
+    monkeypatch.setenv(REFUSE_KEYRING, "1")
     monkeypatch.setenv("XDG_CONFIG_HOME", str(folder))
     monkeypatch.delenv("PYTHON_KEYRING_BACKEND", raising=False)
     source = str(Path(click_auth.__file__).parent.parent)

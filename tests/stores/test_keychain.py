@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from keyring.backend import KeyringBackend
 from keyring.errors import InitError, KeyringLocked, PasswordSetError
 
+from click_auth import stores
 from click_auth.errors import STORE_READ_FAILED, STORE_WRITE_FAILED, StorageUnavailable
 from click_auth.stores import keychain, secret_service
 from click_auth.stores.backends import STORES_NOTHING, STORES_PLAINTEXT, facts_of
@@ -446,7 +447,7 @@ def test_the_guard_is_asked_before_anything(
     def guard(description: str) -> None:
         raise Refused(description)
 
-    monkeypatch.setattr(keychain, "guard", guard)
+    monkeypatch.setattr(stores, "keyring_guard", guard)
     with pytest.raises(Refused, match=r"write|read"):
         vault.set("user-ada", SECRET)
     assert cellar.journal == []

@@ -16,13 +16,13 @@ from keyring.backend import KeyringBackend
 from keyring.backends import SecretService
 from keyring.errors import KeyringLocked
 
-from click_auth import AuthError
+from click_auth import AuthError, stores
 from click_auth.account import Account
 from click_auth.console.console import Console, speaking
 from click_auth.environment import Environment
 from click_auth.errors import StorageUnavailable
 from click_auth.record import PLAINTEXT, SYSTEM
-from click_auth.stores import keychain, secret_service
+from click_auth.stores import secret_service
 from click_auth.stores.keyring_errors import trouble_of
 from click_auth.stores.keyring_store import KeyringTokenStore
 from click_auth.stores.system_vault import SystemVault
@@ -239,7 +239,7 @@ def test_s14_nothing_is_taken_from_a_bus_of_another_user(
         assert process.stdout.readline() == "ready\n"
         monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", f"unix:path={address}")
         assert secret_service.glance("todo/user-ada", "user-ada") is None
-        monkeypatch.setattr(keychain, "guard", lambda _: None)
+        monkeypatch.setattr(stores, "keyring_guard", lambda _: None)
         use(SecretService.Keyring())  # type: ignore[no-untyped-call]
         vault = SystemVault("todo")
         with pytest.raises(StorageUnavailable, match="session bus is another user's"):

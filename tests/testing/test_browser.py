@@ -158,7 +158,7 @@ def test_a_route_leads_elsewhere(server: AuthorizationServer) -> None:
 
 def test_deny_needs_a_button(server: AuthorizationServer) -> None:
     """A page on which nobody can say no is an error."""
-    from click_auth.testing.forms import Form
+    from click_auth.testing.browser import Form
 
     form = Form('<form action="/x"><input name="a" value="1"><input type="submit"></form>')
 

@@ -75,7 +75,7 @@ def test_polling_too_fast_is_slowed_down(visitor: Visitor, server: Authorization
     late = start(visitor)
     assert poll(visitor, late)["error"] == "authorization_pending"
     assert poll(visitor, late)["error"] == "slow_down"
-    server.devices._devices[late["device_code"]].polled_at -= 601  # more than was asked at first
+    server.grants.devices[late["device_code"]].polled_at -= 601  # more than was asked at first
     assert poll(visitor, late)["error_description"] == "wait 610 seconds between polls"
 
 

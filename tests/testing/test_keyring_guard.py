@@ -6,11 +6,11 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
+import click
 import pytest
 
-from click_auth.stores import record_file
-from click_auth.stores.keychain import REFUSAL
-from click_auth.testing.keyring_guard import KeyringGuard, RealKeyringTouched
+from click_auth.stores import REFUSE_KEYRING, REFUSE_RECORDS
+from click_auth.testing.plugin import KeyringGuard, RealKeyringTouched, applications_folder
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def guard(monkeypatch: pytest.MonkeyPatch) -> KeyringGuard:
 def test_a_touch_is_refused_and_remembered(guard: KeyringGuard) -> None:
     """The operation fails, and so does the check after it, once, however the failure was taken."""
     with pytest.raises(RealKeyringTouched, match="get_password"):
-        guard("get_password")
+        guard.refuse_keyring("get_password")
 
     with pytest.raises(RealKeyringTouched, match="isolated_auth"):
         guard.check()
@@ -35,14 +35,14 @@ def test_an_allowed_block_lets_everything_pass(
     guard: KeyringGuard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Inside of allowed() neither this process nor its children are refused."""
-    monkeypatch.setenv(REFUSAL, "1")
+    monkeypatch.setenv(REFUSE_KEYRING, "1")
 
     with guard.allowed():
-        guard("set_password")
-        assert REFUSAL not in os.environ
+        guard.refuse_keyring("set_password")
+        assert REFUSE_KEYRING not in os.environ
 
     guard.check()
-    assert os.environ[REFUSAL] == "1"
+    assert os.environ[REFUSE_KEYRING] == "1"
 
 
 @pytest.mark.parametrize(
@@ -62,34 +62,49 @@ def test_a_backend_of_the_tests_is_not_the_real_keyring(
     monkeypatch.setenv("PYTHON_KEYRING_BACKEND", backend)
     if refused:
         with pytest.raises(RealKeyringTouched):
-            guard("get_password")
+            guard.refuse_keyring("get_password")
     else:
-        guard("get_password")
+        guard.refuse_keyring("get_password")
 
     class Fake:
         """A keyring in memory."""
 
     monkeypatch.setattr(sys.modules["keyring.core"], "_keyring_backend", Fake(), raising=False)
-    guard("get_password")
+    guard.refuse_keyring("get_password")
 
 
 def test_the_plugin_is_light_and_can_be_taken_back() -> None:
     """Guarding loads no heavy library; remove() ends it."""
     program = f"""
 import os, sys
-import click_auth.testing.plugin
-assert not any(name.startswith("click_auth.stores") for name in sys.modules)
-from click_auth.testing.keyring_guard import KeyringGuard
-from click_auth.stores import keychain
+import pytest
+before = set(sys.modules)
+from click_auth.testing.plugin import KeyringGuard
+from click_auth import stores
 guard = KeyringGuard()
 guard.install()
-assert os.environ[{REFUSAL!r}] == "1" and keychain.guard is guard
-assert {{"httpx", "pydantic", "keyring", "http.server"}}.isdisjoint(sys.modules)
+assert os.environ[{REFUSE_KEYRING!r}] == "1"
+assert stores.keyring_guard == guard.refuse_keyring
+loaded = {{name.partition(".")[0] for name in set(sys.modules) - before}}
+assert loaded == {{"click_auth"}}, loaded
+assert len([name for name in sys.modules if name.startswith("click_auth")]) == 5
 guard.remove()
-assert keychain.guard is None and {REFUSAL!r} not in os.environ
+assert stores.keyring_guard is None and {REFUSE_KEYRING!r} not in os.environ
 """
-    environ = {name: value for name, value in os.environ.items() if name != REFUSAL}
+    environ = {name: value for name, value in os.environ.items() if name != REFUSE_KEYRING}
     subprocess.run([sys.executable, "-c", program], check=True, timeout=100, env=environ)
+
+
+@pytest.mark.parametrize("config", [None, "somewhere"])
+def test_real_records_are_where_click_puts_them(
+    monkeypatch: pytest.MonkeyPatch, config: str | None
+) -> None:
+    """The folder that is guarded is Click's, though Click is not asked."""
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    if config is not None:
+        monkeypatch.setenv("XDG_CONFIG_HOME", config)
+
+    assert applications_folder() == Path(click.get_app_dir("any")).parent
 
 
 PAGE = """
@@ -211,7 +226,7 @@ def test_m6_a_test_that_forgets_to_isolate_does_not_read_the_developers_records(
     """The record file of this machine is refused, to children too; one's own folders are not."""
     environ = {**os.environ, "HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path / "config")}
     environ |= {"APPDATA": str(tmp_path / "config")}
-    for name in (REFUSAL, record_file.REFUSAL):
+    for name in (REFUSE_KEYRING, REFUSE_RECORDS):
         environ.pop(name, None)
     login = (
         "from click_auth import Account, ApiKeyProvider, Auth, TokenBundle\n"

@@ -64,7 +64,7 @@ def test_other_families_are_left_alone(visitor: Visitor, server: AuthorizationSe
 
 def test_a_grace_window_forgives_reuse(visitor: Visitor, server: AuthorizationServer) -> None:
     """With reuse_grace a rotated token yields a pair once more, for that many seconds."""
-    server.policy.reuse_grace = 60
+    server.reuse_grace = 60
     token = visitor.log_in()["refresh_token"]
     visitor.refresh(token)
 
@@ -74,7 +74,7 @@ def test_a_grace_window_forgives_reuse(visitor: Visitor, server: AuthorizationSe
 
 def test_without_rotation_the_token_stays(visitor: Visitor, server: AuthorizationServer) -> None:
     """With rotate=False the refresh token comes back as it was, and stays good."""
-    server.policy.rotate = False
+    server.rotate = False
     token = visitor.log_in()["refresh_token"]
 
     assert [visitor.refresh(token).json()["refresh_token"] for _ in range(2)] == [token, token]
@@ -113,7 +113,7 @@ def test_a_refresh_that_does_not_fit_is_refused(
 
 def test_refresh_tokens_come_on_request(visitor: Visitor, server: AuthorizationServer) -> None:
     """With always_refresh=False only offline_access brings a refresh token."""
-    server.policy.always_refresh = False
+    server.always_refresh = False
 
     assert "refresh_token" not in visitor.log_in(scope="tasks:read")
     assert "refresh_token" in visitor.log_in(scope="offline_access")
@@ -121,8 +121,8 @@ def test_refresh_tokens_come_on_request(visitor: Visitor, server: AuthorizationS
 
 def test_tokens_expire(visitor: Visitor, server: AuthorizationServer) -> None:
     """Lifetimes are kept by the server's clock, for access and refresh tokens."""
-    server.policy.access_token_lifetime = 0.05
-    server.policy.refresh_token_lifetime = 0.05
+    server.access_token_lifetime = 0.05
+    server.refresh_token_lifetime = 0.05
     tokens = visitor.log_in()
     time.sleep(0.06)
 

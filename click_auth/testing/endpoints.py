@@ -1,0 +1,238 @@
+"""The endpoints that programs ask, and from a path to the function that answers."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from typing import TYPE_CHECKING, cast
+from urllib.parse import urlencode, urlsplit
+
+from click_auth.testing.grants import Grant, whole
+from click_auth.testing.messages import Answer, Endpoint, OAuthError, Request
+from click_auth.testing.pages import authorize, device_page
+from click_auth.testing.service import Client, Service, User, may_be_registered
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_AUTH_METHODS = ("none", "client_secret_basic", "client_secret_post")
+METADATA: dict[str, Endpoint] = {
+    "authorization_endpoint": "authorize",
+    "token_endpoint": "token",
+    "device_authorization_endpoint": "device_authorization",
+    "revocation_endpoint": "revoke",
+    "userinfo_endpoint": "userinfo",
+    "registration_endpoint": "register",
+}
+
+
+def find_endpoint(service: Service, path: str) -> Endpoint:
+    """Return what is at a path; metadata is wherever clients look for it (RFC 8414 3.1, 5)."""
+    well_known, tenant = "/.well-known", urlsplit(service.issuer).path.rstrip("/")
+    if path in (
+        f"{well_known}/oauth-authorization-server{tenant}",
+        f"{well_known}/openid-configuration{tenant}",
+        f"{service.path}{well_known}/openid-configuration",
+    ):
+        return "discovery"
+    if f"{path}/".startswith("/api/"):
+        return "api"
+    name = path.removeprefix(f"{service.path}/")
+    known = name != path and name in _FUNCTIONS and name not in ("api", "discovery")
+    return cast("Endpoint", name) if known else "unknown"
+
+
+def answer(service: Service, request: Request) -> Answer:
+    """Return what the server itself says to a request."""
+    if request.endpoint == "unknown":
+        return Answer(404)
+    function, methods = _FUNCTIONS[request.endpoint]
+    if request.method not in methods:
+        return Answer(405, {"Allow": ", ".join(methods)})
+    try:
+        with service.lock:
+            return function(service, request)
+    except OAuthError as error:
+        return Answer.json(error.parameters(), error.status, error.headers)
+
+
+def _discovery(service: Service, _request: Request) -> Answer:
+    """Return the metadata document (RFC 8414)."""
+    base = service.issuer.rstrip("/")
+    return Answer.json(
+        {
+            "issuer": service.issuer,
+            **{name: f"{base}/{endpoint}" for name, endpoint in METADATA.items()},
+            "response_types_supported": ["code"],
+            "response_modes_supported": ["query"],
+            "grant_types_supported": list(_GRANT_TYPES),
+            "code_challenge_methods_supported": ["S256"],
+            "token_endpoint_auth_methods_supported": list(_AUTH_METHODS),
+            "revocation_endpoint_auth_methods_supported": list(_AUTH_METHODS),
+            "subject_types_supported": ["public"],
+            "id_token_signing_alg_values_supported": ["none"],
+            "authorization_response_iss_parameter_supported": True,
+        }
+    )
+
+
+def _register(service: Service, request: Request) -> Answer:
+    """Register a client; it gets a secret unless its method is `none` (RFC 7591)."""
+    wanted = request.json()
+    uris = wanted.get("redirect_uris")
+    if not isinstance(uris, list) or not uris or not all(map(may_be_registered, uris)):
+        raise OAuthError("invalid_redirect_uri", "redirect_uris are to be https or loopback http")
+    method = wanted.get("token_endpoint_auth_method", "client_secret_basic")
+    if method not in _AUTH_METHODS:
+        raise OAuthError("invalid_client_metadata", "no such token_endpoint_auth_method")
+    client_id, now = f"client-{secrets.token_hex(8)}", int(time.time())
+    life = service.client_secret_lifetime
+    secret = None if method == "none" else secrets.token_urlsafe(32)
+    expires_at = 0 if life is None else int(now + life)
+    service.add_client(Client(client_id, tuple(uris), secret, (method,), expires_at))
+    document = {
+        "grant_types": ["authorization_code", "refresh_token"],
+        "response_types": ["code"],
+        **wanted,
+        "client_id": client_id,
+        "client_id_issued_at": now,
+        "token_endpoint_auth_method": method,
+    }
+    if secret is not None:
+        document |= {"client_secret": secret, "client_secret_expires_at": expires_at}
+    return Answer.json(document, 201)
+
+
+def _device_authorization(service: Service, request: Request) -> Answer:
+    """Open a device code (RFC 8628); a server that approves by itself approves it at once."""
+    client = service.authenticate(request)
+    grant = Grant(client.client_id, None, request.scopes)
+    device_code, user_code = service.grants.open_device(grant)
+    if service.auto_approve:
+        hint = service.login_as or request.form.get("login_hint")
+        service.grants.decide_device(user_code, service.user(hint).id)
+    page = f"{service.issuer.rstrip('/')}/device"
+    return Answer.json(
+        {
+            "device_code": device_code,
+            "user_code": user_code,
+            "verification_uri": page,
+            "verification_uri_complete": f"{page}?{urlencode({'user_code': user_code})}",
+            "expires_in": whole(service.device_lifetime),
+            "interval": whole(service.device_interval),
+        }
+    )
+
+
+def _token(service: Service, request: Request) -> Answer:
+    """Issue tokens; raises `OAuthError` (RFC 6749 5.2)."""
+    if request.repeated:
+        raise OAuthError("invalid_request", f"repeated: {', '.join(request.repeated)}")
+    exchange = _GRANT_TYPES.get(request.required("grant_type"))
+    if exchange is None:
+        raise OAuthError("unsupported_grant_type", "no such grant type is offered")
+    client = service.authenticate(request)
+    request.check_resource()
+    return Answer.json(service.add_id_token(exchange(service, client, request)))
+
+
+def _exchange_code(service: Service, client: Client, request: Request) -> dict[str, object]:
+    code, redirect_uri = request.required("code"), request.required("redirect_uri")
+    verifier = request.form.get("code_verifier")
+    grant = service.grants.redeem(code, client.client_id, redirect_uri, verifier)
+    return service.grants.issue(grant)
+
+
+def _refresh(service: Service, client: Client, request: Request) -> dict[str, object]:
+    value = request.required("refresh_token")
+    return service.grants.refresh(value, client.client_id, request.scopes)
+
+
+def _issue_to_client(service: Service, client: Client, request: Request) -> dict[str, object]:
+    if client.secret is None:
+        raise OAuthError("unauthorized_client", "a public client has no credentials")
+    return service.grants.issue(Grant(client.client_id, None, request.scopes))
+
+
+def _poll_device(service: Service, client: Client, request: Request) -> dict[str, object]:
+    if service.faults.device_errors:
+        raise OAuthError(service.faults.device_errors.pop(0))
+    grant = service.grants.poll_device(request.required("device_code"), client.client_id)
+    return service.grants.issue(grant)
+
+
+def _revoke(service: Service, request: Request) -> Answer:
+    """Revoke a token; one that is unknown is as good as revoked (RFC 7009 2.2)."""
+    client = service.authenticate(request)
+    service.grants.revoke(request.required("token"), client.client_id)
+    return Answer(200)
+
+
+def _userinfo(service: Service, request: Request) -> Answer:
+    """Return who the token's user is (OIDC Core 5.3)."""
+    user = _user(service, _find_grant(service, request))
+    names = {"preferred_username": user.email, "email": user.email, "name": user.name}
+    return Answer.json({"sub": user.id, **names})
+
+
+def _api(service: Service, request: Request) -> Answer:
+    """Serve the to-do API: `/me`, `/tasks` (`?done=false`), `/tasks/<id>/done`."""
+    grant = _find_grant(service, request)
+    tasks = service.tasks[grant.user or grant.client_id]
+    match request.method, request.path.split("/")[2:]:
+        case "GET", ["me"]:
+            user = _user(service, grant)
+            return Answer.json({"id": user.id, "label": user.email, "name": user.name})
+        case "GET", ["tasks"]:
+            wanted = {"true": (True,), "false": (False,)}.get(request.query.get("done", ""))
+            return Answer.json([task for task in tasks if not wanted or task["done"] in wanted])
+        case "POST", ["tasks"]:
+            title = request.json().get("title")
+            if not isinstance(title, str) or not title.strip():
+                return Answer.json({"message": "title is missing"}, 422)
+            tasks.append({"id": len(tasks) + 1, "title": title, "done": False})
+            return Answer.json(tasks[-1], 201)
+        case "POST", ["tasks", number, "done"]:
+            for task in tasks:
+                if str(task["id"]) == number:
+                    task["done"] = True
+                    return Answer.json(task)
+    return Answer.json({"message": "no such resource"}, 404)
+
+
+def _find_grant(service: Service, request: Request) -> Grant:
+    scheme, _, value = request.headers.get("authorization", "").partition(" ")
+    challenge = 'Bearer realm="todo"'
+    if scheme.lower() != "bearer" or not value.strip():
+        # No error code where no token was sent (RFC 6750 3.1).
+        raise OAuthError("", "", 401, {"WWW-Authenticate": challenge})
+    token = service.grants.find(value.strip())
+    if token is None:
+        headers = {"WWW-Authenticate": f'{challenge}, error="invalid_token"'}
+        raise OAuthError("invalid_token", "expired or unknown", 401, headers)
+    return token.grant
+
+
+def _user(service: Service, grant: Grant) -> User:
+    if grant.user is None:
+        raise OAuthError("insufficient_scope", "the token has no user", 403)
+    return service.user(grant.user)
+
+
+_GRANT_TYPES: dict[str, Callable[[Service, Client, Request], dict[str, object]]] = {
+    "authorization_code": _exchange_code,
+    "refresh_token": _refresh,
+    "client_credentials": _issue_to_client,
+    "urn:ietf:params:oauth:grant-type:device_code": _poll_device,
+}
+_FUNCTIONS: dict[Endpoint, tuple[Callable[[Service, Request], Answer], tuple[str, ...]]] = {
+    "discovery": (_discovery, ("GET",)),
+    "authorize": (authorize, ("GET", "POST")),
+    "token": (_token, ("POST",)),
+    "device_authorization": (_device_authorization, ("POST",)),
+    "device": (device_page, ("GET", "POST")),
+    "revoke": (_revoke, ("POST",)),
+    "userinfo": (_userinfo, ("GET", "POST")),
+    "register": (_register, ("POST",)),
+    "api": (_api, ("GET", "POST")),
+}
