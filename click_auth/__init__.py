@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from click_auth.errors import Unreachable as Unreachable
     from click_auth.errors import UsageError as UsageError
     from click_auth.login.pages import PageContext as PageContext
+    from click_auth.login.results import LoginContext as LoginContext
+    from click_auth.login.results import LoginResult as LoginResult
     from click_auth.logout import LogoutContext as LogoutContext
     from click_auth.logout import LogoutResult as LogoutResult
     from click_auth.migrate import LegacyCredential as LegacyCredential
@@ -45,8 +47,6 @@ if TYPE_CHECKING:
     from click_auth.providers.request import LoginUI as LoginUI
     from click_auth.refresh import refresh_access_token as refresh_access_token
     from click_auth.results import Check as Check
-    from click_auth.results import LoginContext as LoginContext
-    from click_auth.results import LoginResult as LoginResult
     from click_auth.results import Report as Report
     from click_auth.status import Status as Status
     from click_auth.status import StatusContext as StatusContext
@@ -68,6 +68,7 @@ _HOMES = {
     "commands.token": "attach_token",
     "errors": "AuthError LoginFailed NotLoggedIn StorageUnavailable Unreachable UsageError",
     "login.pages": "PageContext",
+    "login.results": "LoginContext LoginResult",
     "logout": "LogoutContext LogoutResult",
     "migrate": "LegacyCredential MigrationResult migrate_legacy_auth",
     "models": "UserRecord",
@@ -77,7 +78,7 @@ _HOMES = {
     "oauth.provider": "OAuthProvider",
     "providers.request": "LoginRequest LoginUI",
     "refresh": "refresh_access_token",
-    "results": "Check LoginContext LoginResult Report",
+    "results": "Check Report",
     "status": "Status StatusContext",
     "stores.base": "TokenStore",
     "stores.keyring_store": "KeyringTokenStore",

@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     import httpx
 
     from click_auth.account import Account, StoredAccount
+    from click_auth.login.results import LoginContext, LoginResult
     from click_auth.logout import LogoutResult
-    from click_auth.results import LoginContext, LoginResult, Report
+    from click_auth.results import Report
     from click_auth.status import Status
     from click_auth.tokens import TokenBundle
 
@@ -163,23 +164,22 @@ class Auth(Configured):
         still works.
         """
         from click_auth.login.flow import log_in  # noqa: PLC0415 - the edge
-        from click_auth.tokens import Hidden  # noqa: PLC0415
+        from click_auth.providers.request import LoginRequest  # noqa: PLC0415 - dataclasses
 
-        wishes = Hidden(
-            {
-                "user": user,
-                "scopes": texts(scopes, "scopes"),
-                "read_only": read_only,
-                "browser": browser,
-                "device": device,
-                "token": token,
-                "timeout": timeout,
-                "callback_port": callback_port,
-            }
+        request = LoginRequest(
+            user=user,
+            scopes=texts(scopes, "scopes"),
+            read_only=read_only,
+            browser=browser,
+            device=device,
+            token=token,
+            instance=instance,
+            callback_port=callback_port,
+            timeout=timeout,
         )
         del token
         with self.hinting():
-            return log_in(self.core, instance, storage, on_login, wishes)
+            return log_in(self.core, request, storage, on_login)
 
     def logout(
         self,

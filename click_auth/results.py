@@ -2,34 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
-
-from click_auth.tokens import rfc3339, to_posix
-
-if TYPE_CHECKING:
-    from click_auth.account import Account
-    from click_auth.tokens import TokenBundle
+from dataclasses import dataclass
+from typing import Any, Literal
 
 Verdict = Literal["ok", "warn", "fail"]
-
-
-@dataclass(frozen=True)
-class LoginResult:
-    """A login that was stored. `missing_scopes` were asked for and not granted."""
-
-    account: Account
-    stored_in: str = "system"
-    default: bool = True
-    missing_scopes: tuple[str, ...] = ()
-
-    def to_json(self) -> dict[str, Any]:
-        """Return `{"account", "stored_in", "default"}`."""
-        return {
-            "account": self.account.to_json(),
-            "stored_in": self.stored_in,
-            "default": self.default,
-        }
 
 
 @dataclass(frozen=True)
@@ -61,20 +37,3 @@ class Report:
     def to_json(self) -> dict[str, Any]:
         """Return `{"ok", "checks"}`."""
         return {"ok": self.ok, "checks": [check.to_json() for check in self.checks]}
-
-
-@dataclass(frozen=True)
-class LoginContext:
-    """What `on_login` receives before anything is stored; raising refuses the login."""
-
-    account: Account
-    bundle: TokenBundle = field(repr=False, kw_only=True)
-    result: LoginResult | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the account and the grant's facts, and no token."""
-        return {
-            "account": self.account.to_json(),
-            "scopes": None if self.bundle.scopes is None else list(self.bundle.scopes),
-            "expires_at": rfc3339(to_posix(self.bundle.expires_at)),
-        }

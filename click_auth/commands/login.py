@@ -17,17 +17,16 @@ from click_auth.defaults import LOGIN_TIMEOUT, LONGEST_LINE
 from click_auth.environment import POLICIES
 from click_auth.errors import LoginFailed
 from click_auth.invocation import in_effect
-from click_auth.providers import options as offered
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from click_auth.auth import Auth
     from click_auth.console.console import Console
-    from click_auth.results import LoginContext, LoginResult
+    from click_auth.login.results import LoginContext, LoginResult
 
-_WISHES = ("scopes", "read_only", "device", "callback_port", "timeout", "storage")
 _LONGEST_WAIT = 24 * 60 * 60.0  # seconds
+_KEPT_IN = {"system": "the system keyring", "plaintext": "a file, in plain text"}
 
 
 def attach_login(
@@ -48,13 +47,16 @@ def attach_login(
     those of `click.command`. Raises TypeError above what is no `click.Group`, and ValueError
     where the group has the name already.
     """
+    own = _options(auth)
+    ours = {option.name for option in own}
 
     def login(output: Console, **options: Any) -> None:
         """Log in, through the browser."""
         _warn_of_the_environment(auth, output)
-        context, result = _log_in(auth, output, on_login, options)
+        wanted = {each: value for each, value in options.items() if each in ours}
+        context, result = _log_in(auth, output, on_login, wanted)
         if render_text is None:
-            output.done(_told(result))
+            output.done(_sentence(result))
         text = None if render_text is None else render_text(context)
         as_json = result.to_json if render_json is None else lambda: render_json(context)
         output.result(as_json, text)
@@ -62,10 +64,9 @@ def attach_login(
             output.warn(f"Not granted: {', '.join(result.missing_scopes)}.")
 
     def decorate(group: G) -> G:
-        in_browser = offered.TIMEOUT in auth.core.services.login_options
-        told = {} if in_browser else {"help": "Log in."}
-        named = {**told, **attrs}
-        attach(auth, name, login, _options(auth), cls=cls, params=params, **named)(group)
+        in_browser = "--timeout" in auth.core.services.login_options
+        named = attrs if in_browser else {"help": "Log in.", **attrs}
+        attach(auth, name, login, own, cls=cls, params=params, **named)(group)
         auth.login_path.attached(group, name)
         return group
 
@@ -73,26 +74,26 @@ def attach_login(
 
 
 def _options(auth: Auth) -> list[click.Parameter]:
-    """Return the options that the provider's login has, and no others."""
+    """Return the options that the provider's login has; their names are those of `Auth.login`."""
     possible = [
         user_parameter(auth, "Who should log in; anybody else is refused."),
         click.Option(
-            [offered.SCOPE, "scopes"],
+            ["--scope", "scopes"],
             multiple=True,
             metavar="SCOPE",
             help="Ask for this scope too. May be given several times.",
         ),
-        flag(offered.READ_ONLY, "Ask for reading only."),
-        flag(offered.NO_BROWSER, "Print the address, open nothing."),
-        flag(offered.DEVICE, "Show a code to enter on another device."),
-        flag(offered.WITH_TOKEN, "Read a token from standard input."),
+        flag("--read-only", "Ask for reading only."),
+        flag("--no-browser", "Print the address, open nothing."),
+        flag("--device", "Show a code to enter on another device."),
+        flag("--with-token", "Read a token from standard input."),
         click.Option(
-            [offered.CALLBACK_PORT],
+            ["--callback-port"],
             type=click.IntRange(1, 65535),
             help="Listen for the browser's answer on this port.",
         ),
         click.Option(
-            [offered.TIMEOUT],
+            ["--timeout"],
             type=click.FloatRange(min=0, max=_LONGEST_WAIT, min_open=True),
             default=LOGIN_TIMEOUT,
             metavar="SECONDS",
@@ -101,9 +102,7 @@ def _options(auth: Auth) -> list[click.Parameter]:
         ),
     ]
     storage = click.Option(
-        ["--storage"],
-        type=click.Choice(POLICIES),
-        help="Where to keep the credential.",
+        ["--storage"], type=click.Choice(POLICIES), help="Where to keep the credential."
     )
     has = auth.core.services.login_options
     chosen = [option for option in possible if has.issuperset(option.opts)]
@@ -114,41 +113,40 @@ def _log_in(
     auth: Auth,
     output: Console,
     on_login: Callable[[LoginContext], object] | None,
-    options: Mapping[str, Any],
+    wanted: dict[str, Any],
 ) -> tuple[LoginContext, LoginResult]:
     from dataclasses import replace  # noqa: PLC0415 - the edge
 
     seen: list[LoginContext] = []
 
-    def keep(context: LoginContext) -> None:
+    def see(context: LoginContext) -> None:
         if on_login is not None:
             on_login(context)
         seen.append(context)
 
     user, instance = in_effect(auth, None, None)
+    wanted["browser"] = not wanted.pop("no_browser", False)
+    with_token = wanted.pop("with_token", False)
     try:
         result = auth.login(
             user=user,
             instance=instance,
-            browser=not options.get("no_browser"),
-            token=_token_from_stdin(auth) if options.get("with_token") else None,
-            on_login=keep,
-            **{name: options[name] for name in _WISHES if name in options},
+            token=_token_from_stdin() if with_token else None,
+            on_login=see,
+            **wanted,
         )
     except KeyboardInterrupt:
-        if not seen:  # else it may have been stored already
-            output.done("\nLogin cancelled; nothing was changed.")
-            raise click.exceptions.Exit(signals.INTERRUPTED) from None
-        raise
+        if seen:  # it may have been stored already
+            raise
+        output.done("\nLogin cancelled; nothing was changed.")
+        raise click.exceptions.Exit(signals.INTERRUPTED) from None
     return replace(seen[0], result=result), result
 
 
-def _told(result: LoginResult) -> str:
-    account = result.account
+def _sentence(result: LoginResult) -> str:
+    account, place = result.account, _KEPT_IN.get(result.stored_in)
     where = f" on {printable(account.instance)}" if account.instance else ""
-    place = {"system": "the system keyring", "plaintext": "a file, in plain text"}
-    kept = place.get(result.stored_in)
-    stored = f" The credential is kept in {kept}." if kept else ""
+    stored = f" The credential is kept in {place}." if place else ""
     who = f"{click.style('Logged in', fg='green')} as {account.title}{where}"
     return f"{who}, now the default account.{stored}"
 
@@ -161,15 +159,13 @@ def _warn_of_the_environment(auth: Auth, output: Console) -> None:
         output.warn(f"{variable} is set and still wins over this login.")
 
 
-def _token_from_stdin(auth: Auth) -> str:
+def _token_from_stdin() -> str:
     """Return the one line on standard input; on a terminal, what is typed unseen."""
     stdin = cast("TextIO | None", sys.stdin)  # None where it was closed
     if is_terminal(stdin):
-        from click_auth.login.ui import TerminalUI  # noqa: PLC0415 - the edge
+        from click_auth.login.ui import ask  # noqa: PLC0415 - the edge
 
-        core = auth.core
-        with TerminalUI(core.settings.app_name, core.environment, allow_browser=False) as ui:
-            return ui.ask("Token", hidden=True)
+        return ask("Token", stdin, hidden=True)
     token = _piped_line(stdin)
     if token is None:
         message = "Standard input holds no token, or more than one line."

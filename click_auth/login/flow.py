@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from click_auth.account import find_matching
 from click_auth.console import console
@@ -12,40 +12,38 @@ from click_auth.credentials import FixedToken, find_record
 from click_auth.errors import AuthError, LoginFailed, StorageUnavailable, Unreachable
 from click_auth.identify import identified
 from click_auth.locks.account_lock import LockBusy, lock_timeout
+from click_auth.login.results import LoginContext, LoginResult
 from click_auth.login.ui import TerminalUI
 from click_auth.providers.base import DEFAULT_ID
-from click_auth.providers.request import LoginRequest
-from click_auth.results import LoginContext, LoginResult
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from click_auth.account import Account
     from click_auth.context import Context
     from click_auth.providers.base import Provider
+    from click_auth.providers.request import LoginRequest
     from click_auth.stores.base import TokenStore
     from click_auth.tokens import TokenBundle
 
 
 def log_in(
     context: Context,
-    instance: str | None,
+    request: LoginRequest,
     storage: str | None,
     on_login: Callable[[LoginContext], object] | None,
-    wishes: Mapping[str, Any],
 ) -> LoginResult:
-    """Log in as `Auth.login` says. *wishes* are the fields of a `LoginRequest`."""
-    chosen = context.instance(instance)
-    request = LoginRequest(instance=chosen, **wishes)
+    """Log in as `Auth.login` says; *request* still names the instance as the person did."""
+    request = replace(request, instance=context.instance(request.instance))
     store = (
         context.store if storage is None or context.settings.store else context.store_with(storage)
     )
     before = None
     with suppress(AuthError):  # none or several, so that it extends none
-        before = find_record(context, request.user, chosen)
+        before = find_record(context, request.user, request.instance)
     if before is not None and request.scopes and before.scopes:
         request = replace(request, granted_scopes=before.scopes)
-    return Login(context, request, context.provider(chosen), store, on_login).run()
+    return Login(context, request, context.provider(request.instance), store, on_login).run()
 
 
 @dataclass(frozen=True)

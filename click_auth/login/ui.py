@@ -103,26 +103,7 @@ class TerminalUI(LoginUI):
 
     def ask(self, prompt: str, *, hidden: bool = False) -> str:
         """Return what the person typed, or one line of stdin where there is no terminal."""
-        line = answer = ""
-        for _ in range(_MOST_QUESTIONS if self.has_terminal else 1):
-            if self.has_terminal:
-                self.event("ask", f"{prompt}:", prompt=prompt, hidden=hidden)
-            with suppress(OSError, ValueError):
-                line = self._line(hidden=hidden and self.has_terminal)
-            answer = line.strip()
-            if answer or not line:  # an empty line is no answer, the end of the input is one
-                break
-        if answer and len(line) <= LONGEST_LINE and "\n" not in answer:
-            return answer
-        raise LoginFailed(
-            f"{prompt}: {'it is too long, or several lines' if answer else 'nothing came'}.",
-            hints=["Type it on a terminal, or give it on standard input, as one line."],
-        )
-
-    def _line(self, *, hidden: bool) -> str:
-        if hidden:
-            return hidden_line(self._stdin)
-        return "" if self._stdin is None else self._stdin.readline(LONGEST_LINE + 1)
+        return ask(prompt, self._stdin, hidden=hidden)
 
     def open_page(self, url: str) -> bool:
         """Print *url* and open it in the browser; return whether a browser was started."""
@@ -232,6 +213,35 @@ class TerminalUI(LoginUI):
             except Exception as error:  # noqa: BLE001 - the application's; the login stands
                 console.current().warn(f"The application's page failed: {type(error).__name__}.")
         return told()
+
+
+def ask(prompt: str, stdin: TextIO | None, *, hidden: bool) -> str:
+    """Return what the person typed on *stdin*, or one line of it where it is no terminal.
+
+    Blocks. Raises `LoginFailed` when nothing comes.
+    """
+    line = answer = ""
+    at_terminal = is_terminal(stdin)
+    for _ in range(_MOST_QUESTIONS if at_terminal else 1):
+        if at_terminal:
+            console.current().event("ask", f"{prompt}:", prompt=prompt, hidden=hidden)
+        with suppress(OSError, ValueError):
+            line = _line(stdin, hidden=hidden and at_terminal)
+        answer = line.strip()
+        if answer or not line:  # an empty line is no answer, the end of the input is one
+            break
+    if answer and len(line) <= LONGEST_LINE and "\n" not in answer:
+        return answer
+    raise LoginFailed(
+        f"{prompt}: {'it is too long, or several lines' if answer else 'nothing came'}.",
+        hints=["Type it on a terminal, or give it on standard input, as one line."],
+    )
+
+
+def _line(stdin: TextIO | None, *, hidden: bool) -> str:
+    if hidden:
+        return hidden_line(stdin)
+    return "" if stdin is None else stdin.readline(LONGEST_LINE + 1)
 
 
 def _ssh_command(listener: Listener, connection: str) -> str:

@@ -199,7 +199,7 @@ def test_s2_a_provider_that_does_not_renew(world: World) -> None:
 def test_s2_a_pipe_that_holds_no_token(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was piped in is not told, be it most of a secret."""
     monkeypatch.setattr("sys.stdin", io.StringIO(f"{MISTYPED}\nand more\n"))
-    text = raised(lambda: _token_from_stdin(confidential(world)))
+    text = raised(_token_from_stdin)
     assert "Standard input holds no token" in text
     assert MISTYPED not in text
 
