@@ -197,3 +197,28 @@ def bench(session: nox.Session) -> None:
         "CLICK_AUTH_WHEEL": wheel(),
     }
     session.run("python", "benchmarks/run.py", *session.posargs, env=environment)
+
+
+@nox.session
+def build(session: nox.Session) -> None:
+    """Build what a release uploads, twice, and run the suite of the unpacked sdist against it.
+
+    `nox -s build -- no-tests` leaves the suite out.
+    """
+    session.install("build>=1.2", "twine>=6")
+    folder = scratch(session)
+    shutil.rmtree(folder)
+    for name in ("first", "second"):
+        session.run("python", "-m", "build", "--outdir", str(folder / name), silent=True)
+    session.run("twine", "check", "--strict", *map(str, (folder / "first").iterdir()))
+    wheels = [next((folder / name).glob("*.whl")) for name in ("first", "second")]
+    sdist = next((folder / "first").glob("*.tar.gz"))
+    session.run("python", ".ci/package.py", *map(str, (*wheels, sdist)))
+    if "no-tests" in session.posargs:
+        return
+    shutil.unpack_archive(sdist, folder, filter="data")
+    unpacked = folder / sdist.name.removesuffix(".tar.gz")
+    requirements = nox.project.dependency_groups(PYPROJECT, "tests")
+    session.install(str(wheels[0]), *requirements)
+    with session.chdir(unpacked):
+        session.run("pytest", "-n", "auto", "tests")
