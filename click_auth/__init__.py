@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from click_auth.commands.refresh import attach_refresh as attach_refresh
     from click_auth.commands.status import attach_status as attach_status
     from click_auth.commands.token import attach_token as attach_token
+    from click_auth.context import LegacyCredential as LegacyCredential
     from click_auth.errors import AuthError as AuthError
     from click_auth.errors import LoginFailed as LoginFailed
     from click_auth.errors import NotLoggedIn as NotLoggedIn
@@ -34,18 +35,17 @@ if TYPE_CHECKING:
     from click_auth.login.results import LoginResult as LoginResult
     from click_auth.logout import LogoutContext as LogoutContext
     from click_auth.logout import LogoutResult as LogoutResult
-    from click_auth.migrate import LegacyCredential as LegacyCredential
     from click_auth.migrate import MigrationResult as MigrationResult
-    from click_auth.migrate import migrate_legacy_auth as migrate_legacy_auth
     from click_auth.models import UserRecord as UserRecord
     from click_auth.oauth.provider import OAuthProvider as OAuthProvider
+    from click_auth.operations import migrate_legacy_auth as migrate_legacy_auth
+    from click_auth.operations import refresh_access_token as refresh_access_token
     from click_auth.providers.apikey import ApiKeyProvider as ApiKeyProvider
     from click_auth.providers.authorization import AuthorizationRequest as AuthorizationRequest
     from click_auth.providers.authorization import AuthorizationResponse as AuthorizationResponse
     from click_auth.providers.base import Provider as Provider
     from click_auth.providers.request import LoginRequest as LoginRequest
     from click_auth.providers.request import LoginUI as LoginUI
-    from click_auth.refresh import refresh_access_token as refresh_access_token
     from click_auth.results import Check as Check
     from click_auth.results import Report as Report
     from click_auth.status import Status as Status
@@ -66,18 +66,19 @@ _HOMES = {
     "commands.refresh": "attach_refresh",
     "commands.status": "attach_status",
     "commands.token": "attach_token",
+    "context": "LegacyCredential",
     "errors": "AuthError LoginFailed NotLoggedIn StorageUnavailable Unreachable UsageError",
     "login.pages": "PageContext",
     "login.results": "LoginContext LoginResult",
     "logout": "LogoutContext LogoutResult",
-    "migrate": "LegacyCredential MigrationResult migrate_legacy_auth",
+    "migrate": "MigrationResult",
     "models": "UserRecord",
+    "operations": "migrate_legacy_auth refresh_access_token",
     "providers.apikey": "ApiKeyProvider",
     "providers.authorization": "AuthorizationRequest AuthorizationResponse",
     "providers.base": "Provider",
     "oauth.provider": "OAuthProvider",
     "providers.request": "LoginRequest LoginUI",
-    "refresh": "refresh_access_token",
     "results": "Check Report",
     "status": "Status StatusContext",
     "stores.base": "TokenStore",

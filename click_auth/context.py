@@ -1,35 +1,60 @@
-"""What one `Auth` is made of: its settings, and the parts built from them when first needed."""
+"""What every story is handed: settings, environment, providers, store, HTTP and clock.
+
+Each part is built once, when a command first needs it.
+"""
 
 from __future__ import annotations
 
 import os
 import time
+from collections.abc import Mapping
+from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+import click
+
+from click_auth.console.text import printable
 from click_auth.environment import Environment
-from click_auth.services import Services
+from click_auth.errors import BAD_SETTING, AuthError
+from click_auth.providers.base import Provider
+from click_auth.providers.options import ALL
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
     from pathlib import Path
+    from typing import TypeAlias
 
     from click_auth.http.client import Http
     from click_auth.login.pages import PageContext
-    from click_auth.migrate import LegacyCredential
-    from click_auth.providers.base import Provider
-    from click_auth.services import ProviderSource
     from click_auth.stores.base import TokenStore
+    from click_auth.tokens import TokenBundle
+
+    ProviderSource: TypeAlias = Provider | Mapping[str, Provider] | Callable[[str | None], Provider]
 
 LONGEST_CALLS = 2  # an exchange and its one replay
 LOCK_MARGIN_SECONDS = 15.0
+_DEFAULT_PORTS = {"https": "443", "http": "80"}
 
 
-class Settings:  # no NamedTuple: it compiles its annotations at each start
+class LegacyCredential:
+    """An older credential: how to read it and how to take it away.
+
+    *read* returns the token, a bundle, or None where there is none; *retire* removes it, and is
+    called only once the new record is proved readable. *name* names the migration for good.
+    """
+
+    def __init__(
+        self, name: str, read: Callable[[], str | TokenBundle | None], retire: Callable[[], None]
+    ) -> None:
+        self.name = name
+        self.read = read
+        self.retire = retire
+
+
+class Settings:  # no dataclass or named tuple: each start would compile it
     """The arguments of `Auth`, and what `Auth.override` put in their place."""
 
-    app_name: str
-    provider: ProviderSource
     store: TokenStore | None = None
     storage: str = "fallback"
     folder: str | Path | None = None
@@ -42,26 +67,114 @@ class Settings:  # no NamedTuple: it compiles its annotations at each start
     account_env: str | None = "<APP>_ACCOUNT"
     environ: Mapping[str, str] | None = None
     browser: Callable[[str], bool] | None = None
-    clock: Callable[[], float] = time.time
 
-    def __init__(self, **given: Any) -> None:
-        vars(self).update(given)
+    def __init__(self, app_name: str, provider: ProviderSource) -> None:
+        self.app_name = app_name
+        self.provider = provider
 
-    def replaced(self, **changes: Any) -> Settings:
+    def replaced(self, **changes: object) -> Settings:
         """Return these settings with others in place of some; what is None stays as it is."""
+        other = Settings(self.app_name, self.provider)
         given = {name: value for name, value in changes.items() if value is not None}
-        return Settings(**{**vars(self), **given})
+        vars(other).update({**vars(self), **given})
+        return other
+
+
+class Services:
+    """The providers behind `Auth(provider=)`: one, several by name, or any by its address."""
+
+    def __init__(self, source: ProviderSource) -> None:
+        given: object = source
+        if not isinstance(given, (Provider, Mapping)) and not callable(given):
+            raise TypeError(f"provider is a Provider, a mapping or a function, not {source!r}")
+        if isinstance(source, Mapping) and not source:
+            raise ValueError("a mapping of providers names at least one")
+        self._source = source
+        self.has_instances: bool = not isinstance(source, Provider)
+        """Whether there is more than one service, so that `--instance` makes sense."""
+        self.choices: tuple[str, ...] | None = (
+            tuple(source) if isinstance(source, Mapping) else None
+        )
+        """The names of the services where they are known beforehand."""
+
+    @property
+    def homes(self) -> tuple[str | None, ...] | None:
+        """The names of the default service in records; None where there is one service only."""
+        if not self.has_instances:
+            return None
+        return (None,) if self.choices is None else (self.choices[0], None)
+
+    @property
+    def login_options(self) -> frozenset[str]:
+        """The options that `login` offers: those of any of the providers. No I/O."""
+        if isinstance(self._source, Provider):
+            return self._source.options
+        if isinstance(self._source, Mapping):
+            return frozenset().union(*(each.options for each in self._source.values()))
+        return ALL
+
+    def instance(self, name: str | None) -> str | None:
+        """Return *name* normalised; without one, the default. Raises Click's usage error."""
+        choices = self.choices
+        if choices is None:
+            return normalised(name) if name is not None and self.has_instances else None
+        if name is None:
+            return choices[0]
+        if name not in choices:
+            raise click.UsageError(f"{printable(name, 60)!r} is not one of {', '.join(choices)}.")
+        return name
+
+    def provider(self, instance: str | None) -> Provider:
+        """Return the provider of an instance that `instance` returned, or a record remembers."""
+        source = self._source
+        if isinstance(source, Provider):
+            return source
+        if isinstance(source, Mapping):
+            found = next(iter(source.values())) if instance is None else source.get(instance)
+            if found is not None:
+                return found
+            hints = []
+            problem = (
+                f"This account belongs to {printable(instance, 60)!r}, which is not known here."
+            )
+        else:
+            try:
+                return source(instance)
+            except ValueError as error:
+                if instance is None:
+                    raise  # the application's own mistake
+                problem = f"The instance cannot be used: {error}"
+                hints = ["Check what --instance says."]
+        # Not while the other is handled: what a person mistyped may hold a password.
+        raise AuthError(problem, code=BAD_SETTING, hints=hints)
+
+
+def normalised(instance: str) -> str:
+    """Return an instance as it is remembered: without a default port and a trailing slash.
+
+    Of an address, scheme and host are in lower case.
+    """
+    text = instance.strip().rstrip("/")
+    scheme, separator, rest = text.partition("://")
+    if not separator:
+        return text
+    scheme = scheme.lower()
+    authority, slash, path = rest.partition("/")
+    host, colon, port = authority.lower().rpartition(":")
+    if colon and port == _DEFAULT_PORTS.get(scheme):
+        authority = host
+    return f"{scheme}://{authority.lower()}{slash}{path}"
 
 
 class Context:
-    """The parts of one `Auth`. Each is built once, when a command first needs it."""
+    """The parts of one `Auth`."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, migrate_once: Callable[[Context], None]) -> None:
         folder = settings.folder
         if folder is not None and not str(folder).startswith("~") and not os.path.isabs(folder):  # noqa: PTH117
             raise ValueError(f"folder is an absolute path or begins with ~; {folder} is neither")
         self.settings = settings
-        self.clock: Callable[[], float] = settings.clock
+        self.clock: Callable[[], float] = time.time
         self.services: Services = Services(settings.provider)
         self.environment: Environment = Environment(
             settings.app_name, settings.environ, settings.token_env, settings.account_env
@@ -71,7 +184,8 @@ class Context:
 
             log_to_stderr()
         self._providers: dict[str | None, Provider] = {}
-        self._is_migrated = settings.legacy is None
+        self.is_migrated: bool = False
+        self._migrate_once = migrate_once
 
     @cached_property
     def folder(self) -> Path:
@@ -114,6 +228,23 @@ class Context:
 
         return Http(self.settings.http, self.settings.http_options, self.environment.environ)
 
+    def provider(self, instance: str | None) -> Provider:
+        """Return the provider of *instance*, with this application's HTTP, cache and clients.
+
+        Where there is no home folder it remembers nothing between processes, in silence: whoever
+        needs it to asks the store, which complains.
+        """
+        if instance not in self._providers:
+            from click_auth.providers.context import ProviderContext  # noqa: PLC0415 - an edge
+            from click_auth.stores.cache import FolderCache  # noqa: PLC0415
+
+            parts = ProviderContext(self.http)
+            with suppress(AuthError):
+                cache = FolderCache(self.folder / "cache", trusted=lambda: self.http.trusted)
+                parts = ProviderContext(self.http, cache, self.store.registrations())
+            self._providers[instance] = self.services.provider(instance).bound(parts)
+        return self._providers[instance]
+
     def instance(self, explicit: str | None) -> str | None:
         """Return the instance in effect: the one named, the environment's, the default."""
         return self.services.instance(explicit or self.environment.instance)
@@ -134,33 +265,12 @@ class Context:
         named = self.services.instance(self.environment.value("TOKEN_INSTANCE"))
         return named == self.instance(explicit)
 
-    def provider(self, instance: str | None) -> Provider:
-        """Return the provider of *instance*, speaking through this application's context."""
-        if instance not in self._providers:
-            from click_auth.provider_context import provider_context_of  # noqa: PLC0415 - an edge
-
-            provider = self.services.provider(instance)
-            self._providers[instance] = provider.bound(provider_context_of(self))
-        return self._providers[instance]
-
     def migrate_once(self) -> None:
-        """Take over the application's older credential, where nothing is stored yet.
+        """Take over the application's older credential, where it has one and nothing is stored."""
+        if self.settings.legacy is not None:
+            self._migrate_once(self)
 
-        One that was begun, and ended by a crash, goes on.
-        """
-        legacy = self.settings.legacy
-        if legacy is None or self._is_migrated:
-            return
-        from click_auth.stores.base import MIGRATED  # noqa: PLC0415 - an edge
-
-        if self.store.listing()[0] and self.store.migration(legacy.name) in (None, MIGRATED):
-            return
-        from click_auth.migrate import migrate  # noqa: PLC0415 - an edge
-
-        self._is_migrated = True
-        migrate(self, legacy)
-
-    def lock_patience(self, instance: str | None) -> float:
+    def lock_timeout(self, instance: str | None) -> float:
         """Return how long to wait for the lock of an account of *instance*, in seconds.
 
         As long as a hold can take: whoever gives up earlier leaves a refresh that succeeds.

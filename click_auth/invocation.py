@@ -1,8 +1,9 @@
-"""What the person asked for on the command line, and how to tell them what to type."""
+"""The command that runs now: which account its line names, and what to type to log in."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 import click
 from click import globals as click_globals
@@ -10,37 +11,50 @@ from click import globals as click_globals
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from click_auth.operations import Configured
-
 USER = "user"
 INSTANCE = "instance"
 
 
-def remember(auth: Configured, context: click.Context, name: str, value: str | None) -> None:
-    """Keep the value of an option of the command that *context* runs, for `auth`'s methods.
+class Invocation:
+    """What the command lines of one application say, and where its login command is attached."""
 
-    By the very context, `Context.meta` is one for all commands of a run; and None too, so that
-    a context which parses a second line forgets the first.
-    """
-    auth.said.setdefault(context, {})[name] = value
+    def __init__(self, app_name: str) -> None:
+        self._app_name = app_name
+        self._given: WeakKeyDictionary[click.Context, dict[str, str | None]] = WeakKeyDictionary()
+        self._login_group: click.Group | None = None
+        self._login_name = "login"
 
+    def remember(self, context: click.Context, name: str, value: str | None) -> None:
+        """Keep the value of an option of the command that *context* runs.
 
-def in_effect(
-    auth: Configured, user: str | None, instance: str | None
-) -> tuple[str | None, str | None]:
-    """Return *user* and *instance*, or what the running command's own options say.
+        By the very context: `Context.meta` is one for all commands of a run. None too, so that
+        a context which parses a second line forgets the first.
+        """
+        self._given.setdefault(context, {})[name] = value
 
-    Where it has none, those of the command or group that invoked it, by `main` too.
-    """
-    return (
-        _said(auth, USER) if user is None else user,
-        _said(auth, INSTANCE) if instance is None else instance,
-    )
+    def in_effect(self, name: str, value: str | None) -> str | None:
+        """Return *value*, or where it is None what the running command's own option *name* says.
 
+        Where it has none, that of the command or group that invoked it, by `main` too.
+        """
+        if value is not None:
+            return value
+        values = (self._given.get(context, {}).get(name) for context in _running())
+        return next((value for value in values if value is not None), None)
 
-def _said(auth: Configured, name: str) -> str | None:
-    values = (auth.said.get(context, {}).get(name) for context in _running())
-    return next((value for value in values if value is not None), None)
+    def attach_login(self, group: click.Group, name: str) -> None:
+        """Remember the group and the name that the login command has."""
+        self._login_group, self._login_name = group, name
+
+    def login_line(self, *options: str) -> str:
+        """Return what to type to log in, as far as it can be known here."""
+        context = click.get_current_context(silent=True)
+        root = None if context is None else context.find_root()
+        program = (root and root.info_name) or self._app_name
+        group = "auth" if self._login_group is None else self._login_group.name
+        is_root = root is not None and root.command is self._login_group
+        path = [] if is_root or not group else [group]
+        return " ".join((program, *path, self._login_name, *options))
 
 
 def _running() -> Iterator[click.Context]:
@@ -70,27 +84,3 @@ def wants_json() -> bool:
             return True
         context = context.parent
     return False
-
-
-class LoginPath:
-    """Where the login command is attached, so that a hint can name the exact line."""
-
-    def __init__(self) -> None:
-        self._group: click.Group | None = None
-        self._name = "login"
-
-    def attached(self, group: click.Group, name: str) -> None:
-        """Remember the group and the name that the login command has."""
-        self._group, self._name = group, name
-
-    def line(self, app_name: str, *options: str) -> str:
-        """Return what to type to log in, as far as it can be known here."""
-        context = click.get_current_context(silent=True)
-        root = None if context is None else context.find_root()
-        program = app_name if root is None or not root.info_name else root.info_name
-        words = [program, self._name, *options]
-        is_root = root is not None and root.command is self._group
-        group = "auth" if self._group is None else self._group.name
-        if group and not is_root:
-            words.insert(1, group)
-        return " ".join(words)

@@ -23,27 +23,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from click_auth.account import Account
-    from click_auth.context import Context
-    from click_auth.operations import Configured
+    from click_auth.context import Context, LegacyCredential
 
 logger: logging.Logger = logging.getLogger("click_auth")
 
 MOVING = "moving"
 
 R = TypeVar("R")
-
-
-@dataclass(frozen=True)
-class LegacyCredential:
-    """An older credential: how to read it and how to take it away.
-
-    *read* returns the token, a bundle, or None where there is none; *retire* removes it, and is
-    called only once the new record is proved readable. *name* names the migration for good.
-    """
-
-    name: str
-    read: Callable[[], str | TokenBundle | None]
-    retire: Callable[[], None]
 
 
 @dataclass(frozen=True)
@@ -58,17 +44,22 @@ class MigrationResult:
         return {"state": self.state, "reason": self.reason}
 
 
-def migrate_legacy_auth(auth: Configured, legacy: LegacyCredential) -> MigrationResult:
-    """Take over *legacy*, and return how it went. Blocks: it asks the service whose token it is.
+def migrate_once(context: Context) -> None:
+    """Take over the application's older credential, where nothing is stored yet.
 
-    Never overwrites a record and never raises for what the old place, the service or the
-    keyring do: then the result is "skipped" with a reason, and the next call tries again.
+    One that was begun, and ended by a crash, goes on.
     """
-    return migrate(auth.core, legacy)
+    legacy, store = context.settings.legacy, context.store
+    if legacy is None or context.is_migrated:
+        return
+    if store.listing()[0] and store.migration(legacy.name) in (None, MIGRATED):
+        return
+    context.is_migrated = True
+    migrate(context, legacy)
 
 
 def migrate(context: Context, legacy: LegacyCredential) -> MigrationResult:
-    """Do what `migrate_legacy_auth` does."""
+    """Take over *legacy*, as `migrate_legacy_auth` says."""
     migration = _Migration(context, legacy)
     result = _outcome(migration.gone_on)
     if result is None:

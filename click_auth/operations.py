@@ -1,40 +1,43 @@
-"""What one `Auth` is told at its construction, and how tests put other parts in its place."""
+"""`Operations`: what one `Auth` does. Each method is a few lines into one story."""
 
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, Any, NoReturn
-from weakref import WeakKeyDictionary
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, overload
 
-from click_auth import invocation as asked
+from click_auth.console.text import texts
 from click_auth.context import Context, Settings
+from click_auth.defaults import DEFAULT_MIN_TTL, LOGIN_TIMEOUT
 from click_auth.environment import POLICIES
-from click_auth.errors import AuthError, NotLoggedIn, Unwritable
+from click_auth.errors import AuthError, NotLoggedIn, Unwritable, UsageError
+from click_auth.invocation import INSTANCE, USER, Invocation, wants_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    import click
+    import httpx
     from typing_extensions import Self
 
+    from click_auth.account import Account, StoredAccount
+    from click_auth.context import LegacyCredential, ProviderSource
     from click_auth.credentials import Credential
     from click_auth.login.pages import PageContext
-    from click_auth.migrate import LegacyCredential
-    from click_auth.services import ProviderSource
+    from click_auth.login.results import LoginContext, LoginResult
+    from click_auth.logout import LogoutResult
+    from click_auth.migrate import MigrationResult
+    from click_auth.refresh import LockOf
+    from click_auth.results import Report
+    from click_auth.status import Status, StatusContext
     from click_auth.stores.base import TokenStore
+    from click_auth.stores.cached import Held
+    from click_auth.tokens import TokenBundle
+
+    C = TypeVar("C")
 
 
-def _check(app_name: str, storage: str) -> None:
-    """Raise ValueError for what the author of an application would find out much later."""
-    if not app_name.strip(". ") or not app_name.isprintable() or set(app_name) & set("/\\:"):
-        raise ValueError(f"{app_name!r} is no name of an application: a word, not a path")
-    if storage not in POLICIES:
-        raise ValueError(f"storage is one of {', '.join(POLICIES)}, not {storage!r}")
-
-
-class Configured:
-    """The settings of one CLI's authentication, and the parts that are made of them."""
+class Operations:
+    """What can be done with the credentials of one CLI."""
 
     def __init__(
         self,
@@ -52,38 +55,27 @@ class Configured:
         token_env: str | None = "<APP>_TOKEN",  # noqa: S107 - the name of a variable
         account_env: str | None = "<APP>_ACCOUNT",
     ) -> None:
-        self.login_path: asked.LoginPath = asked.LoginPath()
-        self.said: WeakKeyDictionary[click.Context, dict[str, str | None]] = WeakKeyDictionary()
-        _check(app_name, storage)
-        settings = Settings(
-            app_name=app_name,
-            provider=provider,
-            store=store,
-            storage=storage,
-            folder=folder,
-            legacy=legacy,
-            hints=tuple(hints),
-            page=page,
-            http=http,
-            http_options=http_options,
-            token_env=token_env,
-            account_env=account_env,
-        )
-        self.core: Context = Context(settings)
+        if not app_name.strip(". ") or not app_name.isprintable() or set(app_name) & set("/\\:"):
+            raise ValueError(f"{app_name!r} is no name of an application: a word, not a path")
+        if storage not in POLICIES:
+            raise ValueError(f"storage is one of {', '.join(POLICIES)}, not {storage!r}")
+        settings = Settings(app_name, provider)
+        settings.store, settings.storage, settings.folder = store, storage, folder
+        settings.legacy, settings.hints, settings.page = legacy, tuple(hints), page
+        settings.http, settings.http_options = http, http_options
+        settings.token_env, settings.account_env = token_env, account_env
+        self.app_name: str = app_name
+        self.invocation: Invocation = Invocation(app_name)
+        self.context: Context = Context(settings, _migrate_once)
         """The parts that this object is made of; for the library's own modules."""
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("an Auth is not pickled")
 
     @property
-    def app_name(self) -> str:
-        """The application's name."""
-        return self.core.settings.app_name
-
-    @property
     def store(self) -> TokenStore:
         """Where the credentials live."""
-        return self.core.store
+        return self.context.store
 
     @contextlib.contextmanager
     def override(
@@ -96,15 +88,15 @@ class Configured:
         http_options: Mapping[str, Any] | None = None,
     ) -> Iterator[Self]:
         """Put other parts in place for a block, for tests; what is None stays as it is."""
-        before = self.core
+        before = self.context
         settings = before.settings.replaced(
             store=store, folder=folder, environ=environ, browser=browser, http_options=http_options
         )
-        self.core = Context(settings)
+        self.context = Context(settings, _migrate_once)
         try:
             yield self
         finally:
-            self.core = before
+            self.context = before
 
     @contextlib.contextmanager
     def hinting(self) -> Iterator[None]:
@@ -112,22 +104,300 @@ class Configured:
         try:
             yield
         except AuthError as error:
+            settings = self.context.settings
             if isinstance(error, NotLoggedIn):
-                error.name_login(f"Run `{self.login_path.line(self.app_name)}`.")
-            if isinstance(error, Unwritable) and self.core.settings.folder is None:
-                variable = self.core.environment.name("CONFIG_DIR")
+                error.name_login(f"Run `{self.invocation.login_line()}`.")
+            if isinstance(error, Unwritable) and settings.folder is None:
+                variable = self.context.environment.name("CONFIG_DIR")
                 error.with_hints([f"{variable} names another folder to keep credentials in."])
-            error.with_hints(self.core.settings.hints)
-            if error.show_with is None and asked.wants_json():
-                from click_auth.console.console import JsonConsole  # noqa: PLC0415 - under `--json` only
+            error.with_hints(settings.hints)
+            if error.show_with is None and wants_json():
+                from click_auth.console.console import JsonConsole  # noqa: PLC0415 - then only
 
                 error.show_with = JsonConsole().error
             raise
 
-    def _asked(self, user: str | None, instance: str | None) -> tuple[str | None, str | None]:
-        return asked.in_effect(self, user, instance)
+    # Tokens and clients
 
-    def _credential(self, user: str | None, instance: str | None) -> Credential:
-        from click_auth.credentials import select_credential  # noqa: PLC0415 - the edge
+    @overload
+    def client(
+        self,
+        cls: None = None,
+        /,
+        *,
+        user: str | None = None,
+        instance: str | None = None,
+        hosts: Iterable[str] = (),
+        auth_errors: bool = True,
+        **options: Any,
+    ) -> httpx.Client: ...
 
-        return select_credential(self.core, *self._asked(user, instance))
+    @overload
+    def client(
+        self,
+        cls: type[C],
+        /,
+        *,
+        user: str | None = None,
+        instance: str | None = None,
+        hosts: Iterable[str] = (),
+        auth_errors: bool = True,
+        **options: Any,
+    ) -> C: ...
+
+    def client(
+        self,
+        cls: type[Any] | None = None,
+        /,
+        *,
+        user: str | None = None,
+        instance: str | None = None,
+        hosts: Iterable[str] = (),
+        auth_errors: bool = True,
+        **options: Any,
+    ) -> Any:
+        """Return a client of *cls* (default `httpx.Client`) that carries the account's token.
+
+        The token goes to `api_url`, to `base_url=` of *options* and to *hosts*, origins all, and
+        along no redirect to another. It is renewed ahead of its expiry and after a 401. Reads the
+        record file. Raises `NotLoggedIn`, `UsageError`, and ValueError where no origin is named.
+
+        With *auth_errors* a 401 that stands is raised as `NotLoggedIn`, and of httpx's errors that
+        leave the client's `with` block one without an answer is `Unreachable`, a status
+        `AuthError`. Otherwise the application sees them as httpx has them.
+        """
+        from click_auth.api_client import client_for  # noqa: PLC0415 - httpx, when needed
+
+        with self.hinting():
+            credential = self.credential(user, instance)
+            return client_for(
+                self.context, credential, cls, hosts, options, self.hinting, raising=auth_errors
+            )
+
+    def bearer(
+        self, user: str | None = None, *, instance: str | None = None, hosts: Iterable[str] = ()
+    ) -> httpx.Auth:
+        """Return an `httpx.Auth` for a `Client` or an `AsyncClient` of your own.
+
+        It holds its token, shares it among threads and tasks, and never blocks an event loop.
+        Reads the record file. Raises as `client` does. httpx calls your client's response hooks
+        for a 401 before it is answered by a refresh: one that raises for it prevents that.
+        """
+        from click_auth.bearer import flow_for  # noqa: PLC0415 - httpx, when needed
+
+        with self.hinting():
+            credential = self.credential(user, instance)
+            bearer: httpx.Auth = flow_for(self.context, credential, hosts, self.hinting)
+            return bearer
+
+    def access_token(
+        self,
+        user: str | None = None,
+        *,
+        instance: str | None = None,
+        min_ttl: float = DEFAULT_MIN_TTL,
+        rejected: str | None = None,
+    ) -> str:
+        """Return an access token with more than *min_ttl* seconds left, renewed if it must be.
+
+        *rejected* names a token that a server answered with 401: it is not returned again.
+        Blocks when it has to ask the server. Raises `NotLoggedIn`, `Unreachable`,
+        `StorageUnavailable`, `UsageError`.
+        """
+        from click_auth.tokens import Rejected  # noqa: PLC0415 - datetime
+
+        spent = None if rejected is None else Rejected(rejected)
+        del rejected
+        with self.hinting():
+            return self.credential(user, instance).bundle(min_ttl, spent).access_token
+
+    def credential(
+        self, user: str | None = None, instance: str | None = None, *, stored: bool = False
+    ) -> Credential:
+        """Return the credential that applies; with *stored*, whatever the environment holds."""
+        from click_auth.credentials import select_credential, select_stored  # noqa: PLC0415 - the edge
+
+        with self.hinting():
+            select = select_stored if stored else select_credential
+            return select(self.context, *self.named(user, instance))
+
+    def refresh(self, user: str | None = None, *, instance: str | None = None) -> TokenBundle:
+        """Rotate the credential of an account now, and return its new tokens. Blocks."""
+        return self.rotate(user, instance).bundle
+
+    def rotate(self, user: str | None = None, instance: str | None = None) -> Held:
+        """Do what `refresh` does, and return the record as well."""
+        from click_auth.refresh import rotate_now  # noqa: PLC0415 - the edge
+
+        with self.hinting():
+            return rotate_now(self.context, *self.named(user, instance))
+
+    # Logging in and out
+
+    def login(
+        self,
+        *,
+        user: str | None = None,
+        scopes: Iterable[str] = (),
+        read_only: bool = False,
+        browser: bool = True,
+        device: bool = False,
+        token: str | None = None,
+        instance: str | None = None,
+        storage: str | None = None,
+        timeout: float = LOGIN_TIMEOUT,
+        callback_port: int | None = None,
+        on_login: Callable[[LoginContext], object] | None = None,
+    ) -> LoginResult:
+        """Log in and store the credential; the account becomes the default one.
+
+        Speaks to the person on stderr and blocks until they are done, at most *timeout* seconds.
+        *token* is one that the person brought along. *on_login* may raise to refuse. Raises
+        `LoginFailed` or `StorageUnavailable`; then nothing is stored and an earlier session
+        still works.
+        """
+        from click_auth.login.flow import log_in  # noqa: PLC0415 - the edge
+        from click_auth.providers.request import LoginRequest  # noqa: PLC0415 - dataclasses
+
+        request = LoginRequest(
+            user=user,
+            scopes=texts(scopes, "scopes"),
+            read_only=read_only,
+            browser=browser,
+            device=device,
+            token=token,
+            instance=instance,
+            callback_port=callback_port,
+            timeout=timeout,
+        )
+        del token
+        with self.hinting():
+            return log_in(self.context, request, storage, on_login)
+
+    def logout(
+        self,
+        user: str | None = None,
+        *,
+        instance: str | None = None,
+        all: bool = False,
+        revoke: bool = True,
+    ) -> LogoutResult:
+        """Remove an account, or *all*, here and then at the server. Works offline. Blocks."""
+        from click_auth.logout import log_out, log_out_everybody  # noqa: PLC0415 - the edge
+
+        with self.hinting():
+            if all:
+                return log_out_everybody(self.context, revoke=revoke)
+            return log_out(self.context, *self.named(user, instance), revoke=revoke)
+
+    def status(
+        self, user: str | None = None, *, instance: str | None = None, offline: bool = False
+    ) -> Status:
+        """Return who is logged in and how well; asks the service unless *offline*."""
+        return self.look(user, instance, offline=offline).status
+
+    def look(
+        self, user: str | None = None, instance: str | None = None, *, offline: bool = False
+    ) -> StatusContext:
+        """Do what `status` does, and return the token as well, where it was asked for."""
+        from click_auth.status import look  # noqa: PLC0415 - the edge
+
+        with self.hinting():
+            return look(self.context, *self.named(user, instance), offline=offline)
+
+    # Accounts
+
+    def current_account(
+        self, user: str | None = None, *, instance: str | None = None
+    ) -> Account | None:
+        """Return the account that applies, None where nobody is logged in here. Reads no secret.
+
+        None as well while the environment's token or client applies: nobody knows whose it is.
+        """
+        with contextlib.suppress(NotLoggedIn):
+            return self.credential(user, instance).account
+        return None
+
+    def overriding_variable(
+        self, user: str | None = None, instance: str | None = None
+    ) -> str | None:
+        """Return the name of the variable that applies instead of every stored account."""
+        from click_auth.credentials import overriding_variable  # noqa: PLC0415 - the edge
+
+        with self.hinting():
+            return overriding_variable(self.context, *self.named(user, instance))
+
+    def accounts(self) -> Sequence[StoredAccount]:
+        """Return the accounts that are stored. Reads no secret."""
+        with self.hinting():
+            return self.store.accounts()
+
+    def use(self, ref: str) -> Account:
+        """Make the account *ref* the default one, and return it."""
+        with self.hinting():
+            record = self.store.record(ref)
+            if record is None:
+                raise UsageError(f"There is no account {ref!r} here.")
+            self.store.set_default(record.key)
+            return record.account
+
+    def remove(self, ref: str) -> LogoutResult:
+        """Log the account *ref* out."""
+        return self.logout(ref)
+
+    def doctor(self) -> Report:
+        """Check everything that matters, change nothing, and return what was found. Blocks."""
+        from click_auth.doctor import examine  # noqa: PLC0415 - the edge
+
+        return examine(self.context)
+
+    def named(
+        self, user: str | None = None, instance: str | None = None
+    ) -> tuple[str | None, str | None]:
+        """Return *user* and *instance*, or what the running command was given for them."""
+        in_effect = self.invocation.in_effect
+        return in_effect(USER, user), in_effect(INSTANCE, instance)
+
+
+def refresh_access_token(
+    auth: Operations,
+    user: str | None = None,
+    *,
+    instance: str | None = None,
+    min_ttl: float = DEFAULT_MIN_TTL,
+    rejected: str | None = None,
+    lock: LockOf | None = None,
+) -> TokenBundle:
+    """Return tokens with more than *min_ttl* seconds left, renewed first where they must be.
+
+    *rejected* names an access token that a server has answered with 401: it is not returned.
+    *lock* replaces the store's own lock, by account key. Blocks, for two calls to the token
+    endpoint or as long as another process takes for them; does not prompt. Raises `NotLoggedIn`
+    when only a login helps, `Unreachable` when trying later does.
+    """
+    from click_auth.refresh import refreshed  # noqa: PLC0415 - the edge
+    from click_auth.tokens import Rejected  # noqa: PLC0415
+
+    spent = None if rejected is None else Rejected(rejected)
+    del rejected
+    with auth.hinting():
+        return refreshed(
+            auth.context, user, instance, min_ttl=min_ttl, rejected=spent, lock_of=lock
+        )
+
+
+def migrate_legacy_auth(auth: Operations, legacy: LegacyCredential) -> MigrationResult:
+    """Take over *legacy*, and return how it went. Blocks: it asks the service whose token it is.
+
+    Never overwrites a record and never raises for what the old place, the service or the
+    keyring do: then the result is "skipped" with a reason, and the next call tries again.
+    """
+    from click_auth.migrate import migrate  # noqa: PLC0415 - the edge
+
+    return migrate(auth.context, legacy)
+
+
+def _migrate_once(context: Context) -> None:
+    from click_auth.migrate import migrate_once  # noqa: PLC0415 - the edge
+
+    migrate_once(context)

@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from click_auth.context import Context
-    from click_auth.operations import Configured
     from click_auth.providers.base import Provider
     from click_auth.record import Record
     from click_auth.stores.records import Reserve
@@ -78,7 +77,7 @@ class Renewal:
     def renewed(self, lock_of: LockOf | None = None) -> Held:
         """Return what `run` does, and say nothing of it where it could not be stored."""
         store = self.context.store
-        deadline = time.monotonic() + self.context.lock_patience(self.seen.instance)
+        deadline = time.monotonic() + self.context.lock_timeout(self.seen.instance)
         try:
             held = self._renewed_by_others(deadline) if lock_of is None else None
             if held is not None:
@@ -262,29 +261,20 @@ def _kept_in_memory(
     return Held(replace(record, access_token_expires_at=expiry), bundle, unstored)
 
 
-def refresh_access_token(
-    auth: Configured,
-    user: str | None = None,
+def refreshed(
+    context: Context,
+    user: str | None,
+    instance: str | None,
     *,
-    instance: str | None = None,
-    min_ttl: float = DEFAULT_MIN_TTL,
-    rejected: str | None = None,
-    lock: LockOf | None = None,
+    min_ttl: float,
+    rejected: Rejected | None,
+    lock_of: LockOf | None,
 ) -> TokenBundle:
-    """Return tokens with more than *min_ttl* seconds left, renewed first where they must be.
-
-    *rejected* names an access token that a server has answered with 401: it is not returned.
-    *lock* replaces the store's own lock, by account key. Blocks, for two calls to the token
-    endpoint or as long as another process takes for them; does not prompt. Raises `NotLoggedIn`
-    when only a login helps, `Unreachable` when trying later does.
-    """
-    context, spent = auth.core, None if rejected is None else Rejected(rejected)
-    del rejected
-    with auth.hinting():
-        record = select_stored(context, user, instance).record
-        is_good = spent is None and is_fresh(record, now=context.clock(), min_ttl=min_ttl)
-        held = find_held(context.store, record) if is_good else None
-        return (held or Renewal(context, record, min_ttl, spent).run(lock)).bundle
+    """Return tokens with more than *min_ttl* seconds left that are not the *rejected* ones."""
+    record = select_stored(context, user, instance).record
+    is_good = rejected is None and is_fresh(record, now=context.clock(), min_ttl=min_ttl)
+    held = find_held(context.store, record) if is_good else None
+    return (held or Renewal(context, record, min_ttl, rejected).run(lock_of)).bundle
 
 
 def rotate_now(context: Context, user: str | None, instance: str | None) -> Held:

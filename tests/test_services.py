@@ -8,7 +8,7 @@ import click
 import pytest
 
 from click_auth import ApiKeyProvider, Auth, AuthError, MemoryTokenStore, Provider
-from click_auth.services import Services, normalised
+from click_auth.context import Services, normalised
 from click_auth.testing import logged_in
 
 ONE, OTHER = (

@@ -9,18 +9,17 @@ import click
 from click_auth.commands.attaching import G, attach, check_free, made_as, watch
 from click_auth.commands.options import account_argument, account_options, no_revoke_option
 from click_auth.errors import NO_ACCOUNT_SELECTED, UsageError
-from click_auth.invocation import in_effect
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from click_auth.account import Account
-    from click_auth.auth import Auth
     from click_auth.console.console import Console
+    from click_auth.operations import Operations
 
 
 def attach_accounts(
-    auth: Auth,
+    auth: Operations,
     name: str = "account",
     *,
     cls: type[click.Group] | None = None,
@@ -46,13 +45,13 @@ def attach_accounts(
     return decorate
 
 
-def _fill(auth: Auth, group: click.Group) -> None:
+def _fill(auth: Operations, group: click.Group) -> None:
     def list_accounts(output: Console, **_: Any) -> None:
         """List the accounts that are stored."""
-        accounts, default = auth.core.store.listing()
+        accounts, default = auth.context.store.listing()
         rows = [{"account": each.to_json(), "default": each.key == default} for each in accounts]
         text = "\n".join(_line(each, is_default=each.key == default) for each in accounts)
-        nobody = f"No accounts. Run `{auth.login_path.line(auth.app_name)}`."
+        nobody = f"No accounts. Run `{auth.invocation.login_line()}`."
         output.result(lambda: {"accounts": rows, "default": default}, text or nobody, rows)
 
     def use(output: Console, *, ref: str, **_: Any) -> None:
@@ -65,13 +64,13 @@ def _fill(auth: Auth, group: click.Group) -> None:
         """Show which account applies."""
         from click_auth.credentials import overriding_variable, select_stored  # noqa: PLC0415 - the edge
 
-        asked = in_effect(auth, None, None)
-        variable = overriding_variable(auth.core, *asked)
+        asked = auth.named()
+        variable = overriding_variable(auth.context, *asked)
         if variable is not None:
             message = f"{variable} is set and applies; whose credential it is is not known."
             hint = "Name a stored account with --user."
             raise UsageError(message, code=NO_ACCOUNT_SELECTED, hints=[hint])
-        account = select_stored(auth.core, *asked).record.account
+        account = select_stored(auth.context, *asked).record.account
         output.result(lambda: {"account": account.to_json()}, account.title)
 
     def remove(output: Console, *, ref: str, no_revoke: bool, **_: Any) -> None:

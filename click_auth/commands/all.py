@@ -12,8 +12,8 @@ import click_auth
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from click_auth.auth import Auth
     from click_auth.commands.attaching import G
+    from click_auth.operations import Operations
 
 _STANDARD = {
     "login": "attach_login",
@@ -26,7 +26,7 @@ _STANDARD = {
 }
 
 
-def attach_all(auth: Auth) -> Callable[[G], G]:
+def attach_all(auth: Operations) -> Callable[[G], G]:
     """Return a decorator that adds every standard command whose name is still free."""
     from click_auth.commands.attaching import answers_to, check_group  # noqa: PLC0415 - the edge
 
@@ -40,7 +40,7 @@ def attach_all(auth: Auth) -> Callable[[G], G]:
     return decorate
 
 
-def standard_group(auth: Auth, name: str | None, **attrs: Any) -> click.Group:
+def standard_group(auth: Operations, name: str | None, **attrs: Any) -> click.Group:
     """Return a group with every standard command. *attrs* are those of `click.group`."""
     attrs.setdefault("help", "Log in and out.")
     cls = attrs.pop("cls", None)
@@ -50,7 +50,7 @@ def standard_group(auth: Auth, name: str | None, **attrs: Any) -> click.Group:
         return attach_all(auth)(group)
     # Not among *attrs*: a group may look at each command that it is made with.
     group.commands = _Commands(auth, group)
-    auth.login_path.attached(group, "login")
+    auth.invocation.attach_login(group, "login")
     return group
 
 
@@ -68,14 +68,14 @@ def _refuse_other_hosts(group: click.Group) -> None:
     group.make_context = checked  # type: ignore[method-assign]
 
 
-def _attach(auth: Auth, name: str, group: click.Group) -> None:
+def _attach(auth: Operations, name: str, group: click.Group) -> None:
     getattr(click_auth, _STANDARD[name])(auth, name)(group)
 
 
 class _Commands(MutableMapping[str, click.Command]):
     """The commands of a group. A run of a CLI asks for one of them, usually for none."""
 
-    def __init__(self, auth: Auth, group: click.Group) -> None:
+    def __init__(self, auth: Operations, group: click.Group) -> None:
         self._auth = auth
         self._group = group
         self._made: dict[str, click.Command | None] = dict.fromkeys(_STANDARD)

@@ -11,7 +11,7 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from click_auth.auth import Auth
+    from click_auth.operations import Operations
 
     Body = Callable[..., Any]
 
@@ -30,7 +30,7 @@ _NDJSON = click.Option(
 
 
 def attach(
-    auth: Auth,
+    auth: Operations,
     name: str,
     body: Body,
     own: Sequence[click.Parameter],

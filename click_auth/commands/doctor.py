@@ -11,12 +11,12 @@ from click_auth.commands.attaching import G, attach
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from click_auth.auth import Auth
     from click_auth.console.console import Console
+    from click_auth.operations import Operations
 
 
 def attach_doctor(
-    auth: Auth,
+    auth: Operations,
     name: str = "doctor",
     *,
     cls: type[click.Command] | None = None,

@@ -16,21 +16,20 @@ from click_auth.console.text import printable
 from click_auth.defaults import LOGIN_TIMEOUT, LONGEST_LINE
 from click_auth.environment import POLICIES
 from click_auth.errors import LoginFailed
-from click_auth.invocation import in_effect
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from click_auth.auth import Auth
     from click_auth.console.console import Console
     from click_auth.login.results import LoginContext, LoginResult
+    from click_auth.operations import Operations
 
 _LONGEST_WAIT = 24 * 60 * 60.0  # seconds
 _KEPT_IN = {"system": "the system keyring", "plaintext": "a file, in plain text"}
 
 
 def attach_login(
-    auth: Auth,
+    auth: Operations,
     name: str = "login",
     *,
     cls: type[click.Command] | None = None,
@@ -64,16 +63,16 @@ def attach_login(
             output.warn(f"Not granted: {', '.join(result.missing_scopes)}.")
 
     def decorate(group: G) -> G:
-        in_browser = "--timeout" in auth.core.services.login_options
+        in_browser = "--timeout" in auth.context.services.login_options
         named = attrs if in_browser else {"help": "Log in.", **attrs}
         attach(auth, name, login, own, cls=cls, params=params, **named)(group)
-        auth.login_path.attached(group, name)
+        auth.invocation.attach_login(group, name)
         return group
 
     return decorate
 
 
-def _options(auth: Auth) -> list[click.Parameter]:
+def _options(auth: Operations) -> list[click.Parameter]:
     """Return the options that the provider's login has; their names are those of `Auth.login`."""
     possible = [
         user_parameter(auth, "Who should log in; anybody else is refused."),
@@ -104,13 +103,13 @@ def _options(auth: Auth) -> list[click.Parameter]:
     storage = click.Option(
         ["--storage"], type=click.Choice(POLICIES), help="Where to keep the credential."
     )
-    has = auth.core.services.login_options
+    has = auth.context.services.login_options
     chosen = [option for option in possible if has.issuperset(option.opts)]
     return [*chosen, storage, *instance_parameters(auth)]
 
 
 def _log_in(
-    auth: Auth,
+    auth: Operations,
     output: Console,
     on_login: Callable[[LoginContext], object] | None,
     wanted: dict[str, Any],
@@ -124,7 +123,7 @@ def _log_in(
             on_login(context)
         seen.append(context)
 
-    user, instance = in_effect(auth, None, None)
+    user, instance = auth.named()
     wanted["browser"] = not wanted.pop("no_browser", False)
     with_token = wanted.pop("with_token", False)
     try:
@@ -151,10 +150,10 @@ def _sentence(result: LoginResult) -> str:
     return f"{who}, now the default account.{stored}"
 
 
-def _warn_of_the_environment(auth: Auth, output: Console) -> None:
+def _warn_of_the_environment(auth: Operations, output: Console) -> None:
     from click_auth.credentials import overriding_variable  # noqa: PLC0415 - the edge
 
-    variable = overriding_variable(auth.core, None, in_effect(auth, None, None)[1])
+    variable = overriding_variable(auth.context, None, auth.named()[1])
     if variable is not None:
         output.warn(f"{variable} is set and still wins over this login.")
 

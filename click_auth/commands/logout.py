@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
     import click
 
-    from click_auth.auth import Auth
     from click_auth.console.console import Console
     from click_auth.logout import LogoutContext, LogoutResult
+    from click_auth.operations import Operations
 
 
 def attach_logout(
-    auth: Auth,
+    auth: Operations,
     name: str = "logout",
     *,
     cls: type[click.Command] | None = None,
@@ -55,17 +55,17 @@ def attach_logout(
     return attach(auth, name, logout, own, cls=cls, params=params, **attrs)
 
 
-def say_who_acts(auth: Auth, output: Console, result: LogoutResult) -> None:
+def say_who_acts(auth: Operations, output: Console, result: LogoutResult) -> None:
     """Say on stderr whose credential commands use from now on, after a logout."""
     from click_auth.credentials import find_record, overriding_variable  # noqa: PLC0415 - the edge
 
-    variable = overriding_variable(auth.core)
+    variable = overriding_variable(auth.context)
     if variable is not None:
         output.warn(f"{variable} is set and still applies.")
     elif result.removed:
         record = None
         with contextlib.suppress(AuthError):  # several and no default, or nothing can be read
-            record = find_record(auth.core)
+            record = find_record(auth.context)
         who = "No account is" if record is None else f"{record.account.title} is the account"
         key = None if record is None else record.key
         output.event("account", f"{who} in use from now on.", account=key)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from click_auth import invocation as asked
 from click_auth.console.text import printable
+from click_auth.invocation import INSTANCE, USER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
     from click_auth.account import Account
-    from click_auth.auth import Auth
+    from click_auth.operations import Operations
 
 
-def account_options(auth: Auth, *, with_all: str | None = None) -> list[click.Parameter]:
+def account_options(auth: Operations, *, with_all: str | None = None) -> list[click.Parameter]:
     """Return `--user`, `--instance` where there are several, and `--all` where it has a help."""
     options: list[click.Parameter] = [user_parameter(auth), *instance_parameters(auth)]
     if with_all is not None:
@@ -38,7 +38,7 @@ def no_revoke_option() -> click.Option:
 
 
 def user_parameter(
-    auth: Auth, text: str = "Which account: a key, an id or a label."
+    auth: Operations, text: str = "Which account: a key, an id or a label."
 ) -> click.Option:
     """Return `--user REF`; what it is given is remembered for the running command."""
     return click.Option(
@@ -46,19 +46,19 @@ def user_parameter(
         metavar="REF",
         help=text,
         expose_value=False,
-        callback=_remembering(auth, asked.USER),
+        callback=_remembering(auth, USER),
         shell_complete=_completing_accounts(auth),
     )
 
 
-def account_argument(auth: Auth) -> click.Argument:
+def account_argument(auth: Operations) -> click.Argument:
     """Return the argument REF, completed with the stored accounts."""
     return click.Argument(["ref"], metavar="REF", shell_complete=_completing_accounts(auth))
 
 
-def instance_parameters(auth: Auth) -> list[click.Parameter]:
+def instance_parameters(auth: Operations) -> list[click.Parameter]:
     """Return `--instance` where the application knows several services."""
-    services = auth.core.services
+    services = auth.context.services
     if not services.has_instances:
         return []
     choices = services.choices
@@ -68,13 +68,13 @@ def instance_parameters(auth: Auth) -> list[click.Parameter]:
             type=None if choices is None else click.Choice(choices),
             help="Which service, by name or address.",
             expose_value=False,
-            callback=_remembering(auth, asked.INSTANCE),
+            callback=_remembering(auth, INSTANCE),
             shell_complete=None if choices else _completing_instances(auth),
         )
     ]
 
 
-def user_option(auth: Auth) -> Callable[[Any], Any]:
+def user_option(auth: Operations) -> Callable[[Any], Any]:
     """Return the decorator of `Auth.user_option`."""
 
     def decorate(command: Any) -> Any:
@@ -89,14 +89,14 @@ def user_option(auth: Auth) -> Callable[[Any], Any]:
     return decorate
 
 
-def _stored(auth: Auth) -> Sequence[Account]:
+def _stored(auth: Operations) -> Sequence[Account]:
     """Return whom completion can name; never fails, never says a word or asks for a secret."""
     with contextlib.redirect_stderr(None), contextlib.suppress(Exception):
-        return auth.core.store.listing()[0]
+        return auth.context.store.listing()[0]
     return []
 
 
-def _completing_accounts(auth: Auth) -> Any:
+def _completing_accounts(auth: Operations) -> Any:
     def complete(_context: object, _parameter: object, incomplete: str) -> list[CompletionItem]:
         from click.shell_completion import CompletionItem  # noqa: PLC0415 - completion only
 
@@ -114,7 +114,7 @@ def _begins(account: Account, incomplete: str) -> bool:
     return any(text.casefold().startswith(incomplete.casefold()) for text in texts)
 
 
-def _completing_instances(auth: Auth) -> Any:
+def _completing_instances(auth: Operations) -> Any:
     def complete(_context: object, _parameter: object, incomplete: str) -> list[str]:
         known = {each.instance or "" for each in _stored(auth)}
         # A shell takes each line for an answer of its own.
@@ -123,5 +123,5 @@ def _completing_instances(auth: Auth) -> Any:
     return complete
 
 
-def _remembering(auth: Auth, name: str) -> Any:
-    return lambda context, _parameter, value: asked.remember(auth, context, name, value)
+def _remembering(auth: Operations, name: str) -> Any:
+    return lambda context, _parameter, value: auth.invocation.remember(context, name, value)

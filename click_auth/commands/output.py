@@ -16,14 +16,14 @@ from click_auth.errors import AuthError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from click_auth.auth import Auth
+    from click_auth.operations import Operations
 
 
 _CLICKS_OWN = (click.ClickException, click.exceptions.Exit, BrokenPipeError)
 
 
 @contextlib.contextmanager
-def speaking_as(auth: Auth, *, as_json: bool, as_ndjson: bool) -> Iterator[Console]:
+def speaking_as(auth: Operations, *, as_json: bool, as_ndjson: bool) -> Iterator[Console]:
     """Give the body of a command its console and the exit codes of signals.
 
     To a program an error is printed here: a host that draws errors would draw this one too.
@@ -36,7 +36,7 @@ def speaking_as(auth: Auth, *, as_json: bool, as_ndjson: bool) -> Iterator[Conso
             try:
                 yield output
             except Exception as error:
-                if auth.core.environment.debug or isinstance(error, _CLICKS_OWN):
+                if auth.context.environment.debug or isinstance(error, _CLICKS_OWN):
                     raise
                 raise _unexpected(auth, error) from None
     except AuthError as error:
@@ -47,7 +47,7 @@ def speaking_as(auth: Auth, *, as_json: bool, as_ndjson: bool) -> Iterator[Conso
 
 
 @contextlib.contextmanager
-def reporting(auth: Auth, *, as_json: bool) -> Iterator[None]:
+def reporting(auth: Operations, *, as_json: bool) -> Iterator[None]:
     """Print an error that leaves the block, and end the program, or the command, with its code."""
     try:
         with auth.hinting(), _speaking(JsonConsole() if as_json else Console()):
@@ -78,12 +78,12 @@ def _speaking(output: Console) -> Iterator[None]:
             raise click.exceptions.Exit(signals.INTERRUPTED) from None
 
 
-def _unexpected(auth: Auth, error: Exception) -> AuthError:
+def _unexpected(auth: Operations, error: Exception) -> AuthError:
     """Return one line for what nobody foresaw: its kind and its place, and none of its words."""
     import traceback  # noqa: PLC0415 - for a bug only
 
     last = traceback.extract_tb(error.__traceback__)[-1]
     place = f"{os.path.basename(last.filename)}:{last.lineno}"  # noqa: PTH119
     message = f"Something unexpected went wrong: {type(error).__name__} in {place}."
-    hint = f"{auth.core.environment.name('AUTH_DEBUG')}=1 shows how it came to that."
+    hint = f"{auth.context.environment.name('AUTH_DEBUG')}=1 shows how it came to that."
     return AuthError(message, code="AUTH_UNEXPECTED", hints=[hint])

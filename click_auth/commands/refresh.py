@@ -6,19 +6,18 @@ from typing import TYPE_CHECKING, Any
 
 from click_auth.commands.attaching import G, attach
 from click_auth.commands.options import account_options
-from click_auth.invocation import in_effect
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     import click
 
-    from click_auth.auth import Auth
     from click_auth.console.console import Console
+    from click_auth.operations import Operations
 
 
 def attach_refresh(
-    auth: Auth,
+    auth: Operations,
     name: str = "refresh",
     *,
     cls: type[click.Command] | None = None,
@@ -32,7 +31,7 @@ def attach_refresh(
         from click_auth.refresh import rotate_now  # noqa: PLC0415 - the edge
         from click_auth.tokens import from_posix, local_time, rfc3339  # noqa: PLC0415
 
-        record = rotate_now(auth.core, *in_effect(auth, None, None)).record
+        record = rotate_now(auth.context, *auth.named()).record
         expires_at = rfc3339(record.access_token_expires_at)
         moment = from_posix(record.access_token_expires_at)
         until = "" if moment is None else f", good until {local_time(moment)}"

@@ -8,18 +8,17 @@ import click
 
 from click_auth.commands.attaching import G, attach
 from click_auth.commands.options import account_options, flag
-from click_auth.invocation import in_effect
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from click_auth.auth import Auth
     from click_auth.console.console import Console
+    from click_auth.operations import Operations
     from click_auth.status import StatusContext
 
 
 def attach_status(
-    auth: Auth,
+    auth: Operations,
     name: str = "status",
     *,
     cls: type[click.Command] | None = None,
@@ -39,7 +38,7 @@ def attach_status(
         """Show who is logged in, and how well."""
         from click_auth.commands.status_body import Renderers, show  # noqa: PLC0415 - the edge
 
-        asked = None if all_accounts else in_effect(auth, None, None)
+        asked = None if all_accounts else auth.named()
         hooks = Renderers(fetch_live, render_text, render_json)
         click.get_current_context().exit(show(auth, output, asked, hooks, offline=offline))
 

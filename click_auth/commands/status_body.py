@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
-    from click_auth.auth import Auth
     from click_auth.console.console import Console
+    from click_auth.operations import Operations
     from click_auth.status import Status, StatusContext
 
 _COLORS = {"ok": "green", "none": "yellow", "unreachable": "yellow"}
@@ -47,7 +47,7 @@ class Renderers:
             return context
         return replace(context, live=self.fetch_live(context))
 
-    def text(self, auth: Auth, context: StatusContext) -> str | None:
+    def text(self, auth: Operations, context: StatusContext) -> str | None:
         """Return the status as a person reads it."""
         return _described(auth, context) if self.render_text is None else self.render_text(context)
 
@@ -57,7 +57,7 @@ class Renderers:
 
 
 def show(
-    auth: Auth,
+    auth: Operations,
     output: Console,
     asked: tuple[str | None, str | None] | None,
     hooks: Renderers,
@@ -69,28 +69,28 @@ def show(
     Returns the exit code: that of the one, or of the default account.
     """
     if asked is not None:
-        context = hooks.live(look(auth.core, *asked, offline=offline))
+        context = hooks.live(look(auth.context, *asked, offline=offline))
         text = _with_removals(auth, output, hooks.text(auth, context))
         output.result(lambda: hooks.json(context), text)
         if context.status.reason is not None:
             output.aside("note", context.status.reason)
         return context.status.exit_code
-    contexts = [hooks.live(each) for each in look_at_all(auth.core, offline=offline)]
+    contexts = [hooks.live(each) for each in look_at_all(auth.context, offline=offline)]
     rows = [hooks.json(each) for each in contexts]
     texts = [text for each in contexts if (text := hooks.text(auth, each)) is not None]
     text = _with_removals(auth, output, "\n\n".join(texts) or "Not logged in.")
     output.result(lambda: {"accounts": rows}, text, rows)
     deciding = [each for each in contexts if each.status.default] or contexts
-    deciding = deciding or [look(auth.core, offline=offline)]
+    deciding = deciding or [look(auth.context, offline=offline)]
     return deciding[0].status.exit_code
 
 
-def _with_removals(auth: Auth, output: Console, text: str | None) -> str | None:
+def _with_removals(auth: Operations, output: Console, text: str | None) -> str | None:
     """Return *text* with a line on each removed account whose secrets are still there."""
     lines: list[str] = [] if text is None else [text]
     pending: Sequence[str] = ()
     with suppress(AuthError):  # an environment's token is shown where there is no store at all
-        pending = auth.core.store.pending_removals()
+        pending = auth.context.store.pending_removals()
     for key in pending:
         line = f"The tokens of {printable(key, 80)} wait to be deleted from the keyring."
         lines.append(line)
@@ -98,10 +98,10 @@ def _with_removals(auth: Auth, output: Console, text: str | None) -> str | None:
     return "\n".join(lines) if lines else None
 
 
-def _described(auth: Auth, context: StatusContext) -> str:
+def _described(auth: Operations, context: StatusContext) -> str:
     status = context.status
     if status.state == "none":
-        return f"{status.reason} Run `{auth.login_path.line(auth.app_name)}`."
+        return f"{status.reason} Run `{auth.invocation.login_line()}`."
     lines = (f"  {name + ':':<12} {value}" for name, value in _facts(auth, context))
     return "\n".join((_headline(status), *lines))
 
@@ -113,7 +113,7 @@ def _headline(status: Status) -> str:
     return f"{click.style(who, bold=True)}  {state}" + ("  (default)" if status.default else "")
 
 
-def _facts(auth: Auth, context: StatusContext) -> list[tuple[str, str]]:
+def _facts(auth: Operations, context: StatusContext) -> list[tuple[str, str]]:
     status, account = context.status, context.status.account
     facts = []
     if account is not None and account.instance is not None:
@@ -134,11 +134,11 @@ def _facts(auth: Auth, context: StatusContext) -> list[tuple[str, str]]:
     return facts
 
 
-def _kept_in(auth: Auth, status: Status) -> str:
+def _kept_in(auth: Operations, status: Status) -> str:
     if status.source == "env":
-        return f"{auth.core.environment.token_env}, in the environment"
+        return f"{auth.context.environment.token_env}, in the environment"
     if status.source == "plaintext":
-        return f"{auth.core.folder / 'auth.json'}, in plain text"
+        return f"{auth.context.folder / 'auth.json'}, in plain text"
     return _SOURCES.get(status.source or "", "unknown")
 
 

@@ -10,14 +10,13 @@ import click
 from click_auth.commands.attaching import G, attach
 from click_auth.commands.options import account_options, flag
 from click_auth.defaults import DEFAULT_MIN_TTL
-from click_auth.invocation import in_effect
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from click_auth.auth import Auth
     from click_auth.console.console import Console
     from click_auth.credentials import Credential
+    from click_auth.operations import Operations
     from click_auth.tokens import TokenBundle
 
 _SECONDS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -33,7 +32,7 @@ def duration(text: str) -> float:
 
 
 def attach_token(
-    auth: Auth,
+    auth: Operations,
     name: str = "token",
     *,
     cls: type[click.Command] | None = None,
@@ -47,7 +46,7 @@ def attach_token(
         from click_auth.credentials import select_credential, select_stored  # noqa: PLC0415 - the edge
 
         select = select_stored if stored else select_credential
-        credential = select(auth.core, *in_effect(auth, None, None))
+        credential = select(auth.context, *auth.named())
         bundle = credential.bundle(min_ttl)
         output.bare(lambda: _as_json(credential, bundle), bundle.access_token)
 

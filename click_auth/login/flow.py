@@ -131,7 +131,7 @@ class Login:
     def _stored(self, account: Account, bundle: TokenBundle) -> str:
         with ExitStack() as stack:
             try:
-                stack.enter_context(lock_timeout(self.context.lock_patience(self.request.instance)))
+                stack.enter_context(lock_timeout(self.context.lock_timeout(self.request.instance)))
                 with suppress(StorageUnavailable):  # no lock can be made: what is stored decides
                     stack.enter_context(self.store.lock(account.key))
             except LockBusy:

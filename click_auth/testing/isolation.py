@@ -125,7 +125,7 @@ def isolated(
     options = dict(http_options or {})
     opener = FakeBrowser() if browser is None else browser
     if server is not None:
-        route = StandIn(server, auth.core.services.provider(None))
+        route = StandIn(server, auth.context.services.provider(None))
         options |= {"transport": RoutedTransport(route), "trust_env": False}
         if isinstance(opener, FakeBrowser):
             opener.route = opener.route or route
@@ -163,7 +163,7 @@ class logged_in(ExitStack):  # noqa: N801 - it reads as what it does: `with logg
         super().__init__()
         self.account: Account = account or _account(user, server)
         if scopes is None:
-            scopes = getattr(auth.core.services.provider(self.account.instance), "scopes", None)
+            scopes = getattr(auth.context.services.provider(self.account.instance), "scopes", None)
         self.bundle: TokenBundle = bundle or _bundle(user, server, scopes, expires_in)
         auth.store.set_bundle(self.account, self.bundle, promote_default=True)
         self.callback(auth.store.clear, self.account.key)

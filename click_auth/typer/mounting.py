@@ -14,14 +14,14 @@ from click_auth.typer.native import LazyGroup, Root
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from click_auth.auth import Auth
+    from click_auth.operations import Operations
 
 _OLDEST = (0, 16)
 
 
 def mount(
     app: typer.Typer,
-    auth: Auth,
+    auth: Operations,
     name: str | None = "auth",
     *,
     group: click.Group | None = None,

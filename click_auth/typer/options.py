@@ -13,12 +13,12 @@ import typer.core
 from click_auth.commands.options import instance_parameters, user_parameter
 
 if TYPE_CHECKING:
-    from click_auth.auth import Auth
+    from click_auth.operations import Operations
 
 _RICH_TAG = re.compile(r"(\\*)(\[[a-z#/@][^\[]*?\])")  # what Rich takes for markup
 
 
-def UserOption(auth: Auth) -> Any:  # noqa: N802 - named like the class that Typer's users expect
+def UserOption(auth: Operations) -> Any:  # noqa: N802 - named like the class that Typer's users expect
     """Return the option `--user`, for a parameter `Annotated[str | None, ...] = None`.
 
     Its value holds wherever a method's `user` is None while the command runs.
@@ -26,7 +26,7 @@ def UserOption(auth: Auth) -> Any:  # noqa: N802 - named like the class that Typ
     return _remembered(user_parameter(auth))
 
 
-def InstanceOption(auth: Auth) -> Any:  # noqa: N802 - as above
+def InstanceOption(auth: Operations) -> Any:  # noqa: N802 - as above
     """Return the option `--instance`, as `UserOption` does `--user`.
 
     Raises ValueError where the application knows one service only.

@@ -49,7 +49,7 @@ def ask(auth: Auth, how: str) -> None:
             api.get("/me")
     elif how == "bearer":
         with httpx.Client(
-            auth=auth.bearer(), base_url=str(auth.core.provider(None).api_url)
+            auth=auth.bearer(), base_url=str(auth.context.provider(None).api_url)
         ) as api:
             api.get("/me")
     else:
@@ -351,7 +351,7 @@ def test_s17_one_text_is_no_list_of_hosts(place: Place, make: Callable[..., Any]
 
 def test_m2_the_line_outside_of_click(place: Place) -> None:
     """Where nothing is attached, the group that `auth.group()` would be is named."""
-    auth = Auth("arg1", place.auth().core.services.provider(None), store=MemoryTokenStore())
+    auth = Auth("arg1", place.auth().context.services.provider(None), store=MemoryTokenStore())
     with pytest.raises(NotLoggedIn) as caught:
         auth.access_token()
     assert caught.value.format_message() == "Not logged in. Run `arg1 auth login`."

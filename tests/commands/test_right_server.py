@@ -36,7 +36,7 @@ def _get(auth: Auth) -> object:
 
 def _with_bearer(auth: Auth) -> object:
     with httpx.Client(auth=auth.bearer()) as api:
-        return api.get(auth.core.provider(None).api_url or "")
+        return api.get(auth.context.provider(None).api_url or "")
 
 
 METHODS: dict[str, Callable[[Auth], object]] = {

@@ -366,7 +366,7 @@ def test_a_name_that_is_taken(todo: Todo) -> None:
 
 def test_two_services_under_two_names(todo: Todo) -> None:
     """Each has its own group, and each hint its own line."""
-    other = Auth("notes", todo.auth.core.settings.provider, store=MemoryTokenStore())
+    other = Auth("notes", todo.auth.context.settings.provider, store=MemoryTokenStore())
     app = typer.Typer()
     mount(app, todo.auth, "auth")
     mount(app, other, "notes", help="Log in to the notes.")
@@ -530,7 +530,7 @@ def test_several_services(make_todo: Callable[..., Todo], todo: Todo) -> None:
     """`--instance` stands on the commands, and on the application's own with InstanceOption."""
     with pytest.raises(ValueError, match="one service only"):
         InstanceOption(todo.auth)
-    provider = todo.auth.core.settings.provider
+    provider = todo.auth.context.settings.provider
     both = make_todo(provider={"prod": provider, "test": provider})
     app = typer.Typer()
     mount(app, both.auth)

@@ -136,7 +136,7 @@ def test_b28_the_user_of_a_subcommand_is_not_the_groups(auth: Auth) -> None:
 
 def test_b28_two_applications_in_one_run_do_not_share_a_user(auth: Auth, todo: Todo) -> None:
     """The option of one `Auth` says nothing to another one."""
-    other = Auth("other", todo.auth.core.settings.provider, store=todo.auth.store)
+    other = Auth("other", todo.auth.context.settings.provider, store=todo.auth.store)
 
     @click.command()
     @auth.user_option

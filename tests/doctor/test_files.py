@@ -71,7 +71,7 @@ from click_auth import Auth, ApiKeyProvider
 from click_auth.doctor.storage import folder
 root = pathlib.Path(sys.argv[1])
 for path in (root / "fixed", root / "fixed" / "new"):
-    [check] = folder(Auth("todo", ApiKeyProvider(), folder=path).core)
+    [check] = folder(Auth("todo", ApiKeyProvider(), folder=path).context)
     print(check.verdict, check.value)
 """
     )

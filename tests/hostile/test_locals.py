@@ -119,7 +119,7 @@ def ask_api(auth: Auth) -> None:
 def ask_with_bearer(auth: Auth) -> None:
     """Do it with a client of one's own."""
     with httpx.Client(auth=auth.bearer(), trust_env=False) as api:
-        api.get(f"{auth.core.provider(None).api_url}/me")
+        api.get(f"{auth.context.provider(None).api_url}/me")
 
 
 def reject(auth: Auth) -> None:

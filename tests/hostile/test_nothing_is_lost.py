@@ -320,7 +320,7 @@ def test_a8_a_dead_grant_costs_one_request(here: World) -> None:
 def test_a18_a_new_label_is_kept(here: World) -> None:
     """A refresh whose ID token brings another name: `account list` shows it from then on."""
     auth = here.auth(facts={"scopes": ("openid",)})
-    auth.core.settings.provider.identify_with = None
+    auth.context.settings.provider.identify_with = None
     logged_in(auth, server=here.server, scopes=("openid",))
     label = here.record()["account"]["label"]
     here.server.faults.id_token = {"name": "Countess", "email": label}

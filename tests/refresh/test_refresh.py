@@ -170,7 +170,7 @@ def test_min_ttl_that_no_token_meets(place: Place, capsys: pytest.CaptureFixture
 def test_rf_15_clock_that_stands_before_the_login(place: Place) -> None:
     """A clock that was set back says nothing about expiry: the token is used, a 401 heals."""
     auth = place.log_in(expires_in=-5)
-    auth.core.clock = lambda: time.time() - 365 * 86400.0
+    auth.context.clock = lambda: time.time() - 365 * 86400.0
     token = auth.access_token()
     assert place.server.refresh_count == 0
     assert auth.access_token(rejected=token) != token
@@ -229,7 +229,7 @@ def test_no_refresh_token_means_log_in(place: Place) -> None:
 def test_waiter_outlasts_the_slowest_hold(place: Place) -> None:
     """A waiter waits for two calls as slow as the provider allows, and a margin, from the start."""
     provider = OAuthProvider(client_id="todo-cli", issuer=place.server.issuer, http_timeout=60.0)
-    assert Auth("todo", provider, folder=place.folder).core.lock_patience(None) == 135.0
+    assert Auth("todo", provider, folder=place.folder).context.lock_timeout(None) == 135.0
 
 
 def test_logout_during_a_refresh_stands(place: Place) -> None:

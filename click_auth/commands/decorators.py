@@ -12,17 +12,16 @@ import click
 
 from click_auth.console.text import texts
 from click_auth.errors import NOT_AUTHENTICATED, NotLoggedIn
-from click_auth.invocation import in_effect
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from click_auth.auth import Auth
+    from click_auth.operations import Operations
 
     Body = Callable[..., Any]
 
 
-def pass_client(auth: Auth, command: Any, options: dict[str, Any]) -> Any:
+def pass_client(auth: Operations, command: Any, options: dict[str, Any]) -> Any:
     """Return the decorator of `Auth.pass_client`, or what it makes of *command*."""
 
     def give(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -55,7 +54,7 @@ def _hide_client(wrapper: Any) -> None:
     )
 
 
-def required(auth: Auth, scopes: Any) -> Any:
+def required(auth: Operations, scopes: Any) -> Any:
     """Return the decorator of `Auth.required`, or what it makes of a command in its place.
 
     Called while a command runs, it checks at once as well.
@@ -92,12 +91,12 @@ def _wrapped(wrap: Callable[[Body], Body], command: Any) -> Any:
     return wrap(command)
 
 
-def check(auth: Auth, scopes: tuple[str, ...]) -> None:
+def check(auth: Operations, scopes: tuple[str, ...]) -> None:
     """Raise `NotLoggedIn` where nobody is logged in, or *scopes* are missing. Reads the record."""
     from click_auth.credentials import select_credential  # noqa: PLC0415 - the edge
 
     with auth.hinting():
-        credential = select_credential(auth.core, *in_effect(auth, None, None))
+        credential = select_credential(auth.context, *auth.named())
         record = credential.record
         if record is None or record.scopes is None:
             return
@@ -105,7 +104,7 @@ def check(auth: Auth, scopes: tuple[str, ...]) -> None:
         if not missing:
             return
         options = [part for scope in missing for part in ("--scope", scope)]
-        line = auth.login_path.line(auth.app_name, *options)
+        line = auth.invocation.login_line(*options)
         message = f"This needs permission that was not granted: {', '.join(missing)}."
         raise NotLoggedIn(message, code=NOT_AUTHENTICATED, hints=[f"Run `{line}`."])
 
