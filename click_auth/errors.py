@@ -127,6 +127,10 @@ class Unwritable(StorageUnavailable):
     default_code: ClassVar[str] = STORE_WRITE_FAILED
 
 
+class StoreUnreachable(Unreachable, StorageUnavailable):
+    """The place where several machines keep credentials cannot be reached now."""
+
+
 class UsageError(AuthError, click.UsageError):
     """The account that was meant is not there, or none was named."""
 

@@ -1,0 +1,103 @@
+"""Records in Redis: a hash for each, changed by one script that compares before it writes."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from typing import TYPE_CHECKING
+
+from click_auth.redis.lease import Lease
+from click_auth.stores.shared import StoredRecord
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from click_auth.redis.connection import Connection
+
+_READ = """
+-- KEYS: record. Returns its generation and text, and Redis' time in seconds and microseconds.
+local found = redis.call('HMGET', KEYS[1], 'generation', 'text')
+local time = redis.call('TIME')
+return {found[1], found[2], time[1], time[2]}
+"""
+
+_SWAP = """
+-- KEYS: record, fence, accounts. ARGV: key, expected and new generation (0: none), text, POSIX ms
+-- of the record's end (0: never), fencing number (0: written without a lock).
+-- Returns 1 where it is written, or was: the answer may have been lost.
+local fence = redis.call('GET', KEYS[2])
+if ARGV[6] ~= '0' and fence and fence ~= ARGV[6] then return 0 end
+local found = redis.call('HMGET', KEYS[1], 'generation', 'text')
+if (found[1] or '0') == ARGV[3] and (found[2] or '') == ARGV[4] then return 1 end
+if (found[1] or '0') ~= ARGV[2] then return 0 end
+redis.call('DEL', KEYS[1])
+redis.call('SREM', KEYS[3], ARGV[1])
+if ARGV[3] ~= '0' then
+  redis.call('HSET', KEYS[1], 'generation', ARGV[3], 'text', ARGV[4])
+  redis.call('SADD', KEYS[3], ARGV[1])
+  if ARGV[5] ~= '0' then redis.call('PEXPIREAT', KEYS[1], ARGV[5]) end
+end
+return 1
+"""
+
+_KEYS = "return redis.call('SMEMBERS', KEYS[1])"
+
+
+class RedisRecords:
+    """The records of one application, and their locks: leases of *lease* seconds."""
+
+    def __init__(self, connection: Connection, lease: float) -> None:
+        self._connection = connection
+        self._lease_seconds = lease
+        self._ahead: float | None = None
+
+    def keys(self) -> Sequence[str]:
+        """Return the keys of all records."""
+        found = self._connection.run(_KEYS, [self._connection.name("accounts")])
+        return sorted(_text(each) for each in found)
+
+    def get(self, key: str) -> StoredRecord | None:
+        """Return the record of *key*, None where there is none."""
+        began = time.time()
+        found = self._connection.run(_READ, [self._connection.name("record", key)])
+        generation, text, seconds, micros = found
+        self._ahead = int(seconds) + int(micros) / 1e6 - (began + time.time()) / 2
+        return None if text is None else StoredRecord(int(generation), _text(text))
+
+    def swap(
+        self,
+        key: str,
+        expected: int,
+        new: StoredRecord | None,
+        *,
+        expires_at: float | None = None,
+        lock: Lease | None = None,
+    ) -> bool:
+        """Put *new* in place of the record of generation *expected*; return whether it was there.
+
+        A *lock* that somebody else has held since changes nothing.
+        """
+        generation, text = new or (0, "")
+        keys = [self._connection.name(kind, key) for kind in ("record", "fence")]
+        end = int((expires_at or 0) * 1000)
+        fence = lock.fence if lock else 0
+        words = (key, expected, generation, text, end, fence)
+        done = self._connection.run(_SWAP, [*keys, self._connection.name("accounts")], *words)
+        return bool(done)
+
+    @contextlib.contextmanager
+    def lock(self, key: str, seconds: float) -> Iterator[Lease]:
+        """Hold the lock of one account. Raises TimeoutError after *seconds*."""
+        lease = Lease(self._connection, key, self._lease_seconds)
+        with lease.held(seconds):
+            yield lease
+
+    def now(self) -> float:
+        """Return Redis' time in POSIX seconds, as the last read has shown it."""
+        if self._ahead is None:
+            self.get("")
+        return time.time() + (self._ahead or 0.0)
+
+
+def _text(value: bytes | str) -> str:
+    return value if isinstance(value, str) else value.decode("utf-8", "replace")

@@ -1,0 +1,145 @@
+"""Secrets sealed with a key: AES-256-GCM of `cryptography`, bound to where they belong.
+
+A sealed text is `sealed:1:` and the base64 of nonce, ciphertext and tag. The application, the
+account's key and the field's name are the associated data, so that no value opens in the place of
+another. Keys come from the end user's environment, or from the application.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from base64 import b64decode, urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+from click_auth.errors import BAD_SETTING, AuthError, StorageUnavailable
+from click_auth.tokens import Unpickled
+
+if TYPE_CHECKING:
+    from click_auth.environment import Environment
+
+KeyGiven = bytes | Iterable[bytes] | Callable[[], "bytes | Iterable[bytes]"]
+"""What `Auth(key=)` takes: 32 bytes, several of them (the first seals), or what returns either."""
+
+_KEY_BYTES = 32
+_NONCE_BYTES = 12
+_TAG_BYTES = 16
+_PREFIX = "sealed:"
+_VERSION = "1"
+_LONGEST_KEY_FILE = 64 * 1024
+
+
+class Keys(Unpickled):
+    """Keys of 32 bytes, of which the first seals and each opens; `source` says whence they are."""
+
+    def __init__(self, keys: Iterable[bytes], source: str) -> None:
+        self.all: tuple[bytes, ...] = tuple(keys)
+        self.source = source
+        if not self.all or any(len(key) != _KEY_BYTES for key in self.all):
+            raise malformed(source)
+
+
+def malformed(source: str) -> AuthError:
+    """Return the error of a key that is none. It quotes nothing of it."""
+    return AuthError(
+        f"{source} holds no key: that is {_KEY_BYTES} bytes, as base64 or, in a file, as they are.",
+        code=BAD_SETTING,
+        hints=["`head -c 32 /dev/urandom | base64` makes one."],
+    )
+
+
+def find_keys(environment: Environment, given: KeyGiven | None = None) -> Keys | None:
+    """Return the keys in effect: `<APP>_AUTH_KEY`, then `<APP>_AUTH_KEY_FILE`, then *given*.
+
+    Raises `AuthError` (AUTH_BAD_SETTING) where what is there is no key.
+    """
+    name = environment.name("AUTH_KEY")
+    if (text := environment.value("AUTH_KEY")) is not None:
+        return Keys(_decoded(text.encode(), name), name)
+    if (path := environment.value("AUTH_KEY_FILE")) is not None:
+        return Keys(_in_file(path, f"{name}_FILE"), f"{name}_FILE={path}")
+    if given is None:
+        return None
+    keys = given() if callable(given) else given
+    return Keys([keys] if isinstance(keys, bytes) else keys, "Auth(key=)")
+
+
+def _in_file(path: str, name: str) -> list[bytes]:
+    try:
+        with open(os.path.expanduser(path), "rb") as file:  # noqa: PTH111, PTH123 - no pathlib yet
+            content = file.read(_LONGEST_KEY_FILE)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "it has no name of a file"
+        raise AuthError(f"{name} cannot be read: {path}: {reason}.", code=BAD_SETTING) from None
+    return [content] if len(content) == _KEY_BYTES else _decoded(content, f"{name}={path}")
+
+
+def _decoded(text: bytes, source: str) -> list[bytes]:
+    """Return the keys in *text*, base64 of either alphabet, between blanks or commas."""
+    try:
+        words = text.translate(bytes.maketrans(b"-_,", b"+/ ")).split()
+        return [b64decode(word.rstrip(b"=") + b"=", validate=True) for word in words]
+    except ValueError:
+        raise malformed(source) from None
+
+
+class Cipher(Unpickled):
+    """Seals and opens the secrets of one application."""
+
+    def __init__(self, app_name: str, keys: Keys) -> None:
+        self._app_name = app_name
+        self.keys = keys
+
+    def seal(self, secret: str, key: str, field: str) -> str:
+        """Return *secret* sealed for the *field* of the account *key*.
+
+        Raises `StorageUnavailable` where the package `cryptography` is missing.
+        """
+        aead, _ = _library()
+        nonce = os.urandom(_NONCE_BYTES)
+        content = aead(self.keys.all[0]).encrypt(nonce, secret.encode(), self._place(key, field))
+        return f"{_PREFIX}{_VERSION}:{urlsafe_b64encode(nonce + content).decode()}"
+
+    def open(self, sealed: str, key: str, field: str) -> str:
+        """Return the secret that was sealed for just this place.
+
+        Raises `StorageUnavailable`, of which a person reads what to do.
+        """
+        mark, _, text = sealed.removeprefix(_PREFIX).partition(":")
+        if not sealed.startswith(_PREFIX) or mark != _VERSION:
+            raise self._unopened(key, "it is in no format that this version knows")
+        try:
+            content = urlsafe_b64decode(text)
+        except ValueError:
+            content = b""
+        if len(content) < _NONCE_BYTES + _TAG_BYTES:
+            raise self._unopened(key, "it is cut off or was edited")
+        nonce, content = content[:_NONCE_BYTES], content[_NONCE_BYTES:]
+        aead, invalid_tag = _library()
+        for each in self.keys.all:
+            with contextlib.suppress(invalid_tag):
+                secret: bytes = aead(each).decrypt(nonce, content, self._place(key, field))
+                return secret.decode()
+        raise self._unopened(key, f"no key of {self.keys.source} opens it, or it was edited")
+
+    def _place(self, key: str, field: str) -> bytes:
+        return json.dumps(["click-auth", _VERSION, self._app_name, key, field]).encode()
+
+    def _unopened(self, key: str, reason: str) -> StorageUnavailable:
+        return StorageUnavailable(
+            f"The sealed credential of {key} cannot be opened: {reason}. Nothing was changed.",
+            hints=["Bring back the key that it was sealed with, or log in again."],
+        )
+
+
+def _library() -> tuple[Any, type[Exception]]:
+    """Return AES-GCM and the error of what it does not open."""
+    try:
+        from cryptography.exceptions import InvalidTag  # noqa: PLC0415 - an extra
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415
+    except ImportError:
+        message = "Sealed credentials need cryptography: install click-auth[encrypted]."
+        raise StorageUnavailable(message) from None
+    return AESGCM, InvalidTag
