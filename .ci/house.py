@@ -127,7 +127,7 @@ def _is_a_setting(name: str) -> bool:
 
 
 def _is_extra(place: str) -> bool:
-    return place.split("/")[0] in EXTRAS or place in EXTRA_MODULES
+    return place.split("/", maxsplit=1)[0] in EXTRAS or place in EXTRA_MODULES
 
 
 def _is_beyond_core(place: str) -> bool:

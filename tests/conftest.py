@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 # They need more than Python, or much longer; sessions of nox have their names.
-ON_REQUEST = ("integration", "frameworks", "crash")
+ON_REQUEST = ("integration", "frameworks", "crash", "fleet")
 
 
 def pytest_configure() -> None:

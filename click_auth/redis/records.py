@@ -24,7 +24,8 @@ return {found[1], found[2], time[1], time[2]}
 _SWAP = """
 -- KEYS: record, fence, accounts. ARGV: key, expected and new generation (0: none), text, POSIX ms
 -- of the record's end (0: never), fencing number (0: written without a lock).
--- Returns 1 where it is written, or was: the answer may have been lost.
+-- Returns 1 where it is written, or was: the answer may have been lost. DEL comes first: where
+-- memory is short Redis lets a script go on that has begun to write, and a received token is kept.
 local fence = redis.call('GET', KEYS[2])
 if ARGV[6] ~= '0' and fence and fence ~= ARGV[6] then return 0 end
 local found = redis.call('HMGET', KEYS[1], 'generation', 'text')
