@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from contextvars import copy_context
 from typing import TYPE_CHECKING, TypeVar
 
@@ -18,15 +19,38 @@ class TimedOut(Exception):
     """The call was still running when its time was up."""
 
 
-def call_with_timeout(
-    function: Callable[[], T], seconds: float, more: Callable[[], float] = lambda: 0.0
-) -> T:
-    """Return what *function* returns, or raise what it raises, within *seconds*.
+class Deadline:
+    """A wait of *seconds*; then *on_late* is called, and *extra* seconds more are waited."""
 
-    When they are over *more* is asked for how many are added; none, and this raises `TimedOut`.
+    def __init__(
+        self, seconds: float, extra: float = 0.0, on_late: Callable[[], object] = bool
+    ) -> None:
+        self.seconds = seconds
+        self._end = time.monotonic() + seconds
+        self._extra = extra
+        self._on_late = on_late
+
+    def left(self) -> float:
+        """Return how many seconds are left. Raises `TimedOut` when they are over."""
+        left = self._end - time.monotonic()
+        if left > 0:
+            return left
+        if self._extra <= 0:
+            raise TimedOut
+        left, self._extra = self._extra, 0.0
+        self.seconds += left
+        self._end = time.monotonic() + left
+        self._on_late()
+        return left
+
+
+def call_with_timeout(function: Callable[[], T], deadline: Deadline | float) -> T:
+    """Return what *function* returns, or raise what it raises; `TimedOut` at *deadline*.
+
     *function* runs on a daemon thread, which neither a hanging call nor the exit of the process
-    waits for.
+    waits for. A number is so many seconds from now.
     """
+    wait = deadline if isinstance(deadline, Deadline) else Deadline(deadline)
     context = copy_context()  # so that it speaks on the console of its caller
     done = threading.Event()
     results: list[T] = []
@@ -41,11 +65,8 @@ def call_with_timeout(
             done.set()
 
     threading.Thread(target=call, name="click-auth", daemon=True).start()
-    left = seconds
-    while not done.wait(min(left, _POLL_SECONDS)):
-        left -= _POLL_SECONDS
-        if left <= 0 and (left := more()) <= 0:
-            raise TimedOut
+    while not done.wait(min(wait.left(), _POLL_SECONDS)):
+        pass
     if errors:
         raise errors[0]
     return results[0]

@@ -9,6 +9,7 @@ import time
 import zlib
 from dataclasses import KW_ONLY, dataclass, field
 from email.utils import parsedate_to_datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from click_auth._version import __version__
@@ -17,7 +18,7 @@ from click_auth.console.text import printable
 from click_auth.http.client import mute_http_loggers
 from click_auth.http.network import CERTIFICATE_VARIABLES
 from click_auth.http.urls import checked_endpoint, host_of, is_loopback, origin, shown, split
-from click_auth.timeouts import TimedOut, call_with_timeout
+from click_auth.timeouts import Deadline, TimedOut, call_with_timeout
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -83,7 +84,7 @@ def send(http: Http, call: Call, timeout: float) -> Answer:
     checked_endpoint(call.url)
     exchange = _Exchange(http, call, timeout)
     try:
-        answer = call_with_timeout(exchange.run, min(timeout, SILENT_SECONDS), exchange.go_on)
+        answer = call_with_timeout(exchange.run, exchange.deadline())
     except TimedOut:
         failure = exchange.give_up()
     except TransportFailed as error:
@@ -103,17 +104,15 @@ class _Exchange:
         self._call = call
         self._host = host_of(call.url)
         self._timeout = timeout
-        self._left = timeout - SILENT_SECONDS
         self._given_up = False
         self._sending = False
         self._status: int | None = None
 
-    def go_on(self) -> float:
-        """Return how many seconds are left after a silence, and say once whom we wait for."""
-        left, self._left = self._left, 0.0
-        if left > 0:
-            console.say_on_terminal(f"Waiting for {self._host}.")
-        return left
+    def deadline(self) -> Deadline:
+        """Return when the call is over; after a silence a person is told whom we wait for."""
+        silence = min(self._timeout, SILENT_SECONDS)
+        say = partial(console.say_on_terminal, f"Waiting for {self._host}.")
+        return Deadline(silence, self._timeout - silence, say)
 
     def give_up(self) -> TransportFailed:
         """Let the call end by itself, and return the failure that there was no time left."""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from click_auth.stores.system_vault import SystemVault
+    from click_auth.stores.keyring_vault import KeyringVault
 
 
 class KeyringTokenStore(AccountStore):
@@ -46,12 +46,14 @@ class KeyringTokenStore(AccountStore):
         super().__init__(self._file, storage, clock)
 
     @cached_property
-    def vault(self) -> SystemVault:
+    def vault(self) -> KeyringVault:
         """The keyring, as far as this application knows it."""
-        from click_auth.stores.system_vault import SystemVault  # noqa: PLC0415 - for tokens only
+        from click_auth.stores.keyring_vault import KeyringVault  # noqa: PLC0415 - for tokens only
 
         seconds = self._environment.keyring_timeout
-        return SystemVault(self.service) if seconds is None else SystemVault(self.service, seconds)
+        return (
+            KeyringVault(self.service) if seconds is None else KeyringVault(self.service, seconds)
+        )
 
     @property
     def folder(self) -> Path | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 from click_auth.record import CUSTOM
 from click_auth.stores.account_store import AccountStore
 from click_auth.stores.records import Records
+from click_auth.stores.vault import Vault
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,11 +33,10 @@ class MemoryTokenStore(AccountStore):
         return self._locks.setdefault(ref, threading.Lock())
 
 
-class MemoryVault:
+class MemoryVault(Vault):
     """Secrets in memory."""
 
     backend_name = "memory"
-    origin = None
 
     def __init__(self) -> None:
         self._secrets: dict[str, str] = {}
@@ -56,20 +55,6 @@ class MemoryVault:
     def delete(self, slot: str) -> None:
         """Empty *slot*."""
         self._secrets.pop(slot, None)
-
-    def check(self) -> None:
-        """Memory is always there."""
-
-    def probe(self) -> None:
-        """Memory keeps what it is given."""
-
-    def confirm(self, slot: str, origin: str | None = None) -> None:
-        """Memory keeps what it is given."""
-
-    def waiting(self, seconds: float) -> contextlib.AbstractContextManager[None]:
-        """Memory prompts nobody."""
-        del seconds
-        return contextlib.nullcontext()
 
 
 class MemoryRecords(Records):

@@ -2,43 +2,58 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
-
-if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
+import contextlib
+from abc import ABC, abstractmethod
 
 
-class Vault(Protocol):
-    """A place for secrets. Every method raises `StorageUnavailable` when the place fails."""
+class Vault(ABC):
+    """A place for secrets. Every method raises `StorageUnavailable` when the place fails.
+
+    What has a default suits a place that is always there and asks nobody.
+    """
 
     @property
+    @abstractmethod
     def backend_name(self) -> str:
         """What the place is called in a message; known once it was touched."""
 
     @property
     def origin(self) -> str | None:
         """What to give to `get` so that it need not look for the place; known after a `set`."""
+        return None
 
+    @abstractmethod
     def get(self, slot: str, origin: str | None = None) -> str | None:
         """Return the secret in *slot*, None where there is none."""
 
+    @abstractmethod
     def set(self, slot: str, secret: str) -> str | None:
         """Put *secret* into *slot* and return what it held before.
 
         When this raises, the slot holds what it held before, unless the place is broken.
         """
 
+    @abstractmethod
     def delete(self, slot: str) -> None:
         """Empty *slot*. Harmless where it is empty."""
 
-    def check(self) -> None:
+    def replace(self, slot: str, secret: str) -> None:
+        """Put *secret* into *slot*, whatever it holds: that is spent, and need not come back."""
+        self.set(slot, secret)
+
+    def check(self) -> None:  # noqa: B027 - see the class
         """Raise unless there is a place for secrets. Touches no secret and prompts nobody."""
 
-    def probe(self) -> None:
+    def probe(self) -> None:  # noqa: B027 - see the class
         """Raise unless secrets can be reached right now. May ask a person to unlock the place."""
 
-    def confirm(self, slot: str, origin: str | None = None) -> None:
-        """Raise unless *slot* can be written, as one real write of what it holds has shown."""
+    def confirm(self, slot: str, secret: str | None = None, origin: str | None = None) -> None:  # noqa: B027
+        """Raise unless *slot* can be written, as one real write of what it holds has shown.
 
-    def waiting(self, seconds: float) -> AbstractContextManager[None]:
+        *secret* is what `get` has just returned, if it was asked.
+        """
+
+    def waiting(self, seconds: float) -> contextlib.AbstractContextManager[None]:
         """Return a block within which calls may wait *seconds* for a person to answer a prompt."""
+        del seconds
+        return contextlib.nullcontext()

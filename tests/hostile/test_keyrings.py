@@ -10,7 +10,6 @@ import keyring.core
 import pytest
 from keyring.errors import KeyringLocked
 
-from click_auth.stores.keychain import seconds_per_call
 from click_auth.testing import logged_in
 from hostile.locking_keyring import LockingKeyring
 from hostile.world import World
@@ -37,11 +36,9 @@ def hanging(here: World) -> Iterator[HangingKeyring]:
     """A keyring that may begin to hang, and that answers any other call long before it is over."""
     backend = HangingKeyring()
     keyring.set_keyring(backend)
-    token = seconds_per_call.set(1.0)
     yield backend
     backend.let_go.set()
     join_calls()
-    seconds_per_call.reset(token)
 
 
 def test_kr_03_a_keyring_that_hangs_downgrades_nobody_in_silence(

@@ -13,7 +13,7 @@ import pytest
 
 from click_auth import Auth, NotLoggedIn, StorageUnavailable
 from click_auth.account import refresh_slot_name, slot_name
-from click_auth.stores.backends import Backend
+from click_auth.stores.keyring_backends import Backend
 from click_auth.testing import Answer, Request, logged_in
 from crash.filed_keyring import REFUSAL, FiledKeyring
 from hostile.locking_keyring import LockingKeyring

@@ -15,8 +15,8 @@ import click_auth
 from click_auth.account import Account
 from click_auth.record import Record
 from click_auth.stores import REFUSE_KEYRING
+from click_auth.stores.keyring_backends import LINUX_BACKEND
 from click_auth.stores.record_file import RecordFile
-from click_auth.stores.secret_service import BACKEND
 
 PROGRAM = Path(__file__).with_name("todo.py")
 
@@ -63,7 +63,7 @@ class Cost:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """Keep one account, whose token is in the Secret Service, as far as the record says."""
-    ada = Record(Account("ada", "Ada"), has_refresh_token=True, backend=BACKEND)
+    ada = Record(Account("ada", "Ada"), has_refresh_token=True, backend=LINUX_BACKEND)
     RecordFile(tmp_path / "todo").insert_if_absent(ada)
     return tmp_path / "todo"
 
@@ -152,12 +152,12 @@ def test_a_refused_keyring_is_refused_on_the_short_path_too(
     """What keeps tests away from the real keyring stands before every way to it."""
     script = """
 import sys
-from click_auth.stores import keychain, secret_service
-secret_service.glance = lambda *_: print("asked") or "x"
-from click_auth.stores.system_vault import SystemVault
+from click_auth.stores import keyring_client, secret_service
+secret_service.read_secret = lambda *_: print("asked") or "x"
+from click_auth.stores.keyring_vault import KeyringVault
 try:
-    SystemVault("todo").get("user-ada", secret_service.BACKEND)
-except keychain.KeyringRefused:
+    KeyringVault("todo").get("user-ada", keyring_client.LINUX_BACKEND)
+except keyring_client.KeyringRefused:
     print("refused")
 """
     monkeypatch.setenv(REFUSE_KEYRING, "1")

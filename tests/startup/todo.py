@@ -55,9 +55,9 @@ def report() -> None:
 if __name__ == "__main__":
     try:
         if os.environ.get("BACKEND") == "counted":
-            from click_auth.stores import secret_service
-
-            secret_service.glance = lambda service, user, *_: asked.append(user) or "access-1"  # type: ignore[func-returns-value,assignment]
+            module = type(sys)("click_auth.stores.secret_service")  # jeepney need not be there
+            module.read_secret = lambda service, user, *_: asked.append(user) or "access-1"  # type: ignore[attr-defined,func-returns-value]
+            sys.modules[module.__name__] = module
         cli(prog_name="todo")
     finally:
         report()

@@ -5,7 +5,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import keyring
@@ -17,10 +17,15 @@ from keyring.errors import InitError, KeyringLocked, PasswordSetError
 
 from click_auth import stores
 from click_auth.errors import STORE_READ_FAILED, STORE_WRITE_FAILED, StorageUnavailable
-from click_auth.stores import keychain, secret_service
-from click_auth.stores.backends import STORES_NOTHING, STORES_PLAINTEXT, facts_of
-from click_auth.stores.keyring_errors import KeyringFault
-from click_auth.stores.system_vault import SystemVault
+from click_auth.stores import secret_service
+from click_auth.stores.keyring_backends import (
+    STORES_NOTHING,
+    STORES_PLAINTEXT,
+    KeyringFault,
+    describe_backend,
+)
+from click_auth.stores.keyring_vault import KeyringVault
+from click_auth.timeouts import Deadline, TimedOut
 from stores.children import run
 from stores.keyrings import (
     Cellar,
@@ -41,22 +46,12 @@ SECRET = "s3cret-token"
 
 
 @pytest.fixture
-def vault() -> SystemVault:
+def vault() -> KeyringVault:
     """Make a vault; which backend it meets is the test's matter."""
-    return SystemVault("todo")
+    return KeyringVault("todo")
 
 
-@contextlib.contextmanager
-def waiting(seconds: float) -> Iterator[None]:
-    """Wait so long for each call."""
-    token = keychain.seconds_per_call.set(seconds)
-    try:
-        yield
-    finally:
-        keychain.seconds_per_call.reset(token)
-
-
-def test_a_secret_lies_under_a_service_of_its_own(vault: SystemVault, cellar: Cellar) -> None:
+def test_a_secret_lies_under_a_service_of_its_own(vault: KeyringVault, cellar: Cellar) -> None:
     """Service `<app>/<slot>`, one for each slot; deleting twice is harmless."""
     assert vault.set("user-ada", SECRET) is None
     assert cellar.secrets == {"todo/user-ada": SECRET}
@@ -68,7 +63,7 @@ def test_a_secret_lies_under_a_service_of_its_own(vault: SystemVault, cellar: Ce
     assert cellar.secrets == {}
 
 
-def test_only_what_changed_is_written(vault: SystemVault, cellar: Cellar) -> None:
+def test_only_what_changed_is_written(vault: KeyringVault, cellar: Cellar) -> None:
     """The same secret is not written again: on macOS that would take back "Always Allow"."""
     vault.set("user-ada", SECRET)
     vault.set("user-ada", SECRET)
@@ -97,7 +92,7 @@ def test_only_what_changed_is_written(vault: SystemVault, cellar: Cellar) -> Non
     ids=range(11),
 )
 def test_kr_02_kr_11_every_exception_is_told_apart(
-    vault: SystemVault, use: Use, error: BaseException, kind: str, words: str
+    vault: KeyringVault, use: Use, error: BaseException, kind: str, words: str
 ) -> None:
     """Whatever a backend raises becomes one error with the backend's name, on every verb."""
     use(Failing(error))
@@ -118,7 +113,7 @@ def test_kr_02_kr_11_every_exception_is_told_apart(
 @pytest.mark.parametrize(
     "name, kind", [("PromptDismissedException", "locked"), ("KeychainDenied", "denied")]
 )
-def test_kr_02_the_cause_counts(vault: SystemVault, use: Use, name: str, kind: str) -> None:
+def test_kr_02_the_cause_counts(vault: KeyringVault, use: Use, name: str, kind: str) -> None:
     """What went wrong is told by names anywhere in the chain: Secret Service hides it there."""
     error = InitError("Failed to create the collection")
     error.__cause__ = type(name, (Exception,), {})()
@@ -128,7 +123,7 @@ def test_kr_02_the_cause_counts(vault: SystemVault, use: Use, name: str, kind: s
     assert caught.value.kind == kind
 
 
-def test_sx_02_no_error_quotes_a_secret(vault: SystemVault, use: Use) -> None:
+def test_sx_02_no_error_quotes_a_secret(vault: KeyringVault, use: Use) -> None:
     """A backend that quotes the secret in its complaint is not quoted."""
     use(Telltale())
     with pytest.raises(KeyringFault) as caught:
@@ -139,7 +134,7 @@ def test_sx_02_no_error_quotes_a_secret(vault: SystemVault, use: Use) -> None:
         error = error.__cause__ or error.__context__
 
 
-def test_kr_05_a_lying_backend_is_found_out(vault: SystemVault, use: Use) -> None:
+def test_kr_05_a_lying_backend_is_found_out(vault: KeyringVault, use: Use) -> None:
     """A set that keeps nothing is an error right away, before a login as well."""
     use(Forgetful())
     for act in (lambda: vault.set("user-ada", SECRET), vault.probe):
@@ -167,9 +162,9 @@ def test_kr_10_a_bogus_name_in_the_environment(name: str) -> None:
 
 
 ASK_EVERYTHING = """
-from click_auth.stores.system_vault import SystemVault
-from click_auth.stores.keyring_errors import KeyringFault
-vault = SystemVault("todo")
+from click_auth.stores.keyring_vault import KeyringVault
+from click_auth.stores.keyring_backends import KeyringFault
+vault = KeyringVault("todo")
 get, put, drop = lambda: vault.get("x"), lambda: vault.set("x", "y"), lambda: vault.delete("x")
 for act in (vault.check, get, put, drop):
     try:
@@ -190,11 +185,11 @@ for act in (vault.check, get, put, drop):
     ],
 )
 def test_kr_15_a_plaintext_backend_is_no_system_keyring(
-    vault: SystemVault, use: Use, name: str, weakness: str | None
+    vault: KeyringVault, use: Use, name: str, weakness: str | None
 ) -> None:
     """Backends are known by their names; what is weak is neither written nor trusted."""
     backend = under_the_name_of(name, Cellar)
-    assert facts_of(backend).weakness == weakness
+    assert describe_backend(backend).weakness == weakness
     use(backend)
     if weakness is None:
         vault.check()
@@ -212,22 +207,23 @@ def test_kr_15_a_plaintext_backend_is_no_system_keyring(
 def test_kr_15_a_chain_is_as_good_as_its_first(use: Use) -> None:
     """A chain writes to its first backend; an empty one stores nothing."""
     chain = under_the_name_of("keyring.backends.chainer.ChainerBackend", Cellar)
-    assert facts_of(chain).weakness == STORES_NOTHING
+    assert describe_backend(chain).weakness == STORES_NOTHING
     plain = under_the_name_of("keyrings.alt.file.PlaintextKeyring", Cellar)
     chain.backends = [plain, Cellar()]  # type: ignore[attr-defined]
-    assert facts_of(chain).weakness == STORES_PLAINTEXT
+    assert describe_backend(chain).weakness == STORES_PLAINTEXT
     chain.backends.reverse()  # type: ignore[attr-defined]
-    assert facts_of(chain).weakness is None
+    assert describe_backend(chain).weakness is None
 
 
-def test_a_hanging_backend_is_given_up(vault: SystemVault, use: Use) -> None:
+def test_a_hanging_backend_is_given_up(use: Use) -> None:
     """A call that does not come back ends in time, the next one at once; later all is well."""
     backend = Hanging()
     use(backend)
-    with waiting(0.1), pytest.raises(KeyringFault, match="did not answer") as caught:
+    vault = KeyringVault("todo", 1.0)
+    with pytest.raises(KeyringFault, match="did not answer") as caught:
         vault.set("user-ada", SECRET)
     assert caught.value.kind == "hanging"
-    with waiting(3600.0), pytest.raises(KeyringFault, match="still waits"):
+    with pytest.raises(KeyringFault, match="still waits"):
         vault.get("user-ada")
     backend.let_go.set()
     join_calls()
@@ -235,13 +231,14 @@ def test_a_hanging_backend_is_given_up(vault: SystemVault, use: Use) -> None:
     assert vault.get("user-ada") == SECRET
 
 
-def test_a_person_is_given_time(vault: SystemVault, use: Use) -> None:
+def test_a_person_is_given_time(use: Use) -> None:
     """While a person is logging in, a prompt may stand as long as they need to answer it."""
     backend = Hanging()
     use(backend)
     person = threading.Timer(0.3, backend.let_go.set)
     person.start()
-    with waiting(0.1), vault.waiting(60.0):
+    vault = KeyringVault("todo", 0.1)
+    with vault.waiting(60.0):
         assert vault.get("user-ada") is None
     person.join()
 
@@ -253,48 +250,46 @@ import time
 from stores.keyrings import Hanging
 import keyring
 keyring.set_keyring(Hanging())
-from click_auth.stores import keychain, secret_service
-from click_auth.stores.system_vault import SystemVault
-keychain.seconds_per_call.set(0.1)
+from click_auth.stores.keyring_vault import KeyringVault
 try:
-    SystemVault("todo").get("x")
+    KeyringVault("todo", 0.1).get("x")
 except Exception as error:
     print(error.kind)
 """
     assert run(script) == "hanging\n"
 
 
-def test_kr_07_a_long_secret_on_a_backend_that_cuts(vault: SystemVault, use: Use) -> None:
+def test_kr_07_a_long_secret_on_a_backend_that_cuts(vault: KeyringVault, use: Use) -> None:
     """8 KiB on a backend that silently keeps 1,280 characters come back whole."""
     check_long_secrets(vault, use, Cutting())
 
 
-def test_kr_07_a_long_secret_on_a_backend_that_refuses(vault: SystemVault, use: Use) -> None:
+def test_kr_07_a_long_secret_on_a_backend_that_refuses(vault: KeyringVault, use: Use) -> None:
     """8 KiB on a backend that raises beyond 2,560 bytes of UTF-16 come back whole."""
     check_long_secrets(vault, use, Small())
 
 
 @pytest.mark.real_keyring  # by name only: the backend is a stand-in
-def test_kr_07_windows_is_known_to_be_small(vault: SystemVault, use: Use) -> None:
+def test_kr_07_windows_is_known_to_be_small(vault: KeyringVault, use: Use) -> None:
     """Where the limit is known nothing longer is ever tried."""
     backend = under_the_name_of("keyring.backends.Windows.WinVaultKeyring", Small)
     check_long_secrets(vault, use, backend)
     assert all(len(secret) <= 1280 for secret in backend.secrets.values())
 
 
-def check_long_secrets(vault: SystemVault, use: Use, backend: Cellar) -> None:
+def check_long_secrets(vault: KeyringVault, use: Use, backend: Cellar) -> None:
     """Write long and short secrets over one another, and remove them without a trace."""
     use(backend)
     for secret in ("a" * 8192, "short", "b" * 3000, "c" * 9000, "\U0001f511" * 2000, "d" * 1201):
         vault.set("user-ada", secret)
         assert vault.get("user-ada") == secret
-        assert SystemVault("todo").get("user-ada") == secret
+        assert KeyringVault("todo").get("user-ada") == secret
     vault.set("user-ada", "e" * 5000)
     vault.delete("user-ada")
     assert backend.secrets == {}
 
 
-def test_kr_07_a_short_secret_stays_whole(vault: SystemVault, use: Use) -> None:
+def test_kr_07_a_short_secret_stays_whole(vault: KeyringVault, use: Use) -> None:
     """Nothing is split that fits, and a real failure is not taken for a limit."""
     backend = Failing(RuntimeError("x"), "set", "#")
     use(backend)
@@ -314,7 +309,7 @@ def test_kr_07_a_crash_leaves_the_old_secret_or_the_new(lengths: list[int], call
     before = keyring.core._keyring_backend
     keyring.set_keyring(backend)
     try:
-        vault = SystemVault("todo")
+        vault = KeyringVault("todo")
         *earlier, last = (chr(97 + i) * length for i, length in enumerate(lengths))
         for secret in earlier:
             vault.set("user-ada", secret)
@@ -323,9 +318,9 @@ def test_kr_07_a_crash_leaves_the_old_secret_or_the_new(lengths: list[int], call
             patch.setattr(Dying, "dies", True)
             with contextlib.suppress(StorageUnavailable):
                 vault.set("user-ada", last)
-        assert SystemVault("todo").get("user-ada") in (earlier[-1], last)
-        SystemVault("todo").set("user-ada", "f" * 5000)
-        assert SystemVault("todo").get("user-ada") == "f" * 5000
+        assert KeyringVault("todo").get("user-ada") in (earlier[-1], last)
+        KeyringVault("todo").set("user-ada", "f" * 5000)
+        assert KeyringVault("todo").get("user-ada") == "f" * 5000
     finally:
         keyring.core._keyring_backend = before
 
@@ -358,7 +353,7 @@ class Dying(Small):
                 raise KeyringLocked
 
 
-def test_a_secret_that_looks_like_our_own_mark(vault: SystemVault, cellar: Cellar) -> None:
+def test_a_secret_that_looks_like_our_own_mark(vault: KeyringVault, cellar: Cellar) -> None:
     """A token that begins as a manifest does is still a token."""
     secret = "click-auth-pieces:1:2:00000000"
     vault.set("user-ada", secret)
@@ -367,7 +362,7 @@ def test_a_secret_that_looks_like_our_own_mark(vault: SystemVault, cellar: Cella
     assert cellar.secrets == {}
 
 
-def test_a_piece_that_is_gone_is_a_secret_that_is_gone(vault: SystemVault, use: Use) -> None:
+def test_a_piece_that_is_gone_is_a_secret_that_is_gone(vault: KeyringVault, use: Use) -> None:
     """A split secret of which a piece was deleted by hand is missing, not half there."""
     backend = Small()
     use(backend)
@@ -376,7 +371,7 @@ def test_a_piece_that_is_gone_is_a_secret_that_is_gone(vault: SystemVault, use: 
     assert vault.get("user-ada") is None
 
 
-def test_a_set_that_fails_puts_back_what_was_there(vault: SystemVault, use: Use) -> None:
+def test_a_set_that_fails_puts_back_what_was_there(vault: KeyringVault, use: Use) -> None:
     """A backend that deletes before it fails to add does not cost the old secret."""
 
     class DeleteThenFail(Cellar):
@@ -398,7 +393,9 @@ def test_a_set_that_fails_puts_back_what_was_there(vault: SystemVault, use: Use)
     assert backend.secrets == {"todo/user-ada": "old"}
 
 
-def test_a_secret_that_a_keyring_holds_twice_is_deleted_twice(vault: SystemVault, use: Use) -> None:
+def test_a_secret_that_a_keyring_holds_twice_is_deleted_twice(
+    vault: KeyringVault, use: Use
+) -> None:
     """Secret Service may hold two items for one name, and delete takes the first."""
 
     class Twice(Cellar):
@@ -414,7 +411,7 @@ def test_a_secret_that_a_keyring_holds_twice_is_deleted_twice(vault: SystemVault
     assert backend.secrets == {}
 
 
-def test_a_deletion_that_is_refused_says_so(vault: SystemVault, use: Use) -> None:
+def test_a_deletion_that_is_refused_says_so(vault: KeyringVault, use: Use) -> None:
     """A backend that does not delete is an error, not a logout."""
     backend = Failing(KeyringLocked("(-128, 'denied')"), "delete")
     use(backend)
@@ -426,7 +423,7 @@ def test_a_deletion_that_is_refused_says_so(vault: SystemVault, use: Use) -> Non
 
 
 @pytest.mark.real_keyring  # by name only: the backend is a stand-in
-def test_macos_fails_one_of_two_readers(vault: SystemVault, use: Use) -> None:
+def test_macos_fails_one_of_two_readers(vault: KeyringVault, use: Use) -> None:
     """On macOS a read that failed is tried once more, elsewhere it is not."""
     use(under_the_name_of("keyring.backends.macOS.Keyring", Flickering))
     vault.set("user-ada", SECRET)
@@ -437,7 +434,7 @@ def test_macos_fails_one_of_two_readers(vault: SystemVault, use: Use) -> None:
 
 
 def test_the_guard_is_asked_before_anything(
-    vault: SystemVault, cellar: Cellar, monkeypatch: pytest.MonkeyPatch
+    vault: KeyringVault, cellar: Cellar, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What the guard of the pytest plugin raises passes through, and nothing was touched."""
 
@@ -457,9 +454,9 @@ def test_a_child_process_may_not_touch_the_keyring() -> None:
     """With CLICK_AUTH_REFUSE_KEYRING=1 any contact is an AssertionError, before the import."""
     script = """
 import sys
-from click_auth.stores.system_vault import SystemVault
+from click_auth.stores.keyring_vault import KeyringVault
 try:
-    SystemVault("todo").check()
+    KeyringVault("todo").check()
 except AssertionError:
     print("keyring" in sys.modules)
 """
@@ -484,13 +481,13 @@ def scan(*_):
     print("searched")
     return "nothing"
 import keyring.backends
-from click_auth.stores import keychain, secret_service
-keychain._found_by_keyring = lambda: scan() and Other()
+from click_auth.stores import keyring_client, secret_service
+keyring_client._found_by_keyring = lambda: scan() and Other()
 class Other(Keyring):
     def get_password(self, service, username): return "elsewhere"
 sys.modules.pop("keyring.core", None)
-from click_auth.stores.system_vault import SystemVault
-vault = SystemVault("todo")
+from click_auth.stores.keyring_vault import KeyringVault
+vault = KeyringVault("todo")
 """
 
 
@@ -515,12 +512,12 @@ print(sorted(SECRETS))
 def test_a_backend_that_we_have_loaded_is_still_read_without_it() -> None:
     """A write loads keyring; the reads before and after it, eight in a refresh, need it no more."""
     script = """
-secret_service.BACKEND = "keyring.backends.macOS.Keyring"
+keyring_client.LINUX_BACKEND = "keyring.backends.macOS.Keyring"
 asked = []
-secret_service.glance = lambda service, user, *_: asked.append(user) or SECRETS.get(service)
-print(vault.get("user-ada", secret_service.BACKEND), len(asked))
+secret_service.read_secret = lambda service, user, *_: asked.append(user) or SECRETS.get(service)
+print(vault.get("user-ada", keyring_client.LINUX_BACKEND), len(asked))
 vault.set("user-ada", "access-2")
-print(vault.get("user-ada", secret_service.BACKEND), len(asked))
+print(vault.get("user-ada", keyring_client.LINUX_BACKEND), len(asked))
 """
     assert backend_asked(script) == ["access-1 1", "access-2 4"]
 
@@ -563,7 +560,7 @@ def test_in_every_doubt_the_secret_service_is_not_asked_directly(
         monkeypatch.delenv("DBUS_SESSION_BUS_ADDRESS", raising=False)
     else:
         monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", address)
-    assert secret_service.glance("todo/user-ada", "user-ada") is None
+    assert secret_service.read_secret("todo/user-ada", "user-ada") is None
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the Secret Service is Linux's")
@@ -574,8 +571,8 @@ def test_a_bus_that_never_answers_is_left(tmp_path: Path, monkeypatch: pytest.Mo
         bus.listen()
         monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", f"unix:path={tmp_path / 'bus'}")
         started = time.monotonic()
-        with pytest.raises(TimeoutError):
-            secret_service.glance("todo/user-ada", "user-ada", seconds=0.2)
+        with pytest.raises(TimedOut):
+            secret_service.read_secret("todo/user-ada", "user-ada", Deadline(0.2))
         assert time.monotonic() - started > 0.1
 
 
@@ -601,6 +598,6 @@ def test_a_bus_with_a_full_queue_is_waited_for(
 
         thread = threading.Thread(target=greet)
         thread.start()
-        assert secret_service.glance("todo/user-ada", "user-ada", seconds=60.0) is None
+        assert secret_service.read_secret("todo/user-ada", "user-ada", Deadline(60.0)) is None
         thread.join()
     assert b"AUTH EXTERNAL" in greeted[0]

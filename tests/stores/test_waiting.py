@@ -23,9 +23,9 @@ from click_auth.environment import Environment
 from click_auth.errors import StorageUnavailable
 from click_auth.record import PLAINTEXT, SYSTEM
 from click_auth.stores import secret_service
-from click_auth.stores.keyring_errors import trouble_of
+from click_auth.stores.keyring_backends import fault_of
 from click_auth.stores.keyring_store import KeyringTokenStore
-from click_auth.stores.system_vault import SystemVault
+from click_auth.stores.keyring_vault import KeyringVault
 from click_auth.tokens import TokenBundle
 from stores.keyrings import Cellar, Failing, Small, join_calls
 
@@ -86,7 +86,7 @@ def test_b2_who_is_at_the_terminal_is_told_and_waited_for(
     asking: Asking, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After the first bound a line says why nothing happens; the answer then comes in time."""
-    vault = SystemVault("todo", 0.1)
+    vault = KeyringVault("todo", 0.1)
     vault.set("user-ada", "access-1")
     with speaking(Allowing(asking)) as person, at_terminal(monkeypatch):
         assert vault.set("user-ada", "access-2") == "access-1"
@@ -107,7 +107,7 @@ def test_d12_whoever_logs_in_is_told_and_waited_for(asking: Asking, folder: Path
 
 def test_b1_a_script_is_told_nothing_and_waits_briefly(asking: Asking) -> None:
     """A write is given up after the first bound."""
-    vault = SystemVault("todo", 0.1)
+    vault = KeyringVault("todo", 0.1)
     vault.set("user-ada", "access-1")
     with pytest.raises(StorageUnavailable, match=r"after 0\.1 s") as caught:
         vault.set("user-ada", "access-2")
@@ -193,7 +193,7 @@ def test_b2_a_bound_that_is_none_is_a_mistake(text: str) -> None:
 )
 def test_d13_a_locked_keyring_says_how_it_is_unlocked(backend: str, words: str) -> None:
     """Each backend has its way, and the hint names it."""
-    assert words in trouble_of(KeyringLocked("locked"), backend).format_message()
+    assert words in fault_of(KeyringLocked("locked"), backend).format_message()
 
 
 LISTENER = """
@@ -238,10 +238,10 @@ def test_s14_nothing_is_taken_from_a_bus_of_another_user(
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
         monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", f"unix:path={address}")
-        assert secret_service.glance("todo/user-ada", "user-ada") is None
+        assert secret_service.read_secret("todo/user-ada", "user-ada") is None
         monkeypatch.setattr(stores, "keyring_guard", lambda _: None)
         use(SecretService.Keyring())  # type: ignore[no-untyped-call]
-        vault = SystemVault("todo")
+        vault = KeyringVault("todo")
         with pytest.raises(StorageUnavailable, match="session bus is another user's"):
             vault.get("user-ada")
     finally:

@@ -2,7 +2,7 @@
 
 Every call is made on a daemon thread and bounded, because a backend may wait for ever for a
 prompt that nobody sees; where somebody may see it they are told, and given the time to answer.
-Every exception becomes a `StorageUnavailable` that says what happened.
+Every exception becomes a `KeyringFault` that says what happened.
 """
 
 from __future__ import annotations
@@ -13,15 +13,19 @@ import sys
 import threading
 import time
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from click_auth import stores
 from click_auth.console import console, terminal
 from click_auth.errors import StorageUnavailable
-from click_auth.stores import secret_service
-from click_auth.stores.backends import Backend, facts_of
-from click_auth.stores.keyring_errors import KeyringFault, Kind, NoBackend, trouble_of
-from click_auth.timeouts import TimedOut, call_with_timeout
+from click_auth.stores.keyring_backends import (
+    LINUX_BACKEND,
+    Backend,
+    KeyringFault,
+    describe_backend,
+    fault_of,
+)
+from click_auth.timeouts import Deadline, TimedOut, call_with_timeout
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,10 +40,7 @@ PERSON_SECONDS = 60.0
 _SETTINGS = ("PYTHON_KEYRING_BACKEND", "KEYRING_PROPERTY_")
 _DELETIONS = 3  # a keyring may hold a secret twice; delete takes one
 _MACOS_PAUSE_SECONDS = 0.05
-_LATE_READ = 2.5  # times the bound
-
-seconds_per_call: ContextVar[float | None] = ContextVar("click_auth_keyring_seconds", default=None)
-"""In place of the keychain's own first bound."""
+_LATE_READ = 1.5  # times the bound, beyond it
 
 most_seconds: ContextVar[float | None] = ContextVar("click_auth_keyring_most", default=None)
 """How long a call may take where a prompt is answered; None: that depends on the terminal."""
@@ -49,36 +50,15 @@ class KeyringRefused(AssertionError):
     """The environment forbids any contact with the keyring: a test's child process."""
 
 
-class _Wait:
-    """How long one call may take: *first* seconds, then more where a person may be asked."""
-
-    def __init__(self, first: float, *, reading: bool) -> None:
-        most = most_seconds.get()
-        if most is None and terminal.is_terminal(sys.stderr):
-            most = PERSON_SECONDS
-        self.seconds = first
-        self._is_told = most is not None
-        # Where nobody is told, an answer to a read may be late all the same: it does no harm.
-        self._left = (most or (_LATE_READ if reading else 1) * first) - first
-
-    def more(self) -> float:
-        """Return how many seconds there are beyond the first, and say why; the second time none."""
-        more, self._left = max(self._left, 0.0), 0.0
-        self.seconds += more
-        if more and self._is_told:
-            console.current().say("The keyring is waiting, perhaps for you to answer its prompt.")
-        return more
-
-
-class Keychain:
+class KeyringClient:
     """The slots of one application, as the backend has them, and what is known of the backend.
 
     A call may take *seconds*, longer where a person may be asked. Every method raises
     `KeyringFault`.
     """
 
-    def __init__(self, app_name: str, seconds: float = CALL_SECONDS) -> None:
-        self.backend: Backend = Backend()
+    def __init__(self, app_name: str, seconds: float) -> None:
+        self.backend = Backend()
         self._app_name = app_name
         self._seconds = seconds
         self._is_bus_ours = False
@@ -104,13 +84,13 @@ class Keychain:
 
     def read(self, slot: str) -> str | None:
         """Return what the slot holds. Raises where the backend is no system keyring."""
-        text = self._glance(slot)
+        text = self._read_directly(slot)
         if text is not None:
             return text
         try:
             text = self._get(slot)
-        except KeyringFault as trouble:
-            if not self.backend.is_macos or trouble.kind != "failing":
+        except KeyringFault as fault:
+            if "keyring.backends.macOS" not in self.backend.name or fault.kind != "failing":
                 raise
             time.sleep(_MACOS_PAUSE_SECONDS)  # two readers at once: one of them fails
             text = self._get(slot)
@@ -120,64 +100,29 @@ class Keychain:
 
     def write(self, slot: str, text: str, before: str | None) -> None:
         """Put *text* into the slot, read it back, and put *before* back where that fails."""
-        self._refuse_weak()
         try:
-            self._set(slot, text)
-            kept = self.read(slot)
+            self.overwrite(slot, text)
         except KeyringFault:
-            self._put_back(slot, before)
+            with contextlib.suppress(StorageUnavailable):
+                self._put_back(slot, before)
             raise
+
+    def overwrite(self, slot: str, text: str) -> None:
+        """Put *text* into the slot and read it back."""
+        self.set(slot, text)
+        kept = self.read(slot)
         if kept != text:
-            self._put_back(slot, before)
             is_cut = bool(kept) and text.startswith(kept or "")
-            raise self._trouble("truncating" if is_cut else "lying")
+            raise KeyringFault("truncating" if is_cut else "lying", self.backend.name)
+
+    def set(self, slot: str, text: str) -> None:
+        """Put *text* into the slot, on trust."""
+        self._refuse_weak()
+        self._call(f"write {slot}", lambda backend: backend.set_password(*self._place(slot), text))
 
     def erase(self, slot: str) -> None:
         """Empty the slot and make sure that it is empty."""
-        for _ in range(_DELETIONS):
-            refusal = self._delete(slot)
-            if self.read(slot) is None:
-                return
-            if refusal is not None:
-                raise trouble_of(refusal, self.backend.name)
-        raise self._trouble("failing", "it does not delete")
 
-    def _put_back(self, slot: str, before: str | None) -> None:
-        with contextlib.suppress(StorageUnavailable):
-            if self.read(slot) == before:
-                return
-            if before is None:
-                self.erase(slot)
-            else:
-                self._set(slot, before)
-
-    def _glance(self, slot: str) -> str | None:
-        """Return a secret that can be had without keyring, None where keyring is to be asked."""
-        is_ours = self._loaded is not None  # then it is in use, whatever was chosen since
-        if self._remembered != secret_service.BACKEND or (not is_ours and _is_chosen()):
-            return None
-        _ask_guard(f"read {slot}")
-        wait = self._wait(reading=True)
-        try:
-            text = secret_service.glance(*self._place(slot), wait.seconds, wait.more)
-        except TimeoutError:  # keyring would ask the same service, and the person, once more
-            self.backend = Backend(secret_service.BACKEND)
-            raise self._trouble("hanging", f"after {wait.seconds:g} s") from None
-        if text is not None:
-            self.backend = Backend(secret_service.BACKEND)
-        return text
-
-    def _get(self, slot: str) -> str | None:
-        def get(backend: KeyringBackend) -> str | None:
-            return backend.get_password(*self._place(slot))
-
-        text = self._call(f"read {slot}", get, reading=True)
-        return None if text is None else str(text)
-
-    def _set(self, slot: str, text: str) -> None:
-        self._call(f"write {slot}", lambda backend: backend.set_password(*self._place(slot), text))
-
-    def _delete(self, slot: str) -> Exception | None:
         def delete(backend: KeyringBackend) -> Exception | None:
             try:
                 backend.delete_password(*self._place(slot))
@@ -185,60 +130,108 @@ class Keychain:
                 return error
             return None
 
-        return self._call(f"delete {slot}", delete)
+        for _ in range(_DELETIONS):
+            refusal = self._call(f"delete {slot}", delete)
+            if self.read(slot) is None:
+                return
+            if refusal is not None:
+                raise fault_of(refusal, self.backend.name)
+        raise KeyringFault("failing", self.backend.name, "it does not delete")
+
+    def _put_back(self, slot: str, before: str | None) -> None:
+        if self.read(slot) == before:
+            return
+        if before is None:
+            self.erase(slot)
+        else:
+            self.set(slot, before)
+
+    def _read_directly(self, slot: str) -> str | None:
+        """Return a secret that can be had without keyring, None where keyring is to be asked."""
+        is_ours = self._loaded is not None  # then it is in use, whatever was chosen since
+        if self._remembered != LINUX_BACKEND or (not is_ours and _is_chosen()):
+            return None
+        _ask_guard(f"read {slot}")
+        from click_auth.stores import secret_service  # noqa: PLC0415 - jeepney, on Linux alone
+
+        deadline = self._deadline(is_reading=True)
+        try:
+            text = secret_service.read_secret(*self._place(slot), deadline)
+        except TimedOut:  # keyring would ask the same service, and the person, once more
+            self.backend = Backend(LINUX_BACKEND)
+            raise self._too_late(deadline) from None
+        if text is not None:
+            self.backend = Backend(LINUX_BACKEND)
+        return text
+
+    def _get(self, slot: str) -> str | None:
+        def get(backend: KeyringBackend) -> str | None:
+            return backend.get_password(*self._place(slot))
+
+        text = self._call(f"read {slot}", get, is_reading=True)
+        return None if text is None else str(text)
 
     def _place(self, slot: str) -> tuple[str, str]:
         return f"{self._app_name}/{slot}", slot
 
-    def _wait(self, *, reading: bool) -> _Wait:
-        return _Wait(seconds_per_call.get() or self._seconds, reading=reading)
+    def _deadline(self, *, is_reading: bool) -> Deadline:
+        most = most_seconds.get()
+        if most is None and terminal.is_terminal(sys.stderr):
+            most = PERSON_SECONDS
+        if most is not None:
+            return Deadline(self._seconds, most - self._seconds, _say_that_it_waits)
+        # Nobody is told; an answer to a read may be late all the same: it does no harm.
+        return Deadline(self._seconds, _LATE_READ * self._seconds if is_reading else 0.0)
 
     def _call(
-        self, description: str, function: Callable[[KeyringBackend], T], *, reading: bool = False
+        self, description: str, function: Callable[[KeyringBackend], T], *, is_reading: bool = False
     ) -> T:
         """Return what *function* returns for the backend in use."""
         _ask_guard(description)
         if self._stuck is not None and not self._stuck.is_set():
-            raise self._trouble("hanging", "an earlier call still waits")
+            raise KeyringFault("hanging", self.backend.name, "an earlier call still waits")
         finished = threading.Event()
 
-        def run() -> tuple[Any, BaseException | None]:
+        def run() -> tuple[T | None, BaseException | None]:
             try:
                 return function(self._backend_in_use()), None
-            except BaseException as error:  # noqa: BLE001 - none of them may end our thread
+            except BaseException as error:  # noqa: BLE001 - none of them may end our process
                 return None, error
             finally:
                 finished.set()
 
-        wait = self._wait(reading=reading)
+        deadline = self._deadline(is_reading=is_reading)
         try:
-            result, error = call_with_timeout(run, wait.seconds, wait.more)
+            result, error = call_with_timeout(run, deadline)
         except TimedOut:
             self._stuck = finished
-            raise self._trouble("hanging", f"after {wait.seconds:g} s") from None
-        if isinstance(error, KeyringFault):
-            raise error
+            raise self._too_late(deadline) from None
         if error is not None:
-            raise trouble_of(error, self.backend.name) from None
-        return result  # type: ignore[no-any-return]
+            is_known = isinstance(error, KeyringFault)
+            raise (error if is_known else fault_of(error, self.backend.name)) from None
+        return result  # type: ignore[return-value]
+
+    def _too_late(self, deadline: Deadline) -> KeyringFault:
+        return KeyringFault("hanging", self.backend.name, f"after {deadline.seconds:g} s")
 
     def _refuse_weak(self) -> None:
         if self.backend.weakness is not None:
-            raise self._trouble("absent", self.backend.weakness)
-
-    def _trouble(self, kind: Kind, detail: str = "") -> KeyringFault:
-        return KeyringFault(kind, self.backend.name, detail)
+            raise KeyringFault("absent", self.backend.name, self.backend.weakness)
 
     def _backend_in_use(self) -> KeyringBackend:
         try:
             backend = self._load_remembered() or _found_by_keyring()
-        except BaseException as error:
-            self.backend = Backend(os.environ.get("PYTHON_KEYRING_BACKEND", "unknown"))
-            raise NoBackend from error
-        self.backend = facts_of(backend)
+        except BaseException as error:  # noqa: BLE001 - whatever a backend does when it is loaded
+            name = os.environ.get("PYTHON_KEYRING_BACKEND", "unknown")
+            self.backend = Backend(name)
+            raise KeyringFault("absent", name, type(error).__name__) from None
+        self.backend = describe_backend(backend)
         if self.backend.is_on_a_bus and not self._is_bus_ours:
+            from click_auth.stores import secret_service  # noqa: PLC0415 - as above
+
             if secret_service.is_foreign_bus():
-                raise self._trouble("absent", "the session bus is another user's")
+                detail = "the session bus is another user's"
+                raise KeyringFault("absent", self.backend.name, detail)
             self._is_bus_ours = True
         return backend
 
@@ -280,3 +273,7 @@ def _ask_guard(description: str) -> None:
         stores.keyring_guard(description)
     elif os.environ.get(stores.REFUSE_KEYRING) == "1":
         raise KeyringRefused(description)
+
+
+def _say_that_it_waits() -> None:
+    console.current().say("The keyring is waiting, perhaps for you to answer its prompt.")

@@ -10,20 +10,24 @@ from __future__ import annotations
 import contextlib
 import os
 from binascii import crc32
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from click_auth.errors import STORE_WRITE_FAILED, StorageUnavailable
-from click_auth.stores.keychain import CALL_SECONDS, Keychain, most_seconds
-from click_auth.stores.keyring_errors import KeyringFault, Kind
+from click_auth.stores.keyring_backends import KeyringFault
+from click_auth.stores.keyring_client import CALL_SECONDS, KeyringClient, most_seconds
+from click_auth.stores.vault import Vault
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+    _Put = Callable[[str, str], None]
 
 _MARK = "click-auth-pieces:"
 _MOST_PIECES = 999
 _BASIC_PLANE = "\uffff"
 _CAREFUL_LIMIT = 1200  # characters; for a backend that chokes on longer secrets
-_SPLITTABLE: tuple[Kind, ...] = ("truncating", "lying", "failing")
+_SPLITTABLE = ("truncating", "lying", "failing")
 
 
 @contextlib.contextmanager
@@ -31,8 +35,8 @@ def _writing() -> Iterator[None]:
     """Give the code of a failed write to whatever fails within the block, a read included."""
     try:
         yield
-    except KeyringFault as trouble:
-        trouble.code = STORE_WRITE_FAILED
+    except KeyringFault as fault:
+        fault.code = STORE_WRITE_FAILED
         raise
 
 
@@ -43,25 +47,25 @@ class _Manifest(NamedTuple):
     checksum: int
 
 
-class SystemVault:
+class KeyringVault(Vault):
     """The secrets of one application, each in a service of its own, `<app>/<slot>`.
 
     A call may take *seconds*, and longer where a person may be asked.
     """
 
     def __init__(self, app_name: str, seconds: float = CALL_SECONDS) -> None:
-        self._keychain = Keychain(app_name, seconds)
+        self._client = KeyringClient(app_name, seconds)
         self._learned_limit: int | None = None
 
     @property
     def backend_name(self) -> str:
         """The backend's class, dotted; "unknown" until it was touched."""
-        return self._keychain.backend.name
+        return self._client.backend.name
 
     @property
     def origin(self) -> str | None:
         """The backend's class, where keyring finds it by its name."""
-        return self._keychain.backend.origin
+        return self._client.backend.origin
 
     def get(self, slot: str, origin: str | None = None) -> str | None:
         """Return the secret in *slot*, None where there is none.
@@ -69,9 +73,9 @@ class SystemVault:
         *origin* is the backend it was written with; then no search for a backend is needed,
         unless the secret is not there: it may have moved.
         """
-        self._keychain.remember(origin)
+        self._client.remember(origin)
         _, secret = self._load(slot)
-        if secret is None and self._keychain.search_anew():
+        if secret is None and self._client.search_anew():
             _, secret = self._load(slot)
         return secret
 
@@ -84,26 +88,32 @@ class SystemVault:
         """
         head, before = self._load(slot)
         if before != secret:
-            self._store(slot, secret, head)
+            self._store(slot, secret, head, partial(self._client.write, before=head))
         return before
+
+    @_writing()
+    def replace(self, slot: str, secret: str) -> None:
+        """Put *secret* into *slot* and read it back, without a look at what it held before."""
+        head = None if self._limit is None else self._client.read(slot)
+        self._store(slot, secret, head, self._client.overwrite)
 
     @_writing()
     def delete(self, slot: str) -> None:
         """Empty *slot* and whatever pieces it has. Harmless where it is empty."""
-        head = self._keychain.read(slot)
+        head = self._client.read(slot)
         manifest = _manifest(head)
         if manifest is not None or self._limit is not None:  # then an interrupted write has some
             number, last = 1, manifest.numbers[-1] if manifest else 0
-            while number <= last or self._keychain.read(f"{slot}#{number}") is not None:
-                self._keychain.erase(f"{slot}#{number}")
+            while number <= last or self._client.read(f"{slot}#{number}") is not None:
+                self._client.erase(f"{slot}#{number}")
                 number += 1
         if head is not None:
-            self._keychain.erase(slot)
+            self._client.erase(slot)
 
     @_writing()
     def check(self) -> None:
         """Raise `StorageUnavailable` unless there is a backend that is a system keyring."""
-        self._keychain.check()
+        self._client.check()
 
     def probe(self) -> None:
         """Raise `StorageUnavailable` unless the keyring keeps what it is given. It may prompt."""
@@ -113,17 +123,18 @@ class SystemVault:
             self.delete(slot)
 
     @_writing()
-    def confirm(self, slot: str, origin: str | None = None) -> None:
+    def confirm(self, slot: str, secret: str | None = None, origin: str | None = None) -> None:
         """Write what *slot* holds once more; an empty slot is tried with another one.
 
         Of a secret in pieces the manifest is written: one write, where the next one switches.
         """
-        self._keychain.remember(origin)
-        head = self._keychain.read(slot)
+        self._client.remember(origin)
+        is_whole = secret is not None and self._limit is None
+        head = secret if is_whole else self._client.read(slot)
         if head is None:
             self.probe()
         else:
-            self._keychain.write(slot, head, head)
+            self._client.set(slot, head)
 
     @contextlib.contextmanager
     def waiting(self, seconds: float) -> Iterator[None]:
@@ -136,50 +147,50 @@ class SystemVault:
 
     @property
     def _limit(self) -> int | None:
-        return self._keychain.backend.limit or self._learned_limit
+        return self._client.backend.limit or self._learned_limit
 
     def _load(self, slot: str) -> tuple[str | None, str | None]:
         """Return the text of the head slot, and the secret, put together where it is split."""
-        head = self._keychain.read(slot)
-        while True:
-            manifest = _manifest(head)
-            if manifest is None:
-                return head, head
-            pieces = [self._keychain.read(f"{slot}#{number}") for number in manifest.numbers]
+        head = self._client.read(slot)
+        while (manifest := _manifest(head)) is not None:
+            self._learned_limit = _CAREFUL_LIMIT  # there is a reason why somebody has split it
+            pieces = [self._client.read(f"{slot}#{number}") for number in manifest.numbers]
             secret = "".join(filter(None, pieces))
             if _checksum(secret) == manifest.checksum:
                 return head, secret
-            again = self._keychain.read(slot)  # a writer may have switched to new pieces meanwhile
+            again = self._client.read(slot)  # a writer may have switched to new pieces meanwhile
             if again == head:
                 return head, None
             head = again
+        return head, head
 
-    def _store(self, slot: str, secret: str, head: str | None) -> None:
+    def _store(self, slot: str, secret: str, head: str | None, put: _Put) -> None:
+        """Put *secret* into *slot*, whose head slot holds *head*; *put* writes the new head."""
         try:
-            self._write(slot, secret, head, self._limit)
-        except KeyringFault as trouble:
+            self._write(slot, secret, head, put, self._limit)
+        except KeyringFault as fault:
             could_split = self._limit is None and len(secret) > _CAREFUL_LIMIT
-            if not could_split or trouble.kind not in _SPLITTABLE:
+            if not could_split or fault.kind not in _SPLITTABLE:
                 raise
-            self._write(slot, secret, head, _CAREFUL_LIMIT)
+            head = head or self._client.read(slot)  # `replace` has not looked at it
+            self._write(slot, secret, head, put, _CAREFUL_LIMIT)
             self._learned_limit = _CAREFUL_LIMIT
 
-    def _write(self, slot: str, secret: str, head: str | None, limit: int | None) -> None:
-        """Put *secret* into *slot*, whose head slot holds *head*; split it beyond *limit*."""
+    def _write(
+        self, slot: str, secret: str, head: str | None, put: _Put, limit: int | None
+    ) -> None:
         old = _manifest(head)
-        pieces = _pieces(secret, limit)
-        if len(pieces) == 1 and not secret.startswith(_MARK):
-            self._keychain.write(slot, secret, head)
-        else:
+        pieces, text = _pieces(secret, limit), secret
+        if len(pieces) > 1 or secret.startswith(_MARK):
             is_room_below = old is None or old.numbers.start > len(pieces)
             first = 1 if old is None or is_room_below else old.numbers.stop
             for number, piece in enumerate(pieces, start=first):
-                self._keychain.write(f"{slot}#{number}", piece, None)
-            manifest = f"{_MARK}{first}:{len(pieces)}:{_checksum(secret):08x}"
-            self._keychain.write(slot, manifest, head)
+                self._client.write(f"{slot}#{number}", piece, None)
+            text = f"{_MARK}{first}:{len(pieces)}:{_checksum(secret):08x}"
+        put(slot, text)
         with contextlib.suppress(StorageUnavailable):  # the new secret is there; `delete` sweeps
             for number in old.numbers if old else ():
-                self._keychain.erase(f"{slot}#{number}")
+                self._client.erase(f"{slot}#{number}")
 
 
 def _pieces(secret: str, limit: int | None) -> list[str]:
