@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform as _platform
 import shlex
@@ -12,15 +13,13 @@ import threading
 import time
 from dataclasses import dataclass, field
 from pathlib import PurePath, PureWindowsPath
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from click_auth.console.text import printable
-from click_auth.errors import LoginFailed
-from click_auth.http import urls
 from click_auth.timeouts import TimedOut, call_with_timeout
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from click_auth.environment import Environment
 
@@ -83,14 +82,12 @@ class Browser:
         """Return what `doctor` shows."""
         return f"none: {self.reason}" if self.reason else shlex.join(self.commands[0])
 
-    def open(self, url: str) -> bool:
+    def open(self, url: str, commands: Sequence[Sequence[str]] | None = None) -> bool:
         """Start the first of the commands that starts; return whether one did. Never waits.
 
         When it soon ends badly, the next one is started, and so on.
         """
-        return self._open(url, self.commands)
-
-    def _open(self, url: str, commands: Sequence[Sequence[str]]) -> bool:
+        commands = self.commands if commands is None else commands
         numbered = enumerate(commands, 1)
         return any(self._start(command, url, commands[number:]) for number, command in numbered)
 
@@ -113,15 +110,12 @@ class Browser:
             if not process.wait():
                 return
             ended = f"{name} ended with {process.returncode}"
-            if time.monotonic() < early and self._open(url, others):
+            if time.monotonic() < early and self.open(url, others):
                 ended += "; another one was started"
             self.failure = f"{self.failure}; {ended}" if self.failure else ended
 
         threading.Thread(target=reap, name=f"click-auth {name}", daemon=True).start()
         return True
-
-
-Opener: TypeAlias = Browser | CallableBrowser
 
 
 def unfrozen(environ: Mapping[str, str]) -> dict[str, str]:
@@ -139,20 +133,9 @@ def unfrozen(environ: Mapping[str, str]) -> dict[str, str]:
     return restored
 
 
-def checked_url(url: str) -> str:
-    """Return *url* if a browser may be sent there: https, or http on a loopback address.
-
-    Raises `LoginFailed`, which does not quote it: it may come from a server that lies.
-    """
-    try:
-        return urls.checked_url(url, "The address to open")
-    except ValueError as error:
-        raise LoginFailed(str(error), hints=["Nothing was opened."]) from None
-
-
 def choose_browser(
     environment: Environment, own: Callable[[str], bool] | None, *, allowed: bool = True
-) -> Opener:
+) -> Browser | CallableBrowser:
     """Return what opens pages for this person: the application's *own* way before any program."""
     if not allowed:
         return Browser(reason="it was not wanted")
@@ -168,24 +151,19 @@ def find_browser(
     platform: str = sys.platform,
     which: Callable[..., str | None] = shutil.which,
     exists: Callable[[str], bool] = os.path.exists,
-    release: str | None = None,
+    release: str = "",
 ) -> Browser:
     """Return the browser of the person at this machine, one with a reason where there is none.
 
     A `$BROWSER` that is here and is no text browser beats everything. *release* is the kernel's.
     """
-
-    def present(commands: Iterable[Sequence[str]]) -> list[list[str]]:
-        found = ((_located(words[0], environ, platform, which), words) for words in commands)
-        return [[path, *words[1:]] for path, words in found if path and not _is_text(path)]
-
-    configured = list(_configured(environ.get("BROWSER", ""), platform))
-    chosen = present(configured)
+    machine = _Machine(environ, platform, which, exists, release or _platform.release())
+    configured = machine.configured()
+    chosen = machine.present(configured)
     if chosen:
         return Browser(chosen, environ)
-    obstacle = _obstacle(environ, exists)
-    release = _platform.release() if release is None else release
-    found = [] if obstacle else _of_platform(environ, platform, release, present, exists)
+    obstacle = machine.obstacle()
+    found = [] if obstacle else machine.openers()
     is_text = any(_is_text(words[0]) for words in configured)
     if found and not is_text:
         return Browser(found, environ)
@@ -195,74 +173,74 @@ def find_browser(
     return Browser(reason=obstacle or "none was found for this screen")
 
 
-def _located(
-    name: str, environ: Mapping[str, str], platform: str, which: Callable[..., str | None]
-) -> str | None:
-    """Return where the program *name* is, never what just lies in the current directory.
+@dataclass(frozen=True)
+class _Machine:
+    """Where a browser is looked for."""
 
-    Windows looks there before it looks at PATH: whoever put it there would be run.
-    """
-    path = environ.get("PATH")
-    found = which(name, path=path)
-    if found is None or _is_absolute(found, platform):
-        return found
-    folders = [each for each in (path or "").split(os.pathsep) if _is_absolute(each, platform)]
-    program = PurePath(found).name
-    return next(filter(None, (which(os.path.join(each, program)) for each in folders)), None)  # noqa: PTH118
+    environ: Mapping[str, str]
+    platform: str
+    which: Callable[..., str | None]
+    exists: Callable[[str], bool]
+    release: str
 
+    def present(self, commands: Iterable[Sequence[str]]) -> list[list[str]]:
+        """Return those whose program is here and no text browser, the program by its path."""
+        found = ((self._locate(words[0]), words) for words in commands)
+        return [[path, *words[1:]] for path, words in found if path and not _is_text(path)]
 
-def _is_absolute(path: str, platform: str) -> bool:
-    of_windows = platform == "win32" and PureWindowsPath(path).is_absolute()
-    return of_windows or os.path.isabs(path)  # noqa: PTH117
+    def _locate(self, name: str) -> str | None:
+        """Return where the program *name* is, never what just lies in the current directory.
 
+        Windows looks there before it looks at PATH: whoever put it there would be run.
+        """
+        path = self.environ.get("PATH")
+        found = self.which(name, path=path)
+        if found is None or self._is_absolute(found):
+            return found
+        folders = filter(self._is_absolute, (path or "").split(os.pathsep))
+        places = (os.path.join(folder, PurePath(found).name) for folder in folders)  # noqa: PTH118
+        return next(filter(None, map(self.which, places)), None)
 
-def _configured(setting: str, platform: str) -> Iterator[list[str]]:
-    """Yield the commands of `$BROWSER`: several, with arguments, with `%s`, with a trailing `&`."""
-    on_windows = platform == "win32"
-    for command in setting.split(";" if on_windows else ":"):
-        try:
-            words = shlex.split(command.strip().removesuffix("&"), posix=not on_windows)
-        except ValueError:
-            continue
-        if words:
-            yield words
+    def _is_absolute(self, path: str) -> bool:
+        of_windows = self.platform == "win32" and PureWindowsPath(path).is_absolute()
+        return of_windows or os.path.isabs(path)  # noqa: PTH117
 
+    def configured(self) -> list[list[str]]:
+        """Return `$BROWSER`'s commands: several, with arguments, with `%s`, with a last `&`."""
+        on_windows = self.platform == "win32"
+        commands = []
+        for command in self.environ.get("BROWSER", "").split(";" if on_windows else ":"):
+            with contextlib.suppress(ValueError):
+                words = shlex.split(command.strip().removesuffix("&"), posix=not on_windows)
+                commands += [words] if words else []
+        return commands
 
-def _obstacle(environ: Mapping[str, str], exists: Callable[[str], bool]) -> str | None:
-    """Return what says that nobody sits at this machine's screen, None when nothing does."""
+    def obstacle(self) -> str | None:
+        """Return what says that nobody sits at this machine's screen, None when nothing does."""
+        if self._has(_CI):
+            return CI_JOB
+        if self._has(_REMOTE) and not self._has(_DISPLAYS):
+            return "this is an SSH session without a display"
+        contained = self._has(_CONTAINERS) or any(map(self.exists, _CONTAINER_FILES))
+        return "this is a container" if contained and not self._has(_DISPLAYS) else None
 
-    def has(names: Iterable[str]) -> bool:
-        return any(environ.get(name, "").lower() not in {"", "0", "false"} for name in names)
+    def _has(self, names: Iterable[str]) -> bool:
+        return any(self.environ.get(name, "").lower() not in {"", "0", "false"} for name in names)
 
-    if has(_CI):
-        return CI_JOB
-    if has(_REMOTE) and not has(_DISPLAYS):
-        return "this is an SSH session without a display"
-    contained = has(_CONTAINERS) or any(map(exists, _CONTAINER_FILES))
-    if contained and not has(_DISPLAYS):
-        return "this is a container"
-    return None
-
-
-def _of_platform(
-    environ: Mapping[str, str],
-    platform: str,
-    release: str,
-    present: Callable[[Iterable[Sequence[str]]], list[list[str]]],
-    exists: Callable[[str], bool],
-) -> list[list[str]]:
-    if platform == "darwin":
-        return present([["open"]])
-    if platform in {"win32", "cygwin"}:
-        root = environ.get("SystemRoot") or environ.get("SYSTEMROOT") or r"C:\Windows"
-        return [[rf"{root}\System32\{_RUNDLL}", _HANDLER]]
-    commands: list[list[str]] = []
-    if "WSL_DISTRO_NAME" in environ or "microsoft" in release.lower():
-        commands += present([["wslview"], [_RUNDLL, _HANDLER]])
-        commands += [[_WINDOWS_FROM_WSL, _HANDLER]] if exists(_WINDOWS_FROM_WSL) else []
-    if any(map(environ.get, _DISPLAYS)):
-        commands += present(command.split() for command in _DESKTOP.split("|"))
-    return commands
+    def openers(self) -> list[list[str]]:
+        """Return the commands that open a page on this platform's screen."""
+        if self.platform == "darwin":
+            return self.present([["open"]])
+        if self.platform in {"win32", "cygwin"}:
+            root = self.environ.get("SystemRoot") or self.environ.get("SYSTEMROOT") or r"C:\Windows"
+            return [[rf"{root}\System32\{_RUNDLL}", _HANDLER]]
+        commands: list[list[str]] = []
+        if "WSL_DISTRO_NAME" in self.environ or "microsoft" in self.release.lower():
+            commands += self.present([["wslview"], [_RUNDLL, _HANDLER]])
+            commands += [[_WINDOWS_FROM_WSL, _HANDLER]] if self.exists(_WINDOWS_FROM_WSL) else []
+        if any(map(self.environ.get, _DISPLAYS)):
+            commands += self.present(command.split() for command in _DESKTOP.split("|"))
+        return commands
 
 
 def _is_text(program: str) -> bool:

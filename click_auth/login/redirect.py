@@ -1,15 +1,25 @@
-"""One wait for one answer, at every door at once: the loopback listener and the terminal."""
+"""Wait for the answer of a login: the loopback redirect (RFC 8252 section 7.3), or what is pasted.
+
+No thread of its own: everything is on one selector, so that nothing a visitor does, or leaves
+undone, holds up another visitor, the terminal, or Ctrl-C. Nothing is logged.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import selectors
+import socket
+import threading
 import time
+from functools import partial
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
+from click_auth.console import console
 from click_auth.console.text import printable
 from click_auth.errors import LoginFailed
-from click_auth.login.loopback import Loopback
+from click_auth.login import pages
+from click_auth.login.callback import Misdirected, Refused, query_of
 from click_auth.login.paste import WrongPaste, answer_in, is_address
 from click_auth.providers.authorization import StrayCallback
 
@@ -18,54 +28,107 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from click_auth.login.callback import Misdirected
     from click_auth.login.listener import Listener
-    from click_auth.login.loopback import Held
     from click_auth.login.paste import Keyboard
     from click_auth.providers.authorization import AuthorizationRequest, AuthorizationResponse
 
 _TICK_SECONDS = 0.2  # the keyboard wakes no selector, nor does Ctrl-C on Windows
+_VISIT_SECONDS = 5.0
+_LINGER_SECONDS = 1.0
+_DELIVERY_SECONDS = 2.0
+_HOLD_SECONDS = 15.0
+_REST_SECONDS = 0.05
+_MOST_CONNECTIONS = 32
+_CHUNK = 16 * 1024
+_MOST_DISCARDED = 1024 * 1024
 
 
-class Doors:
-    """The doors of one login. A context manager: leaving it closes all of them.
+class Connection:
+    """One visitor: what has been received so far, and until when the connection may stay."""
 
-    `strays` are the reasons why visitors were turned away; `held` is the browser that brought
-    the answer and still waits for a page.
+    def __init__(self, connected: socket.socket) -> None:
+        connected.setblocking(False)  # noqa: FBT003
+        self.socket = connected
+        self.head: bytes = b""
+        self.is_answered: bool = False
+        self.discarded: int = 0
+        self.closes_at: float = time.monotonic() + _VISIT_SECONDS
+
+    def receive(self) -> bytes | None:
+        """Return what came, nothing when the visitor has left, None when there was no need."""
+        try:
+            return self.socket.recv(_CHUNK)
+        except BlockingIOError:
+            return None
+        except OSError:
+            return b""
+
+    def answer(self, reply: bytes) -> None:
+        """Send *reply*, which fits into any send buffer, and the end of the stream."""
+        self.is_answered = True
+        self.closes_at = time.monotonic() + _LINGER_SECONDS
+        with contextlib.suppress(OSError):
+            self.socket.send(reply)
+            self.socket.shutdown(socket.SHUT_WR)
+
+
+class HeldBrowser:
+    """The browser that brought the answer; it is kept waiting until the outcome is known."""
+
+    def __init__(self, connection: socket.socket, seconds: float = _HOLD_SECONDS) -> None:
+        self._connection: socket.socket | None = connection
+        self._lock = threading.Lock()
+        self._timer = threading.Timer(seconds, self._deliver, [pages.undecided()])
+        self._timer.daemon = True
+        self._timer.start()
+
+    def tell(self, reply: bytes) -> None:
+        """Send the outcome. Only the first call does anything; blocks for 2 s at most."""
+        self._timer.cancel()
+        self._deliver(reply)
+        self._timer.join(_DELIVERY_SECONDS)
+
+    def _deliver(self, reply: bytes) -> None:
+        with self._lock:
+            connection, self._connection = self._connection, None
+        if connection is None:
+            return
+        with connection, contextlib.suppress(OSError):
+            connection.settimeout(_DELIVERY_SECONDS)
+            connection.sendall(reply)
+            connection.shutdown(socket.SHUT_WR)
+
+
+class AnswerWait:
+    """The wait for the answer to *request*, at the *listener* and at the *keyboard* if any.
+
+    A context manager: leaving it closes all but the connection that brought the answer, which is
+    kept in `held`. `strays` are the reasons why other answers were ignored.
     """
 
     def __init__(
-        self,
-        listener: Listener,
-        request: AuthorizationRequest,
-        keyboard: Keyboard | None,
-        say: Callable[[str], None],
+        self, listener: Listener, request: AuthorizationRequest, keyboard: Keyboard | None
     ) -> None:
         self.strays: list[str] = []
+        self.held: HeldBrowser | None = None
+        self._listener = listener
         self._request = request
-        self._say = say
-        self._selector = selectors.DefaultSelector()
-        self._loopback = Loopback(listener, self._selector, self._accept, self._misdirected)
         self._keyboard = keyboard
         self._pasted: list[str] = []
+        self._connections: list[Connection] = []
+        self._selector = selectors.DefaultSelector()
+        for one in listener.sockets:
+            self._selector.register(one, selectors.EVENT_READ, partial(self._accept, one))
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self._close_keyboard()
-        self._loopback.close()
+        for connection in list(self._connections):
+            self._close(connection)
+        self._listener.close()
         self._selector.close()
-
-    @property
-    def takes_paste(self) -> bool:
-        """Whether the terminal is one of the doors."""
-        return self._keyboard is not None
-
-    @property
-    def held(self) -> Held | None:
-        """The browser that brought the answer, None when it was pasted or did not come."""
-        return self._loopback.held
 
     def first_answer(
         self, seconds: float, *ticks: Callable[[], None]
@@ -78,33 +141,97 @@ class Doors:
         deadline = time.monotonic() + seconds
         while (left := deadline - time.monotonic()) > 0:
             ready = [key.data for key, _ in self._selector.select(min(left, _TICK_SECONDS))]
-            for serve in (*ready, self._typed):
+            for serve in (*ready, self._read_keyboard):
                 answer: AuthorizationResponse | None = serve()
                 if answer is not None:
                     return answer
-            for tick in (self._loopback.tick, *ticks):
+            for tick in (self._close_overdue, *ticks):
                 tick()
         return None
 
-    def _accept(self, query: str) -> AuthorizationResponse:
-        try:
-            return self._request.answered_by(query)
-        except StrayCallback as stray:
-            self._turned_away(str(stray))
-            raise
+    # The loopback address
 
-    def _misdirected(self, redirect: Misdirected) -> None:
+    def _accept(self, listening: socket.socket) -> None:
+        if len(self._connections) >= _MOST_CONNECTIONS:
+            self._close(self._connections[0])
+        try:
+            connected, _ = listening.accept()
+        except OSError:
+            time.sleep(_REST_SECONDS)  # out of descriptors: others are given back soon
+            return
+        connection = Connection(connected)
+        self._connections.append(connection)
+        self._selector.register(connected, selectors.EVENT_READ, partial(self._serve, connection))
+
+    def _serve(self, connection: Connection) -> AuthorizationResponse | None:
+        if connection not in self._connections:
+            return None  # closed in favour of one that came at the same moment
+        received = connection.receive()
+        if received == b"":
+            self._close(connection)
+        elif received is not None and connection.is_answered:
+            # Thrown away: closing on unread bytes would recall the answer.
+            connection.discarded += len(received)
+            if connection.discarded > _MOST_DISCARDED:
+                self._close(connection)
+        elif received is not None:
+            connection.head += received
+            return self._answer(connection)
+        return None
+
+    def _answer(self, connection: Connection) -> AuthorizationResponse | None:
+        """Return the response that came, None when it is incomplete or of no use."""
+        response: AuthorizationResponse | None = None
+        try:
+            query = query_of(connection.head, self._listener.path, self._listener.authorities)
+            if query is not None:
+                response = self._request.answered_by(query)
+                self._hold(connection)
+        except Refused as refused:
+            if isinstance(refused, Misdirected):
+                self._note_misdirected(refused)
+            reply = pages.refusal(refused.status)
+            to_head = connection.head.startswith(b"HEAD ")
+            connection.answer(reply[: reply.index(b"\r\n\r\n") + 4] if to_head else reply)
+        except StrayCallback as stray:
+            self._note(str(stray))
+            connection.answer(pages.refusal(HTTPStatus.BAD_REQUEST))
+        except LoginFailed:
+            self._hold(connection)
+            raise
+        return response
+
+    def _note_misdirected(self, redirect: Misdirected) -> None:
         with contextlib.suppress(StrayCallback, LoginFailed):
             self._request.answered_by(redirect.query)
             host = printable(redirect.host, 60)
-            self._turned_away(f"the answer to this login, as it was sent to {host!r}, not to here")
+            self._note(f"the answer to this login, as it was sent to {host!r}, not to here")
 
-    def _turned_away(self, reason: str) -> None:
+    def _note(self, stray: str) -> None:
         if not self.strays:
-            self._say(f"Ignored {reason}; still waiting.")
-        self.strays.append(reason)
+            console.current().say(f"Ignored {stray}; still waiting.")
+        self.strays.append(stray)
 
-    def _typed(self) -> AuthorizationResponse | None:
+    def _close_overdue(self) -> None:
+        now = time.monotonic()
+        for connection in [one for one in self._connections if one.closes_at <= now]:
+            self._close(connection)
+
+    def _hold(self, connection: Connection) -> None:
+        self._release(connection)
+        self.held = HeldBrowser(connection.socket)
+
+    def _close(self, connection: Connection) -> None:
+        self._release(connection)
+        connection.socket.close()
+
+    def _release(self, connection: Connection) -> None:
+        self._selector.unregister(connection.socket)
+        self._connections.remove(connection)
+
+    # The keyboard
+
+    def _read_keyboard(self) -> AuthorizationResponse | None:
         if self._keyboard is None:
             return None
         lines = self._keyboard.lines()
@@ -116,14 +243,14 @@ class Doors:
         if is_address(text) and self._keyboard.rest:
             return None  # a long address in several lines, the last of which is to come
         pasted, self._pasted = [text] if is_address(text) else self._pasted, []
-        answers = (self._answer_in(each) for each in pasted)
+        answers = map(self._parse, pasted)
         return next((answer for answer in answers if answer is not None), None)
 
-    def _answer_in(self, text: str) -> AuthorizationResponse | None:
+    def _parse(self, pasted: str) -> AuthorizationResponse | None:
         try:
-            return answer_in(text, self._request)
+            return answer_in(pasted, self._request)
         except WrongPaste as wrong:
-            self._say(f"{wrong} Still waiting.")
+            console.current().say(f"{wrong} Still waiting.")
             return None
 
     def _close_keyboard(self) -> None:

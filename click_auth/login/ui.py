@@ -15,11 +15,12 @@ from click_auth.console import console
 from click_auth.console.terminal import is_lost, is_terminal
 from click_auth.defaults import LOGIN_TIMEOUT, LONGEST_LINE
 from click_auth.errors import CALLBACK_TIMEOUT, AuthError, LoginFailed
+from click_auth.http.urls import checked_url
 from click_auth.login import pages
-from click_auth.login.browser import CI_JOB, checked_url, choose_browser
+from click_auth.login.browser import CI_JOB, choose_browser
 from click_auth.login.listener import listen
 from click_auth.login.paste import hidden_line, open_keyboard
-from click_auth.login.redirect import Doors
+from click_auth.login.redirect import AnswerWait
 from click_auth.providers.request import LoginUI
 
 if TYPE_CHECKING:
@@ -29,8 +30,8 @@ if TYPE_CHECKING:
 
     from click_auth.environment import Environment
     from click_auth.login.listener import Listener
-    from click_auth.login.loopback import Held
     from click_auth.login.pages import PageContext
+    from click_auth.login.redirect import HeldBrowser
     from click_auth.providers.authorization import AuthorizationRequest, AuthorizationResponse
 
 _PASTE = (
@@ -69,7 +70,7 @@ class TerminalUI(LoginUI):
         self._browser = choose_browser(environment, browser, allowed=allow_browser)
         self._page = page
         self._stdin = sys.stdin if stdin is None else stdin
-        self._held: Held | None = None
+        self._held: HeldBrowser | None = None
         self._known_failure: str | None = None
         self._has_explained = False
 
@@ -107,7 +108,11 @@ class TerminalUI(LoginUI):
 
     def open_page(self, url: str) -> bool:
         """Print *url* and open it in the browser; return whether a browser was started."""
-        text = f"Open this address in a browser:\n\n{checked_url(url)}\n"
+        try:
+            checked_url(url, "The address to open")
+        except ValueError as error:  # it does not quote it: it may come from a server that lies
+            raise LoginFailed(str(error), hints=["Nothing was opened."]) from None
+        text = f"Open this address in a browser:\n\n{url}\n"
         self.event("open_url", text, url=url)
         opened = self._browser.open(url)
         if opened:
@@ -153,12 +158,12 @@ class TerminalUI(LoginUI):
         # Where nobody would see that the terminal is asked, it is left alone.
         keyboard = None if is_lost(sys.stderr) else open_keyboard(self._stdin)
         with (
-            Doors(listener, request, keyboard, self.say) as doors,
+            AnswerWait(listener, request, keyboard) as wait,
             console.counting_down(timeout) as countdown,
         ):
             if not opened:
                 self._explain_forwarding(listener)
-            if doors.takes_paste:
+            if keyboard is not None:
                 code = "" if request.iss_required else ", or the code"
                 self.event("paste", _PASTE.format(or_the_code=code))
             if not countdown.shown:
@@ -170,11 +175,11 @@ class TerminalUI(LoginUI):
                 )
             watch = partial(self._watch_browser, listener)
             try:
-                answer = doors.first_answer(timeout, watch, countdown.tick)
+                answer = wait.first_answer(timeout, watch, countdown.tick)
             finally:
-                self._held = doors.held
+                self._held = wait.held
         if answer is None:
-            raise _timeout(timeout, doors.strays)
+            raise _timeout(timeout, wait.strays)
         if is_terminal(sys.stderr):
             self.event("finishing", "The answer is here. Finishing the login...")
         return answer

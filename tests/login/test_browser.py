@@ -11,14 +11,15 @@ from pathlib import Path
 
 import pytest
 
+from click_auth.environment import Environment
 from click_auth.errors import LoginFailed
 from click_auth.login.browser import (
     Browser,
     CallableBrowser,
-    checked_url,
     find_browser,
     unfrozen,
 )
+from click_auth.login.ui import TerminalUI
 from login.waiting import BOUND_SECONDS
 
 URL = "https://id.example/authorize?a=1&b=%20;c='d`e`$(f)~g%s[0]*!@"
@@ -435,8 +436,11 @@ def test_a_callable_browser_that_takes_its_time() -> None:
 )
 def test_a11_df_01_what_no_browser_is_sent_to(url: str) -> None:
     """A typed error that does not repeat what a server that lies would have printed."""
+    opened: list[str] = []
+    ui = TerminalUI("todo", Environment("todo", {}), browser=lambda url: not opened.append(url))
     with pytest.raises(LoginFailed) as caught:
-        checked_url(url)
+        ui.open_page(url)
+    assert not opened
     assert not url or url not in caught.value.format_message()
 
 
@@ -452,7 +456,10 @@ def test_a11_df_01_what_no_browser_is_sent_to(url: str) -> None:
 )
 def test_where_a_browser_may_be_sent(url: str) -> None:
     """Anywhere over https, and to this machine over http."""
-    assert checked_url(url) == url
+    opened: list[str] = []
+    ui = TerminalUI("todo", Environment("todo", {}), browser=lambda url: not opened.append(url))
+    assert ui.open_page(url)
+    assert opened == [url]
 
 
 def test_doctor_can_say_which_browser_it_is() -> None:

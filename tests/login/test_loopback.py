@@ -14,7 +14,7 @@ import pytest
 
 from click_auth.errors import CALLBACK_TIMEOUT, LoginFailed
 from click_auth.login import pages
-from click_auth.login.loopback import Held
+from click_auth.login.redirect import HeldBrowser
 from login.waiting import (
     ANSWER,
     BOUND_SECONDS,
@@ -308,7 +308,7 @@ def test_lb_22_a_browser_is_not_held_for_ever() -> None:
     """After the longest hold it is told, neutrally, to look at the terminal; once only."""
     ours, browser = socket.socketpair()
     with browser:
-        held = Held(ours, seconds=0.1)
+        held = HeldBrowser(ours, seconds=0.1)
         shown = received(browser)
         held.tell(pages.outcome("todo", success=True))
         assert b"Almost there" in shown

@@ -17,10 +17,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from click_auth.console import console
 from click_auth.errors import LoginFailed
 from click_auth.login.listener import listen
 from click_auth.login.paste import Console, Keyboard, WrongPaste, answer_in, open_keyboard
-from click_auth.login.redirect import Doors
+from click_auth.login.redirect import AnswerWait
 from login.terminal import Terminal
 from login.waiting import (
     BOUND_SECONDS,
@@ -249,11 +250,13 @@ def test_the_console_of_windows_is_a_door() -> None:
     heard = Recorder()
     with closing(listen(["http://127.0.0.1/callback"])) as listener:
         request = request_for(listener.redirect_uri)
-        with Doors(listener, request, Console(keys), heard.say) as doors:
-            assert doors.takes_paste
-            assert doors.first_answer(0.3, lambda: None) is None
+        with (
+            console.speaking(heard),
+            AnswerWait(listener, request, Console(keys)) as wait,
+        ):
+            assert wait.first_answer(0.3, lambda: None) is None
             keys.keys += "\r"
-            response = doors.first_answer(5, lambda: keys.keys.extend("left over"))
+            response = wait.first_answer(5, lambda: keys.keys.extend("left over"))
     assert response is not None
     assert (response.code, keys.keys) == (CODE, [])
     assert [line.partition(" nor ")[0] for line in heard.lines] == [
