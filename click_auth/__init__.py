@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from click_auth.account import Account as Account
     from click_auth.account import StoredAccount as StoredAccount
     from click_auth.auth import Auth as Auth
-    from click_auth.commands.accounts import attach_accounts as attach_accounts
-    from click_auth.commands.all import attach_all as attach_all
-    from click_auth.commands.doctor import attach_doctor as attach_doctor
-    from click_auth.commands.login import attach_login as attach_login
-    from click_auth.commands.logout import attach_logout as attach_logout
-    from click_auth.commands.refresh import attach_refresh as attach_refresh
-    from click_auth.commands.status import attach_status as attach_status
-    from click_auth.commands.token import attach_token as attach_token
+    from click_auth.commands.attach import attach_accounts as attach_accounts
+    from click_auth.commands.attach import attach_all as attach_all
+    from click_auth.commands.attach import attach_doctor as attach_doctor
+    from click_auth.commands.attach import attach_login as attach_login
+    from click_auth.commands.attach import attach_logout as attach_logout
+    from click_auth.commands.attach import attach_refresh as attach_refresh
+    from click_auth.commands.attach import attach_status as attach_status
+    from click_auth.commands.attach import attach_token as attach_token
     from click_auth.context import LegacyCredential as LegacyCredential
     from click_auth.errors import AuthError as AuthError
     from click_auth.errors import LoginFailed as LoginFailed
@@ -58,14 +58,8 @@ if TYPE_CHECKING:
 _HOMES = {
     "account": "Account StoredAccount",
     "auth": "Auth",
-    "commands.accounts": "attach_accounts",
-    "commands.all": "attach_all",
-    "commands.doctor": "attach_doctor",
-    "commands.login": "attach_login",
-    "commands.logout": "attach_logout",
-    "commands.refresh": "attach_refresh",
-    "commands.status": "attach_status",
-    "commands.token": "attach_token",
+    "commands.attach": "attach_accounts attach_all attach_doctor attach_login attach_logout "
+    "attach_refresh attach_status attach_token",
     "context": "LegacyCredential",
     "errors": "AuthError LoginFailed NotLoggedIn StorageUnavailable Unreachable UsageError",
     "login.pages": "PageContext",

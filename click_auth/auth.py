@@ -27,7 +27,7 @@ class Auth(Operations):
 
     def group(self, name: str = "auth", **attrs: Any) -> click.Group:
         """Return a group with every standard command, for `cli.add_command`."""
-        from click_auth.commands.all import standard_group  # noqa: PLC0415 - the edge
+        from click_auth.commands.attach import standard_group  # noqa: PLC0415 - the edge
 
         return standard_group(self, name, **attrs)
 

@@ -305,6 +305,13 @@ class Operations:
         with self.hinting():
             return look(self.context, *self.named(user, instance), offline=offline)
 
+    def look_at_all(self, *, offline: bool = False) -> Sequence[StatusContext]:
+        """Return the status of every stored account."""
+        from click_auth.status import look_at_all  # noqa: PLC0415 - the edge
+
+        with self.hinting():
+            return look_at_all(self.context, offline=offline)
+
     # Accounts
 
     def current_account(
@@ -318,14 +325,27 @@ class Operations:
             return self.credential(user, instance).account
         return None
 
+    def stored_account(self, user: str | None = None, instance: str | None = None) -> Account:
+        """Return the stored account that applies, whatever the environment holds."""
+        from click_auth.credentials import select_stored  # noqa: PLC0415 - the edge
+
+        with self.hinting():
+            return select_stored(self.context, *self.named(user, instance)).record.account
+
+    def next_account(self) -> Account | None:
+        """Return the account that applies where nobody names one, None where nobody is stored."""
+        from click_auth.credentials import find_record  # noqa: PLC0415 - the edge
+
+        record = find_record(self.context)
+        return None if record is None else record.account
+
     def overriding_variable(
         self, user: str | None = None, instance: str | None = None
     ) -> str | None:
         """Return the name of the variable that applies instead of every stored account."""
         from click_auth.credentials import overriding_variable  # noqa: PLC0415 - the edge
 
-        with self.hinting():
-            return overriding_variable(self.context, *self.named(user, instance))
+        return overriding_variable(self.context, user, instance)
 
     def accounts(self) -> Sequence[StoredAccount]:
         """Return the accounts that are stored. Reads no secret."""

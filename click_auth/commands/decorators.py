@@ -93,20 +93,15 @@ def _wrapped(wrap: Callable[[Body], Body], command: Any) -> Any:
 
 def check(auth: Operations, scopes: tuple[str, ...]) -> None:
     """Raise `NotLoggedIn` where nobody is logged in, or *scopes* are missing. Reads the record."""
-    from click_auth.credentials import select_credential  # noqa: PLC0415 - the edge
-
-    with auth.hinting():
-        credential = select_credential(auth.context, *auth.named())
-        record = credential.record
-        if record is None or record.scopes is None:
-            return
-        missing = [scope for scope in scopes if scope not in record.scopes]
-        if not missing:
-            return
+    record = auth.credential().record
+    known = scopes if record is None or record.scopes is None else record.scopes
+    missing = [scope for scope in scopes if scope not in known]
+    if missing:
         options = [part for scope in missing for part in ("--scope", scope)]
-        line = auth.invocation.login_line(*options)
         message = f"This needs permission that was not granted: {', '.join(missing)}."
-        raise NotLoggedIn(message, code=NOT_AUTHENTICATED, hints=[f"Run `{line}`."])
+        hint = f"Run `{auth.invocation.login_line(*options)}`."
+        with auth.hinting():
+            raise NotLoggedIn(message, code=NOT_AUTHENTICATED, hints=[hint])
 
 
 def _is_running() -> bool:

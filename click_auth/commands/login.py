@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, TextIO, cast
 import click
 
 from click_auth import signals
-from click_auth.commands.attaching import G, attach
 from click_auth.commands.options import flag, instance_parameters, user_parameter
 from click_auth.console.terminal import is_terminal
 from click_auth.console.text import printable
@@ -18,8 +17,9 @@ from click_auth.environment import POLICIES
 from click_auth.errors import LoginFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
+    from click_auth.commands.options import Parts
     from click_auth.console.console import Console
     from click_auth.login.results import LoginContext, LoginResult
     from click_auth.operations import Operations
@@ -28,30 +28,19 @@ _LONGEST_WAIT = 24 * 60 * 60.0  # seconds
 _KEPT_IN = {"system": "the system keyring", "plaintext": "a file, in plain text"}
 
 
-def attach_login(
+def build(
     auth: Operations,
-    name: str = "login",
-    *,
-    cls: type[click.Command] | None = None,
-    params: Sequence[click.Parameter] = (),
-    on_login: Callable[[LoginContext], object] | None = None,
-    render_text: Callable[[LoginContext], str | None] | None = None,
-    render_json: Callable[[LoginContext], Mapping[str, Any]] | None = None,
-    **attrs: Any,
-) -> Callable[[G], G]:
-    """Return a decorator that adds `login` to a group.
-
-    *on_login* sees who logged in before anything is stored, and may raise to refuse.
-    *render_text* and *render_json* replace what is printed. *cls*, *params* and *attrs* are
-    those of `click.command`. Raises TypeError above what is no `click.Group`, and ValueError
-    where the group has the name already.
-    """
+    on_login: Callable[[LoginContext], object] | None,
+    render_text: Callable[[LoginContext], str | None] | None,
+    render_json: Callable[[LoginContext], Mapping[str, Any]] | None,
+) -> Parts:
+    """Return what `login` does, and its options."""
     own = _options(auth)
     ours = {option.name for option in own}
 
     def login(output: Console, **options: Any) -> None:
         """Log in, through the browser."""
-        _warn_of_the_environment(auth, output)
+        _warn_of_the_environment(auth, output, options.get("instance"))
         wanted = {each: value for each, value in options.items() if each in ours}
         context, result = _log_in(auth, output, on_login, wanted)
         if render_text is None:
@@ -62,14 +51,9 @@ def attach_login(
         if result.missing_scopes:
             output.warn(f"Not granted: {', '.join(result.missing_scopes)}.")
 
-    def decorate(group: G) -> G:
-        in_browser = "--timeout" in auth.context.services.login_options
-        named = attrs if in_browser else {"help": "Log in.", **attrs}
-        attach(auth, name, login, own, cls=cls, params=params, **named)(group)
-        auth.invocation.attach_login(group, name)
-        return group
-
-    return decorate
+    if "--timeout" not in auth.context.services.login_options:
+        login.__doc__ = "Log in."
+    return login, own
 
 
 def _options(auth: Operations) -> list[click.Parameter]:
@@ -123,7 +107,7 @@ def _log_in(
             on_login(context)
         seen.append(context)
 
-    user, instance = auth.named()
+    user, instance = auth.named(wanted.pop("user", None), wanted.pop("instance", None))
     wanted["browser"] = not wanted.pop("no_browser", False)
     with_token = wanted.pop("with_token", False)
     try:
@@ -150,10 +134,8 @@ def _sentence(result: LoginResult) -> str:
     return f"{who}, now the default account.{stored}"
 
 
-def _warn_of_the_environment(auth: Operations, output: Console) -> None:
-    from click_auth.credentials import overriding_variable  # noqa: PLC0415 - the edge
-
-    variable = overriding_variable(auth.context, None, auth.named()[1])
+def _warn_of_the_environment(auth: Operations, output: Console, instance: str | None) -> None:
+    variable = auth.overriding_variable(None, auth.named(None, instance)[1])
     if variable is not None:
         output.warn(f"{variable} is set and still wins over this login.")
 

@@ -1,4 +1,4 @@
-"""The options that several commands share."""
+"""The options that several commands share, and how a shell completes them."""
 
 from __future__ import annotations
 
@@ -11,12 +11,15 @@ from click_auth.console.text import printable
 from click_auth.invocation import INSTANCE, USER
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from click.shell_completion import CompletionItem
 
     from click_auth.account import Account
     from click_auth.operations import Operations
+
+    Body = Callable[..., Any]
+    Parts = tuple[Body, list[click.Parameter]]
 
 
 def account_options(auth: Operations, *, with_all: str | None = None) -> list[click.Parameter]:
@@ -40,12 +43,11 @@ def no_revoke_option() -> click.Option:
 def user_parameter(
     auth: Operations, text: str = "Which account: a key, an id or a label."
 ) -> click.Option:
-    """Return `--user REF`; what it is given is remembered for the running command."""
+    """Return `--user REF`; the application's own calls know it too while the command runs."""
     return click.Option(
         ["--user"],
         metavar="REF",
         help=text,
-        expose_value=False,
         callback=_remembering(auth, USER),
         shell_complete=_completing_accounts(auth),
     )
@@ -67,7 +69,6 @@ def instance_parameters(auth: Operations) -> list[click.Parameter]:
             ["--instance"],
             type=None if choices is None else click.Choice(choices),
             help="Which service, by name or address.",
-            expose_value=False,
             callback=_remembering(auth, INSTANCE),
             shell_complete=None if choices else _completing_instances(auth),
         )
@@ -75,10 +76,12 @@ def instance_parameters(auth: Operations) -> list[click.Parameter]:
 
 
 def user_option(auth: Operations) -> Callable[[Any], Any]:
-    """Return the decorator of `Auth.user_option`."""
+    """Return the decorator of `Auth.user_option`: the command's function is not given the value."""
 
     def decorate(command: Any) -> Any:
         parameters = account_options(auth)
+        for each in parameters:
+            each.expose_value = False
         if isinstance(command, click.Command):
             command.params.extend(parameters)
         else:
@@ -89,10 +92,18 @@ def user_option(auth: Operations) -> Callable[[Any], Any]:
     return decorate
 
 
-def _stored(auth: Operations) -> Sequence[Account]:
+def _remembering(auth: Operations, name: str) -> Any:
+    def remember(context: click.Context, _parameter: object, value: str | None) -> str | None:
+        auth.invocation.remember(context, name, value)
+        return value
+
+    return remember
+
+
+def _stored(auth: Operations) -> list[Account]:
     """Return whom completion can name; never fails, never says a word or asks for a secret."""
     with contextlib.redirect_stderr(None), contextlib.suppress(Exception):
-        return auth.context.store.listing()[0]
+        return [each.account for each in auth.accounts()]
     return []
 
 
@@ -121,7 +132,3 @@ def _completing_instances(auth: Operations) -> Any:
         return sorted(n for n in known if n and n.startswith(incomplete) and n == printable(n))
 
     return complete
-
-
-def _remembering(auth: Operations, name: str) -> Any:
-    return lambda context, _parameter, value: auth.invocation.remember(context, name, value)

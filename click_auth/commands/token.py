@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from click_auth.commands.attaching import G, attach
 from click_auth.commands.options import account_options, flag
 from click_auth.defaults import DEFAULT_MIN_TTL
+from click_auth.tokens import rfc3339, to_posix
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
+    from click_auth.commands.options import Parts
     from click_auth.console.console import Console
     from click_auth.credentials import Credential
     from click_auth.operations import Operations
@@ -31,41 +30,32 @@ def duration(text: str) -> float:
     return float(matched[1]) * _SECONDS[matched[2]]
 
 
-def attach_token(
-    auth: Operations,
-    name: str = "token",
-    *,
-    cls: type[click.Command] | None = None,
-    params: Sequence[click.Parameter] = (),
-    **attrs: Any,
-) -> Callable[[G], G]:
-    """Return a decorator that adds `token` to a group. The arguments are as for `attach_login`."""
+def build(auth: Operations) -> Parts:
+    """Return what `token` does, and its options."""
 
-    def token(output: Console, *, min_ttl: float, stored: bool, **_: Any) -> None:
+    def token(
+        console: Console,
+        *,
+        user: str | None,
+        instance: str | None = None,
+        min_ttl: float,
+        stored: bool,
+        **_: Any,
+    ) -> None:
         """Print the access token, renewed first if it must be."""
-        from click_auth.credentials import select_credential, select_stored  # noqa: PLC0415 - the edge
-
-        select = select_stored if stored else select_credential
-        credential = select(auth.context, *auth.named())
+        credential = auth.credential(user, instance, stored=stored)
         bundle = credential.bundle(min_ttl)
-        output.bare(lambda: _as_json(credential, bundle), bundle.access_token)
+        console.bare(lambda: _as_json(credential, bundle), bundle.access_token)
 
-    own = [
+    text = "Renew it if less than this is left: 90, 30m."
+    return token, [
         *account_options(auth),
-        click.Option(
-            ["--min-ttl"],
-            type=duration,
-            default=DEFAULT_MIN_TTL,
-            help="Renew it if less than this is left: 90, 30m.",
-        ),
+        click.Option(["--min-ttl"], type=duration, default=DEFAULT_MIN_TTL, help=text),
         flag("--stored", "Ignore the environment's token."),
     ]
-    return attach(auth, name, token, own, cls=cls, params=params, **attrs)
 
 
 def _as_json(credential: Credential, bundle: TokenBundle) -> dict[str, Any]:
-    from click_auth.tokens import rfc3339, to_posix  # noqa: PLC0415 - for JSON only
-
     return {
         "access_token": bundle.access_token,
         "token_type": bundle.token_type,

@@ -8,7 +8,7 @@ import click
 import typer
 from typer.core import TyperGroup
 
-from click_auth.commands.all import standard_group
+from click_auth.commands.attach import standard_group
 from click_auth.typer.native import LazyGroup, Root
 
 if TYPE_CHECKING:

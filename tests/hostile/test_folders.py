@@ -480,7 +480,7 @@ import click
 from click_auth import Auth, AuthError, OAuthProvider
 import click_auth.auth, click_auth.context, click_auth.bearer, click_auth.status
 import click_auth.identify, click_auth.stores.cache, click_auth.login.flow
-import click_auth.commands.status_body, click_auth.stores.keyring_store
+import click_auth.commands.status, click_auth.stores.keyring_store
 import httpx, httpcore, encodings.idna, getpass
 os.chdir("/")
 os.setuid(54321)
