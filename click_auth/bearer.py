@@ -197,7 +197,7 @@ class BearerFlow:
 
     def _is_challenged(self, request: httpx.Request, response: httpx.Response) -> bool:
         """Whether the same credential, put on anew, may do."""
-        return _can_be_sent_again(request) and self._credential.provider.challenged(response)
+        return _can_be_sent_again(request) and self._credential.provider.is_challenge(response)
 
     def _say_held_back(self, url: httpx.URL) -> None:
         known, host = ", ".join(self.hosts), printable(url.netloc.decode("ascii"))

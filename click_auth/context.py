@@ -242,7 +242,7 @@ class Context:
             with suppress(AuthError):
                 cache = FolderCache(self.folder / "cache", trusted=lambda: self.http.trusted)
                 parts = ProviderContext(self.http, cache, self.store.registrations())
-            self._providers[instance] = self.services.provider(instance).bound(parts)
+            self._providers[instance] = self.services.provider(instance).with_context(parts)
         return self._providers[instance]
 
     def instance(self, explicit: str | None) -> str | None:

@@ -11,7 +11,7 @@ from click_auth.api_client import client_for, why
 from click_auth.console import console
 from click_auth.errors import LoginFailed
 from click_auth.http.client import mute_http_loggers
-from click_auth.oauth.userinfo import nobody
+from click_auth.providers.base import unidentified
 from click_auth.stores.layout import json_bytes
 
 if TYPE_CHECKING:
@@ -35,9 +35,9 @@ def identified(context: Context, credential: Credential, instance: str | None) -
             fields = credential.provider.identify(client, credential.bundle())
         except errors.HTTPStatusError as error:
             status = error.response.status_code
-            raise nobody(status, f"it answered with {status}") from None
+            raise unidentified(status, f"it answered with {status}") from None
         except errors.HTTPError as error:
-            raise nobody(None, why(errors, error, context.http.proxy_of)) from None
+            raise unidentified(None, why(errors, error, context.http.proxy_of)) from None
         except ValueError:
             message = "The service's answer to whose credential this is cannot be read."
             raise LoginFailed(message) from None

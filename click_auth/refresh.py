@@ -150,13 +150,13 @@ class Renewal:
             old, fresh = self._ask(provider, old)
         except NotLoggedIn as error:
             return self._after_a_refusal(old.record, error)
-        if not provider.same_account(fresh, old.record.account.id):
+        if not provider.is_same_account(fresh, old.record.account.id):
             message = "The server answered the refresh with the tokens of another account."
             hints = [message, "Log in again."]
             swapped = NotLoggedIn(message, code=REFRESH_EXPIRED, hints=hints)
             return self._after_a_refusal(old.record, swapped)
         store, bundle = self.context.store, carried_forward(old.bundle, fresh)
-        label = provider.renamed(fresh, old.record.account.label)
+        label = provider.new_label(fresh, old.record.account.label)
         try:
             with store.patiently():
                 record = store.rotate(old.record.renamed(label), bundle, reserve)

@@ -11,17 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 from click_auth.console import console
 from click_auth.console.text import printable
-from click_auth.errors import CALLBACK_TIMEOUT, OAUTH_FAILED, LoginFailed, Unreachable
+from click_auth.errors import CALLBACK_TIMEOUT, OAUTH_FAILED, LoginFailed
 from click_auth.http.urls import named_by
 from click_auth.oauth.endpoint import EndpointFailed
-from click_auth.oauth.server import Server
-from click_auth.oauth.token_response import expiry, usable_token
+from click_auth.oauth.registration import as_client
+from click_auth.oauth.token_endpoint import expiry, request_tokens, usable_token
 from click_auth.tokens import Hidden
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from click_auth.oauth.provider import OAuthProvider
+    from click_auth.oauth.registration import Client
+    from click_auth.oauth.server import Server
     from click_auth.providers.request import LoginRequest, LoginUI
     from click_auth.tokens import TokenBundle
 
@@ -51,7 +52,7 @@ class DeviceCode:
         Raises `EndpointFailed`, which quotes none of it.
         """
         complete = document.get("verification_uri_complete")
-        lifetime = expiry(document.get("expires_in"), 0.0)
+        lifetime = expiry(document.get("expires_in"))
         user_code = document.get("user_code")
         if not isinstance(user_code, str) or not printable(user_code):
             raise EndpointFailed("the server gave no user code")
@@ -76,12 +77,12 @@ def _page(server: str, uri: object) -> str:
 
 
 def _interval(value: object) -> float:
-    seconds = 0.0 if value == 0 and not isinstance(value, bool) else expiry(value, 0.0)
+    seconds = 0.0 if value == 0 and not isinstance(value, bool) else expiry(value)
     return DEFAULT_INTERVAL if seconds is None else max(seconds, SHORTEST_INTERVAL)
 
 
 def login(
-    provider: OAuthProvider,
+    server: Server,
     request: LoginRequest,
     ui: LoginUI,
     *,
@@ -92,30 +93,37 @@ def login(
 
     Raises `LoginFailed`.
     """
-    server, scopes = Server(provider), provider.requested_scopes(request)
+    scopes = server.facts.requested_scopes(request)
     try:
         if server.offered(ENDPOINT) is None:
-            message = f"{provider.display_name} has no login by device."
+            message = f"{server.facts.display_name} has no login by device."
             hint = "Log in without --device: the address opens in any browser; paste the answer."
             raise LoginFailed(message, hints=[hint])
-        code = _begin(server, scopes)
+        client, code = _begin(server, scopes)
     except EndpointFailed as error:
         raise error.as_login_error(OAUTH_FAILED) from None
-    patience = min(code.lifetime, request.timeout)
-    deadline = monotonic() + patience
-    with console.counting_down(patience) as countdown:
+    seconds = min(code.lifetime, request.timeout)
+    deadline = monotonic() + seconds
+    form = Hidden({"grant_type": GRANT_TYPE, "device_code": code.device_code})
+    with console.counting_down(seconds) as countdown:
         _show(code, request, ui)
-        return _Polling(server, code, scopes, deadline, sleep or countdown.sleep, monotonic).run()
+        return _poll(
+            lambda: request_tokens(server, client, form, scopes),
+            code.interval,
+            lambda wait: monotonic() + wait < deadline,
+            sleep or countdown.sleep,
+        )
 
 
-def _begin(server: Server, scopes: tuple[str, ...]) -> DeviceCode:
-    form = dict(server.provider.authorize_params)  # Auth0 wants its audience here too
+def _begin(server: Server, scopes: tuple[str, ...]) -> tuple[Client, DeviceCode]:
+    facts = server.facts
+    form = dict(facts.authorize_params)  # Auth0 wants its audience here too
     if scopes:
-        form["scope"] = server.provider.scope_separator.join(scopes)
-    if server.provider.resource is not None:
-        form["resource"] = server.provider.resource
-    granted = server.as_client(lambda client: server.post(ENDPOINT, form, client))
-    return DeviceCode.of(granted.document, server.endpoint(ENDPOINT))
+        form["scope"] = facts.scope_separator.join(scopes)
+    if facts.resource is not None:
+        form["resource"] = facts.resource
+    client, granted = as_client(server, lambda each: each.post(server, ENDPOINT, form))
+    return client, DeviceCode.of(granted.document, server.endpoint(ENDPOINT))
 
 
 def _show(code: DeviceCode, request: LoginRequest, ui: LoginUI) -> None:
@@ -157,53 +165,39 @@ def _qr_code(url: str) -> str | None:
     return picture.getvalue()
 
 
-@dataclass
-class _Polling:
-    server: Server
-    code: DeviceCode
-    scopes: tuple[str, ...]
-    deadline: float
-    sleep: Callable[[float], None]
-    monotonic: Callable[[], float]
-    slowed: int = 0
-
-    def run(self) -> TokenBundle:
-        """Return the tokens once the person has agreed (section 3.5)."""
-        form = Hidden({"grant_type": GRANT_TYPE, "device_code": self.code.device_code})
-        interval, failures, wait = self.code.interval, 0, self.code.interval
-        while self.monotonic() + wait < self.deadline:
-            self.sleep(wait)
-            try:
-                return self.server.tokens(form, self.server.client, self.scopes)
-            except EndpointFailed as error:
-                wait, failures = interval, failures + 1
-                if error.error == "slow_down":  # GitHub says how slow
-                    told = expiry(error.interval, 0.0) or 0.0
-                    wait = interval = max(interval + SLOWER_BY, told)
-                    self.slowed += 1
-                elif _is_passing(error):
-                    backoff = min(interval * 2**failures, max(interval, LONGEST_BACKOFF))
-                    wait = max(backoff, error.retry_after or 0.0)
-                elif error.error != "authorization_pending":
-                    raise self._ended(error) from None
-                if not _is_passing(error):
-                    failures = 0
-        raise self._expired()
-
-    def _ended(self, error: EndpointFailed) -> LoginFailed | Unreachable:
-        if error.error == "access_denied":
-            return LoginFailed("The login was refused on the other device.")
-        return self._expired() if error.error == "expired_token" else error.as_login_error()
-
-    def _expired(self) -> LoginFailed:
-        hints = ["Start the login again."]
-        if self.slowed > 1:  # one is a server's way to lengthen the interval
-            hints.append(
-                f"The server said {self.slowed} times that it was asked too often: the clock of "
-                "this machine may run too fast, as in a virtual machine that was suspended."
-            )
-        message = "The code was not entered in time."
-        return LoginFailed(message, code=CALLBACK_TIMEOUT, hints=hints)
+def _poll(
+    ask: Callable[[], TokenBundle],
+    interval: float,
+    has_time_for: Callable[[float], bool],
+    sleep: Callable[[float], None],
+) -> TokenBundle:
+    """Return the tokens once the person has agreed (section 3.5). Raises `LoginFailed`."""
+    wait, failures, slowed = interval, 0, 0
+    while has_time_for(wait):
+        sleep(wait)
+        try:
+            return ask()
+        except EndpointFailed as error:
+            wait, failures = interval, failures + 1 if _is_passing(error) else 0
+            if error.error == "slow_down":  # GitHub says how slow
+                wait = interval = max(interval + SLOWER_BY, expiry(error.interval) or 0.0)
+                slowed += 1
+            elif failures:
+                backoff = min(interval * 2**failures, max(interval, LONGEST_BACKOFF))
+                wait = max(backoff, error.retry_after or 0.0)
+            elif error.error == "access_denied":
+                raise LoginFailed("The login was refused on the other device.") from None
+            elif error.error == "expired_token":
+                break
+            elif error.error != "authorization_pending":
+                raise error.as_login_error() from None
+    hints = ["Start the login again."]
+    if slowed > 1:  # one is a server's way to lengthen the interval
+        hints.append(
+            f"The server said {slowed} times that it was asked too often: the clock of "
+            "this machine may run too fast, as in a virtual machine that was suspended."
+        )
+    raise LoginFailed("The code was not entered in time.", code=CALLBACK_TIMEOUT, hints=hints)
 
 
 def _is_passing(error: EndpointFailed) -> bool:

@@ -12,19 +12,19 @@ import secrets
 import time
 from typing import TYPE_CHECKING, Any
 
-from click_auth.errors import AuthError
+from click_auth.errors import BAD_SETTING, AuthError
 from click_auth.http.urls import origin, shown
+from click_auth.oauth.endpoint import error_code
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import httpx
     from joserfc.jwk import ECKey
 
-    from click_auth.oauth.provider import OAuthProvider
-    from click_auth.tokens import TokenBundle
+    from click_auth.http.call import Answer
+    from click_auth.oauth.facts import Facts
+    from click_auth.providers.context import ProviderContext
 
-TOKEN_TYPE = "DPoP"  # noqa: S105 - the name of a type
 NONCE_HEADER = "dpop-nonce"
 _ALGORITHM = "ES256"
 
@@ -32,9 +32,10 @@ _ALGORITHM = "ES256"
 class Prover:
     """Proves that we hold the key, and remembers the nonce that each server gave last."""
 
-    def __init__(self, provider: OAuthProvider) -> None:
-        self._provider = provider
-        self._key = _key_of(provider)
+    def __init__(self, facts: Facts, context: ProviderContext) -> None:
+        self._issuer = facts.binding.issuer or ""
+        self._http = context.http
+        self._key = _load_key(facts, context)
         self._nonces: dict[str, str] = {}
 
     @property
@@ -46,8 +47,8 @@ class Prover:
         """Return the `DPoP` header of a request (section 4.2), which may carry a token."""
         from joserfc import jwt  # noqa: PLC0415 - an extra
 
-        known = (url, self._provider.binding.issuer or url)  # an API's clock is seldom measured
-        clock_difference = self._provider.http.clock_difference(*known) or 0.0
+        # An API's own clock is seldom measured.
+        clock_difference = self._http.clock_difference(url, self._issuer) or 0.0
         claims: dict[str, Any] = {
             "jti": secrets.token_urlsafe(16),
             "htm": method,
@@ -66,7 +67,7 @@ class Prover:
     def with_token(self, method: str, url: str, access_token: str) -> dict[str, str]:
         """Return the headers of a request that uses *access_token* (section 7.1)."""
         proof = self.proof(method, url, access_token)
-        return {"Authorization": f"{TOKEN_TYPE} {access_token}", "DPoP": proof}
+        return {"Authorization": f"DPoP {access_token}", "DPoP": proof}
 
     def learn(self, url: str, headers: Mapping[str, str]) -> bool:
         """Take over the nonce in an answer's *headers*; return whether it is a new one."""
@@ -76,24 +77,25 @@ class Prover:
         self._nonces[origin(url)] = nonce
         return True
 
+    def is_challenged_by(self, answer: Answer) -> bool:
+        """Return whether *answer* asks for the same request with its new nonce (sections 8, 9)."""
+        if not self.learn(answer.call.url, answer.headers):
+            return False
+        said = error_code(answer) or answer.headers.get("www-authenticate", "")
+        return "use_dpop_nonce" in said
 
-def apply(provider: OAuthProvider, request: httpx.Request, bundle: TokenBundle) -> None:
-    """Put the token and a proof on *request*. Reads the key where this process has not yet."""
-    prover = provider.prover()
-    request.headers.update(prover.with_token(request.method, str(request.url), bundle.access_token))
 
-
-def _key_of(provider: OAuthProvider) -> ECKey:
+def _load_key(facts: Facts, context: ProviderContext) -> ECKey:
+    """Return the key, made now where there is none. Raises `AuthError` without joserfc."""
     try:
         from joserfc.jwk import ECKey  # noqa: PLC0415 - an extra
     except ImportError:
         message = "Bound tokens need joserfc: install click-auth[joserfc]."
-        raise AuthError(message, code="AUTH_BAD_SETTING") from None
-    kept = provider.lent.registrations
-    name = f"dpop {provider.binding.issuer} {provider.client_id or ''}".rstrip()
-    known = kept.load(name)
-    if known is None:
+        raise AuthError(message, code=BAD_SETTING) from None
+    name = f"dpop {facts.binding.issuer} {facts.client_id or ''}".rstrip()
+    kept = context.registrations.load(name)
+    if kept is None:
         made = ECKey.generate_key("P-256", private=True).as_dict(private=True)
-        known = kept.insert(name, {"client_secret": json.dumps(made)})
-    key: ECKey = ECKey.import_key(json.loads(known["client_secret"]))
+        kept = context.registrations.insert(name, {"client_secret": json.dumps(made)})
+    key: ECKey = ECKey.import_key(json.loads(kept["client_secret"]))
     return key

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import time
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import quote, quote_plus
 
 from click_auth.console.text import printable
@@ -21,7 +22,7 @@ from click_auth.errors import (
     Unreachable,
 )
 from click_auth.http.call import TransportFailed, send
-from click_auth.oauth.strict_json import parsed
+from click_auth.http.urls import host_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 SUCCESS = (200, 201)
 LONGEST_RETRY_AFTER = 3600.0  # seconds
+_LONGEST_INTEGER = 400  # digits: more is an attack on the parser, and no number that we use
 _BUSY = frozenset({408, 425, 429})
 _NOT_HERE = frozenset({404, 405, 410, *range(300, 400)})
 _BEFORE_JSON = b"\xef\xbb\xbf \t\r\n"  # a byte order mark, and white space
@@ -47,30 +49,21 @@ _DEAD_GRANT = frozenset(
 
 
 @dataclass(eq=False, repr=False)
-class EndpointFailed(Exception):
+class EndpointFailed(TransportFailed):
     """An endpoint gave no usable answer. *reason* is inert and holds no secret.
 
-    `error` is the code that the server named, for comparing only; `status` is None where none
-    came; `lost` says that the server may have done what it was asked, `unsent` that nothing was
-    sent, `away` that nobody was there, `answered` that a JSON object came with status 200 or 201,
-    so that what was sent is used up. `retry_after` is in seconds, `interval` what the server says
-    of it, unchecked; `headers` are those of the answer. Never leaves this package.
+    `error` is the code that the server named, for comparing only; `answered` says that a JSON
+    object came with status 200 or 201, so that what was sent is used up. `retry_after` is in
+    seconds, `interval` what the server says of it, unchecked. Never leaves this package.
     """
 
     again: ClassVar[str] = "Start the login again."
     """What a person whose login ends with it is told."""
 
-    reason: str
-    _: KW_ONLY
     error: str | None = None
-    status: int | None = None
-    lost: bool = False
-    unsent: bool = False
-    away: bool = False
     answered: bool = False
     retry_after: float | None = None
     interval: object = None
-    headers: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def not_here(self) -> bool:
@@ -124,31 +117,27 @@ class EndpointUnfit(EndpointFailed):
     again = "Another try will not help: the server has to change, or this program's settings."
 
 
-class Granted(NamedTuple):
-    """The JSON object of a successful answer, and when it was asked for, in POSIX seconds."""
-
-    document: dict[str, Any]
-    sent_at: float
+def unusable(what: str) -> EndpointFailed:
+    """Return the failure of an answer that came whole and holds *what*."""
+    return EndpointFailed(what, status=SUCCESS[0], answered=True)
 
 
 def ask(http: Http, call: Call, timeout: float) -> Answer:
     """Return the answer to *call*, whatever its status. Raises `EndpointFailed`."""
     try:
         return send(http, call, timeout)
-    except TransportFailed as gone:
-        failed = EndpointFailed(gone.reason, status=gone.status, lost=gone.lost, unsent=gone.unsent)
-        failed.away = gone.away
+    except TransportFailed as error:
+        failed = EndpointFailed(**vars(error))
     raise failed
 
 
-def granted(
-    answer: Answer, host: str, secrets: Iterable[str] = (), meaning: Meaning | None = None
-) -> dict[str, Any]:
+def granted(answer: Answer, meaning: Meaning | None = None) -> dict[str, Any]:
     """Return the JSON object of a successful *answer*.
 
     *meaning* makes of the object, whatever the status, what a standard server would have said.
-    Raises `EndpointFailed`: whatever it quotes of the answer is inert and free of *secrets*.
+    Raises `EndpointFailed`: what it quotes of the answer is inert and free of the call's secrets.
     """
+    host = host_of(answer.call.url)
     failure = partial(
         EndpointFailed,
         status=answer.status,
@@ -156,16 +145,15 @@ def granted(
         retry_after=retry_after_seconds(answer.headers.get("retry-after")),
     )
     try:
-        document = _understood(parsed(answer.body), meaning)
+        document = _understood(parse_object(answer.body), meaning)
     except ValueError as problem:
         failed = failure(f"{host} answered with status {answer.status} and {problem}")
     else:
         if answer.status in SUCCESS and not document.get("error"):
             return document
-        said = _said(document, answer.status, list(filter(None, secrets)))
+        said = _said(document, answer.status, list(filter(None, answer.call.secrets)))
         error, interval = _text(document, "error") or None, document.get("interval")
-        reason = f"{host} answered {said}"
-        failed = failure(reason, error=error, interval=interval, headers=answer.headers)
+        failed = failure(f"{host} answered {said}", error=error, interval=interval)
     raise failed
 
 
@@ -182,7 +170,7 @@ def _understood(document: dict[str, Any], meaning: Meaning | None) -> dict[str, 
 def error_code(answer: Answer) -> str | None:
     """Return the error that *answer* names, if it is one that can be read. Never shown."""
     try:
-        return _text(parsed(answer.body), "error") or None
+        return _text(parse_object(answer.body), "error") or None
     except ValueError:
         return None
 
@@ -212,12 +200,50 @@ def retry_after_seconds(value: str | None) -> float | None:
 
     At most `LONGEST_RETRY_AFTER`; None for what cannot be read and for the past.
     """
-    if value is None:
-        return None
-    value = value.strip()
+    value = (value or "").strip()
     try:
         digits = value.isascii() and value.isdecimal()
         seconds = float(value) if digits else parsedate_to_datetime(value).timestamp() - time.time()
     except (ValueError, TypeError, OverflowError):
         return None
     return min(seconds, LONGEST_RETRY_AFTER) if seconds > 0 else None
+
+
+def parse_object(body: bytes) -> dict[str, Any]:
+    """Return the JSON object in *body*, and nothing that only some parsers would read (RFC 7493).
+
+    Raises `ValueError`, which holds nothing of the body, for anything that is not exactly one:
+    duplicate names (section 2.3), too deep, numbers too long, another encoding.
+    """
+    try:
+        document = json.loads(
+            body.decode("utf-8-sig"), object_pairs_hook=_without_duplicates, parse_int=_integer
+        )
+    except RecursionError:
+        problem = "JSON that is nested too deep"
+    except _RefusedError as refused:
+        problem = str(refused)
+    except ValueError:
+        problem = "what is not JSON" if body.strip() else "nothing"
+    else:
+        if isinstance(document, dict):
+            return document
+        problem = "JSON that is not an object"
+    raise ValueError(problem)
+
+
+class _RefusedError(ValueError):
+    pass
+
+
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    document = dict(pairs)
+    if len(document) != len(pairs):
+        raise _RefusedError("JSON that says things twice")
+    return document
+
+
+def _integer(digits: str) -> int:
+    if len(digits) > _LONGEST_INTEGER:
+        raise _RefusedError("JSON with a number that is too long")
+    return int(digits)

@@ -1,16 +1,19 @@
-"""What an `OAuthProvider` may be told, and which options of `login` follow from it."""
+"""What an application says about an OAuth 2 server, and about itself as that server's client."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from click_auth.http.urls import checked_endpoint, is_loopback, split
+from click_auth.http.urls import checked_endpoint, host_of, is_loopback, origin, split
 from click_auth.providers import options
+from click_auth.providers.base import Binding
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from click_auth.oauth.provider import OAuthProvider
+    import httpx
+
+    from click_auth.providers.request import LoginRequest
 
 ENDPOINTS = (
     "authorization_endpoint",
@@ -37,8 +40,109 @@ OURS_AT_THE_TOKEN_ENDPOINT = {
 }
 
 
-def scopes(names: Sequence[str], separator: str) -> tuple[str, ...]:
-    """Return *names* as a tuple. Raises `ValueError` for what is not a sequence of scopes."""
+class Facts:
+    """The facts that `OAuthProvider` is made of, checked: what the OAuth client is handed.
+
+    A plain class: a dataclass of so many fields would be compiled at each start.
+    """
+
+    def __init__(
+        self,
+        *,
+        client_id: str | None = None,
+        client_secret: str | Callable[[], str] | None = None,
+        issuer: str | None = None,
+        api_url: str | None = None,
+        authorization_endpoint: str | None = None,
+        token_endpoint: str | None = None,
+        device_authorization_endpoint: str | None = None,
+        revocation_endpoint: str | None = None,
+        userinfo_endpoint: str | None = None,
+        registration_endpoint: str | None = None,
+        token_endpoint_auth_method: str | None = None,
+        client_metadata: Mapping[str, Any] | None = None,
+        scopes: Sequence[str] = (),
+        read_only_scopes: Sequence[str] | None = None,
+        scope_separator: str = " ",
+        resource: str | None = None,
+        authorize_params: Mapping[str, str] | None = None,
+        token_params: Mapping[str, str] | None = None,
+        identify: Callable[[httpx.Client], Mapping[str, Any]] | None = None,
+        token_response: Callable[[dict[str, Any]], Mapping[str, Any]] | None = None,
+        redirect_uris: Sequence[str] = ("http://127.0.0.1/callback",),
+        http_timeout: float = 30.0,
+    ) -> None:
+        self.client_id = client_id
+        self.client_secret = client_secret
+        self.issuer = issuer
+        self.api_url = api_url
+        self.authorization_endpoint = authorization_endpoint
+        self.token_endpoint = token_endpoint
+        self.device_authorization_endpoint = device_authorization_endpoint
+        self.revocation_endpoint = revocation_endpoint
+        self.userinfo_endpoint = userinfo_endpoint
+        self.registration_endpoint = registration_endpoint
+        self.token_endpoint_auth_method = token_endpoint_auth_method
+        self.client_metadata: Mapping[str, Any] = client_metadata or {}
+        self.scopes: tuple[str, ...] = _checked_scopes(scopes, scope_separator)
+        self.read_only_scopes: tuple[str, ...] | None = (
+            None if read_only_scopes is None else _checked_scopes(read_only_scopes, scope_separator)
+        )
+        self.scope_separator = scope_separator
+        self.resource = resource
+        self.authorize_params: Mapping[str, str] = authorize_params or {}
+        self.token_params: Mapping[str, str] = token_params or {}
+        self.identify_with = identify
+        self.token_response = token_response
+        self.redirect_uris: tuple[str, ...] = tuple(redirect_uris)
+        self.http_timeout = http_timeout
+        _check_urls(self)
+        _check_client(self)
+        _check_parameters(self)
+        if not 0 < http_timeout < float("inf"):
+            raise ValueError("http_timeout is a number of seconds, more than none")
+        self.options: frozenset[str] = _offered_options(self)
+
+    @property
+    def discovers(self) -> bool:
+        """Whether the server is asked for what is not given by hand."""
+        by_hand = self.authorization_endpoint and self.token_endpoint
+        return self.issuer is not None and not by_hand
+
+    @property
+    def binds_tokens(self) -> bool:
+        """Whether tokens are to be bound to a key of ours: RFC 9449's own client metadata."""
+        return self.client_metadata.get("dpop_bound_access_tokens") is True
+
+    @property
+    def display_name(self) -> str:
+        """The host that a login goes to."""
+        return host_of(self._home)
+
+    @property
+    def binding(self) -> Binding:
+        """The issuer, else the token endpoint's origin; and the client id if it is a fixed one."""
+        return Binding(self.issuer or origin(self._home), self.client_id)
+
+    @property
+    def _home(self) -> str:
+        known = (self.issuer, self.token_endpoint, self.authorization_endpoint)
+        return next(url for url in known if url is not None)
+
+    def secret(self) -> str | None:
+        """Return the client secret, from the application's function if it is one."""
+        return self.client_secret() if callable(self.client_secret) else self.client_secret
+
+    def requested_scopes(self, request: LoginRequest) -> tuple[str, ...]:
+        """Return the scopes of a login: the provider's, those granted before, those asked for."""
+        if request.read_only and self.read_only_scopes is not None:
+            wanted = (*self.read_only_scopes, *request.scopes)
+        else:
+            wanted = (*self.scopes, *request.granted_scopes, *request.scopes)
+        return tuple(dict.fromkeys(wanted))
+
+
+def _checked_scopes(names: Sequence[str], separator: str) -> tuple[str, ...]:
     if isinstance(names, str):
         raise ValueError(f"scopes is a sequence: ({names!r},)")  # noqa: TRY004 - as the others
     for name in names:
@@ -47,29 +151,20 @@ def scopes(names: Sequence[str], separator: str) -> tuple[str, ...]:
     return tuple(names)
 
 
-def check(provider: OAuthProvider) -> None:
-    """Raise `ValueError` for facts that are wrong or contradict each other."""
-    _check_urls(provider)
-    _check_client(provider)
-    _check_parameters(provider)
-    if not 0 < provider.http_timeout < float("inf"):
-        raise ValueError("http_timeout is a number of seconds, more than none")
-
-
-def _check_urls(provider: OAuthProvider) -> None:
+def _check_urls(facts: Facts) -> None:
     for name in (*ENDPOINTS, "api_url", "issuer"):
-        url = getattr(provider, name)
+        url = getattr(facts, name)
         if url is not None:
             checked_endpoint(url, name)
-    if provider.issuer is None and provider.token_endpoint is None:
+    if facts.issuer is None and facts.token_endpoint is None:
         raise ValueError("OAuthProvider needs issuer= or at least token_endpoint=")
-    if provider.issuer is not None and split(provider.issuer).query is not None:
+    if facts.issuer is not None and split(facts.issuer).query is not None:
         raise ValueError("issuer has a query")
-    if provider.resource is not None:
-        _check_resource(provider.resource)
-    if not provider.redirect_uris:
+    if facts.resource is not None:
+        _check_resource(facts.resource)
+    if not facts.redirect_uris:
         raise ValueError("redirect_uris is empty")
-    for uri in provider.redirect_uris:
+    for uri in facts.redirect_uris:
         if not is_loopback(split(checked_endpoint(uri, "redirect_uris")).host):
             raise ValueError(f"{uri} is not on a loopback address, where this machine can listen")
 
@@ -78,32 +173,32 @@ def _check_resource(resource: str) -> None:
     scheme, colon, rest = resource.partition(":")
     if not (colon and rest and scheme[:1].isalpha() and resource.isascii()):
         raise ValueError("resource is not an absolute URI")
-    if "#" in resource:
+    if "#" in rest:
         raise ValueError("resource has a fragment (RFC 8707 section 2)")
 
 
-def _check_client(provider: OAuthProvider) -> None:
-    method = provider.token_endpoint_auth_method
+def _check_client(facts: Facts) -> None:
+    method = facts.token_endpoint_auth_method
     if method is not None and method not in AUTH_METHODS:
         raise ValueError(f"token_endpoint_auth_method is one of {', '.join(AUTH_METHODS)}")
-    if provider.client_secret is not None and method == "none":
+    if facts.client_secret is not None and method == "none":
         raise ValueError("there is a client_secret, and token_endpoint_auth_method is none")
-    if provider.client_id is not None:
+    if facts.client_id is not None:
         return
-    if provider.client_secret is not None:
+    if facts.client_secret is not None:
         raise ValueError("there is a client_secret and no client_id")
-    starts = provider.authorization_endpoint or provider.device_authorization_endpoint
-    if starts and not provider.discovers and not provider.registration_endpoint:
+    starts = facts.authorization_endpoint or facts.device_authorization_endpoint
+    if starts and not facts.discovers and not facts.registration_endpoint:
         raise ValueError("without client_id= there must be a registration_endpoint=")
 
 
-def _check_parameters(provider: OAuthProvider) -> None:
-    url = provider.authorization_endpoint
+def _check_parameters(facts: Facts) -> None:
+    url = facts.authorization_endpoint
     query = (split(url).query or "") if url else ""
     names = (pair.partition("=")[0] for pair in query.split("&"))
     _refuse(OURS.intersection(names), "authorization_endpoint")
-    _refuse(OURS.intersection(provider.authorize_params), "authorize_params")
-    _refuse(OURS_AT_THE_TOKEN_ENDPOINT.intersection(provider.token_params), "token_params")
+    _refuse(OURS.intersection(facts.authorize_params), "authorize_params")
+    _refuse(OURS_AT_THE_TOKEN_ENDPOINT.intersection(facts.token_params), "token_params")
 
 
 def _refuse(names: Iterable[str], where: str) -> None:
@@ -112,20 +207,18 @@ def _refuse(names: Iterable[str], where: str) -> None:
         raise ValueError(f"{where} sets {listed}, which click-auth sets itself")
 
 
-def offered(provider: OAuthProvider) -> frozenset[str]:
-    """Return the options that the provider's login has."""
-    found = set(options.ALL)
-    if provider.read_only_scopes is None:
-        found.remove(options.READ_ONLY)
-    if not (provider.discovers or provider.device_authorization_endpoint):
-        found.remove(options.DEVICE)
-    has_redirect = provider.discovers or provider.authorization_endpoint is not None
-    if not has_redirect or any(has_port(uri) for uri in provider.redirect_uris):
-        found.remove(options.CALLBACK_PORT)
-    return frozenset(found)
+def _offered_options(facts: Facts) -> frozenset[str]:
+    missing = set()
+    if facts.read_only_scopes is None:
+        missing.add(options.READ_ONLY)
+    if not (facts.discovers or facts.device_authorization_endpoint):
+        missing.add(options.DEVICE)
+    has_redirect = facts.discovers or facts.authorization_endpoint is not None
+    if not has_redirect or any(_has_port(uri) for uri in facts.redirect_uris):
+        missing.add(options.CALLBACK_PORT)
+    return options.ALL - missing
 
 
-def has_port(uri: str) -> bool:
-    """Return whether *uri* names its port."""
+def _has_port(uri: str) -> bool:
     authority = uri.partition("://")[2].partition("/")[0]
     return ":" in authority.rpartition("]")[2]

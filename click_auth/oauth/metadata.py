@@ -106,8 +106,8 @@ def _fetched(
         if found and (kind == OAUTH or not openid or found.keys() >= _OPENIDS_OWN):
             continue
         try:
-            answer = ask(context.http, Call(url), max(deadline - time.monotonic(), 0.1))
-            document = granted(answer, host_of(url))
+            left = max(deadline - time.monotonic(), 0.1)
+            document = granted(ask(context.http, Call(url), left))
         except EndpointFailed as error:
             if error.status is None and not found:
                 raise

@@ -60,16 +60,16 @@ class ApiKeyProvider(Provider):
 
     def login(self, request: LoginRequest, ui: LoginUI) -> TokenBundle:
         """Return the key that the person brings. Blocks while they fetch it."""
-        from click_auth.oauth.code_grant import brought_along  # noqa: PLC0415
+        from click_auth.providers.request import accept_token  # noqa: PLC0415 - not for `--help`
 
         if request.token is not None:
-            return brought_along(request.token)
+            return accept_token(request.token)
         if self.create_url is not None and ui.has_terminal:
             ui.say("Create an API key on this page, and paste it here.")
             ui.open_page(self.create_url)
         elif self.create_url is not None:
             ui.say(f"API keys are made at {self.create_url}")
-        return brought_along(ui.ask("API key", hidden=True))
+        return accept_token(ui.ask("API key", hidden=True))
 
     def identify(self, client: httpx.Client, bundle: TokenBundle) -> Mapping[str, Any]:
         """Return whose key it is, according to `identify=`; else one account, "default"."""

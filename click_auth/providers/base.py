@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from click_auth.errors import REFRESH_UNAVAILABLE, NotLoggedIn
+from click_auth.errors import REFRESH_UNAVAILABLE, LoginFailed, NotLoggedIn, Refused, Unreachable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,21 +39,21 @@ class Provider(ABC):
     options: frozenset[str] = frozenset()
     api_url: str | None = None
     http_timeout: float = 30.0
-    context: ProviderContext | None = None
+    _context: ProviderContext | None = None
 
     @property
     def http(self) -> Http:
         """HTTP with the application's options: `self.http.client()` for a provider's own calls."""
-        return self.lent.http
+        return self.context.http
 
     @property
-    def lent(self) -> ProviderContext:
-        """The context, made now where nobody lent any: the provider is used on its own."""
-        if self.context is None:
+    def context(self) -> ProviderContext:
+        """What the provider works with, made now where no `Auth` has given it any."""
+        if self._context is None:
             from click_auth.providers.context import ProviderContext  # noqa: PLC0415
 
-            self.context = ProviderContext()
-        return self.context
+            self._context = ProviderContext()
+        return self._context
 
     @property
     def display_name(self) -> str:
@@ -65,12 +65,12 @@ class Provider(ABC):
         """What the credentials of this provider belong to. No I/O."""
         return Binding()
 
-    def bound(self, context: ProviderContext) -> Self:
-        """Return a copy of this provider that speaks through *context*."""
+    def with_context(self, context: ProviderContext) -> Self:
+        """Return a copy of this provider that works with *context*."""
         import copy  # noqa: PLC0415 - not for `--help`
 
         clone = copy.copy(self)
-        clone.context = context
+        clone._context = context  # noqa: SLF001 - our own copy
         return clone
 
     @abstractmethod
@@ -85,12 +85,12 @@ class Provider(ABC):
         del client, bundle
         return {"id": DEFAULT_ID}
 
-    def same_account(self, bundle: TokenBundle, account_id: str) -> bool:
+    def is_same_account(self, bundle: TokenBundle, account_id: str) -> bool:
         """Return whether a refreshed *bundle* belongs to the account still, as far as it says."""
         del bundle, account_id
         return True
 
-    def renamed(self, bundle: TokenBundle, label: str | None) -> str | None:
+    def new_label(self, bundle: TokenBundle, label: str | None) -> str | None:
         """Return the new label that a refreshed *bundle* gives the account, None where it stays.
 
         *label* is the one it has. No I/O. The default is what `refresh` has put into the
@@ -124,7 +124,7 @@ class Provider(ABC):
         message = f"{self.display_name} does not take client credentials."
         raise NotLoggedIn(message, code=REFRESH_UNAVAILABLE)
 
-    def challenged(self, response: httpx.Response) -> bool:
+    def is_challenge(self, response: httpx.Response) -> bool:
         """Return whether a 401 asks for the same credential, put on a request anew. No I/O.
 
         The default is no; DPoP's nonces are such a challenge (RFC 9449 section 9).
@@ -135,3 +135,13 @@ class Provider(ABC):
     def apply(self, request: httpx.Request, bundle: TokenBundle) -> None:
         """Put the credential on *request*. No I/O."""
         request.headers["Authorization"] = f"Bearer {bundle.access_token}"
+
+
+def unidentified(status: int | None, reason: str) -> LoginFailed | Unreachable:
+    """Return the error for a service that did not say who it is, by the status it answered with."""
+    message = f"The service did not say whose credential this is: {reason}."
+    if status in (401, 403):
+        return Refused(message)
+    if status is None or status in (408, 425, 429) or status >= 500:  # noqa: PLR2004
+        return Unreachable(message, hints=["Try again later."])
+    return LoginFailed(message)

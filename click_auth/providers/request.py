@@ -6,7 +6,8 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from click_auth.tokens import Unpickled
+from click_auth.errors import LoginFailed
+from click_auth.tokens import TokenBundle, Unpickled, usable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -34,6 +35,15 @@ class LoginRequest(Unpickled):
     callback_port: int | None = None
     timeout: float = 300.0
     redirect_uri: str | None = None
+
+
+def accept_token(token: str) -> TokenBundle:
+    """Return the bundle of a *token* that the person brought along. Raises `LoginFailed`."""
+    secret = usable(token.strip())
+    del token
+    if secret is None:
+        raise LoginFailed("That is not a token: it is empty or has odd characters.")
+    return TokenBundle(secret)
 
 
 class LoginUI(ABC):

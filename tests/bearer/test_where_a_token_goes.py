@@ -290,7 +290,7 @@ def test_challenge_is_answered_with_the_same_credential() -> None:
         def login(self, request: object, ui: object) -> object:
             raise NotImplementedError
 
-        def challenged(self, response: httpx.Response) -> bool:
+        def is_challenge(self, response: httpx.Response) -> bool:
             known, type(self).nonce = self.nonce, response.headers["nonce"]
             return known != self.nonce
 

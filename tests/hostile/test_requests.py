@@ -70,10 +70,10 @@ class RenewedMeanwhile(TwoHeaders):
 
     other: Auth
 
-    def challenged(self, response: httpx.Response) -> bool:
+    def is_challenge(self, response: httpx.Response) -> bool:
         """Log in."""
         logged_in(self.other)
-        return super().challenged(response)
+        return super().is_challenge(response)
 
 
 def test_every_header_of_a_credential_stays_at_home_after_a_401(world: World) -> None:

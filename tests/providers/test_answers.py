@@ -19,10 +19,10 @@ from click_auth.oauth.endpoint import (
     LONGEST_RETRY_AFTER,
     EndpointFailed,
     granted,
+    parse_object,
     retry_after_seconds,
 )
-from click_auth.oauth.strict_json import parsed
-from click_auth.oauth.token_response import bundle_from, expiry
+from click_auth.oauth.token_endpoint import expiry, parse_grant
 from click_auth.tokens import TokenBundle, from_posix
 
 URL = "https://id.todo.example/token"
@@ -41,7 +41,7 @@ names = st.sampled_from(
 
 def bundle(**fields: Any) -> TokenBundle:
     """Return the tokens that a good answer with these fields besides grants."""
-    return bundle_from({**GOOD, **fields}, sent_at=SENT_AT, requested_scopes=("read",))
+    return parse_grant({**GOOD, **fields}, sent_at=SENT_AT, requested_scopes=("read",))
 
 
 @given(st.binary())
@@ -49,7 +49,7 @@ def test_any_bytes_are_an_object_or_an_error(body: bytes) -> None:
     """Nothing else comes out of the parser."""
     refused: ValueError | None = None
     try:
-        assert isinstance(parsed(body), dict)
+        assert isinstance(parse_object(body), dict)
     except ValueError as error:
         refused = error
     assert refused is None or (type(refused), refused.__context__) == (ValueError, None)
@@ -60,7 +60,7 @@ def test_any_json_is_tokens_or_an_error(document: dict[str, Any], status: int) -
     """Whatever its fields hold, the answer is a whole bundle or one typed error."""
     answer = Answer(Call(URL), status, {}, json.dumps(document).encode(), SENT_AT)
     try:
-        result = bundle_from(granted(answer, "id.todo.example"), sent_at=SENT_AT)
+        result = parse_grant(granted(answer), sent_at=SENT_AT)
     except EndpointFailed:
         return
     token = result.access_token
@@ -76,10 +76,10 @@ def test_what_is_quoted_is_one_inert_line(document: dict[str, Any], status: int)
     """No terminal obeys it."""
     answer = Answer(Call(URL), status, {}, json.dumps({"error": "x", **document}).encode(), SENT_AT)
     with contextlib.suppress(EndpointFailed):
-        granted(answer, "id.todo.example")
+        granted(answer)
         return
     with pytest.raises(EndpointFailed) as failed:
-        granted(answer, "id.todo.example")
+        granted(answer)
     assert failed.value.reason == printable(failed.value.reason, 1000)
 
 
@@ -107,13 +107,13 @@ def test_what_is_quoted_is_one_inert_line(document: dict[str, Any], status: int)
 def test_te_01_02_07_09_what_is_not_one_json_object_is_refused(body: bytes, complaint: str) -> None:
     """With a word about what it is, and nothing of what it says."""
     with pytest.raises(ValueError, match=f"^{complaint}$") as refused:
-        parsed(body)
+        parse_object(body)
     assert refused.value.__context__ is None
 
 
 def test_te_09_a_byte_order_mark_is_tolerated() -> None:
     """Some servers on Windows write one."""
-    assert parsed(b'\xef\xbb\xbf{"a": 1}') == {"a": 1}
+    assert parse_object(b'\xef\xbb\xbf{"a": 1}') == {"a": 1}
 
 
 @pytest.mark.parametrize(
@@ -201,7 +201,7 @@ def test_te_21_scopes_that_cannot_be_read_are_refused(scope: object) -> None:
 def test_scopes_are_taken_apart_as_they_are_put_together() -> None:
     """GitHub answers with commas."""
     answer = {**GOOD, "scope": "repo,gist read:org"}
-    scopes = bundle_from(answer, sent_at=SENT_AT, separator=",").scopes
+    scopes = parse_grant(answer, sent_at=SENT_AT, separator=",").scopes
     assert scopes == ("repo", "gist", "read:org")
 
 
@@ -219,7 +219,7 @@ def test_te_05_the_type_is_written_as_everybody_writes_it() -> None:
 def test_te_05_b4_a_type_that_names_no_other_scheme_is_the_expected_one(kind: object) -> None:
     """Slack's, eBay's, and nothing at all; whatever is expected."""
     assert bundle(token_type=kind).token_type == "Bearer"
-    bound = bundle_from({"access_token": "a", "token_type": "dpop"}, sent_at=1, token_type="DPoP")
+    bound = parse_grant({"access_token": "a", "token_type": "dpop"}, sent_at=1, token_type="DPoP")
     assert bound.token_type == "DPoP"
 
 
@@ -228,9 +228,9 @@ def test_te_05_b4_a_type_that_names_no_other_scheme_is_the_expected_one(kind: ob
 def test_te_05_another_scheme_is_refused(kind: str, renews: TokenBundle | None) -> None:
     """In a refresh too: such a token cannot be sent."""
     with pytest.raises(EndpointFailed, match="not of type Bearer"):
-        bundle_from({**GOOD, "token_type": kind}, sent_at=SENT_AT, renews=renews)
+        parse_grant({**GOOD, "token_type": kind}, sent_at=SENT_AT, renews=renews)
     with pytest.raises(EndpointFailed, match="not of type DPoP"):
-        bundle_from(GOOD, sent_at=SENT_AT, token_type="DPoP", renews=renews)
+        parse_grant(GOOD, sent_at=SENT_AT, token_type="DPoP", renews=renews)
 
 
 @pytest.mark.parametrize(
@@ -241,7 +241,7 @@ def test_te_30_whatever_is_odd_beside_a_token_a_refresh_takes_it(name: str, odd:
     """And falls back to what there was: scopes, refresh token, an expiry that is still to come."""
     document = {**GOOD, name: odd}
     scheme = str(odd).strip().lower() if name == "token_type" else ""
-    fresh = bundle_from(
+    fresh = parse_grant(
         document if scheme not in {"mac", "dpop"} else GOOD,
         sent_at=SENT_AT,
         requested_scopes=OLD.scopes,
@@ -272,7 +272,7 @@ def test_te_30_an_expiry_that_cannot_be_understood(
     lives: object, sent_at: float, expires_at: float | None
 ) -> None:
     """The stored one goes on while it is to come; nothing, null and 0 say that nobody knows."""
-    fresh = bundle_from({**GOOD, "expires_in": lives}, sent_at=sent_at, renews=OLD).expires_at
+    fresh = parse_grant({**GOOD, "expires_in": lives}, sent_at=sent_at, renews=OLD).expires_at
     assert (None if fresh is None else fresh.timestamp()) == expires_at
 
 
@@ -324,8 +324,10 @@ def test_sx_02_a_secret_that_the_server_echoes_is_hidden(secret: str, encode: An
 
     for echoed in (secret, quote(secret, safe=""), quote_plus(secret)):
         document = {"error": f"bad {echoed}", "error_description": f"no {echoed}, never {echoed}"}
-        answer = Answer(Call(URL), 400, {}, json.dumps(document).encode(), SENT_AT)
+        answer = Answer(
+            Call(URL, secrets=(secret,)), 400, {}, json.dumps(document).encode(), SENT_AT
+        )
         with pytest.raises(EndpointFailed) as refused:
-            granted(answer, "id.todo.example", [secret])
+            granted(answer)
         assert echoed not in refused.value.reason
         assert "[hidden]" in refused.value.reason

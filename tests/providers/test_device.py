@@ -17,7 +17,7 @@ from click_auth.providers.request import LoginRequest
 from click_auth.testing import AuthorizationServer
 from click_auth.tokens import TokenBundle
 from providers.person import Person
-from providers.wire import Reply, Scripted, hang, provider, reply, reset, say
+from providers.wire import Reply, Scripted, hang, provider, reply, reset, say, server_of
 
 CODE = {
     "device_code": "canary-device-code",
@@ -67,7 +67,7 @@ def log_in(
     server.on["/device"] = say({**CODE, **code})
     server.replies = list(polls)
     bundle = device.login(
-        by_device(server, module, scopes=("a", "b")),
+        server_of(by_device(server, module, scopes=("a", "b"))),
         LoginRequest(device=True, timeout=timeout),
         person or Person(browser=False),
         sleep=clock.sleep,
@@ -213,7 +213,7 @@ def test_without_a_browser_nothing_is_opened(
     server.replies = [GOOD]
     clock = Clock()
     device.login(
-        by_device(server, module),
+        server_of(by_device(server, module)),
         LoginRequest(device=True, browser=request_browser),
         person,
         sleep=clock.sleep,
@@ -411,7 +411,10 @@ def test_df_10_an_interrupt_ends_a_sleep(server: Scripted, module: str) -> None:
     server.on["/device"] = say(CODE)
     with pytest.raises(KeyboardInterrupt):
         device.login(
-            by_device(server, module), LoginRequest(device=True), Person(), sleep=interrupted
+            server_of(by_device(server, module)),
+            LoginRequest(device=True),
+            Person(),
+            sleep=interrupted,
         )
 
 
@@ -461,7 +464,7 @@ def test_m3_a_server_that_has_the_device_grant_only(
     where = "/.well-known/oauth-authorization-server"
     server.on[where] = say({"issuer": server.url, **endpoints})
     facts: dict[str, Any] = {"issuer": server.url} if discovered else endpoints
-    made = OAuthProvider(client_id="todo-cli", **facts).bound(ProviderContext(Http(module)))
+    made = OAuthProvider(client_id="todo-cli", **facts).with_context(ProviderContext(Http(module)))
     assert ("--callback-port" in made.options) is discovered
     assert "--device" in made.options
     person = Person()

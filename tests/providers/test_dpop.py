@@ -121,7 +121,7 @@ def test_the_key_is_kept_as_a_clients_secret_is(server: Scripted, module: str) -
     one = provider(server, module, **BINDS)
     log_in(one)
     assert one.context is not None
-    other = provider(server, module, **BINDS).bound(one.context)
+    other = provider(server, module, **BINDS).with_context(one.context)
     other.refresh(TokenBundle("a", "r"))
     keys = [proven(each, f"{server.url}/token")["jwk"] for each in server.seen]
     assert keys[0] == keys[1]
@@ -171,7 +171,7 @@ def test_s24_of_two_first_logins_one_keeps_its_key(server: Scripted) -> None:
             del name
 
     kept = ProviderContext(registrations=Crowded())
-    first, second = (provider(server, **BINDS).bound(kept) for _ in range(2))
+    first, second = (provider(server, **BINDS).with_context(kept) for _ in range(2))
     assert first.prover().thumbprint == second.prover().thumbprint
 
 

@@ -111,7 +111,7 @@ def test_keys_that_are_published_elsewhere_by_now(issuer: Scripted) -> None:
     made, endpoints = made_for(issuer), ("token", "authorization")
     former = {f"{name}_endpoint": f"{issuer.url}/{name}" for name in endpoints}
     former = {**former, "issuer": issuer.url, "jwks_uri": f"{issuer.url}/former"}
-    made.lent.cache.save(issuer.url, former)
+    made.context.cache.save(issuer.url, former)
     with pytest.raises(LoginFailed, match="410"):
         log_in(issuer, signed(claims(issuer)), made)
     for _ in range(2):
@@ -308,17 +308,17 @@ def test_id_07_b33_another_spelling_in_a_refresh_loses_no_token(
     """The access token is taken, and the account is who it was: the subject says so."""
     bundle = refresh(issuer, signed(claims(issuer, **changes)))
     assert bundle.access_token == "new"
-    assert made_for(issuer).same_account(bundle, "ada")
+    assert made_for(issuer).is_same_account(bundle, "ada")
 
 
 def test_id_07_a_refresh_does_not_swap_accounts(issuer: Scripted) -> None:
     """Whose token it is can be asked of the provider; keys are not needed for that."""
     made = made_for(issuer)
     bundle = refresh(issuer, signed(claims(issuer)))
-    assert made.same_account(bundle, "ada")
-    assert not made.same_account(bundle, "eve")
-    assert made.same_account(refresh(issuer, "opaque"), "ada")
-    assert made.same_account(refresh(issuer, None), "ada")
+    assert made.is_same_account(bundle, "ada")
+    assert not made.is_same_account(bundle, "eve")
+    assert made.is_same_account(refresh(issuer, "opaque"), "ada")
+    assert made.is_same_account(refresh(issuer, None), "ada")
     assert "/keys" not in issuer.paths()
 
 
@@ -328,7 +328,7 @@ def test_id_07_b33_an_id_token_that_names_nobody_here(
 ) -> None:
     """Is not looked at in a refresh either: accounts go by something else than its subject."""
     stranger = signed(claims(issuer, sub="eve"))
-    assert made_for(issuer, **facts).same_account(refresh(issuer, stranger), "ada")
+    assert made_for(issuer, **facts).is_same_account(refresh(issuer, stranger), "ada")
 
 
 def test_te_32_a_userinfo_that_is_no_good_is_not_missed(issuer: Scripted) -> None:

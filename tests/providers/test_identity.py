@@ -121,7 +121,7 @@ def test_the_application_knows_best(server: Scripted, module: str) -> None:
     with httpx.Client(base_url=server.url) as client:
         assert made.identify(client, BUNDLE) == {"id": 7, "label": "ada"}
     assert server.paths() == ["/me"]
-    assert made.same_account(TokenBundle("x", id_token="a.b.c"), "7")
+    assert made.is_same_account(TokenBundle("x", id_token="a.b.c"), "7")
 
 
 def test_an_api_key_is_asked_for() -> None:
@@ -219,7 +219,7 @@ def test_a_provider_of_ones_own_needs_one_method() -> None:
     assert made.login(LoginRequest(), Person()).access_token == "x"
     assert who(made) == {"id": DEFAULT_ID}
     assert made.revoke(BUNDLE) is None
-    assert made.same_account(BUNDLE, "7")
+    assert made.is_same_account(BUNDLE, "7")
     assert (made.display_name, made.binding, made.options) == ("Bespoke", Binding(), frozenset())
     assert made.http is made.http
     for attempt in (lambda: made.refresh(BUNDLE), lambda: made.client_credentials("a", "b")):

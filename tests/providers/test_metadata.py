@@ -11,12 +11,11 @@ from click_auth.errors import AuthError, LoginFailed, Unreachable
 from click_auth.http.client import Http
 from click_auth.oauth.metadata import well_known
 from click_auth.oauth.provider import OAuthProvider
-from click_auth.oauth.server import Server
 from click_auth.providers.context import ProviderContext
 from click_auth.providers.request import LoginRequest
 from click_auth.tokens import TokenBundle
 from providers.person import Person
-from providers.wire import Reply, Scripted, provider, reply, reset, say
+from providers.wire import Reply, Scripted, provider, reply, reset, say, server_of
 
 URI = "http://127.0.0.1:49152/callback"
 OAUTH = "/.well-known/oauth-authorization-server"
@@ -198,7 +197,7 @@ def test_s10_metadata_from_elsewhere_names_nothing_on_this_machine(name: str, as
 
     options = {"transport": httpx.MockTransport(answer)}
     made = OAuthProvider(client_id="todo-cli", issuer="https://id.todo.example")
-    bound = made.bound(ProviderContext(Http("httpx", options)))
+    bound = made.with_context(ProviderContext(Http("httpx", options)))
     if name == "revocation_endpoint":
         assert ask(bound) is False
     else:
@@ -264,7 +263,7 @@ def test_openid_completes_what_the_other_document_lacks(
             )
         ),
     }
-    openid = Server(provider(server, module, issuer=server.url, scopes=("openid",)))
+    openid = server_of(provider(server, module, issuer=server.url, scopes=("openid",)))
     assert openid.metadata.endpoints == {
         "authorization_endpoint": f"{server.url}/authorize",
         "token_endpoint": f"{server.url}/token",
@@ -273,7 +272,7 @@ def test_openid_completes_what_the_other_document_lacks(
         "jwks_uri": f"{server.url}/keys",
     }
     server.seen.clear()
-    plain = Server(provider(server, module, issuer=server.url))
+    plain = server_of(provider(server, module, issuer=server.url))
     assert plain.offered("userinfo_endpoint") is None
     assert server.paths() == [OAUTH]
 
@@ -282,8 +281,8 @@ def test_what_is_given_by_hand_wins(server: Scripted, module: str) -> None:
     """And where both endpoints of a login are, nobody is asked."""
     server.replies = [say(document(server))]
     one = provider(server, module, issuer=server.url, token_endpoint=f"{server.url}/mine")
-    assert Server(one).endpoint("token_endpoint") == f"{server.url}/mine"
-    assert Server(one).endpoint("authorization_endpoint") == f"{server.url}/authorize"
+    assert server_of(one).endpoint("token_endpoint") == f"{server.url}/mine"
+    assert server_of(one).endpoint("authorization_endpoint") == f"{server.url}/authorize"
     server.seen.clear()
     both = provider(
         server,
@@ -310,5 +309,5 @@ def test_ar_07_a_server_that_promises_iss_must_keep_it(server: Scripted, module:
 def test_a_provider_works_on_its_own() -> None:
     """Nobody need lend it anything."""
     made = OAuthProvider(client_id="x", issuer="https://id.todo.example")
-    assert isinstance(Server(made).context.http, Http)
-    assert Server(made).context is Server(made).context
+    assert isinstance(server_of(made).context.http, Http)
+    assert server_of(made).context is made.context

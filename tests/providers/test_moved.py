@@ -21,7 +21,7 @@ from providers.certificates import self_signed, server_context
 from providers.person import Person
 from providers.test_device import Clock
 from providers.test_dpop import BINDS, proven
-from providers.wire import Reply, Scripted, provider, reply, reset, say
+from providers.wire import Reply, Scripted, provider, reply, reset, say, server_of
 
 URI = "http://127.0.0.1:49152/callback"
 OAUTH = "/.well-known/oauth-authorization-server"
@@ -50,7 +50,7 @@ def moved(server: Scripted, module: str, old: str | None = None, **facts: Any) -
     """Return a provider that remembers the endpoints at *old*; they are below `/new` by now."""
     made = provider(server, module, issuer=server.url, **facts)
     server.on.setdefault(OAUTH, say(document(server, f"{server.url}/new")))
-    made.lent.cache.save(server.url, document(server, old or f"{server.url}/old"))
+    made.context.cache.save(server.url, document(server, old or f"{server.url}/old"))
     return made
 
 
@@ -236,7 +236,7 @@ def test_a_login_by_device_polls_where_it_has_begun(server: Scripted, module: st
     clock = Clock()
     with pytest.raises(LoginFailed, match="not entered in time"):
         device.login(
-            moved(server, module),
+            server_of(moved(server, module)),
             LoginRequest(device=True),
             Person(browser=False),
             sleep=clock.sleep,

@@ -18,7 +18,7 @@ from click_auth.providers.request import LoginRequest
 from click_auth.testing import AuthorizationServer, FakeBrowser
 from click_auth.tokens import TokenBundle
 from providers.person import Person
-from providers.wire import Scripted, provider, say
+from providers.wire import Scripted, provider, say, server_of
 
 URI = "http://127.0.0.1:49152/callback"
 CANARY = "canary-0123456789"
@@ -44,7 +44,9 @@ def exchange(made: OAuthProvider) -> TokenBundle:
 
 def by_device(made: OAuthProvider) -> TokenBundle:
     """Log in on a device whose person agrees at once."""
-    return device_login(made, LoginRequest(), Person(browser=False), sleep=lambda _: None)
+    return device_login(
+        server_of(made), LoginRequest(), Person(browser=False), sleep=lambda _: None
+    )
 
 
 WAYS: dict[str, Callable[[OAuthProvider], TokenBundle]] = {

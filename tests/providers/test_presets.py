@@ -83,7 +83,7 @@ def shown(name: str, server: Recorded) -> OAuthProvider:
     assert isinstance(made, OAuthProvider)
     server.client_id = made.client_id
     http = Http(options={"transport": httpx.MockTransport(server)})
-    return made.bound(ProviderContext(http))
+    return made.with_context(ProviderContext(http))
 
 
 def log_in(made: OAuthProvider, server: Recorded) -> TokenBundle:

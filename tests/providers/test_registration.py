@@ -58,7 +58,7 @@ def test_a_registration_belongs_to_its_redirect_uris(server: Scripted, module: s
     server.replies = [say(CLIENT, 201), say({**CLIENT, "client_id": "another"}, 201)]
     made = unregistered(server, module)
     other = unregistered(server, module, redirect_uris=("http://localhost:8080/cb",))
-    other = other.bound(made.context)  # type: ignore[arg-type]
+    other = other.with_context(made.context)  # type: ignore[arg-type]
     assert client_of(made) == "made-up"
     assert client_of(other) == "another"
     assert client_of(made) == "made-up"
@@ -203,7 +203,7 @@ def test_s24_a_login_that_registers_second_uses_the_first_client(
 
     def meanwhile(connection: socket.socket) -> None:
         (name,) = (f"{made.registration_endpoint} {uri}" for uri in made.redirect_uris)
-        made.lent.registrations.save(name, first[0])
+        made.context.registrations.save(name, first[0])
         connection.sendall(say({**CLIENT, "client_id": "the-2nd"}, 201))
 
     server.replies = [meanwhile]

@@ -15,6 +15,7 @@ from urllib.parse import parse_qs
 
 from click_auth.http.client import Http
 from click_auth.oauth.provider import OAuthProvider
+from click_auth.oauth.server import Server
 from click_auth.providers.context import ProviderContext
 
 if TYPE_CHECKING:
@@ -159,4 +160,9 @@ def provider(server: Scripted, module: str = "httpx", **facts: Any) -> OAuthProv
         known["authorization_endpoint"] = f"{server.url}/authorize"
         known["token_endpoint"] = f"{server.url}/token"
     made = OAuthProvider(**{**known, **facts})
-    return made.bound(ProviderContext(Http(module)))
+    return made.with_context(ProviderContext(Http(module)))
+
+
+def server_of(made: OAuthProvider) -> Server:
+    """Return what an operation of a provider sees of its server."""
+    return Server(made, made.context, made.prover if made.binds_tokens else None)
