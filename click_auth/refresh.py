@@ -126,23 +126,18 @@ class Renewal:
             return held
         old = self._grant_of(record)
         provider = self.context.provider(record.instance)
-        try:
-            with store.reserve(record) as reserve, signals.deferred():
-                return self._exchange(provider, old, reserve)
-        except (Unreachable, StorageUnavailable):
-            if old.bundle.access_token and self._is_good_yet(record):
-                return old
-            raise
+        with store.reserve(record, old.bundle) as reserve, signals.deferred():
+            return self._exchange(provider, old, reserve)
 
     def _grant_of(self, record: Record) -> Held:
-        """Return *record* with its refresh token, and its access token, "" where that is gone."""
+        """Return *record* with its refresh token; nobody needs the access token that is over."""
         store = self.context.store
         grant = TokenBundle("", store.refresh_token(record))
         if grant.refresh_token is None:
             read_held(store, record)  # raises where nothing at all is left
             message = f"The credential of {record.account.name} cannot be renewed."
             raise NotLoggedIn(message, code=REFRESH_UNAVAILABLE)
-        return Held(record, record.bundle(find_token(store, record) or "", grant.refresh_token))
+        return Held(record, record.bundle("", grant.refresh_token))
 
     def _exchange(self, provider: Provider, old: Held, reserve: Reserve) -> Held:
         """Ask the server and store what it gives. Signals wait until this is done."""

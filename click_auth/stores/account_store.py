@@ -164,19 +164,23 @@ class AccountStore(TokenStore):
             (self.vault.probe if key is None else self.vault.check)()
 
     @contextlib.contextmanager
-    def reserve(self, record: Record) -> Iterator[Reserve]:
+    def reserve(self, record: Record, grant: TokenBundle | None = None) -> Iterator[Reserve]:
         """Hold room for what a refresh of *record* brings, having written in each place."""
         with self.records.reserve(record.key) as reserve:
-            self._check_vault(record)
+            self._check_vault(record, grant)
             yield reserve
 
-    def _check_vault(self, record: Record) -> None:
+    def _check_vault(self, record: Record, grant: TokenBundle | None) -> None:
         """Write the refresh slot once more, where the tokens are to stay, or to come, in it."""
         must_take_them = self.policy == SYSTEM
         if self.policy == PLAINTEXT or (record.storage == PLAINTEXT and not must_take_them):
             return
         try:
-            self.vault.confirm(refresh_slot_name(record.key), record.backend)
+            self.vault.confirm(
+                refresh_slot_name(record.key),
+                record.backend,
+                None if grant is None or record.storage == PLAINTEXT else grant.refresh_token,
+            )
         except StorageUnavailable as trouble:
             # Whoever is only late may take them yet: that moves nothing into the file.
             if must_take_them or trouble.is_late:

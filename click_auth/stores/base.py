@@ -183,11 +183,11 @@ class TokenStore(ABC):
         """
 
     @contextlib.contextmanager
-    def reserve(self, record: Record) -> Iterator[Reserve]:
-        """Hold room for what a refresh of *record* brings: the block may spend its grant.
+    def reserve(self, record: Record, grant: TokenBundle | None = None) -> Iterator[Reserve]:
+        """Hold room for what a refresh of *record* brings: the block may spend its *grant*.
 
-        `rotate` is given what this yields. Raises `StorageUnavailable` where the result certainly
-        cannot be stored.
+        *grant* is the refresh token as it was just read. `rotate` is given what this yields.
+        Raises `StorageUnavailable` where the result certainly cannot be stored.
         """
         self.check_writable(record.key)
         yield Reserve()

@@ -92,10 +92,11 @@ class KeyringVault(Vault):
         return before
 
     @_writing()
-    def replace(self, slot: str, secret: str) -> None:
+    def replace(self, slot: str, secret: str) -> str | None:
         """Put *secret* into *slot* and read it back, without a look at what it held before."""
         head = None if self._limit is None else self._client.read(slot)
         self._store(slot, secret, head, self._client.overwrite)
+        return None
 
     @_writing()
     def delete(self, slot: str) -> None:
@@ -123,7 +124,7 @@ class KeyringVault(Vault):
             self.delete(slot)
 
     @_writing()
-    def confirm(self, slot: str, secret: str | None = None, origin: str | None = None) -> None:
+    def confirm(self, slot: str, origin: str | None = None, secret: str | None = None) -> None:
         """Write what *slot* holds once more; an empty slot is tried with another one.
 
         Of a secret in pieces the manifest is written: one write, where the next one switches.

@@ -37,9 +37,12 @@ class Vault(ABC):
     def delete(self, slot: str) -> None:
         """Empty *slot*. Harmless where it is empty."""
 
-    def replace(self, slot: str, secret: str) -> None:
-        """Put *secret* into *slot*, whatever it holds: that is spent, and need not come back."""
-        self.set(slot, secret)
+    def replace(self, slot: str, secret: str) -> str | None:
+        """Put *secret* into *slot*, whatever it holds: that is spent, and need not come back.
+
+        Returns what the slot held before, if it was looked at.
+        """
+        return self.set(slot, secret)
 
     def check(self) -> None:  # noqa: B027 - see the class
         """Raise unless there is a place for secrets. Touches no secret and prompts nobody."""
@@ -47,7 +50,7 @@ class Vault(ABC):
     def probe(self) -> None:  # noqa: B027 - see the class
         """Raise unless secrets can be reached right now. May ask a person to unlock the place."""
 
-    def confirm(self, slot: str, secret: str | None = None, origin: str | None = None) -> None:  # noqa: B027
+    def confirm(self, slot: str, origin: str | None = None, secret: str | None = None) -> None:  # noqa: B027
         """Raise unless *slot* can be written, as one real write of what it holds has shown.
 
         *secret* is what `get` has just returned, if it was asked.

@@ -17,7 +17,7 @@ from click_auth.errors import StorageUnavailable
 from click_auth.record import CUSTOM, PLAINTEXT, SYSTEM, Record
 from click_auth.stores import removal
 from click_auth.stores.base import Superseded
-from click_auth.stores.records import is_same_credential, owns
+from click_auth.stores.records import is_same_credential
 from click_auth.tokens import to_posix
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ class Write:
                 _refuse_superseded(old, expected)
                 _commit(draft, record, old, trouble)
         except Superseded:
-            self._withdraw(expected.key)
+            self._withdraw()
             raise
         except BaseException:
             if record is not None:
@@ -129,7 +129,7 @@ class Write:
         if self._store.policy != PLAINTEXT:
             try:
                 with self._patience(old):
-                    return self._in_vault(record, bundle), None
+                    return self._in_vault(record, bundle, old), None
             except StorageUnavailable as error:
                 if self._store.policy != "fallback" or self._may_come_yet(record.key, old, error):
                     raise
@@ -161,11 +161,13 @@ class Write:
             return before is not None and before.storage != PLAINTEXT
         return False
 
-    def _in_vault(self, record: Record, bundle: TokenBundle) -> Record:
+    def _in_vault(self, record: Record, bundle: TokenBundle, old: Record | None) -> Record:
+        # What a refresh replaces is spent: neither is it read before, nor put back.
+        is_spent = old is not None and old.storage != PLAINTEXT
         slots = (refresh_slot_name(record.key), slot_name(record.key))
         for slot, name in zip(slots, ("refresh_token", "access_token"), strict=True):
             if getattr(bundle, name) is not None:
-                self._put(slot, bundle, name)
+                self._put(slot, bundle, name, is_spent=is_spent)
         return replace(
             record,
             storage=CUSTOM if self._store.policy == CUSTOM else SYSTEM,
@@ -174,9 +176,10 @@ class Write:
             fallback_refresh_token=None,
         )
 
-    def _put(self, slot: str, bundle: TokenBundle, name: str) -> None:
+    def _put(self, slot: str, bundle: TokenBundle, name: str, *, is_spent: bool) -> None:
+        vault = self._store.vault
         try:
-            before = self._store.vault.set(slot, getattr(bundle, name))
+            before = (vault.replace if is_spent else vault.set)(slot, getattr(bundle, name))
         except StorageUnavailable as error:
             raise error.with_traceback(None) from None  # its frames hold the secret
         self._written.append(_Written(slot, getattr(bundle, name), before))
@@ -186,17 +189,10 @@ class Write:
         for written in reversed(self._written):
             self._take_back(written, written.before)
 
-    def _withdraw(self, key: str) -> None:
-        """Take back what a logout or a login has overtaken. Never raises.
-
-        Where the record that stands now owns a slot, the slot gets back what it held, which is
-        the newer login's token; else it is emptied.
-        """
-        with contextlib.suppress(StorageUnavailable):
-            current = self._store.records.find(key)
-            for written in reversed(self._written):
-                is_owned = owns(current, written.slot)
-                self._take_back(written, written.before if is_owned else None)
+    def _withdraw(self) -> None:
+        """Delete what is ours yet in the slots: a logout or a login has overtaken it."""
+        for written in reversed(self._written):
+            self._take_back(written, None)
 
     def _take_back(self, written: _Written, before: str | None) -> None:
         with contextlib.suppress(StorageUnavailable):
