@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from click_auth.commands.attach import attach_status as attach_status
     from click_auth.commands.attach import attach_token as attach_token
     from click_auth.context import LegacyCredential as LegacyCredential
+    from click_auth.doctor.report import Check as Check
+    from click_auth.doctor.report import Report as Report
     from click_auth.errors import AuthError as AuthError
     from click_auth.errors import LoginFailed as LoginFailed
     from click_auth.errors import NotLoggedIn as NotLoggedIn
@@ -46,8 +48,6 @@ if TYPE_CHECKING:
     from click_auth.providers.base import Provider as Provider
     from click_auth.providers.request import LoginRequest as LoginRequest
     from click_auth.providers.request import LoginUI as LoginUI
-    from click_auth.results import Check as Check
-    from click_auth.results import Report as Report
     from click_auth.status import Status as Status
     from click_auth.status import StatusContext as StatusContext
     from click_auth.stores.base import TokenStore as TokenStore
@@ -61,6 +61,7 @@ _HOMES = {
     "commands.attach": "attach_accounts attach_all attach_doctor attach_login attach_logout "
     "attach_refresh attach_status attach_token",
     "context": "LegacyCredential",
+    "doctor.report": "Check Report",
     "errors": "AuthError LoginFailed NotLoggedIn StorageUnavailable Unreachable UsageError",
     "login.pages": "PageContext",
     "login.results": "LoginContext LoginResult",
@@ -73,7 +74,6 @@ _HOMES = {
     "providers.base": "Provider",
     "oauth.provider": "OAuthProvider",
     "providers.request": "LoginRequest LoginUI",
-    "results": "Check Report",
     "status": "Status StatusContext",
     "stores.base": "TokenStore",
     "stores.keyring_store": "KeyringTokenStore",

@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from click_auth.account import Account, StoredAccount
     from click_auth.context import LegacyCredential, ProviderSource
     from click_auth.credentials import Credential
+    from click_auth.doctor.report import Report
     from click_auth.login.pages import PageContext
     from click_auth.login.results import LoginContext, LoginResult
     from click_auth.logout import LogoutResult
     from click_auth.migrate import MigrationResult
     from click_auth.refresh import LockOf
-    from click_auth.results import Report
     from click_auth.status import Status, StatusContext
     from click_auth.stores.base import TokenStore
     from click_auth.stores.cached import Held

@@ -17,11 +17,9 @@ def build(auth: Operations) -> Parts:
 
     def doctor(output: Console, **_: Any) -> None:
         """Check everything that logging in depends on; change nothing."""
-        from click_auth.commands.doctor_body import rendered  # noqa: PLC0415 - the edge
-
         report = auth.doctor()
         rows = [check.to_json() for check in report.checks]
-        output.result(report.to_json, rendered(report), rows)
+        output.result(report.to_json, report.render(), rows)
         click.get_current_context().exit(0 if report.ok else 1)
 
     return doctor, []

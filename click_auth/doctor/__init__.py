@@ -6,14 +6,11 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from click_auth.doctor import network, settings, storage
-from click_auth.doctor.examination import examined
-from click_auth.results import Report
+from click_auth.doctor.report import Report, run_check
 
 if TYPE_CHECKING:
     from click_auth.context import Context
-    from click_auth.results import Check
-
-__all__ = ["examine"]
+    from click_auth.doctor.report import Check
 
 SECONDS = 8.0  # two bounded calls of the keyring, and a little
 
@@ -31,18 +28,17 @@ _EXAMINATIONS = {
     "browser": settings.browser,
     "TLS": network.tls,
     "proxy": network.proxy,
+    "server": network.servers,
 }
 
 
 def examine(context: Context) -> Report:
-    """Return what can be said of *core* and its context. Each examination is bounded.
+    """Return what can be said of an application and its surroundings, each check bounded.
 
     Writes nothing. No secret is in the report, and none of an account is read.
     """
     found: list[Check] = []
     for name, look in _EXAMINATIONS.items():
-        found += examined(name, partial(look, context), SECONDS)
-    found += examined(
-        "server", partial(network.servers, context), network.SERVERS_SECONDS + SECONDS
-    )
+        seconds = SECONDS + (network.SERVERS_SECONDS if name == "server" else 0.0)
+        found += run_check(name, partial(look, context), seconds)
     return Report(tuple(found))

@@ -10,21 +10,17 @@ from typing import TYPE_CHECKING, Any
 from urllib.request import getproxies
 
 from click_auth.console.text import without_password
-from click_auth.doctor.examination import examined, refused, worth_a_look
+from click_auth.doctor.report import Check, advise, report_error, run_check
 from click_auth.doctor.storage import records_of
 from click_auth.errors import AuthError, StorageUnavailable
 from click_auth.http.call import Call, TransportFailed, send
 from click_auth.http.network import proxy_error
-from click_auth.oauth.endpoint import EndpointFailed
-from click_auth.oauth.metadata import discover
 from click_auth.providers.context import ProviderContext
-from click_auth.results import Check
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from click_auth.context import Context
-    from click_auth.http.client import Http
     from click_auth.providers.base import Provider
 
 SERVER_SECONDS = 5.0
@@ -40,8 +36,7 @@ def tls(context: Context) -> Iterator[Check]:
     given, verify = context.settings.http_options or {}, context.http.options.get("verify")
     if verify is False:
         hint = "Whoever is on the way can read tokens. Do not set verify=False."
-        value = "certificates are NOT verified"
-        yield worth_a_look("TLS", value, "Auth(http_options=)", hint)
+        yield advise("TLS", "certificates are NOT verified", "Auth(http_options=)", hint)
     elif callable(given) or not {"verify", "transport"}.isdisjoint(given):
         yield Check("TLS", "as the application says", "Auth(http_options=)")
     else:
@@ -59,7 +54,7 @@ def proxy(context: Context) -> Iterator[Check]:
     found = getproxies() if options.get("trust_env", True) else {}
     problem = proxy_error(context.http.module) if found else None
     if problem is not None:
-        yield refused("proxy", problem, source="environment")
+        yield report_error("proxy", problem, "environment")
         return
     used = "; ".join(f"{scheme}: {without_password(found[scheme])}" for scheme in found)
     yield Check("proxy", used or "none", "environment" if used else "")
@@ -70,7 +65,7 @@ def servers(context: Context) -> Iterator[Check]:
     instances = _instances(context)[:_MOST_SERVICES]
     seconds = min(SERVER_SECONDS, SERVERS_SECONDS / len(instances))
     for instance in instances:
-        yield from examined("server", partial(_server, context, instance, seconds), seconds + 1.0)
+        yield from run_check("server", partial(_server, context, instance, seconds), seconds + 1.0)
 
 
 def _instances(context: Context) -> list[str | None]:
@@ -84,53 +79,44 @@ def _instances(context: Context) -> list[str | None]:
 
 
 def _server(context: Context, instance: str | None, seconds: float) -> Iterator[Check]:
-    provider = context.services.provider(instance)
+    # With a cache of its own: what another process remembers of the server proves nothing.
+    provider = context.services.provider(instance).with_context(ProviderContext(context.http))
     about = "" if instance is None else f"{without_password(instance)}: "
-    address = _address(provider)
-    if not address:
+    if not provider.service_url:
         yield Check("server", f"{about}nobody to ask", type(provider).__name__)
         return
-    source = address.partition("?")[0]
-    look = partial(_at, context.http, provider, about, seconds)
-    yield from examined("server", look, seconds + 0.5, source)
+    source = provider.service_url.partition("?")[0]
+    ask = partial(_ask, provider, provider.service_url, about, seconds)
+    yield from run_check("server", ask, seconds + 0.5, source)
 
 
-def _at(http: Http, provider: Provider, about: str, seconds: float) -> Iterator[Check]:
-    address, started = _address(provider), time.monotonic()
-    source = address.partition("?")[0]
+def _ask(provider: Provider, url: str, about: str, seconds: float) -> Iterator[Check]:
+    started, source = time.monotonic(), url.partition("?")[0]
     try:
-        value, hint = _asked(http, provider, address, seconds)
-    except (EndpointFailed, TransportFailed) as error:
+        if provider.check_metadata(seconds):
+            value, hint = "published its metadata", None
+        else:
+            status = _status(provider, url, seconds)
+            value = f"answered with status {status}"
+            hint = "Try again later." if status >= _SERVER_ERROR else None
+    except TransportFailed as error:
         hint = "Check the network, the proxy and the address; everything stored is kept."
         yield Check("server", about + error.reason, source, "fail", hint)
     else:
         value = f"{about}{value} in {time.monotonic() - started:.2f} s"
-        yield worth_a_look("server", value, source, hint)
-    difference = http.clock_difference(address)
+        yield advise("server", value, source, hint)
+    difference = provider.http.clock_difference(url)
     if difference is not None:
         yield _clock(about, difference, source)
 
 
-def _address(provider: Provider) -> str:
-    names = ["issuer"] if getattr(provider, "discovers", False) else []
-    names += ["token_endpoint", "api_url", "create_url"]
-    return next((str(url) for name in names if (url := getattr(provider, name, None))), "")
-
-
-def _asked(http: Http, provider: Provider, address: str, seconds: float) -> tuple[str, str | None]:
-    """Return what is at *address*, and a hint where that is worth a look."""
-    if getattr(provider, "discovers", False):
-        openid = "openid" in getattr(provider, "scopes", ())
-        discover(ProviderContext(http), address, openid=openid, timeout=seconds)
-        return "published its metadata", None
+def _status(provider: Provider, url: str, seconds: float) -> int:
     try:
-        status = send(http, Call(address), seconds).status
+        return send(provider.http, Call(url), seconds).status
     except TransportFailed as failed:
         if failed.status is None:
             raise
-        status = failed.status  # nobody needs its body
-    hint = "Try again later." if status >= _SERVER_ERROR else None
-    return f"answered with status {status}", hint
+        return failed.status  # nobody needs its body
 
 
 def _clock(about: str, difference: float, source: str) -> Check:
@@ -138,4 +124,4 @@ def _clock(about: str, difference: float, source: str) -> Check:
     value = f"{about}{abs(difference):.0f} s {side} the server's"
     is_off = abs(difference) > LARGEST_CLOCK_DIFFERENCE_SECONDS
     hint = "Set the clock of this machine: ID tokens may be refused, and shown times are wrong."
-    return worth_a_look("clock", value, f"Date of {source}", hint if is_off else None)
+    return advise("clock", value, f"Date of {source}", hint if is_off else None)

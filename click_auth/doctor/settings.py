@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING
 from click_auth._version import __version__
 from click_auth.console.text import printable, without_password
 from click_auth.credentials import EnvironmentToken
-from click_auth.doctor.examination import worth_a_look
+from click_auth.doctor.report import Check, advise
 from click_auth.doctor.storage import store_of
 from click_auth.http.network import CERTIFICATE_VARIABLES
 from click_auth.login.browser import choose_browser
-from click_auth.results import Check
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -107,4 +106,4 @@ def browser(context: Context) -> Iterator[Check]:
     hint = "A login prints its address: open it in any browser, or name one in $BROWSER."
     is_meant = found.reason is None or env.browser_forbidden
     source = "detected" if own is None else "Auth.override(browser=)"
-    yield worth_a_look("browser", found.describe(), source, None if is_meant else hint)
+    yield advise("browser", found.describe(), source, None if is_meant else hint)

@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING
 
 from click_auth.console.text import printable
 from click_auth.credentials import judge_grant
-from click_auth.doctor.examination import refused, worth_a_look
+from click_auth.doctor.report import Check, advise, report_error
 from click_auth.errors import AuthError, StorageUnavailable
 from click_auth.folders import check_usable, quoted
 from click_auth.locks.account_lock import DEFAULT_PATIENCE_SECONDS
 from click_auth.record import CUSTOM, PLAINTEXT, SYSTEM, Record
-from click_auth.results import Check
 from click_auth.stores.account_store import AccountStore
 from click_auth.stores.base import MIGRATED
 from click_auth.stores.files import is_open_to_others
@@ -92,7 +91,7 @@ def record_file(context: Context) -> Iterator[Check]:
         yield Check("bad record", f"{printable(key, 80)}: {reason}", source, "fail", hint)
     for aside in sorted(path.parent.glob(f"{FILE_NAME}.broken-*"))[-_MOST_LISTED:]:
         hint = "It was damaged and may hold tokens: delete it when nobody misses it."
-        yield worth_a_look("kept aside", aside.name, str(path.parent), hint)
+        yield advise("kept aside", aside.name, str(path.parent), hint)
 
 
 def locks(context: Context) -> Iterator[Check]:
@@ -104,7 +103,7 @@ def locks(context: Context) -> Iterator[Check]:
         if (root / "locks").exists():
             check_usable(root / "locks")
     except StorageUnavailable as error:
-        yield refused("locks", error)
+        yield report_error("locks", error)
         return
     none_held = True
     for path in sorted((*root.glob("locks/*.lock"), *root.glob(f"{FILE_NAME}.lock"))):
@@ -116,7 +115,7 @@ def locks(context: Context) -> Iterator[Check]:
                 hint = f"No renewal takes that long: see what {who} waits for, or end it."
                 value = f"{path.stem} held by {who} for {age:.0f} s"
                 is_stuck = age > DEFAULT_PATIENCE_SECONDS
-                yield worth_a_look("locks", value, str(path), hint if is_stuck else None)
+                yield advise("locks", value, str(path), hint if is_stuck else None)
     if none_held:
         yield Check("locks", "none held", "")
 
@@ -127,7 +126,7 @@ def removals(context: Context) -> Iterator[Check]:
     keys = ", ".join(printable(key, 80) for key in pending[:_MOST_LISTED])
     hint = "The next login, logout or refresh deletes their secrets, once the keyring can be used."
     value = f"pending for {keys}" if pending else "none pending"
-    yield worth_a_look("removals", value, "record file", hint if pending else None)
+    yield advise("removals", value, "record file", hint if pending else None)
 
 
 def migration(context: Context) -> Iterator[Check]:
@@ -141,7 +140,7 @@ def migration(context: Context) -> Iterator[Check]:
     value = (
         f"{printable(legacy.name)}: {'not taken over yet' if is_open else 'nothing is left to do'}"
     )
-    yield worth_a_look("migration", value, "Auth(legacy=)", hint if is_open else None)
+    yield advise("migration", value, "Auth(legacy=)", hint if is_open else None)
 
 
 def policy(context: Context) -> Iterator[Check]:
@@ -171,11 +170,11 @@ def keyring(context: Context) -> Iterator[Check]:
         store.vault.get(_EMPTY_SLOT)
     except StorageUnavailable as error:
         has_other_place = store.storage == "fallback" and not holds_accounts
-        yield refused(name, error, "warn" if has_other_place else "fail")
+        yield report_error(name, error, verdict="warn" if has_other_place else "fail")
         return
     seconds = time.monotonic() - started
     slow = "Each command waits that long." if seconds > _SLOW_SECONDS else None
-    yield worth_a_look(name, f"an empty slot in {seconds * 1000:.0f} ms", "measured", slow)
+    yield advise(name, f"an empty slot in {seconds * 1000:.0f} ms", "measured", slow)
 
 
 def accounts(context: Context) -> Iterator[Check]:
@@ -198,7 +197,7 @@ def _account(context: Context, record: Record, *, is_default: bool) -> Check:
     renewal = "not renewable, " if record.has_refresh_token is False else ""
     value = f"{record.account.title}: {fault or 'ok'}, expiry {expiry}, {renewal}"
     value += f"{record.storage}, default" if is_default else record.storage
-    return worth_a_look("account", value, "record file", hint)
+    return advise("account", value, "record file", hint)
 
 
 def _fault_of_grant(context: Context, record: Record) -> str | None:
@@ -220,4 +219,4 @@ def _private(name: str, value: str, source: str, path: Path, wanted: str) -> Che
             f"Others may read it. Run `chmod {wanted} {quoted(path)}`; "
             "where that changes nothing the file system keeps no modes."
         )
-    return worth_a_look(name, f"{value}, mode {stat.S_IMODE(facts.st_mode):04o}", source, hint)
+    return advise(name, f"{value}, mode {stat.S_IMODE(facts.st_mode):04o}", source, hint)

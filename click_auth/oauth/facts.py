@@ -120,6 +120,11 @@ class Facts:
         return host_of(self._home)
 
     @property
+    def service_url(self) -> str | None:
+        """The issuer where the server is discovered, else the token endpoint."""
+        return self.issuer if self.discovers else self.token_endpoint
+
+    @property
     def binding(self) -> Binding:
         """The issuer, else the token endpoint's origin; and the client id if it is a fixed one."""
         return Binding(self.issuer or origin(self._home), self.client_id)

@@ -62,6 +62,12 @@ class OAuthProvider(Facts, Provider):
 
         return Server(self, self.context, self.prover if self.binds_tokens else None)
 
+    def check_metadata(self, timeout: float) -> bool:
+        """Return whether the server is discovered, once its metadata were found good. Blocks."""
+        if self.discovers:
+            self._server().check_metadata(timeout)
+        return self.discovers
+
     def login(self, request: LoginRequest, ui: LoginUI) -> TokenBundle:
         """Return the tokens of a new grant: brought along, by device, or through the browser."""
         from click_auth.oauth import code_grant  # noqa: PLC0415

@@ -6,6 +6,7 @@ import time
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
+from click_auth.http.call import TransportFailed
 from click_auth.oauth.endpoint import EndpointFailed, EndpointUnfit, ask, granted
 from click_auth.oauth.metadata import Metadata, discover
 
@@ -68,6 +69,14 @@ class Server:
             return Metadata()
         openid = "openid" in facts.scopes
         return discover(self.context, facts.issuer, openid=openid, timeout=self._seconds_left())
+
+    def check_metadata(self, seconds: float) -> None:
+        """Raise `TransportFailed` unless the server publishes good metadata in time."""
+        self.limit(seconds)
+        try:
+            _ = self.metadata
+        except EndpointFailed as error:
+            raise TransportFailed(error.reason) from None
 
     def offered(self, endpoint: str) -> str | None:
         """Return the URL of an *endpoint*, by its RFC 8414 name, or None where there is none."""

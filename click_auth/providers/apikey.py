@@ -55,8 +55,12 @@ class ApiKeyProvider(Provider):
     @property
     def display_name(self) -> str:
         """The host that the key is for."""
-        url = self.api_url or self.create_url
-        return type(self).__name__ if url is None else host_of(url)
+        return type(self).__name__ if self.service_url is None else host_of(self.service_url)
+
+    @property
+    def service_url(self) -> str | None:
+        """The API, else the page where keys are made."""
+        return self.api_url or self.create_url
 
     def login(self, request: LoginRequest, ui: LoginUI) -> TokenBundle:
         """Return the key that the person brings. Blocks while they fetch it."""

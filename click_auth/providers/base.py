@@ -61,6 +61,19 @@ class Provider(ABC):
         return self.api_url or type(self).__name__
 
     @property
+    def service_url(self) -> str | None:
+        """The URL that `doctor` asks whether the service is there."""
+        return self.api_url
+
+    def check_metadata(self, timeout: float) -> bool:
+        """Return whether the service publishes metadata, which are then fetched and checked.
+
+        Blocks *timeout* seconds at most. Raises `TransportFailed` where they are no good.
+        """
+        del timeout
+        return False
+
+    @property
     def binding(self) -> Binding:
         """What the credentials of this provider belong to. No I/O."""
         return Binding()

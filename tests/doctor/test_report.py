@@ -13,9 +13,7 @@ import click
 import pytest
 
 from click_auth import UsageError
-from click_auth.commands.doctor_body import rendered
-from click_auth.doctor.examination import examined
-from click_auth.results import Check, Report
+from click_auth.doctor.report import Check, Report, run_check
 from click_auth.testing import logged_in
 from doctor.patient import Patient
 
@@ -108,7 +106,7 @@ def test_an_examination_that_raises_is_one_failing_line() -> None:
         message = "the token is canary"
         raise RuntimeError(message)
 
-    first, second = examined("broken", breaking, 5)
+    first, second = run_check("broken", breaking, 5)
 
     assert first.value == "fine"
     assert second.verdict == "fail"
@@ -124,7 +122,7 @@ def test_an_error_of_ours_is_shown_with_its_hints() -> None:
         message = "Which account?"
         raise UsageError(message, hints=["Name one."])
 
-    _, check = examined("accounts", refusing, 5)
+    _, check = run_check("accounts", refusing, 5)
 
     assert check == Check("accounts", "Which account?", "", "fail", "Name one.")
 
@@ -135,7 +133,7 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     def reading() -> Iterator[Check]:
         yield Check("never", (tmp_path / "gone").read_text(), "")
 
-    (check,) = examined("folder", reading, 5)
+    (check,) = run_check("folder", reading, 5)
 
     assert str(tmp_path / "gone") in check.value
 
@@ -150,7 +148,7 @@ def test_an_examination_that_hangs_is_given_up() -> None:
         yield Check("late", "", "")
         gone.set()
 
-    early, late = examined("hanging", hanging, 2)
+    early, late = run_check("hanging", hanging, 2)
 
     assert not gone.is_set()
     let_go.set()
@@ -172,7 +170,7 @@ REPORT = Report(
 @pytest.mark.parametrize("width", [60, 80, 200])
 def test_no_line_is_wider_than_the_terminal(width: int) -> None:
     """Values, sources and hints wrap in their column."""
-    lines = click.unstyle(rendered(REPORT, width)).splitlines()
+    lines = click.unstyle(REPORT.render(width)).splitlines()
 
     assert max(map(len, lines)) <= width
     assert "ok    click-auth        1.2.3  [/somewhere/else]" in lines
@@ -184,7 +182,7 @@ def test_a_path_stays_whole_however_narrow_the_terminal() -> None:
     """It must be possible to copy it."""
     path = "/a-b" * 30
 
-    assert path in rendered(Report((Check("folder", path, path),)), 60)
+    assert path in Report((Check("folder", path, path),)).render(60)
 
 
 @pytest.mark.parametrize("variables, colored", [({}, True), ({"NO_COLOR": "1"}, False)])

@@ -119,7 +119,7 @@ def test_b12_what_sudo_has_left_is_named_with_its_owner(world: World) -> None:
     script = """
 import os, sys
 from click_auth import ApiKeyProvider, Auth, AuthError, StorageUnavailable
-import click_auth.stores.keyring_store, click_auth.results, click_auth.stores.document
+import click_auth.stores.keyring_store, click_auth.stores.document
 import pathlib, shlex, pwd
 os.setgid(54321), os.setuid(54321)
 for folder in sys.argv[1:]:
