@@ -18,9 +18,11 @@ if TYPE_CHECKING:
     from click_auth.commands.attach import attach_accounts as attach_accounts
     from click_auth.commands.attach import attach_all as attach_all
     from click_auth.commands.attach import attach_doctor as attach_doctor
+    from click_auth.commands.attach import attach_git_credential as attach_git_credential
     from click_auth.commands.attach import attach_login as attach_login
     from click_auth.commands.attach import attach_logout as attach_logout
     from click_auth.commands.attach import attach_refresh as attach_refresh
+    from click_auth.commands.attach import attach_run as attach_run
     from click_auth.commands.attach import attach_status as attach_status
     from click_auth.commands.attach import attach_token as attach_token
     from click_auth.context import LegacyCredential as LegacyCredential
@@ -58,8 +60,8 @@ if TYPE_CHECKING:
 _HOMES = {
     "account": "Account StoredAccount",
     "auth": "Auth",
-    "commands.attach": "attach_accounts attach_all attach_doctor attach_login attach_logout "
-    "attach_refresh attach_status attach_token",
+    "commands.attach": "attach_accounts attach_all attach_doctor attach_git_credential "
+    "attach_login attach_logout attach_refresh attach_run attach_status attach_token",
     "context": "LegacyCredential",
     "doctor.report": "Check Report",
     "errors": "AuthError LoginFailed NotLoggedIn StorageUnavailable Unreachable UsageError",

@@ -12,7 +12,7 @@ import click
 from click_auth.commands.groups import answers_to, check_host, taken, watch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from click_auth.login.results import LoginContext
     from click_auth.logout import LogoutContext
@@ -151,6 +151,46 @@ def attach_accounts(
         return made
 
     return functools.partial(_add, name=name, make=make)
+
+
+def attach_run(
+    auth: Operations,
+    name: str = "run",
+    *,
+    cls: type[click.Command] | None = None,
+    params: Sequence[click.Parameter] = (),
+    **attrs: Any,
+) -> Callable[[G], G]:
+    """Return a decorator that adds `run` to a group. The arguments are as for `attach_login`.
+
+    `run -- CMD ...` becomes CMD, with the access token in `<APP>_TOKEN`, or in the variable that
+    `--env` names: exit code, signals, terminal and open files are CMD's own.
+    """
+    attrs.setdefault("context_settings", {"allow_interspersed_args": False})
+    return _attach(auth, "run", name, {}, cls=cls, params=params, **attrs)
+
+
+def attach_git_credential(
+    auth: Operations,
+    name: str = "git-credential",
+    *,
+    hosts: Iterable[str] = (),
+    username: str = "oauth2",
+    cls: type[click.Command] | None = None,
+    params: Sequence[click.Parameter] = (),
+    **attrs: Any,
+) -> Callable[[G], G]:
+    """Return a decorator that adds a credential helper for git to a group (gitcredentials(7)).
+
+    It answers `get` for the hosts of `api_url` and *hosts*, names or origins, over https and for
+    no other; git gets the access token as the password of *username*, or of whom it asks for.
+    `erase` of a token that git was refused lets the next `get` bring another one; `store` does
+    nothing. In git's configuration: `credential.helper = !todo auth git-credential`. The other
+    arguments are as for `attach_login`.
+    """
+    hooks = {"hosts": tuple(hosts), "username": username}
+    attrs.setdefault("hidden", True)
+    return _attach(auth, "git_credential", name, hooks, cls=cls, params=params, **attrs)
 
 
 def attach_all(auth: Operations) -> Callable[[G], G]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from click_auth.commands.options import account_options, flag
+from click_auth.console.console import echo
 from click_auth.defaults import DEFAULT_MIN_TTL
 from click_auth.tokens import rfc3339, to_posix
 
@@ -30,6 +31,12 @@ def duration(text: str) -> float:
     return float(matched[1]) * _SECONDS[matched[2]]
 
 
+def min_ttl_option() -> click.Option:
+    """Return `--min-ttl`, in seconds."""
+    text = "Renew it if less than this is left: 90, 30m."
+    return click.Option(["--min-ttl"], type=duration, default=DEFAULT_MIN_TTL, help=text)
+
+
 def build(auth: Operations) -> Parts:
     """Return what `token` does, and its options."""
 
@@ -40,17 +47,29 @@ def build(auth: Operations) -> Parts:
         instance: str | None = None,
         min_ttl: float,
         stored: bool,
+        format_name: str | None,
         **_: Any,
     ) -> None:
         """Print the access token, renewed first if it must be."""
         credential = auth.credential(user, instance, stored=stored)
         bundle = credential.bundle(min_ttl)
-        console.bare(lambda: _as_json(credential, bundle), bundle.access_token)
+        if format_name is None:
+            console.bare(lambda: _as_json(credential, bundle), bundle.access_token)
+        elif console.is_json:
+            raise click.UsageError("Use either --format or --json.")
+        else:
+            from click_auth.commands.credential_formats import formatted  # noqa: PLC0415 - then only
 
-    text = "Renew it if less than this is left: 90, 30m."
+            echo(formatted(format_name, credential.provider, bundle, variable), err=False)
+
+    variable = auth.context.environment.token_env or auth.context.environment.name("TOKEN")
+    formats = click.Choice(["header", "env", "exec-credential"])
     return token, [
         *account_options(auth),
-        click.Option(["--min-ttl"], type=duration, default=DEFAULT_MIN_TTL, help=text),
+        min_ttl_option(),
+        click.Option(
+            ["--format", "format_name"], type=formats, help="Print it for curl, a shell or kubectl."
+        ),
         flag("--stored", "Ignore the environment's token."),
     ]
 

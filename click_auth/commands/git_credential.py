@@ -1,0 +1,72 @@
+"""The `git-credential` command: git's credential helper protocol (gitcredentials(7))."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from click_auth.commands.options import account_options
+from click_auth.console.console import echo
+from click_auth.errors import AuthError
+from click_auth.http.urls import split
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import TextIO
+
+    from click_auth.commands.options import Parts
+    from click_auth.console.console import Console
+    from click_auth.operations import Operations
+
+_MOST_LINES = 100
+
+
+def build(auth: Operations, *, hosts: Iterable[str], username: str) -> Parts:
+    """Return what `git-credential` does, and its options."""
+    allowed = {_origin(host) for host in hosts}
+
+    def git_credential(
+        _: Console, *, user: str | None, instance: str | None = None, operation: str
+    ) -> None:
+        """Answer git's questions for a credential; git runs this."""
+        asked = read_attributes(sys.stdin)
+        api_url = auth.context.provider(auth.context.instance(instance)).api_url
+        ours = {*allowed, _origin(api_url or "")} - {None}
+        if asked.get("protocol") != "https" or _origin(asked.get("host", "")) not in ours:
+            return
+        if operation == "erase":
+            with contextlib.suppress(AuthError):  # git has nobody to tell
+                auth.access_token(user, instance=instance, rejected=asked.get("password"))
+        elif operation == "get":
+            bundle = auth.credential(user, instance).bundle()
+            answer = {"username": asked.get("username", username), "password": bundle.access_token}
+            if bundle.expires_at is not None:
+                answer["password_expiry_utc"] = str(int(bundle.expires_at.timestamp()))
+            for key, value in answer.items():
+                echo(f"{key}={value}", err=False)
+
+    operation = click.Argument(["operation"], metavar="get|store|erase")
+    return git_credential, [*account_options(auth), operation]
+
+
+def read_attributes(stream: TextIO) -> dict[str, str]:
+    """Return what git says, up to an empty line or its end: `key=value`, the last one wins."""
+    said: dict[str, str] = {}
+    for _ in range(_MOST_LINES):
+        line = stream.readline().rstrip("\r\n")
+        if not line:
+            break
+        key, _, value = line.partition("=")
+        said[key] = value
+    return said
+
+
+def _origin(host: str) -> str | None:
+    """Return a host name, an origin or a URL as `host:port`; None where it is not https."""
+    with contextlib.suppress(ValueError):
+        parts = split(host if "://" in host else f"https://{host}")
+        return f"{parts.host}:{parts.port}" if parts.scheme == "https" else None
+    return None
