@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from click_auth.testing.browser import FakeBrowser as FakeBrowser
+    from click_auth.testing.contract import StoreContract as StoreContract
     from click_auth.testing.faults import Faults as Faults
     from click_auth.testing.isolation import isolated as isolated
     from click_auth.testing.isolation import logged_in as logged_in
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "browser": "FakeBrowser",
+    "contract": "StoreContract",
     "faults": "Faults",
     "isolation": "isolated logged_in",
     "messages": "Answer Endpoint Journal JournalEntry Request",
