@@ -70,71 +70,46 @@ def listen(redirect_uris: Sequence[str], callback_port: int | None = None) -> Li
     A URI without a port takes any free one; *callback_port* replaces the port of each. Raises
     `LoginFailed` (AUTH_PORT_BIND_FAILED), which names what was tried.
     """
+    if callback_port is not None and not 0 < callback_port <= _HIGHEST_PORT:
+        raise _failure(f"{callback_port} is no port.", f"--callback-port: 1 to {_HIGHEST_PORT}.")
     tried: dict[str, str] = {}
-    candidates = [_parsed(uri, callback_port) for uri in redirect_uris]
-    for candidate in candidates:
-        outcome = candidate.listen()
-        if isinstance(outcome, Listener):
-            return outcome
-        tried[str(candidate)] = _REASONS.get(outcome.errno or 0, "not available")
-        if outcome.errno in _ABSENT:
-            candidates += candidate.twins()
+    parsed = list(map(_parsed, redirect_uris))
+    candidates = [(uri, uri.hostname or "") for uri in parsed]
+    for uri, host in candidates:
+        port = uri.port or 0 if callback_port is None else callback_port
+        try:
+            sockets = _listening(host, port)
+        except OSError as error:
+            tried[f"{host} port {port or 'any'}"] = _REASONS.get(error.errno or 0, "not available")
+            # A server that allows any port on one loopback literal allows it on both (RFC 8252
+            # section 7.3); a port that was registered says nothing of the other address.
+            if error.errno in _ABSENT and uri.port is None and host == uri.hostname in _TWINS:
+                candidates.append((uri, _TWINS[host]))
+        else:
+            shown = f"[{host}]" if ":" in host else host
+            bound = uri._replace(netloc=f"{shown}:{_port_of(sockets[0])}")
+            return Listener(bound.geturl(), sockets)
     places = ", ".join(f"{place} ({why})" for place, why in tried.items())
     hint = "End what holds the port"
-    if all(candidate.uri.port is None for candidate in candidates):  # else it was registered so
+    if all(uri.port is None for uri in parsed):  # else it was registered so
         hint += ", or choose another one with --callback-port"
     raise _failure(
         f"There is no address to listen on for the browser's answer: {places}.", f"{hint}."
     )
 
 
-@dataclass(frozen=True)
-class _Candidate:
-    """One address to try; port 0 is any free one."""
-
-    uri: SplitResult
-    host: str
-    port: int
-
-    def listen(self) -> Listener | OSError:
-        """Return the listener, or why there is none."""
-        try:
-            sockets = _listening(self.host, self.port)
-        except OSError as error:
-            return error
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        netloc = f"{host}:{_port_of(sockets[0])}"
-        return Listener(self.uri._replace(netloc=netloc).geturl(), sockets)
-
-    def twins(self) -> list[_Candidate]:
-        """Return the same on the other IP version, for hosts that have only that one.
-
-        A server that allows any port on one loopback literal allows it on both (RFC 8252 section
-        7.3); a port that was registered says nothing of the other address.
-        """
-        twin = _TWINS.get(self.host)
-        if twin is None or self.uri.port is not None or self.uri.hostname != self.host:
-            return []
-        return [_Candidate(self.uri, twin, self.port)]
-
-    def __str__(self) -> str:
-        return f"{self.host} port {self.port or 'any'}"
-
-
-def _parsed(uri: str, callback_port: int | None) -> _Candidate:
-    if callback_port is not None and not 0 < callback_port <= _HIGHEST_PORT:
-        raise _failure(f"{callback_port} is no port.", f"--callback-port: 1 to {_HIGHEST_PORT}.")
+def _parsed(uri: str) -> SplitResult:
     try:
         parts = urlsplit(uri)
-        host, port = parts.hostname or "", parts.port or 0
+        host, _ = parts.hostname or "", parts.port  # which raises where it is none
     except ValueError:
-        host, port, parts = "", 0, urlsplit("")
+        parts, host = urlsplit(""), ""
     if parts.scheme != "http" or "@" in parts.netloc or parts.fragment or not is_loopback(host):
         raise _failure(
             f"The redirect URI {uri!r} is not http on a loopback address and a port.",
             "This is a setting of the application.",
         )
-    return _Candidate(parts, host, port if callback_port is None else callback_port)
+    return parts
 
 
 def _failure(message: str, hint: str) -> LoginFailed:
