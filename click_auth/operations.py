@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, overload
 
-from click_auth.console.text import texts
+from click_auth.console.text import check_texts
 from click_auth.context import Context, Settings
 from click_auth.defaults import DEFAULT_MIN_TTL, LOGIN_TIMEOUT
 from click_auth.environment import POLICIES
@@ -261,7 +261,7 @@ class Operations:
 
         request = LoginRequest(
             user=user,
-            scopes=texts(scopes, "scopes"),
+            scopes=check_texts(scopes, "scopes"),
             read_only=read_only,
             browser=browser,
             device=device,

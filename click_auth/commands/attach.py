@@ -278,10 +278,10 @@ def _make(
 
     @functools.wraps(body)
     def callback(*, as_json: bool, as_ndjson: bool, **options: Any) -> Any:
-        from click_auth.commands.output import speaking_as  # noqa: PLC0415 - when it runs
+        from click_auth.commands.output import command_console  # noqa: PLC0415 - when it runs
 
         check_host(click.get_current_context().find_root())
-        with speaking_as(auth, as_json=as_json, as_ndjson=as_ndjson) as output:
+        with command_console(auth, as_json=as_json, as_ndjson=as_ndjson) as output:
             return body(output, **options)
 
     json = click.Option(["--json", "as_json"], is_flag=True, help="Print one JSON object.")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from click_auth.console.text import texts
+from click_auth.console.text import check_texts
 from click_auth.errors import NOT_AUTHENTICATED, NotLoggedIn
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def required(auth: Operations, scopes: Any) -> Any:
     Called while a command runs, it checks at once as well.
     """
     is_bare = isinstance(scopes, click.Command) or callable(scopes)
-    names = () if is_bare else texts(scopes, "scopes")
+    names = () if is_bare else check_texts(scopes, "scopes")
     if _is_running() and not is_bare:
         check(auth, names)
 

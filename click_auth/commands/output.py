@@ -1,4 +1,4 @@
-"""How a command speaks: data on stdout, everything said to a person on stderr."""
+"""What a command prints, on which console, and what becomes of the errors that end it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from click_auth import signals
-from click_auth.console.console import Console, JsonConsole, NdjsonConsole, speaking
+from click_auth.console.console import Console, JsonConsole, NdjsonConsole, use_console
 from click_auth.errors import AuthError
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ _CLICKS_OWN = (click.ClickException, click.exceptions.Exit, BrokenPipeError)
 
 
 @contextlib.contextmanager
-def speaking_as(auth: Operations, *, as_json: bool, as_ndjson: bool) -> Iterator[Console]:
+def command_console(auth: Operations, *, as_json: bool, as_ndjson: bool) -> Iterator[Console]:
     """Give the body of a command its console and the exit codes of signals.
 
     To a program an error is printed here: a host that draws errors would draw this one too.
@@ -67,7 +67,7 @@ def reporting(auth: Operations, *, as_json: bool) -> Iterator[None]:
 @contextlib.contextmanager
 def _speaking(output: Console) -> Iterator[None]:
     """Let errors speak as *output* does, and let signals end the block with their exit codes."""
-    with speaking(output), signals.ending_cleanly():
+    with use_console(output), signals.ending_cleanly():
         try:
             yield
         except AuthError as error:

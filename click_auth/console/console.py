@@ -28,7 +28,7 @@ _LONGEST_LINE = 2000
 
 
 class Console:
-    """Speaks to a person: data on stdout, every sentence on stderr."""
+    """Text for a person: data on stdout, every sentence on stderr."""
 
     is_json: bool = False
 
@@ -67,7 +67,7 @@ class Console:
 
 
 class JsonConsole(Console):
-    """Speaks to a program: one object on stdout, and one on each line of stderr."""
+    """JSON for a program: one object on stdout, and one on each line of stderr."""
 
     is_json = True
 
@@ -104,7 +104,7 @@ class JsonConsole(Console):
 
 
 class NdjsonConsole(JsonConsole):
-    """Speaks to a program that reads line by line."""
+    """JSON for a program that reads stdout line by line."""
 
     def result(self, as_json: AsJson, _text: str | None, rows: Rows | None = None, /) -> None:
         """Print each of the rows on a line of its own; the object where there are none."""
@@ -146,7 +146,7 @@ def say_on_terminal(text: str) -> None:
 
 
 @contextlib.contextmanager
-def speaking(console: Console) -> Iterator[Console]:
+def use_console(console: Console) -> Iterator[Console]:
     """Put *console* into effect for a block."""
     token = _current.set(console)
     try:

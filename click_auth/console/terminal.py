@@ -22,7 +22,7 @@ def is_terminal(stream: TextIO | None) -> bool:
     return False
 
 
-def is_lost(stream: TextIO | None) -> bool:
+def is_unseen(stream: TextIO | None) -> bool:
     """Return whether nobody sees at once what is written: a file, `/dev/null`, nothing at all."""
     if stream is None or is_terminal(stream):
         return stream is None

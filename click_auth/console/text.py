@@ -1,4 +1,4 @@
-"""Text that others give: made inert before a terminal sees it, and told from several texts."""
+"""Text that comes from elsewhere: checked, and made printable before a terminal sees it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
-def texts(given: Iterable[str], name: str) -> tuple[str, ...]:
+def check_texts(given: Iterable[str], name: str) -> tuple[str, ...]:
     """Return the texts *given* as the argument *name*. Raises TypeError for one text alone."""
     found = tuple(given)
     if isinstance(given, str) or not all(isinstance(each, str) for each in found):
@@ -29,7 +29,7 @@ def printable(text: object, limit: int = 200) -> str:
 
 
 def without_password(text: str) -> str:
-    """Return an address as one inert line, without the user name and password that it carries."""
+    """Return an address as one printable line, without the user name and password in it."""
     before, _, host = text.rpartition("@")
     scheme, is_url, _ = before.partition("://")
     return printable(f"{scheme}://{host}" if is_url else host)

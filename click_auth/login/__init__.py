@@ -1,1 +1,1 @@
-"""The story of one login: its doors (loopback redirect, browser, paste) and how it is told."""
+"""Login: the flow from start to end, the browser, the loopback redirect, and what is pasted."""

@@ -100,7 +100,7 @@ class Browser:
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 start_new_session=True,
-                env=unfrozen(self.environ),
+                env=restore_library_path(self.environ),
             )
         except (OSError, ValueError):
             return False
@@ -118,7 +118,7 @@ class Browser:
         return True
 
 
-def unfrozen(environ: Mapping[str, str]) -> dict[str, str]:
+def restore_library_path(environ: Mapping[str, str]) -> dict[str, str]:
     """Return *environ* with the library path that the person had before a frozen program ran.
 
     A browser that loads the libraries bundled with the program crashes.

@@ -1,4 +1,4 @@
-"""What a visitor of the loopback address may ask: `GET` on the exact path, by the right name."""
+"""Parse a request to the loopback address: `GET` on the exact path, by the right host name."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _PARTS_OF_LINE = 3
 
 
 class Refused(Exception):
-    """The visitor gets *status* and nothing else."""
+    """The request is answered with *status* and nothing else."""
 
     def __init__(self, status: HTTPStatus) -> None:
         super().__init__(status.phrase)
@@ -31,7 +31,7 @@ class Misdirected(Refused):
         self.query = query
 
 
-def query_of(head: bytes, path: str, authorities: Collection[str]) -> str | None:
+def parse_request(head: bytes, path: str, authorities: Collection[str]) -> str | None:
     """Return the query with which the redirect came, None while *head* is incomplete.
 
     *path* is compared as it is, with no decoding and no folding. *authorities* are the values of

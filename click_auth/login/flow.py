@@ -38,11 +38,11 @@ def log_in(
     store = (
         context.store if storage is None or context.settings.store else context.store_with(storage)
     )
-    before = None
-    with suppress(AuthError):  # none or several, so that it extends none
-        before = find_record(context, request.user, request.instance)
-    if before is not None and request.scopes and before.scopes:
-        request = replace(request, granted_scopes=before.scopes)
+    if request.scopes:
+        with suppress(AuthError):  # no account or several, so that it extends none
+            before = find_record(context, request.user, request.instance)
+            if before is not None:
+                request = replace(request, granted_scopes=before.scopes or ())
     return Login(context, request, context.provider(request.instance), store, on_login).run()
 
 
@@ -75,9 +75,9 @@ class Login:
                 allow_browser=self.request.browser,
             ) as ui:
                 bundle = self.provider.login(self.request, ui)
-                account = self._account_of(bundle)
-                self._refuse_strangers(account, bundle)
-                stored_in = self._stored(account, bundle)
+                account = self._identify(bundle)
+                self._refuse_others(account, bundle)
+                stored_in = self._store(account, bundle)
                 who = account.title
                 ui.finish(success=True, message=f"{settings.app_name} is logged in as {who}.")
         wanted = self.request.scopes
@@ -85,14 +85,14 @@ class Login:
         missing = tuple(scope for scope in wanted if scope not in granted)
         return LoginResult(account, stored_in, missing_scopes=missing)
 
-    def _account_of(self, bundle: TokenBundle) -> Account:
+    def _identify(self, bundle: TokenBundle) -> Account:
         credential = FixedToken(self.context, self.request.instance, bundle)
         try:
             return identified(self.context, credential, self.request.instance)
         except Unreachable as error:
             raise LoginFailed(error.message, hints=["Try the login again."]) from None
 
-    def _refuse_strangers(self, account: Account, bundle: TokenBundle) -> None:
+    def _refuse_others(self, account: Account, bundle: TokenBundle) -> None:
         """Compare who logged in with who was asked for; let the application refuse, too."""
         asked = self.request.user
         if asked is not None and account.id != DEFAULT_ID and not self._is_meant(account, asked):
@@ -128,7 +128,7 @@ class Login:
         if self.request.token is None and self.store.record_of(account.key) is None:
             self.provider.revoke(bundle)
 
-    def _stored(self, account: Account, bundle: TokenBundle) -> str:
+    def _store(self, account: Account, bundle: TokenBundle) -> str:
         with ExitStack() as stack:
             try:
                 stack.enter_context(lock_timeout(self.context.lock_timeout(self.request.instance)))

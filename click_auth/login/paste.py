@@ -1,7 +1,7 @@
-"""The terminal as a door: the address or the code pasted there while the listener waits.
+"""What a person pastes or types unseen: the address or the code of a login, or a secret.
 
 What is pasted is not shown: it is a credential for as long as the login lasts. Nothing runs on a
-thread, so closing never hangs and never eats later input. Hidden answers are read the same way.
+thread, so closing never hangs and never eats later input.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import re
 import select
 import sys
 import time
-from typing import TYPE_CHECKING, Any, Protocol, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 from urllib.parse import unquote
 
 from click_auth.console.terminal import in_foreground, is_terminal
@@ -53,7 +53,7 @@ class WrongPaste(Exception):
     """What was pasted is of no use, and why: one sentence."""
 
 
-def answer_in(text: str, request: AuthorizationRequest) -> AuthorizationResponse | None:
+def parse_paste(text: str, request: AuthorizationRequest) -> AuthorizationResponse | None:
     """Return the response that a person pasted, None for nothing but empty lines.
 
     *text* holds the address of the redirect or its query, with whatever else stands around it, or
@@ -61,10 +61,10 @@ def answer_in(text: str, request: AuthorizationRequest) -> AuthorizationResponse
     browser says that it was does not matter. Raises `WrongPaste` for everything else, the answer
     of another issuer included, and `LoginFailed` when it is the answer and the server says no.
     """
-    line = _AMPERSANDS.sub("&", typed(text)).strip()
+    line = _AMPERSANDS.sub("&", strip_control(text)).strip()
     here = _HERE.match(request.issuer or "")  # what renames this machine does so everywhere
     wrong: str | None = None
-    for query in _queries(line, request.state):
+    for query in _find_queries(line, request.state):
         try:
             return request.answered_by(_ISSUER_HERE.sub(here[0], query) if here else query)
         except StrayCallback as stray:  # noqa: PERF203 - each of them may be the one
@@ -75,10 +75,10 @@ def answer_in(text: str, request: AuthorizationRequest) -> AuthorizationResponse
         wrong = f"The address to paste begins with {request.redirect_uri}; it comes at the end."
     if wrong is not None:
         raise WrongPaste(wrong)
-    return request.answered_with(_bare_code(line.strip("'\"<>`"), request)) if line else None
+    return request.answered_with(_parse_code(line.strip("'\"<>`"), request)) if line else None
 
 
-def _queries(text: str, state: str) -> Iterator[str]:
+def _find_queries(text: str, state: str) -> Iterator[str]:
     """Yield what may be the query of the redirect, the likeliest first.
 
     An address may be wrapped into lines, stand among words, in quotes or in HTML, be encoded to
@@ -104,7 +104,7 @@ def is_address(text: str) -> bool:
     return "=" in text or _ADDRESS.match(text) is not None
 
 
-def _bare_code(line: str, request: AuthorizationRequest) -> str:
+def _parse_code(line: str, request: AuthorizationRequest) -> str:
     """Return the code. It does not say who sent it: not enough where that was promised."""
     if len(line) < _SHORTEST_CODE or not all("!" <= character <= "~" for character in line):
         raise WrongPaste("That is neither the address that you were sent to nor a code.")
@@ -113,13 +113,13 @@ def _bare_code(line: str, request: AuthorizationRequest) -> str:
     return unquote(line) if _ESCAPED.search(line) else line
 
 
-def typed(text: str) -> str:
+def strip_control(text: str) -> str:
     """Return *text* without what no person has typed: control sequences and the like."""
     plain = _SEQUENCES.sub("", text)
     return "".join(each for each in plain if each.isprintable() or each.isspace())
 
 
-def hidden_line(stdin: TextIO | None) -> str:
+def read_hidden_line(stdin: TextIO | None) -> str:
     """Return the line that a person types unseen on the terminal *stdin*, with its end.
 
     Blocks. Empty after Ctrl-D, and where the terminal is another job's. However long the line is,
@@ -130,11 +130,11 @@ def hidden_line(stdin: TextIO | None) -> str:
     if keyboard is None:
         return ""
     with contextlib.closing(keyboard):
-        while (lines := keyboard.lines()) == []:
+        while (lines := keyboard.read_lines()) == []:
             time.sleep(_POLL_SECONDS)
     if not lines or lines[0] == _END_OF_FILE:
         return ""
-    return typed("\n".join([*lines, keyboard.rest]))
+    return strip_control("\n".join([*lines, keyboard.rest]))
 
 
 class Keyboard:
@@ -149,11 +149,11 @@ class Keyboard:
     @property
     def rest(self) -> str:
         """What stands behind the last line that was finished."""
-        return typed(self._line).strip()
+        return strip_control(self._line).strip()
 
-    def lines(self) -> list[str] | None:
+    def read_lines(self) -> list[str] | None:
         """Return the lines finished since the last call, None when no more can come."""
-        pressed = self._typed()
+        pressed = self._read()
         return None if pressed is None else list(self.feed(pressed))
 
     def close(self) -> None:
@@ -174,7 +174,7 @@ class Keyboard:
             elif len(self._line) < LONGEST_LINE:
                 self._line += character
 
-    def _typed(self) -> str | None:
+    def _read(self) -> str | None:
         return None
 
 
@@ -182,35 +182,25 @@ def open_keyboard(stdin: TextIO | None) -> Keyboard | None:
     """Return the terminal behind *stdin*, None when there is none or it is somebody else's now."""
     with contextlib.suppress(OSError, ValueError):
         if stdin is not None and is_terminal(stdin):
-            return _opened(stdin.fileno(), getattr(stdin, "encoding", None) or "utf-8")
+            return _open(stdin.fileno(), getattr(stdin, "encoding", None) or "utf-8")
     return None
 
 
-class Keys(Protocol):
-    """What Windows' `msvcrt` says about the console's keys."""
+class WindowsConsole(Keyboard):
+    """The Windows console, whose keys no selector knows. *msvcrt* is the module of that name."""
 
-    def kbhit(self) -> bool:
-        """Return whether a key was pressed and not read yet."""
-
-    def getwch(self) -> str:
-        """Return that key, without echo; Ctrl-C is one, too."""
-
-
-class Console(Keyboard):
-    """The Windows console, whose keys no selector knows."""
-
-    def __init__(self, keys: Keys) -> None:
+    def __init__(self, msvcrt: Any) -> None:
         super().__init__()
-        self._keys = keys
+        self._msvcrt = msvcrt
 
     def close(self) -> None:
         """Throw away what was pressed and not read."""
-        self._typed()
+        self._read()
 
-    def _typed(self) -> str | None:
+    def _read(self) -> str | None:
         pressed = ""
-        while self._keys.kbhit():
-            pressed += self._keys.getwch()
+        while self._msvcrt.kbhit():
+            pressed += self._msvcrt.getwch()
         if _INTERRUPT in pressed:
             raise KeyboardInterrupt
         return pressed
@@ -219,13 +209,13 @@ class Console(Keyboard):
 if sys.platform == "win32":
     import msvcrt
 
-    def _opened(_fileno: int, _encoding: str) -> Keyboard | None:
-        return Console(msvcrt)
+    def _open(_fileno: int, _encoding: str) -> Keyboard | None:
+        return WindowsConsole(msvcrt)
 
 else:
     import termios
 
-    class _Terminal(Keyboard):
+    class _PosixTerminal(Keyboard):
         """A POSIX terminal, taken out of line mode, which cuts lines: on macOS at 1,024 bytes."""
 
         def __init__(self, fileno: int, encoding: str) -> None:
@@ -241,7 +231,7 @@ else:
             with contextlib.suppress(termios.error):
                 termios.tcsetattr(self._fileno, termios.TCSANOW, mode)
 
-        def _typed(self) -> str | None:
+        def _read(self) -> str | None:
             if not in_foreground(self._fileno):  # reading would stop the process
                 return ""
             self._turn(self._hidden)  # after Ctrl-Z and `fg` the shell has changed that
@@ -261,5 +251,5 @@ else:
                     termios.tcflush(self._fileno, termios.TCIFLUSH)
                 self._turn(self._before)
 
-    def _opened(fileno: int, encoding: str) -> Keyboard | None:
-        return _Terminal(fileno, encoding) if in_foreground(fileno) else None
+    def _open(fileno: int, encoding: str) -> Keyboard | None:
+        return _PosixTerminal(fileno, encoding) if in_foreground(fileno) else None

@@ -1,7 +1,7 @@
 """Wait for the answer of a login: the loopback redirect (RFC 8252 section 7.3), or what is pasted.
 
-No thread of its own: everything is on one selector, so that nothing a visitor does, or leaves
-undone, holds up another visitor, the terminal, or Ctrl-C. Nothing is logged.
+No thread of its own: everything is on one selector, so that nothing one client does, or does
+not do, delays another client, the terminal, or Ctrl-C. Nothing is logged.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from click_auth.console import console
 from click_auth.console.text import printable
 from click_auth.errors import LoginFailed
 from click_auth.login import pages
-from click_auth.login.callback import Misdirected, Refused, query_of
-from click_auth.login.paste import WrongPaste, answer_in, is_address
+from click_auth.login.callback import Misdirected, Refused, parse_request
+from click_auth.login.paste import WrongPaste, is_address, parse_paste
 from click_auth.providers.authorization import StrayCallback
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ _MOST_DISCARDED = 1024 * 1024
 
 
 class Connection:
-    """One visitor: what has been received so far, and until when the connection may stay."""
+    """One client: what has been received so far, and when its connection is closed."""
 
     def __init__(self, connected: socket.socket) -> None:
         connected.setblocking(False)  # noqa: FBT003
@@ -55,7 +55,7 @@ class Connection:
         self.closes_at: float = time.monotonic() + _VISIT_SECONDS
 
     def receive(self) -> bytes | None:
-        """Return what came, nothing when the visitor has left, None when there was no need."""
+        """Return what has come, nothing at the end of the stream, None where nothing has."""
         try:
             return self.socket.recv(_CHUNK)
         except BlockingIOError:
@@ -183,7 +183,7 @@ class AnswerWait:
         """Return the response that came, None when it is incomplete or of no use."""
         response: AuthorizationResponse | None = None
         try:
-            query = query_of(connection.head, self._listener.path, self._listener.authorities)
+            query = parse_request(connection.head, self._listener.path, self._listener.authorities)
             if query is not None:
                 response = self._request.answered_by(query)
                 self._hold(connection)
@@ -234,7 +234,7 @@ class AnswerWait:
     def _read_keyboard(self) -> AuthorizationResponse | None:
         if self._keyboard is None:
             return None
-        lines = self._keyboard.lines()
+        lines = self._keyboard.read_lines()
         if lines is None:
             self._close_keyboard()
             return None
@@ -243,12 +243,12 @@ class AnswerWait:
         if is_address(text) and self._keyboard.rest:
             return None  # a long address in several lines, the last of which is to come
         pasted, self._pasted = [text] if is_address(text) else self._pasted, []
-        answers = map(self._parse, pasted)
+        answers = map(self._parse_paste, pasted)
         return next((answer for answer in answers if answer is not None), None)
 
-    def _parse(self, pasted: str) -> AuthorizationResponse | None:
+    def _parse_paste(self, pasted: str) -> AuthorizationResponse | None:
         try:
-            return answer_in(pasted, self._request)
+            return parse_paste(pasted, self._request)
         except WrongPaste as wrong:
             console.current().say(f"{wrong} Still waiting.")
             return None

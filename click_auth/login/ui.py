@@ -12,14 +12,14 @@ from functools import partial
 from typing import TYPE_CHECKING, TextIO
 
 from click_auth.console import console
-from click_auth.console.terminal import is_lost, is_terminal
+from click_auth.console.terminal import is_terminal, is_unseen
 from click_auth.defaults import LOGIN_TIMEOUT, LONGEST_LINE
 from click_auth.errors import CALLBACK_TIMEOUT, AuthError, LoginFailed
 from click_auth.http.urls import checked_url
 from click_auth.login import pages
 from click_auth.login.browser import CI_JOB, choose_browser
 from click_auth.login.listener import listen
-from click_auth.login.paste import hidden_line, open_keyboard
+from click_auth.login.paste import open_keyboard, read_hidden_line
 from click_auth.login.redirect import AnswerWait
 from click_auth.providers.request import LoginUI
 
@@ -156,7 +156,7 @@ class TerminalUI(LoginUI):
         self, listener: Listener, request: AuthorizationRequest, timeout: float, *, opened: bool
     ) -> AuthorizationResponse:
         # Where nobody would see that the terminal is asked, it is left alone.
-        keyboard = None if is_lost(sys.stderr) else open_keyboard(self._stdin)
+        keyboard = None if is_unseen(sys.stderr) else open_keyboard(self._stdin)
         with (
             AnswerWait(listener, request, keyboard) as wait,
             console.counting_down(timeout) as countdown,
@@ -169,7 +169,7 @@ class TerminalUI(LoginUI):
             if not countdown.shown:
                 self.event(
                     "waiting",
-                    f"Waiting for the answer, up to {_spoken(timeout)}. Ctrl-C stops.",
+                    f"Waiting for the answer, up to {_in_words(timeout)}. Ctrl-C stops.",
                     redirect_uri=listener.redirect_uri,
                     timeout=timeout,
                 )
@@ -179,7 +179,7 @@ class TerminalUI(LoginUI):
             finally:
                 self._held = wait.held
         if answer is None:
-            raise _timeout(timeout, wait.strays)
+            raise _timeout_error(timeout, wait.strays)
         if is_terminal(sys.stderr):
             self.event("finishing", "The answer is here. Finishing the login...")
         return answer
@@ -207,17 +207,15 @@ class TerminalUI(LoginUI):
         Call it once the tokens are stored: nothing that the page says may turn out wrong.
         """
         held, self._held = self._held, None
-        if held is not None:
-            held.tell(self._last_page(success=success, message=message))
-
-    def _last_page(self, *, success: bool, message: str | None) -> bytes:
-        told = partial(pages.outcome, self._app_name, success=success, message=message)
-        if self._page is not None:
-            try:
-                return told(page=self._page)
-            except Exception as error:  # noqa: BLE001 - the application's; the login stands
-                console.current().warn(f"The application's page failed: {type(error).__name__}.")
-        return told()
+        if held is None:
+            return
+        make_page = partial(pages.outcome, self._app_name, success=success, message=message)
+        try:
+            page = make_page(page=self._page)
+        except Exception as error:  # noqa: BLE001 - the application's; the login stands
+            console.current().warn(f"The application's page failed: {type(error).__name__}.")
+            page = make_page()
+        held.tell(page)
 
 
 def ask(prompt: str, stdin: TextIO | None, *, hidden: bool) -> str:
@@ -231,7 +229,10 @@ def ask(prompt: str, stdin: TextIO | None, *, hidden: bool) -> str:
         if at_terminal:
             console.current().event("ask", f"{prompt}:", prompt=prompt, hidden=hidden)
         with suppress(OSError, ValueError):
-            line = _line(stdin, hidden=hidden and at_terminal)
+            if hidden and at_terminal:
+                line = read_hidden_line(stdin)
+            elif stdin is not None:
+                line = stdin.readline(LONGEST_LINE + 1)
         answer = line.strip()
         if answer or not line:  # an empty line is no answer, the end of the input is one
             break
@@ -241,12 +242,6 @@ def ask(prompt: str, stdin: TextIO | None, *, hidden: bool) -> str:
         f"{prompt}: {'it is too long, or several lines' if answer else 'nothing came'}.",
         hints=["Type it on a terminal, or give it on standard input, as one line."],
     )
-
-
-def _line(stdin: TextIO | None, *, hidden: bool) -> str:
-    if hidden:
-        return hidden_line(stdin)
-    return "" if stdin is None else stdin.readline(LONGEST_LINE + 1)
 
 
 def _ssh_command(listener: Listener, connection: str) -> str:
@@ -267,17 +262,17 @@ def _ssh_command(listener: Listener, connection: str) -> str:
     return f"ssh {at}-L {listener.port}:{target}:{listener.port} {who}{there}"
 
 
-def _timeout(seconds: float, strays: Sequence[str]) -> LoginFailed:
+def _timeout_error(seconds: float, strays: Sequence[str]) -> LoginFailed:
     quoted = "; ".join(dict.fromkeys(strays[:_MOST_QUOTED]))
     came = f" What came instead: {quoted}." if quoted else ""
     return LoginFailed(
-        f"No answer came within {_spoken(seconds)}.{came}",
+        f"No answer came within {_in_words(seconds)}.{came}",
         code=CALLBACK_TIMEOUT,
         hints=["Start the login again; --timeout gives it more time."],
     )
 
 
-def _spoken(seconds: float) -> str:
+def _in_words(seconds: float) -> str:
     if not math.isfinite(seconds):
         return "any time"
     if seconds < 2 * 60:

@@ -32,10 +32,10 @@ def breaks():
     code = int(os.environ["CODE"])
     raise OSError(code, "canary of an error")
 
-from click_auth.commands.output import speaking_as
+from click_auth.commands.output import command_console
 body = group.commands["breaks"].callback
 def callback():
-    with speaking_as(auth, as_json=False, as_ndjson=False):
+    with command_console(auth, as_json=False, as_ndjson=False):
         body()
 group.commands["breaks"].callback = callback
 group(prog_name="todo")

@@ -17,7 +17,7 @@ from click_auth.login.browser import (
     Browser,
     CallableBrowser,
     find_browser,
-    unfrozen,
+    restore_library_path,
 )
 from click_auth.login.ui import TerminalUI
 from login.waiting import BOUND_SECONDS
@@ -309,9 +309,9 @@ def test_a_frozen_program_restores_the_library_path(tmp_path: Path) -> None:
 def test_a_frozen_program_had_no_library_path(monkeypatch: pytest.MonkeyPatch) -> None:
     """PyInstaller leaves no original where there was none: then there is none again."""
     bundled = {"LD_LIBRARY_PATH": "/bundle", "A": "b"}
-    assert unfrozen(bundled) == bundled
+    assert restore_library_path(bundled) == bundled
     monkeypatch.setattr(sys, "frozen", True, raising=False)
-    assert unfrozen(bundled) == {"A": "b"}
+    assert restore_library_path(bundled) == {"A": "b"}
 
 
 def test_ti_05_what_a_browser_prints_is_discarded(

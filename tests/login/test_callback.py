@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from click_auth.login.callback import Refused, query_of
+from click_auth.login.callback import Refused, parse_request
 
 HOST = "127.0.0.1:8123"
 WHOLE = f"GET /callback?code=c&state=s HTTP/1.1\r\nHost: {HOST}\r\nAccept: */*\r\n\r\n".encode()
@@ -15,7 +15,7 @@ WHOLE = f"GET /callback?code=c&state=s HTTP/1.1\r\nHost: {HOST}\r\nAccept: */*\r
 
 def read(head: bytes) -> str | None:
     """Read *head* as the listener of `HOST` would."""
-    return query_of(head, "/callback", {HOST})
+    return parse_request(head, "/callback", {HOST})
 
 
 @given(st.integers(0, len(WHOLE) - 1))

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from click_auth.console import console
 from click_auth.errors import LoginFailed
 from click_auth.login.listener import listen
-from click_auth.login.paste import Console, Keyboard, WrongPaste, answer_in, open_keyboard
+from click_auth.login.paste import Keyboard, WindowsConsole, WrongPaste, open_keyboard, parse_paste
 from click_auth.login.redirect import AnswerWait
 from login.terminal import Terminal
 from login.waiting import (
@@ -71,7 +71,7 @@ def person() -> Iterator[Terminal]:
 )
 def test_what_may_be_pasted(text: str) -> None:
     """The whole address, its query, or the bare code; space around it and a fragment do no harm."""
-    response = answer_in(text, request_for(URI))
+    response = parse_paste(text, request_for(URI))
     assert response is not None
     assert (response.code, response.redirect_uri) == (CODE, URI)
 
@@ -97,7 +97,7 @@ def test_what_may_be_pasted(text: str) -> None:
 def test_a_wrong_paste_is_explained(text: str, reason: str) -> None:
     """One sentence says what is wrong with it, and never quotes a secret back."""
     with pytest.raises(WrongPaste, match=re.escape(reason)) as caught:
-        answer_in(text, request_for(URI))
+        parse_paste(text, request_for(URI))
     assert CODE not in str(caught.value)
     assert STATE not in str(caught.value)
 
@@ -105,16 +105,16 @@ def test_a_wrong_paste_is_explained(text: str, reason: str) -> None:
 @pytest.mark.parametrize("text", ["", "   ", "\t"])
 def test_an_empty_line_is_nothing(text: str) -> None:
     """Pressing Enter is no mistake."""
-    assert answer_in(text, request_for(URI)) is None
+    assert parse_paste(text, request_for(URI)) is None
 
 
 def test_ar_07_a_bare_code_is_not_enough_where_the_server_names_itself() -> None:
     """The promised issuer cannot be checked, so the whole address is asked for (RFC 9207)."""
     request = request_for(URI, issuer="https://id.example", iss_required=True)
     with pytest.raises(WrongPaste, match="whole address"):
-        answer_in(CODE, request)
+        parse_paste(CODE, request)
     whole = f"{URI}?code={CODE}&state={STATE}&iss=https://id.example"
-    assert answer_in(whole, request) is not None
+    assert parse_paste(whole, request) is not None
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ def test_ar_06_ar_07_a_pasted_answer_of_another_server_is_refused(iss: str | Non
     request = request_for(URI, issuer="https://id.example", iss_required=True)
     named = "" if iss is None else f"&iss={iss}"
     with pytest.raises(WrongPaste, match="authorization server") as caught:
-        answer_in(f"{URI}?code={CODE}&state={STATE}{named}", request)
+        parse_paste(f"{URI}?code={CODE}&state={STATE}{named}", request)
     assert CODE not in str(caught.value)
 
 
@@ -133,7 +133,7 @@ def test_ar_06_ar_07_a_pasted_answer_of_another_server_is_refused(iss: str | Non
 def test_b16_only_the_servers_own_refusal_ends_the_login(text: str) -> None:
     """It is an answer to this login, wherever it was copied from."""
     with pytest.raises(LoginFailed, match="refused"):
-        answer_in(text.format(*[URI, STATE][-text.count("{}") :]), request_for(URI))
+        parse_paste(text.format(*[URI, STATE][-text.count("{}") :]), request_for(URI))
 
 
 REDIRECT = f"{URI}?code={CODE}&state={STATE}&iss=https%3A%2F%2Fid.example"
@@ -193,7 +193,7 @@ AROUND = {
 def test_b16_whatever_stands_around_the_answer(around: Callable[[str], str], url: str) -> None:
     """What holds our state is the answer, and its code is taken whole."""
     request = request_for(URI, issuer="https://id.example", iss_required=True)
-    response = answer_in(around(url), request)
+    response = parse_paste(around(url), request)
     assert response is not None
     assert (response.code, response.iss) == (CODE, "https://id.example")
 
@@ -203,15 +203,15 @@ def test_b16_this_machine_has_three_names_in_the_issuer_too(name: str) -> None:
     """Whatever renames it in a copied address does so everywhere; its port has to be the same."""
     request = request_for(URI, issuer="http://127.0.0.1:8000/realm", iss_required=True)
     query = f"code={CODE}&state={STATE}&iss="
-    assert answer_in(query + quote(f"http://{name}:8000/realm", safe=""), request) is not None
+    assert parse_paste(query + quote(f"http://{name}:8000/realm", safe=""), request) is not None
     for other in ("8001/realm", "8000/other", "8000.evil.example/realm"):
         with pytest.raises(WrongPaste):
-            answer_in(query + quote(f"http://{name}:{other}", safe=""), request)
+            parse_paste(query + quote(f"http://{name}:{other}", safe=""), request)
 
 
 def test_a_code_copied_out_of_an_address_bar_is_decoded() -> None:
     """Browsers show it percent-encoded; a code that is not stays as it is."""
-    decoded, plain = (answer_in(code, request_for(URI)) for code in ("4%2F0AfJ", "100%sure"))
+    decoded, plain = (parse_paste(code, request_for(URI)) for code in ("4%2F0AfJ", "100%sure"))
     assert decoded is not None
     assert plain is not None
     assert (decoded.code, plain.code) == ("4/0AfJ", "100%sure")
@@ -251,8 +251,8 @@ def test_the_console_of_windows_is_a_door() -> None:
     with closing(listen(["http://127.0.0.1/callback"])) as listener:
         request = request_for(listener.redirect_uri)
         with (
-            console.speaking(heard),
-            AnswerWait(listener, request, Console(keys)) as wait,
+            console.use_console(heard),
+            AnswerWait(listener, request, WindowsConsole(keys)) as wait,
         ):
             assert wait.first_answer(0.3, lambda: None) is None
             keys.keys += "\r"
@@ -267,7 +267,7 @@ def test_the_console_of_windows_is_a_door() -> None:
 def test_lb_21_ctrl_c_is_a_key_on_windows() -> None:
     """Read without echo, it comes as a character and not as a signal."""
     with pytest.raises(KeyboardInterrupt):
-        Console(Pressed("abc\x03")).lines()
+        WindowsConsole(Pressed("abc\x03")).read_lines()
 
 
 def test_a_pipe_is_no_keyboard() -> None:

@@ -70,7 +70,7 @@ def test_the_url_comes_first_in_full_on_its_own_line() -> None:
         return True
 
     url = "https://id.example/" + "x" * 3000
-    with console.speaking(heard):
+    with console.use_console(heard):
         assert ui_with(browser=browser).open_page(url)
     assert url in seen[0].splitlines()
 
@@ -89,7 +89,7 @@ def test_ti_05_a_person_learns_what_became_of_the_browser(
     environ: dict[str, str], options: dict[str, Any], says: str
 ) -> None:
     """One line says whether to look at the browser or to open the address oneself."""
-    with console.speaking(Recorder()) as heard:
+    with console.use_console(Recorder()) as heard:
         ui_with(environ, **options).open_page("https://id.example/")
     assert isinstance(heard, Recorder)
     assert says in heard.text
@@ -178,7 +178,7 @@ def test_d10_in_a_ci_job_a_login_waits_for_nobody(
         begun.append(uri)
         raise KeyboardInterrupt
 
-    with console.speaking(Recorder()), pytest.raises((KeyboardInterrupt, LoginFailed)) as caught:
+    with console.use_console(Recorder()), pytest.raises((KeyboardInterrupt, LoginFailed)) as caught:
         ui.wait_for_redirect(start, ["http://127.0.0.1/callback"], timeout=timeout)
     assert bool(begun) is waits
     if not waits:
@@ -190,7 +190,7 @@ def test_d10_in_a_ci_job_a_login_waits_for_nobody(
 def test_d10_a_program_that_reads_the_address_is_somebody() -> None:
     """Under `--json` it may relay it, in CI too."""
     ui = ui_with({"CI": "1"}, stdin=io.StringIO())
-    with console.speaking(console.JsonConsole()), pytest.raises(ZeroDivisionError):
+    with console.use_console(console.JsonConsole()), pytest.raises(ZeroDivisionError):
         ui.wait_for_redirect(lambda uri: 1 / 0, ["http://127.0.0.1/callback"])  # type: ignore[arg-type,return-value]
 
 
@@ -214,7 +214,7 @@ def test_programs_get_events() -> None:
 
 def test_events_are_lines_of_json(capsys: pytest.CaptureFixture[str]) -> None:
     """As a program reads them, with no line that is anything else."""
-    with console.speaking(console.JsonConsole()):
+    with console.use_console(console.JsonConsole()):
         ui_with(allow_browser=False).open_page("https://id.example/")
     shown = capsys.readouterr()
     assert shown.out == ""
@@ -225,7 +225,7 @@ def test_events_are_lines_of_json(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize("hidden", [True, False])
 def test_sx_10_without_a_terminal_one_line_of_stdin_is_taken(given: str, hidden: bool) -> None:
     """Nothing prompts, and the line is trimmed."""
-    with console.speaking(Recorder()) as heard:
+    with console.use_console(Recorder()) as heard:
         assert ui_with(stdin=io.StringIO(given)).ask("API key", hidden=hidden) == "the-key"
     assert isinstance(heard, Recorder)
     assert not heard.lines

@@ -165,7 +165,7 @@ class Waiting:
                 self.get(ANSWER)
 
     def _run(self) -> None:
-        with console.speaking(self.console), contextlib.suppress(AuthError, OSError), self.ui:
+        with console.use_console(self.console), contextlib.suppress(AuthError, OSError), self.ui:
             try:
                 self._outcome = self.ui.wait_for_redirect(
                     self._start, self._uris, callback_port=self._port, timeout=self._timeout

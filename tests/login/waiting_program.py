@@ -30,7 +30,7 @@ def main() -> None:
 
     try:
         with (
-            console.speaking(spoken),
+            console.use_console(spoken),
             TerminalUI("todo", Environment("todo"), allow_browser=False) as ui,
         ):
             response = ui.wait_for_redirect(start, ["http://127.0.0.1/callback"], timeout=timeout)

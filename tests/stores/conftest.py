@@ -37,7 +37,7 @@ class Heard(console.Console):
 def heard() -> Iterator[Heard]:
     """Listen to the warnings of a test."""
     listener = Heard()
-    with console.speaking(listener):
+    with console.use_console(listener):
         yield listener
 
 

@@ -18,7 +18,7 @@ from keyring.errors import KeyringLocked
 
 from click_auth import AuthError, stores
 from click_auth.account import Account
-from click_auth.console.console import Console, speaking
+from click_auth.console.console import Console, use_console
 from click_auth.environment import Environment
 from click_auth.errors import StorageUnavailable
 from click_auth.record import PLAINTEXT, SYSTEM
@@ -88,7 +88,7 @@ def test_b2_who_is_at_the_terminal_is_told_and_waited_for(
     """After the first bound a line says why nothing happens; the answer then comes in time."""
     vault = KeyringVault("todo", 0.1)
     vault.set("user-ada", "access-1")
-    with speaking(Allowing(asking)) as person, at_terminal(monkeypatch):
+    with use_console(Allowing(asking)) as person, at_terminal(monkeypatch):
         assert vault.set("user-ada", "access-2") == "access-1"
     assert isinstance(person, Allowing)
     assert len(person.heard) == 1
@@ -99,7 +99,7 @@ def test_d12_whoever_logs_in_is_told_and_waited_for(asking: Asking, folder: Path
     """Without a terminal, too: a login is a person's."""
     store = KeyringTokenStore("todo", folder=folder, environ={"TODO_KEYRING_TIMEOUT": "0.1"})
     store.log_in(ADA, FIRST)
-    with speaking(Allowing(asking)) as person, store.patiently():
+    with use_console(Allowing(asking)) as person, store.patiently():
         assert store.log_in(ADA, SECOND).storage == SYSTEM
     assert isinstance(person, Allowing)
     assert person.heard
