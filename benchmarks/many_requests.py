@@ -1,7 +1,10 @@
-"""A thousand requests in one process: `many_requests.py sync|async|watched ours|fixed`.
+"""A thousand requests in one process: `many_requests.py sync|async|cold|watched ours|fixed`.
 
 Prints what they cost as {"cpu", "wall"} in milliseconds. Start-up does not count, on either
 side: one request before the clock starts pays for imports, certificates and the keyring's read.
+
+`cold` is the exception: fifty tasks start at once on a new client, twenty requests each, and what
+the first token costs is in it.
 
 `watched` is `async` with an eye on the event loop, which costs more than our code does and so is a
 run of its own: it prints {"held", "computed", "late"} in milliseconds, as event_loop.py has it.
@@ -69,6 +72,20 @@ async def concurrent(api: httpx.AsyncClient, clock: Clock | Watch) -> None:
         clock.stop()
 
 
+async def cold(api: httpx.AsyncClient) -> None:
+    """Make all requests in as many tasks as run at once; none was made before."""
+
+    async def some() -> None:
+        for _ in range(REQUESTS // AT_ONCE):
+            (await api.get("/me")).raise_for_status()
+
+    clock = Clock()
+    async with api:
+        clock.start()
+        await asyncio.gather(*(some() for _ in range(AT_ONCE)))
+        clock.stop()
+
+
 def ours(way: str) -> httpx.Client | httpx.AsyncClient:
     """Return a client with our credential, which fails where the keyring is read a second time."""
     from click_auth import stores
@@ -98,6 +115,8 @@ def main(way: str, whose: str) -> None:
     api = ours(way) if whose == "ours" else fixed(way)
     if isinstance(api, httpx.Client):
         sequential(api)
+    elif way == "cold":
+        asyncio.run(cold(api))
     else:
         asyncio.run(concurrent(api, Watch(api) if way == "watched" else Clock()))
 

@@ -74,9 +74,11 @@ def request_rows(world: World, server: AuthorizationServer) -> list[Row]:
     ends, refused = partial(ending_twice, world, server), partial(refused_twice, world, server)
     sync = many_requests(world, "sync", "ours"), many_requests(world, "sync", "fixed")
     plain = many_requests(world, "async", "fixed")
+    cold = many_requests(world, "cold", "ours"), many_requests(world, "cold", "fixed")
     return [
         Row("1,000 requests, one keyring read", fixed, *sync, 1.05, cpu),
         Row("the same, async", fixed, many_requests(world, "async", "ours"), plain, 1.10, cpu),
+        Row("50 tasks at once on a new client, 20 requests each", fixed, *cold, 1.10, cpu),
         Row(
             "and the token ends twice, 2 POSTs",
             fixed,
