@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 from click_auth.account import Account, select_account
 from click_auth.defaults import DEFAULT_MIN_TTL
-from click_auth.errors import REFRESH_EXPIRED, AuthError, NotLoggedIn
-from click_auth.record import Record, is_fresh
-from click_auth.stores.cached import Held, find_held
+from click_auth.errors import AuthError, NotLoggedIn
+from click_auth.record import Record, check_usable, is_fresh
+from click_auth.stores.cached import CachedCredential, find_cached
 from click_auth.stores.records import is_same_credential
 from click_auth.tokens import Rejected, TokenBundle, to_posix
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from click_auth.context import Context
     from click_auth.providers.base import Provider
+    from click_auth.refresh import LockOf
 
 _VISIBLE = range(0x21, 0x7F)
 
@@ -51,6 +52,9 @@ class Credential(ABC):
     def provider(self) -> Provider:
         """Whose token it is."""
         return self._context.provider(self.instance)
+
+    def check(self) -> None:  # noqa: B027 - only a stored one may have to go
+        """Raise `NotLoggedIn` where it must not be used. No I/O."""
 
     @abstractmethod
     def cached(self, min_ttl: float = DEFAULT_MIN_TTL) -> TokenBundle | None:
@@ -120,12 +124,14 @@ class Renewable(Credential):
     def __init__(self, context: Context, instance: str | None) -> None:
         super().__init__(context, instance)
         self._locks: dict[int, threading.Lock] = {}
-        self._held: Held | None = None
+        self._cached: CachedCredential | None = None
 
     def cached(self, min_ttl: float = DEFAULT_MIN_TTL) -> TokenBundle | None:
         """Return the cached token while it is fresh."""
-        held = self._held
-        return held.bundle if held is not None and self._is_fresh(held.record, min_ttl) else None
+        cached = self._cached
+        if cached is None or not self._is_fresh(cached.record, min_ttl):
+            return None
+        return cached.bundle
 
     def bundle(
         self, min_ttl: float = DEFAULT_MIN_TTL, rejected: Rejected | None = None
@@ -135,12 +141,12 @@ class Renewable(Credential):
         with self._locks.setdefault(os.getpid(), threading.Lock()):
             bundle = self.cached(min_ttl)
             if bundle is None or bundle.access_token == rejected:
-                held = self._obtain(min_ttl, rejected)
-                self._held, bundle = held, held.bundle
+                self._cached = self._obtain(min_ttl, rejected)
+                bundle = self._cached.bundle
             return bundle
 
     @abstractmethod
-    def _obtain(self, min_ttl: float, rejected: Rejected | None) -> Held:
+    def _obtain(self, min_ttl: float, rejected: Rejected | None) -> CachedCredential:
         """Return a token that may be used, with its record."""
 
     def _is_fresh(self, record: Record, min_ttl: float) -> bool:
@@ -151,6 +157,8 @@ class StoredCredential(Renewable):
     """The credential of one account in the store. *version* is that of the store it was read at."""
 
     record: Record
+    lock_of: LockOf | None = None
+    """What replaces the store's own lock, by account key."""
 
     def __init__(self, context: Context, record: Record, version: object) -> None:
         super().__init__(context, record.instance)
@@ -162,7 +170,7 @@ class StoredCredential(Renewable):
 
     def cached(self, min_ttl: float = DEFAULT_MIN_TTL) -> TokenBundle | None:
         """Return the cached token while it is fresh and nobody has written the record file."""
-        if self._held is None or self._version != self._context.store.stamp():
+        if self._cached is None or self._version != self._context.store.stamp():
             return None
         return super().cached(min_ttl)
 
@@ -182,31 +190,43 @@ class StoredCredential(Renewable):
         self._unconfirmed = bundle.access_token
         return bundle
 
-    def _obtain(self, min_ttl: float, rejected: Rejected | None) -> Held:
-        version = self._context.store.stamp()
-        record, held = self._current(version), self._held
-        if held is None or not is_same_credential(held.record, record):
-            is_good = self._is_fresh(record, min_ttl)
-            held = find_held(self._context.store, record) if is_good else None
-        elif not self._is_fresh(held.record, min_ttl):
-            held = None
-        if held is None or held.bundle.access_token == rejected:
-            from click_auth.refresh import Renewal  # noqa: PLC0415 - the edge of the hot path
+    def check(self) -> None:
+        """Raise `NotLoggedIn` where it must not be shown to anybody, or used. No I/O."""
+        binding = self._context.services.provider(self.instance).binding
+        check_usable(self.record, binding)
 
-            held = Renewal(self._context, record, min_ttl, rejected).run()
-        # The version of before a renewal's own write: a write of somebody else is never missed.
-        self.record, self._version = held.record, version
-        return held
+    def renew(
+        self,
+        min_ttl: float = DEFAULT_MIN_TTL,
+        rejected: Rejected | None = None,
+        *,
+        forced: bool = False,
+    ) -> CachedCredential:
+        """Return another credential, which `Renewal` describes. Blocks."""
+        from click_auth.refresh import Renewal  # noqa: PLC0415 - the edge of the hot path
 
-    def _current(self, version: object) -> Record:
-        """Return the record as it is at this *version* of the store."""
-        record: Record | None = self.record
-        if version != self._version:
-            record = self._context.store.record_of(self.record.key)
-        if record is None:
-            raise NotLoggedIn(f"The account {self.record.account.name} was logged out.")
-        check_usable(self._context, record)  # a login elsewhere may have replaced it
-        return record
+        return Renewal(self._context, self.record, min_ttl, rejected, forced).run(self.lock_of)
+
+    def _obtain(self, min_ttl: float, rejected: Rejected | None) -> CachedCredential:
+        store = self._context.store
+        version = store.stamp()
+        if version != self._version:  # a login elsewhere may have replaced it
+            record = store.record_of(self.record.key)
+            if record is None:
+                raise NotLoggedIn(f"The account {self.record.account.name} was logged out.")
+            self.record = record
+        self.check()
+        cached = self._cached
+        if cached is None or not is_same_credential(cached.record, self.record):
+            is_good = self._is_fresh(self.record, min_ttl)
+            cached = find_cached(store, self.record) if is_good else None
+        elif not self._is_fresh(cached.record, min_ttl):
+            cached = None
+        if cached is None or cached.bundle.access_token == rejected:
+            cached = self.renew(min_ttl, rejected)
+        # The version from before a renewal's own write: nobody else's write is ever missed.
+        self.record, self._version = cached.record, version
+        return cached
 
 
 class ClientCredentials(Renewable):
@@ -220,7 +240,7 @@ class ClientCredentials(Renewable):
         super().__init__(context, instance)
         self._client = context.environment.client_credentials or ("", "")
 
-    def _obtain(self, min_ttl: float, rejected: Rejected | None) -> Held:
+    def _obtain(self, min_ttl: float, rejected: Rejected | None) -> CachedCredential:
         """Return a new token, whatever was wrong with the cached one. Blocks."""
         del min_ttl, rejected
         obtained_at = self._context.clock()
@@ -230,7 +250,7 @@ class ClientCredentials(Renewable):
             access_token_expires_at=to_posix(bundle.expires_at),
             access_token_obtained_at=obtained_at,
         )
-        return Held(record, bundle)
+        return CachedCredential(record, bundle)
 
 
 def select_credential(
@@ -242,8 +262,7 @@ def select_credential(
     there is none that may be used here, `UsageError` where *user* means no account or several.
     """
     credential = find_credential(context, user, instance)
-    if credential.record is not None:
-        check_usable(context, credential.record)
+    credential.check()
     return credential
 
 
@@ -255,7 +274,7 @@ def select_stored(
     Raises as `select_credential` does.
     """
     credential = _find_stored(context, user, instance)
-    check_usable(context, credential.record)
+    credential.check()
     return credential
 
 
@@ -339,35 +358,9 @@ def judge_grant(context: Context, record: Record) -> tuple[bool, bool, AuthError
     not be used at all. No I/O.
     """
     try:
-        check_usable(context, record)
+        check_usable(record, context.services.provider(record.instance).binding)
     except AuthError as refusal:
         return False, False, refusal
     now, ends_at = context.clock(), record.refresh_token_expires_at
     is_over = record.has_refresh_token is False or (ends_at is not None and ends_at <= now)
     return is_fresh(record, now=now, min_ttl=0.0), not is_over, None
-
-
-def check_usable(context: Context, record: Record) -> None:
-    """Raise `NotLoggedIn` where the credential of *record* must not be shown to anybody. No I/O."""
-    check_binding(context.services.provider(record.instance), record)
-    if record.is_rejected:
-        raise ended(record)
-
-
-def check_binding(provider: Provider, record: Record) -> None:
-    """Raise `NotLoggedIn` where *record* belongs to another server or client than *provider*.
-
-    What is None on either side binds nothing.
-    """
-    theirs, ours = record, provider.binding
-    if None not in (theirs.issuer, ours.issuer) and theirs.issuer != ours.issuer:
-        raise NotLoggedIn(f"You are logged in at {theirs.issuer}, not at {ours.issuer}.")
-    if None not in (theirs.client_id, ours.client_id) and theirs.client_id != ours.client_id:
-        clients = f"as the client {theirs.client_id}, not as {ours.client_id}"
-        raise NotLoggedIn(f"You are logged in at {theirs.issuer or ours.issuer} {clients}.")
-
-
-def ended(record: Record, error: NotLoggedIn | None = None) -> NotLoggedIn:
-    """Return the error of a session that the server has ended, with the hints of *error*."""
-    message = f"The session of {record.account.name} has ended at the server."
-    return NotLoggedIn(message, code=REFRESH_EXPIRED, hints=error.hints if error else ())

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from click_auth.console import console
-from click_auth.credentials import check_binding, find_record
+from click_auth.credentials import find_record
 from click_auth.errors import AuthError, NotLoggedIn, StorageUnavailable
 from click_auth.locks.account_lock import LockBusy, lock_timeout
+from click_auth.record import check_binding
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -136,7 +137,7 @@ def _revoked(context: Context, record: Record, bundle: TokenBundle) -> bool | No
     """End the grant at its own server, best effort (RFC 7009)."""
     try:
         provider = context.provider(record.instance)
-        check_binding(provider, record)
+        check_binding(record, provider.binding)
         revoked = provider.revoke(bundle)
     except AuthError as error:
         console.current().warn(f"The grant is not revoked at the server: {error.message}")

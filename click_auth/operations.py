@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from click_auth.refresh import LockOf
     from click_auth.status import Status, StatusContext
     from click_auth.stores.base import TokenStore
-    from click_auth.stores.cached import Held
+    from click_auth.stores.cached import CachedCredential
     from click_auth.tokens import TokenBundle
 
     C = TypeVar("C")
@@ -225,12 +225,12 @@ class Operations:
         """Rotate the credential of an account now, and return its new tokens. Blocks."""
         return self.rotate(user, instance).bundle
 
-    def rotate(self, user: str | None = None, instance: str | None = None) -> Held:
+    def rotate(self, user: str | None = None, instance: str | None = None) -> CachedCredential:
         """Do what `refresh` does, and return the record as well."""
-        from click_auth.refresh import rotate_now  # noqa: PLC0415 - the edge
+        from click_auth.credentials import select_stored  # noqa: PLC0415 - the edge
 
         with self.hinting():
-            return rotate_now(self.context, *self.named(user, instance))
+            return select_stored(self.context, *self.named(user, instance)).renew(forced=True)
 
     # Logging in and out
 
@@ -395,15 +395,15 @@ def refresh_access_token(
     endpoint or as long as another process takes for them; does not prompt. Raises `NotLoggedIn`
     when only a login helps, `Unreachable` when trying later does.
     """
-    from click_auth.refresh import refreshed  # noqa: PLC0415 - the edge
+    from click_auth.credentials import select_stored  # noqa: PLC0415 - the edge
     from click_auth.tokens import Rejected  # noqa: PLC0415
 
     spent = None if rejected is None else Rejected(rejected)
     del rejected
     with auth.hinting():
-        return refreshed(
-            auth.context, user, instance, min_ttl=min_ttl, rejected=spent, lock_of=lock
-        )
+        credential = select_stored(auth.context, user, instance)
+        credential.lock_of = lock
+        return credential.bundle(min_ttl, spent)
 
 
 def migrate_legacy_auth(auth: Operations, legacy: LegacyCredential) -> MigrationResult:

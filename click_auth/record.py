@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from click_auth.account import Account
 from click_auth.defaults import DEFAULT_MIN_TTL
+from click_auth.errors import REFRESH_EXPIRED, NotLoggedIn
 from click_auth.tokens import TokenBundle, from_posix
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 SYSTEM = "system"
 PLAINTEXT = "plaintext"
@@ -115,3 +116,29 @@ def is_fresh(record: Record, *, now: float, min_ttl: float) -> bool:
     if min_ttl == DEFAULT_MIN_TTL and obtained_at is not None:
         min_ttl = min(min_ttl, max(expires_at - obtained_at, 0.0) / 2)
     return expires_at - now > min_ttl
+
+
+def check_usable(record: Record, binding: tuple[str | None, str | None]) -> None:
+    """Raise `NotLoggedIn` where the credential of *record* must not be shown to anybody."""
+    check_binding(record, binding)
+    if record.is_rejected:
+        raise session_ended(record)
+
+
+def check_binding(record: Record, binding: tuple[str | None, str | None]) -> None:
+    """Raise `NotLoggedIn` where *record* belongs to another issuer or client than *binding*.
+
+    What is None on either side binds nothing.
+    """
+    issuer, client_id = binding
+    if None not in (record.issuer, issuer) and record.issuer != issuer:
+        raise NotLoggedIn(f"You are logged in at {record.issuer}, not at {issuer}.")
+    if None not in (record.client_id, client_id) and record.client_id != client_id:
+        clients = f"as the client {record.client_id}, not as {client_id}"
+        raise NotLoggedIn(f"You are logged in at {record.issuer or issuer} {clients}.")
+
+
+def session_ended(record: Record, hints: Iterable[str] = ()) -> NotLoggedIn:
+    """Return the error of a session that the server has ended."""
+    message = f"The session of {record.account.name} has ended at the server."
+    return NotLoggedIn(message, code=REFRESH_EXPIRED, hints=hints)

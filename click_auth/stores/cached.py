@@ -1,4 +1,4 @@
-"""A record and the tokens that belong to it, as read or written together."""
+"""A record and the access token that belongs to it, as read or written together."""
 
 from __future__ import annotations
 
@@ -7,38 +7,19 @@ from typing import TYPE_CHECKING, NamedTuple
 from click_auth.errors import NotLoggedIn
 
 if TYPE_CHECKING:
-    from click_auth.errors import StorageUnavailable
     from click_auth.record import Record
     from click_auth.stores.base import TokenStore
     from click_auth.tokens import TokenBundle
 
 
-class Held(NamedTuple):
-    """One account's credential in this process; `unstored` says why it is here only."""
+class CachedCredential(NamedTuple):
+    """The credential of one account, as it is in this process."""
 
     record: Record
     bundle: TokenBundle
-    unstored: StorageUnavailable | None = None
 
 
-def find_token(store: TokenStore, record: Record) -> str | None:
-    """Return the access token of *record*, None where it is gone from its place.
-
-    Raises `StorageUnavailable` where the place cannot be read.
-    """
-    try:
-        return store.access_token(record)
-    except NotLoggedIn:
-        return None
-
-
-def find_held(store: TokenStore, record: Record) -> Held | None:
-    """Return *record* with its access token, None where that is gone. Raises as `find_token`."""
-    token = find_token(store, record)
-    return None if token is None else Held(record, record.bundle(token))
-
-
-def read_held(store: TokenStore, record: Record) -> Held:
+def read_cached(store: TokenStore, record: Record) -> CachedCredential:
     """Return *record* with its access token, and no other secret.
 
     Raises `NotLoggedIn` where the token is gone from its place, `StorageUnavailable` where the
@@ -48,4 +29,12 @@ def read_held(store: TokenStore, record: Record) -> Held:
     if token is None:
         message = f"The credential of {record.account.name} is missing from where it was kept."
         raise NotLoggedIn(message)
-    return Held(record, record.bundle(token))
+    return CachedCredential(record, record.bundle(token))
+
+
+def find_cached(store: TokenStore, record: Record) -> CachedCredential | None:
+    """Return the same, None where the token is gone."""
+    try:
+        return read_cached(store, record)
+    except NotLoggedIn:
+        return None
