@@ -39,6 +39,7 @@ def rows(world: World, crowded: World) -> list[Row]:
     """Return the table's rows."""
     token, plain = world.auth("token"), world.program("plain_cli.py", "--help")
     by_hand, reader = world.program("token_by_hand.py"), world.program("read_json.py")
+    floor = world.program("token_floor.py")
     tasks, tasks_by_hand = world.program(PROGRAM, "tasks"), world.program("tasks_by_hand.py")
     return [
         Row(
@@ -50,6 +51,7 @@ def rows(world: World, crowded: World) -> list[Row]:
             cpu,
         ),
         Row("`auth token`", "click + keyring by hand", token, by_hand, 0.40, cpu),
+        Row("`auth token`", "click + jeepney by hand", token, floor, 1.15, cpu),
         Row("`auth token`", "five imports", token, world.program("token_eager.py"), 0.20, cpu),
         Row("`auth token`, memory", "click + keyring by hand", token, by_hand, 0.70, memory),
         Row("`tasks`", "click + keyring + httpx by hand", tasks, tasks_by_hand, 0.75, cpu),
@@ -110,8 +112,8 @@ def refresh_rows(world: World, server: AuthorizationServer) -> list[Row]:
     refresh = world.auth("refresh", around=partial(posts, server, 1))
     expired = world.auth("token", around=partial(one_at_the_start, world, server))
     return [
-        Row("`auth refresh`", "httpx + keyring by hand", refresh, by_hand, 1.50, cpu),
-        Row("`auth token`, expired", "httpx + keyring by hand", expired, by_hand, 1.50, cpu),
+        Row("`auth refresh`", "httpx + keyring by hand", refresh, by_hand, 0.85, cpu),
+        Row("`auth token`, expired", "httpx + keyring by hand", expired, by_hand, 0.85, cpu),
     ]
 
 

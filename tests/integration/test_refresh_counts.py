@@ -1,0 +1,51 @@
+"""How often a refresh asks a real Secret Service: each contact is a conversation on the bus."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from click_auth.testing import AuthorizationServer, FakeBrowser
+from integration.secret_service import secret_service
+
+# The guard of our pytest plugin is asked before every contact with the keyring.
+PROGRAM = """
+import json, sys
+from click_auth import Auth, OAuthProvider, stores
+issuer, api_url, step = sys.argv[1:]
+provider = OAuthProvider(client_id="todo-cli", issuer=issuer, api_url=api_url,
+    scopes=("offline_access",))
+auth = Auth("todo", provider)
+journal = []
+stores.keyring_guard = journal.append
+auth.login() if step == "login" else auth.access_token(min_ttl=10_000)
+print(json.dumps(journal))
+"""
+
+REFRESH = [
+    "read user-default/refresh",
+    "write user-default/refresh",  # before the grant is spent: its slot can be written
+    "write user-default/refresh",
+    "read user-default/refresh",
+    "write user-default",
+    "read user-default",
+]
+
+
+def test_a_refresh_reads_three_times_and_writes_three_times(tmp_path: Path) -> None:
+    """What was read is not read again, and what is spent not looked at before it is replaced."""
+    with AuthorizationServer() as server, secret_service(tmp_path) as session:
+        environment = {**session, "BROWSER": FakeBrowser.command()}
+
+        def contacts(step: str) -> list[str]:
+            command = [sys.executable, "-c", PROGRAM, server.issuer, server.api_url, step]
+            done = subprocess.run(command, env=environment, capture_output=True, check=False)
+            assert done.returncode == 0, done.stderr.decode()
+            journal: list[str] = json.loads(done.stdout)
+            return journal
+
+        contacts("login")
+        assert contacts("refresh") == REFRESH
+        assert len(server.posts("token")) == 2
