@@ -17,8 +17,7 @@ import click
 from click_auth.console.text import printable
 from click_auth.environment import Environment
 from click_auth.errors import BAD_SETTING, AuthError
-from click_auth.providers.base import Provider
-from click_auth.providers.options import ALL
+from click_auth.providers.base import LOGIN_OPTIONS, Provider
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -111,7 +110,7 @@ class Services:
             return self._source.options
         if isinstance(self._source, Mapping):
             return frozenset().union(*(each.options for each in self._source.values()))
-        return ALL
+        return LOGIN_OPTIONS
 
     def instance(self, name: str | None) -> str | None:
         """Return *name* normalised; without one, the default. Raises Click's usage error."""

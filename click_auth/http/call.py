@@ -6,7 +6,6 @@ import contextlib
 import logging
 import ssl
 import time
-import zlib
 from dataclasses import KW_ONLY, dataclass, field
 from email.utils import parsedate_to_datetime
 from functools import partial
@@ -161,35 +160,23 @@ class _Exchange:
             self._status = response.status_code
             named = {name.lower(): value for name, value in response.headers.items()}
             self._measure_clock(named.get("date", ""), sent_at)
-            body = self._body(response, named.get("content-encoding", "identity"))
+            body = self._body(response)
         return Answer(call, response.status_code, named, body, sent_at)
 
     def _trace(self, event: str, _details: Mapping[str, Any]) -> None:
         if ".send_request_headers." in event:
             self._sending = True
 
-    def _body(self, response: httpx.Response, encoding: str) -> bytes:
-        if response.is_stream_consumed:  # a transport for tests answers with ready content
-            return response.content
+    def _body(self, response: httpx.Response) -> bytes:
         body = bytearray()
-        for chunk in response.iter_raw():
+        for chunk in response.iter_bytes():
             body += chunk
             if len(body) > MOST_BYTES:
                 raise self._broken("answered with more than 1 MiB")
             # No look at the clock: whoever was stopped meanwhile still wants what has come.
             if self._given_up:
                 raise self._broken("is not waited for any more")
-        return bytes(body) if encoding == "identity" else self._decoded(bytes(body), encoding)
-
-    def _decoded(self, body: bytes, encoding: str) -> bytes:
-        """Return *body* unpacked, by ourselves: httpx sets no bound to what comes of it."""
-        if encoding not in ("gzip", "deflate"):
-            raise self._broken("answered in an encoding that was not asked for")
-        with contextlib.suppress(zlib.error):
-            decoded = zlib.decompressobj(zlib.MAX_WBITS | 32).decompress(body, MOST_BYTES + 1)
-            if len(decoded) <= MOST_BYTES:
-                return decoded
-        raise self._broken("answered with what cannot be decoded")
+        return bytes(body)
 
     def _measure_clock(self, date: str, sent_at: float) -> None:
         with contextlib.suppress(ValueError, TypeError, OverflowError):
@@ -234,6 +221,8 @@ def explain(
         return TransportFailed(f"{away} could not be reached ({why})", unsent=True, away=True)
     if isinstance(error, httpx.TimeoutException):
         what = f"did not answer {within}"
+    elif isinstance(error, httpx.DecodingError):
+        what = "answered with what cannot be decoded"
     elif status is None:
         what = "closed the connection without an answer"
     else:

@@ -92,7 +92,8 @@ def authorize(server: Server, request: LoginRequest) -> AuthorizationRequest:
         parameters = Hidden(_parameters(server, request, begun))
         server.offered("token_endpoint")  # no good: better known before anybody is sent anywhere
         url = _url(server.endpoint("authorization_endpoint"), _pushed(server, parameters))
-        return dataclasses.replace(begun, url=url, iss_required=server.metadata.names_itself)
+        is_promised = server.promises("authorization_response_iss_parameter_supported")
+        return dataclasses.replace(begun, url=url, iss_required=is_promised)
     except EndpointFailed as error:
         raise error.as_login_error(OAUTH_FAILED) from None
 
@@ -122,8 +123,8 @@ def _parameters(
 
 def _pushed(server: Server, parameters: Mapping[str, str]) -> Mapping[str, str]:
     """Return *parameters*, or what stands for them where they have to be pushed (RFC 9126)."""
-    wanted = server.facts.client_metadata.get("require_pushed_authorization_requests")
-    if not (wanted or server.metadata.wants_pushed_requests):
+    name = "require_pushed_authorization_requests"
+    if not (server.facts.client_metadata.get(name) or server.promises(name)):
         return parameters
     endpoint = "pushed_authorization_request_endpoint"
     client, pushed = as_client(

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from click_auth.http.urls import checked_endpoint, host_of, is_loopback, origin, split
-from click_auth.providers import options
-from click_auth.providers.base import Binding
+from click_auth.providers.base import LOGIN_OPTIONS, Binding
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -215,13 +214,13 @@ def _refuse(names: Iterable[str], where: str) -> None:
 def _offered_options(facts: Facts) -> frozenset[str]:
     missing = set()
     if facts.read_only_scopes is None:
-        missing.add(options.READ_ONLY)
+        missing.add("--read-only")
     if not (facts.discovers or facts.device_authorization_endpoint):
-        missing.add(options.DEVICE)
+        missing.add("--device")
     has_redirect = facts.discovers or facts.authorization_endpoint is not None
     if not has_redirect or any(_has_port(uri) for uri in facts.redirect_uris):
-        missing.add(options.CALLBACK_PORT)
-    return options.ALL - missing
+        missing.add("--callback-port")
+    return LOGIN_OPTIONS - missing
 
 
 def _has_port(uri: str) -> bool:

@@ -65,7 +65,9 @@ class OAuthProvider(Facts, Provider):
     def check_metadata(self, timeout: float) -> bool:
         """Return whether the server is discovered, once its metadata were found good. Blocks."""
         if self.discovers:
-            self._server().check_metadata(timeout)
+            server = self._server()
+            server.limit(timeout)
+            _ = server.metadata
         return self.discovers
 
     def login(self, request: LoginRequest, ui: LoginUI) -> TokenBundle:

@@ -14,7 +14,7 @@ from click_auth.http.call import Call
 from click_auth.oauth.endpoint import EndpointFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
     from click_auth.oauth.server import Granted, Server
 
@@ -72,7 +72,7 @@ class Client:
         return server.fetch(endpoint, lambda url: self.call(url, form, server.proof(url)), meaning)
 
 
-def method_for(secret: str | None, configured: str | None, supported: Sequence[str] | None) -> str:
+def method_for(secret: str | None, configured: str | None, supported: object) -> str:
     """Return the method for a client with this *secret* (None: a public client).
 
     *configured* wins; else what the server says it supports, RFC 8414's default where it does
@@ -82,17 +82,18 @@ def method_for(secret: str | None, configured: str | None, supported: Sequence[s
         return NONE
     if configured not in (None, NONE):
         return configured
+    offered = supported if supported and isinstance(supported, list) else [BASIC]
     for method in (BASIC, POST):
-        if method in (supported or (BASIC,)):
+        if method in offered:
             return method
     raise EndpointFailed("the server takes none of the ways in which this client can authenticate")
 
 
 def with_method(server: Server, client: Client) -> Client:
     """Return *client* with the method by which the server lets it authenticate."""
-    configured = server.facts.token_endpoint_auth_method
-    is_told = client.secret is None or configured is not None
-    supported = None if is_told else server.metadata.auth_methods
+    configured, supported = server.facts.token_endpoint_auth_method, None
+    if client.secret is not None and configured is None:
+        supported = server.metadata.get("token_endpoint_auth_methods_supported")
     return replace(client, method=method_for(client.secret, configured, supported))
 
 

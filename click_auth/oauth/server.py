@@ -1,4 +1,7 @@
-"""The authorization server behind a provider: configured facts first, discovered ones else."""
+"""The authorization server behind a provider: configured facts first, discovered ones else.
+
+Discovery is RFC 8414's and OpenID Connect's.
+"""
 
 from __future__ import annotations
 
@@ -6,20 +9,26 @@ import time
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from click_auth.http.call import TransportFailed
+from click_auth.console.text import printable
+from click_auth.http.call import Call
+from click_auth.http.urls import checked_endpoint, host_of, named_by, origin, split
 from click_auth.oauth.endpoint import EndpointFailed, EndpointUnfit, ask, granted
-from click_auth.oauth.metadata import Metadata, discover
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Mapping
 
-    from click_auth.http.call import Answer, Call
+    from click_auth.http.call import Answer
     from click_auth.oauth.dpop import Prover
     from click_auth.oauth.endpoint import Meaning
     from click_auth.oauth.facts import Facts
     from click_auth.providers.context import ProviderContext
 
 T = TypeVar("T")
+
+OAUTH = "oauth-authorization-server"
+OPENID = "openid-configuration"
+# What only OpenID's document may say; a server may put one of them into the other document too.
+_OPENIDS_OWN = {"jwks_uri", "userinfo_endpoint"}
 
 
 class Granted(NamedTuple):
@@ -62,32 +71,36 @@ class Server:
         return min(left, self.facts.http_timeout)
 
     @cached_property
-    def metadata(self) -> Metadata:
+    def metadata(self) -> Mapping[str, Any]:
         """What the server says about itself; nothing where it is configured by hand."""
         facts = self.facts
         if facts.issuer is None or not facts.discovers:
-            return Metadata()
+            return {}
         openid = "openid" in facts.scopes
         return discover(self.context, facts.issuer, openid=openid, timeout=self._seconds_left())
 
-    def check_metadata(self, seconds: float) -> None:
-        """Raise `TransportFailed` unless the server publishes good metadata in time."""
-        self.limit(seconds)
-        try:
-            _ = self.metadata
-        except EndpointFailed as error:
-            raise TransportFailed(error.reason) from None
+    def promises(self, name: str) -> bool:
+        """Return whether the server's metadata says that *name* is so."""
+        return self.metadata.get(name) is True
 
     def offered(self, endpoint: str) -> str | None:
-        """Return the URL of an *endpoint*, by its RFC 8414 name, or None where there is none."""
+        """Return the URL of an *endpoint*, by its RFC 8414 name, or None where there is none.
+
+        Raises `EndpointUnfit` for one to which no secret may go. The machine's own services are
+        no business of a server elsewhere.
+        """
         configured: str | None = getattr(self.facts, endpoint, None)
         if configured is not None:
             return configured
+        url = self.metadata.get(endpoint) or None
+        if url is None:
+            return None
         try:
-            return self.metadata.endpoint(endpoint)
-        except EndpointUnfit:
-            self.forget_metadata()  # it may be mended soon
-            raise
+            return checked_endpoint(named_by(self.facts.issuer or "", url, endpoint))
+        except ValueError as error:
+            reason = f"the server's metadata cannot be used: {str(error).rstrip('.')}"
+        self.forget_metadata()  # it may be mended soon
+        raise EndpointUnfit(reason)
 
     def usable(self, endpoint: str) -> str | None:
         """Return the URL of an *endpoint* that one can do without, None where it is no good."""
@@ -142,3 +155,53 @@ class Server:
     def proof(self, url: str) -> dict[str, str]:
         """Return the header that proves the key in a POST to *url*; none is needed for bearers."""
         return {} if self.prover is None else {"DPoP": self.prover().proof("POST", url)}
+
+
+def discover(
+    context: ProviderContext, issuer: str, *, openid: bool, timeout: float
+) -> Mapping[str, Any]:
+    """Return the metadata of *issuer*, from the cache if it is there.
+
+    Blocks at most *timeout* seconds. Raises `EndpointFailed`, also for metadata that names
+    another issuer.
+    """
+    cached = context.cache.load(issuer)
+    if cached is not None and cached.get("issuer") == issuer:  # else something else wrote it
+        return cached
+    found: dict[str, Any] = {}
+    other, deadline = None, time.monotonic() + timeout
+    for kind, url in well_known(issuer):
+        if found and (kind == OAUTH or not openid or found.keys() >= _OPENIDS_OWN):
+            continue
+        try:
+            left = max(deadline - time.monotonic(), 0.1)
+            document = granted(ask(context.http, Call(url), left))
+        except EndpointFailed as error:
+            if error.status is None and not found:
+                raise
+            continue
+        if document.get("issuer") == issuer:
+            found = {**document, **found}
+        else:
+            other = document.get("issuer")
+    if found:
+        context.cache.save(issuer, found)
+        return found
+    if other is not None:
+        raise EndpointFailed(f"{host_of(issuer)} calls itself {printable(other)}, not {issuer}")
+    raise EndpointFailed(f"{host_of(issuer)} publishes no metadata for {issuer}")
+
+
+def well_known(issuer: str) -> Iterator[tuple[str, str]]:
+    """Yield the kind and the URL of each place where *issuer* may publish its metadata.
+
+    RFC 8414 inserts the well-known part before the issuer's path, OpenID appends it (RFC 8414
+    section 5); servers are found that do either with the other's name.
+    """
+    base = issuer.rstrip("/")
+    path = split(base).path
+    yield OAUTH, f"{origin(issuer)}/.well-known/{OAUTH}{path}"
+    yield OPENID, f"{base}/.well-known/{OPENID}"
+    if path:
+        yield OAUTH, f"{base}/.well-known/{OAUTH}"
+        yield OPENID, f"{origin(issuer)}/.well-known/{OPENID}{path}"

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from click_auth.errors import Refused
 from click_auth.http.urls import checked_endpoint, checked_url, host_of
-from click_auth.providers import options
 from click_auth.providers.base import DEFAULT_ID, Provider
 
 UNAUTHORIZED = 401
@@ -49,8 +48,9 @@ class ApiKeyProvider(Provider):
         self.header = header
         self.scheme = scheme
         self.identify_with = identify
-        offered = {options.WITH_TOKEN} | ({options.NO_BROWSER} if create_url else set())
-        self.options: frozenset[str] = frozenset(offered)
+        self.options: frozenset[str] = frozenset(
+            ("--with-token", "--no-browser") if create_url else ("--with-token",)
+        )
 
     @property
     def display_name(self) -> str:

@@ -19,6 +19,13 @@ if TYPE_CHECKING:
     from click_auth.tokens import TokenBundle
 
 DEFAULT_ID = "default"
+LOGIN_OPTIONS = frozenset(
+    {
+        *("--user", "--scope", "--read-only", "--no-browser", "--device", "--with-token"),
+        *("--callback-port", "--timeout"),
+    }
+)
+"""Every option that a provider's `login` can offer; `Provider.options` names its own."""
 
 
 class Binding(NamedTuple):

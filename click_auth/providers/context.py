@@ -24,20 +24,11 @@ class DocumentCache(Protocol):
         """Drop the document of *url*. Never raises."""
 
 
-class Registrations(Protocol):
-    """Dynamically registered clients (RFC 7591), secrets kept as tokens are."""
-
-    def load(self, name: str, /) -> Mapping[str, Any] | None:
-        """Return the registration saved under *name*, with its `client_secret` if it has one."""
-
-    def save(self, name: str, registration: Mapping[str, Any], /) -> None:
-        """Keep *registration* under *name*."""
+class Registrations(DocumentCache, Protocol):
+    """Dynamically registered clients (RFC 7591) by name, secrets kept as tokens are. May raise."""
 
     def insert(self, name: str, registration: Mapping[str, Any], /) -> Mapping[str, Any]:
         """Keep *registration* unless there is one under *name*; return the one that is kept."""
-
-    def forget(self, name: str, /) -> None:
-        """Drop the registration *name*."""
 
 
 class InMemory:

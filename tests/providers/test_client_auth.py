@@ -54,14 +54,12 @@ def test_md_07_some_servers_do_not_decode() -> None:
     "supported, method",
     [
         (None, "client_secret_basic"),
-        ((), "client_secret_basic"),
-        (("client_secret_post",), "client_secret_post"),
-        (("private_key_jwt", "client_secret_post", "client_secret_basic"), "client_secret_basic"),
+        ([], "client_secret_basic"),
+        (["client_secret_post"], "client_secret_post"),
+        (["private_key_jwt", "client_secret_post", "client_secret_basic"], "client_secret_basic"),
     ],
 )
-def test_a_secret_is_sent_as_the_server_takes_it(
-    supported: tuple[str, ...] | None, method: str
-) -> None:
+def test_a_secret_is_sent_as_the_server_takes_it(supported: list[str] | None, method: str) -> None:
     """Basic is the default of RFC 8414, and what is preferred."""
     assert method_for("s", None, supported) == method
     assert method_for("s", "client_secret_post", supported) == "client_secret_post"
@@ -71,7 +69,7 @@ def test_a_secret_is_sent_as_the_server_takes_it(
 def test_a_server_that_takes_neither() -> None:
     """It is not tried in vain."""
     with pytest.raises(EndpointFailed, match="none of the ways"):
-        method_for("s", None, ("private_key_jwt",))
+        method_for("s", None, ["private_key_jwt"])
 
 
 def test_each_method_on_the_wire(server: Scripted, module: str) -> None:

@@ -9,8 +9,8 @@ import pytest
 
 from click_auth.errors import AuthError, LoginFailed, Unreachable
 from click_auth.http.client import Http
-from click_auth.oauth.metadata import well_known
 from click_auth.oauth.provider import OAuthProvider
+from click_auth.oauth.server import well_known
 from click_auth.providers.context import ProviderContext
 from click_auth.providers.request import LoginRequest
 from click_auth.tokens import TokenBundle
@@ -264,7 +264,8 @@ def test_openid_completes_what_the_other_document_lacks(
         ),
     }
     openid = server_of(provider(server, module, issuer=server.url, scopes=("openid",)))
-    assert openid.metadata.endpoints == {
+    assert dict(openid.metadata) == {
+        **document(server),
         "authorization_endpoint": f"{server.url}/authorize",
         "token_endpoint": f"{server.url}/token",
         "revocation_endpoint": f"{server.url}/revoke",
