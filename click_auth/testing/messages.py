@@ -143,18 +143,6 @@ class Journal(list[JournalEntry]):
             self.append(JournalEntry(**vars(request), status=status))
             self._changed.notify_all()
 
-    def posts(
-        self, endpoint: Endpoint | None = None, *, grant_type: str | None = None
-    ) -> list[JournalEntry]:
-        """Return the POST requests to an endpoint, of one `grant_type` if it is given."""
-        return [
-            entry
-            for entry in self.snapshot()
-            if entry.method == "POST"
-            and endpoint in (None, entry.endpoint)
-            and grant_type in (None, entry.form.get("grant_type"))
-        ]
-
     def wait_for(
         self, endpoint: Endpoint, *, count: int = 1, timeout: float = 5.0
     ) -> list[JournalEntry]:

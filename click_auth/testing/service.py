@@ -37,10 +37,6 @@ class User:
     name: str
     email: str
 
-    def answers_to(self, hint: str) -> bool:
-        """Whether a `login_hint` means this user."""
-        return hint.casefold() in {self.id.casefold(), self.email.casefold(), self.name.casefold()}
-
 
 @dataclass(frozen=True, slots=True)
 class Client:
@@ -132,11 +128,22 @@ class Service(Policy):
         self, endpoint: Endpoint | None = None, *, grant_type: str | None = None
     ) -> list[JournalEntry]:
         """Return the journal's POST requests to an endpoint, of one `grant_type` if it is given."""
-        return self.journal.posts(endpoint, grant_type=grant_type)
+        return [
+            entry
+            for entry in self.journal.snapshot()
+            if entry.method == "POST"
+            and endpoint in (None, entry.endpoint)
+            and grant_type in (None, entry.form.get("grant_type"))
+        ]
 
     def user(self, hint: str | None) -> User:
         """Return the user with this id, name or e-mail address, else the first."""
-        meant = (user for user in self.users if hint is not None and user.answers_to(hint))
+        name = (hint or "").casefold()
+        meant = (
+            user
+            for user in self.users
+            if name in (user.id.casefold(), user.name.casefold(), user.email.casefold())
+        )
         return next(meant, self.users[0])
 
     def issue(

@@ -241,7 +241,7 @@ def test_lb_12_the_redirect_uri_is_one(
     environ["BROWSER"] = FakeBrowser.command()
     assert todo(environ, "auth", "login")[0] == 0
     (asked,) = server.journal.wait_for("authorize", timeout=BOUND_SECONDS)
-    (redeemed,) = server.journal.posts("token", grant_type="authorization_code")
+    (redeemed,) = server.posts("token", grant_type="authorization_code")
     assert asked.query["redirect_uri"] == redeemed.form["redirect_uri"]
     assert asked.query["redirect_uri"].startswith("http://127.0.0.1:")
 
