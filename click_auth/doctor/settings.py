@@ -51,18 +51,16 @@ def overrides(context: Context) -> Iterator[Check]:
     Raises `AuthError` or Click's usage error where a token, account or instance cannot be used.
     """
     env = context.environment
-    table = [
-        (name, *each)
-        for name, each in _effects(context).items()
-        if env.environ.get(name, "").strip()
-    ]
-    for name, effect, applies in table:
-        value, is_secret = env.environ[name], name in (env.token_env, env.name("CLIENT_SECRET"))
+    effects = _effects(context)
+    found = [name for name in effects if env.environ.get(name, "").strip()]
+    for name in found:
+        value, (effect, applies) = env.environ[name], effects[name]
         is_address = "://" in value or name.endswith("INSTANCE")
         shown = without_password(value) if is_address else printable(value)
-        shown = "set" if is_secret else shown
+        if name in (env.token_env, env.name("CLIENT_SECRET")):
+            shown = "set"
         yield Check(name, f"{shown}; {effect if applies else 'no effect'}", "environment")
-    if not table:
+    if not found:
         yield Check("environment", "nothing overridden", "")
     instance = context.instance(None)
     if env.token is not None:
