@@ -13,7 +13,7 @@ from click_auth import Account, MemoryTokenStore, TokenBundle
 from click_auth.http.urls import is_loopback
 from click_auth.testing.browser import FakeBrowser
 from click_auth.testing.endpoints import METADATA
-from click_auth.testing.service import LOOPBACK_CALLBACKS, Client
+from click_auth.testing.service import LOOPBACK_CALLBACKS, Client, User
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -161,19 +161,17 @@ class logged_in(ExitStack):  # noqa: N801 - it reads as what it does: `with logg
         expires_in: float | None = 3600.0,
     ) -> None:
         super().__init__()
-        self.account: Account = account or _account(user, server)
+        if account is None:
+            known = (
+                User(user, user, f"{user}@todo.example") if server is None else server.user(user)
+            )
+            account = Account(id=known.id, label=known.email)
+        self.account: Account = account
         if scopes is None:
             scopes = getattr(auth.context.services.provider(self.account.instance), "scopes", None)
         self.bundle: TokenBundle = bundle or _bundle(user, server, scopes, expires_in)
         auth.store.set_bundle(self.account, self.bundle, promote_default=True)
         self.callback(auth.store.clear, self.account.key)
-
-
-def _account(user: str, server: AuthorizationServer | None) -> Account:
-    if server is None:
-        return Account(id=user, label=f"{user}@todo.example")
-    known = server.user(user)
-    return Account(id=known.id, label=known.email)
 
 
 def _bundle(
