@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import threading
-from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 from click_auth.account import Account, select_account
@@ -28,8 +27,8 @@ if TYPE_CHECKING:
 _VISIBLE = range(0x21, 0x7F)
 
 
-class Credential(ABC):
-    """A token for one service, kept fresh. Thread-safe."""
+class Credential:
+    """A token for one service, cached while it is fresh. Thread-safe."""
 
     source: str
     record: Record | None = None
@@ -42,6 +41,8 @@ class Credential(ABC):
     def __init__(self, context: Context, instance: str | None) -> None:
         self._context = context
         self.instance = instance
+        self._locks: dict[int, threading.Lock] = {}
+        self._cached: CachedCredential | None = None
 
     @property
     def account(self) -> Account | None:
@@ -53,29 +54,45 @@ class Credential(ABC):
         """Whose token it is."""
         return self._context.provider(self.instance)
 
-    def check(self) -> None:  # noqa: B027 - only a stored one may have to go
+    def check(self) -> None:
         """Raise `NotLoggedIn` where it must not be used. No I/O."""
 
-    @abstractmethod
     def cached(self, min_ttl: float = DEFAULT_MIN_TTL) -> TokenBundle | None:
         """Return the token if it is in memory and may still be used. Costs one stat at most."""
+        cached = self._cached
+        if cached is None or not self._is_fresh(cached.record, min_ttl):
+            return None
+        return cached.bundle
 
-    @abstractmethod
     def bundle(
         self, min_ttl: float = DEFAULT_MIN_TTL, rejected: Rejected | None = None
     ) -> TokenBundle:
         """Return a token with more than *min_ttl* seconds left that is not the *rejected* one.
 
-        Blocks when it has to be read or renewed. Raises `NotLoggedIn`, `Unreachable`,
-        `StorageUnavailable`.
+        Blocks when it has to be read or renewed, which one thread does for all. Raises
+        `NotLoggedIn`, `Unreachable`, `StorageUnavailable`.
         """
+        # One lock for each process: a forked child has no thread that would release its parent's.
+        with self._locks.setdefault(os.getpid(), threading.Lock()):
+            bundle = self.cached(min_ttl)
+            if bundle is None or bundle.access_token == rejected:
+                self._cached = self._obtain(min_ttl, rejected)
+                bundle = self._cached.bundle
+            return bundle
 
-    def accepted(self, token: str) -> None:  # noqa: B027 - only a stored one remembers
+    def accepted(self, token: str) -> None:
         """Record that the service accepted *token*."""
 
     def after_401(self, rejected: Rejected) -> TokenBundle | None:
         """Return another token than the *rejected* one, None where there cannot be one."""
         return self.bundle(rejected=rejected)
+
+    def _obtain(self, min_ttl: float, rejected: Rejected | None) -> CachedCredential:
+        """Return a token that `bundle` may return, with its record."""
+        raise NotImplementedError
+
+    def _is_fresh(self, record: Record, min_ttl: float) -> bool:
+        return is_fresh(record, now=self._context.clock(), min_ttl=min_ttl)
 
 
 class FixedToken(Credential):
@@ -87,17 +104,14 @@ class FixedToken(Credential):
         super().__init__(context, instance)
         self._bundle = bundle
 
-    def cached(self, min_ttl: float = DEFAULT_MIN_TTL) -> TokenBundle:
-        """Return the token."""
-        del min_ttl
-        return self._bundle
-
     def bundle(
         self, min_ttl: float = DEFAULT_MIN_TTL, rejected: Rejected | None = None
     ) -> TokenBundle:
         """Return the token, whatever is asked of it: nothing else is known."""
         del min_ttl, rejected
         return self._bundle
+
+    cached = bundle
 
     def after_401(self, rejected: Rejected) -> None:
         """Return None: the answer stands."""
@@ -118,42 +132,7 @@ class EnvironmentToken(FixedToken):
             raise NotLoggedIn(message, hints=self.way_out)
 
 
-class Renewable(Credential):
-    """A token that is cached while it may be used; then one thread gets another one for all."""
-
-    def __init__(self, context: Context, instance: str | None) -> None:
-        super().__init__(context, instance)
-        self._locks: dict[int, threading.Lock] = {}
-        self._cached: CachedCredential | None = None
-
-    def cached(self, min_ttl: float = DEFAULT_MIN_TTL) -> TokenBundle | None:
-        """Return the cached token while it is fresh."""
-        cached = self._cached
-        if cached is None or not self._is_fresh(cached.record, min_ttl):
-            return None
-        return cached.bundle
-
-    def bundle(
-        self, min_ttl: float = DEFAULT_MIN_TTL, rejected: Rejected | None = None
-    ) -> TokenBundle:
-        """Return the cached token, or another one where that may not be used."""
-        # One lock for each process: a forked child has no thread that would release its parent's.
-        with self._locks.setdefault(os.getpid(), threading.Lock()):
-            bundle = self.cached(min_ttl)
-            if bundle is None or bundle.access_token == rejected:
-                self._cached = self._obtain(min_ttl, rejected)
-                bundle = self._cached.bundle
-            return bundle
-
-    @abstractmethod
-    def _obtain(self, min_ttl: float, rejected: Rejected | None) -> CachedCredential:
-        """Return a token that may be used, with its record."""
-
-    def _is_fresh(self, record: Record, min_ttl: float) -> bool:
-        return is_fresh(record, now=self._context.clock(), min_ttl=min_ttl)
-
-
-class StoredCredential(Renewable):
+class StoredCredential(Credential):
     """The credential of one account in the store. *version* is that of the store it was read at."""
 
     record: Record
@@ -229,7 +208,7 @@ class StoredCredential(Renewable):
         return cached
 
 
-class ClientCredentials(Renewable):
+class ClientCredentials(Credential):
     """The application itself as the client, for CI (RFC 6749 section 4.4): nothing is stored."""
 
     source = "client_credentials"
