@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from click_auth.account import Account, account_from
 from click_auth.api_client import client_for, why
@@ -23,42 +23,37 @@ MOST_BYTES = 64 * 1024
 """How long all that is kept of an account may be, as JSON."""
 
 
-def identified(context: Context, credential: Credential, instance: str | None) -> Account:
+def identify_account(context: Context, credential: Credential) -> Account:
     """Return the account that *credential* belongs to. Blocks.
 
-    Raises `Refused` where the service does not take it, `Unreachable` where it cannot be asked,
-    `LoginFailed` where it does not say who it is.
+    Raises `LoginFailed` where the service does not take it or does not say who it is,
+    `Unreachable` where it cannot be asked.
     """
-    errors = context.http.module
-    with mute_http_loggers(errors.__name__), _api_client(context, credential) as client:
+    http, errors, provider = context.http, context.http.module, credential.provider
+    is_ours = provider.api_url is not None
+    client = client_for(context, credential, None, (), {}) if is_ours else http.client()
+    with mute_http_loggers(errors.__name__), client:
         try:
-            fields = credential.provider.identify(client, credential.bundle())
+            fields = provider.identify(client, credential.bundle())
         except errors.HTTPStatusError as error:
             status = error.response.status_code
             raise unidentified(status, f"it answered with {status}") from None
         except errors.HTTPError as error:
-            raise unidentified(None, why(errors, error, context.http.proxy_of)) from None
+            raise unidentified(None, why(errors, error, http.proxy_of)) from None
         except ValueError:
             message = "The service's answer to whose credential this is cannot be read."
             raise LoginFailed(message) from None
-    return _account(fields, instance)
+    return _parse(fields, credential.instance)
 
 
-def _api_client(context: Context, credential: Credential) -> Any:
-    if credential.provider.api_url is None:
-        return context.http.client()
-    return client_for(context, credential, None, (), {})
-
-
-def _account(fields: object, instance: str | None) -> Account:
-    if not isinstance(fields, Mapping):
-        message = "The service does not say who this is: its answer is no JSON object."
-        raise LoginFailed(message)
-    try:
-        return _bounded(account_from({**fields, "instance": instance}))
-    except ValueError as error:
-        message = f"The service does not say who this is: no usable {error}."
-        raise LoginFailed(message) from None
+def _parse(fields: object, instance: str | None) -> Account:
+    problem = "its answer is no JSON object"
+    if isinstance(fields, Mapping):
+        try:
+            return _bounded(account_from({**fields, "instance": instance}))
+        except ValueError as error:
+            problem = f"no usable {error}"
+    raise LoginFailed(f"The service does not say who this is: {problem}.")
 
 
 def _bounded(account: Account) -> Account:

@@ -8,15 +8,14 @@ record has been read back. Whatever stops this in between, the next command goes
 from __future__ import annotations
 
 import logging
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from click_auth.credentials import FixedToken
 from click_auth.errors import AuthError, LoginFailed, Unreachable
-from click_auth.identify import identified
+from click_auth.identify import identify_account
 from click_auth.record import PLAINTEXT, Record
-from click_auth.stores.base import MIGRATED, Superseded
+from click_auth.stores.base import MIGRATED
 from click_auth.tokens import TokenBundle, to_posix, usable
 
 if TYPE_CHECKING:
@@ -61,17 +60,17 @@ def migrate_once(context: Context) -> None:
 def migrate(context: Context, legacy: LegacyCredential) -> MigrationResult:
     """Take over *legacy*, as `migrate_legacy_auth` says."""
     migration = _Migration(context, legacy)
-    result = _outcome(migration.gone_on)
+    result = _attempt(migration.resume)
     if result is None:
-        result = _outcome(migration.begun)
+        result = _attempt(migration.begin)
         if result.state != "migrated":  # another process may have been faster
-            result = _outcome(migration.gone_on) or result
+            result = _attempt(migration.resume) or result
     reason = "" if result.reason is None else f": {result.reason}"
     logger.info("migration %s: %s%s", legacy.name, result.state, reason)
     return result
 
 
-def _outcome(step: Callable[[], R]) -> R | MigrationResult:
+def _attempt(step: Callable[[], R]) -> R | MigrationResult:
     """Return what *step* returns, and as a result what it raises."""
     try:
         return step()
@@ -86,29 +85,30 @@ class _Migration:
     context: Context
     legacy: LegacyCredential
 
-    def gone_on(self) -> MigrationResult | None:
+    def resume(self) -> MigrationResult | None:
         """Go on from the marker; return how that went, None where nobody has begun."""
         state = self.context.store.migration(self.legacy.name)
         if state == MIGRATED:
             return MigrationResult("already-migrated")
-        return None if state is None else self._finished(state.partition(" ")[2])
+        return None if state is None else self._finish(state.partition(" ")[2])
 
-    def begun(self) -> MigrationResult:
+    def begin(self) -> MigrationResult:
         """Begin, where there is something to take over."""
-        bundle = _as_bundle(self.legacy.read())
-        if bundle is None:
+        found = self.legacy.read()
+        bundle = TokenBundle(found.strip()) if isinstance(found, str) else found
+        if bundle is None or bundle == TokenBundle(""):
             return MigrationResult("no-legacy-state")
         if usable(bundle.access_token) is None and usable(bundle.refresh_token) is None:
             return MigrationResult("skipped", "the old credential is none that can be sent")
         self.context.store.check_writable()
-        key = self._inserted(bundle)
+        key = self._insert(bundle)
         if key is None:
             return MigrationResult("skipped", "the account is logged in already")
-        return self._finished(key)
+        return self._finish(key)
 
-    def _inserted(self, bundle: TokenBundle) -> str | None:
+    def _insert(self, bundle: TokenBundle) -> str | None:
         """Insert the old credential where no record is, together with the marker."""
-        account = self._account_of(bundle)
+        account = self._identify(bundle)
         binding = self.context.provider(account.instance).binding
         record = Record(
             account,
@@ -126,15 +126,15 @@ class _Migration:
         is_new = self.context.store.insert_migrated(record, self.legacy.name, marker)
         return record.key if is_new else None
 
-    def _account_of(self, bundle: TokenBundle) -> Account:
-        instance = self.context.instance(None)
+    def _identify(self, bundle: TokenBundle) -> Account:
+        credential = FixedToken(self.context, self.context.instance(None), bundle)
         try:
-            return identified(self.context, FixedToken(self.context, instance, bundle), instance)
+            return identify_account(self.context, credential)
         except (LoginFailed, Unreachable) as error:
             message = f"the service did not say whose the old credential is: {error.message}"
             raise Unreachable(message) from None
 
-    def _finished(self, key: str) -> MigrationResult:
+    def _finish(self, key: str) -> MigrationResult:
         """Move the inserted credential to where new ones go, then empty the old place.
 
         Under the account's lock: of several processes one does it, the others find it done.
@@ -147,25 +147,11 @@ class _Migration:
             if record is None:  # logged out in between: that is done
                 store.mark_migration(name, MIGRATED)
                 return MigrationResult("skipped", "the account was logged out meanwhile")
-            if record.storage == PLAINTEXT:
-                record = self._moved(record)
+            bundle = store.credential(record)
+            if record.storage == PLAINTEXT and bundle is not None:
+                record = store.rotate(record, bundle)  # as any write goes
             if store.access_token(record) is None:
                 return MigrationResult("skipped", "the new record cannot be read")
             self.legacy.retire()
             store.mark_migration(name, MIGRATED)
         return MigrationResult("migrated")
-
-    def _moved(self, record: Record) -> Record:
-        """Write the credential once more, as any write would, and return its record."""
-        store = self.context.store
-        bundle = store.credential(record)
-        if bundle is not None:
-            with suppress(Superseded):
-                store.rotate(record, bundle)
-        return store.record_of(record.key) or record
-
-
-def _as_bundle(found: str | TokenBundle | None) -> TokenBundle | None:
-    if isinstance(found, str):
-        return TokenBundle(found.strip()) if found.strip() else None
-    return found

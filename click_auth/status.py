@@ -138,7 +138,7 @@ def _recorded(context: Context, credential: Credential) -> Status:
 
 def _asked(context: Context, credential: Credential) -> StatusContext:
     """Renew the token if it must be, and show it to the service."""
-    from click_auth.identify import identified  # noqa: PLC0415 - HTTP, when online
+    from click_auth.identify import identify_account  # noqa: PLC0415 - HTTP, when online
 
     bundle: TokenBundle | None = None
     state: State = "ok"
@@ -146,7 +146,7 @@ def _asked(context: Context, credential: Credential) -> StatusContext:
     try:
         bundle = credential.bundle()
         if credential.source != "client_credentials":  # it is nobody whom a service knows
-            identified(context, credential, credential.instance)
+            identify_account(context, credential)
             bundle = credential.bundle()  # another one where a 401 was answered by a refresh
     except AuthError as error:
         state, reason = _state_after(error), error.message

@@ -10,7 +10,7 @@ from click_auth.account import find_matching
 from click_auth.console import console
 from click_auth.credentials import FixedToken, find_record
 from click_auth.errors import AuthError, LoginFailed, StorageUnavailable, Unreachable
-from click_auth.identify import identified
+from click_auth.identify import identify_account
 from click_auth.locks.account_lock import LockBusy, lock_timeout
 from click_auth.login.results import LoginContext, LoginResult
 from click_auth.login.ui import TerminalUI
@@ -88,7 +88,7 @@ class Login:
     def _identify(self, bundle: TokenBundle) -> Account:
         credential = FixedToken(self.context, self.request.instance, bundle)
         try:
-            return identified(self.context, credential, self.request.instance)
+            return identify_account(self.context, credential)
         except Unreachable as error:
             raise LoginFailed(error.message, hints=["Try the login again."]) from None
 
