@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
 import click
 
 from click_auth import signals
 from click_auth.commands.options import flag, instance_parameters, user_parameter
+from click_auth.console.keyboard import ask
 from click_auth.console.terminal import is_terminal
 from click_auth.console.text import printable
 from click_auth.defaults import LOGIN_TIMEOUT, LONGEST_LINE
@@ -38,11 +40,16 @@ def build(
     own = _options(auth)
     ours = {option.name for option in own}
 
-    def login(output: Console, **options: Any) -> None:
+    def login(
+        output: Console, *, user: str | None = None, instance: str | None = None, **options: Any
+    ) -> None:
         """Log in, through the browser."""
-        _warn_of_the_environment(auth, output, options.get("instance"))
-        wanted = {each: value for each, value in options.items() if each in ours}
-        context, result = _log_in(auth, output, on_login, wanted)
+        user, instance = auth.named(user, instance)
+        variable = auth.overriding_variable(None, instance)
+        if variable is not None:
+            output.warn(f"{variable} is set and still wins over this login.")
+        wanted = {name: value for name, value in options.items() if name in ours}
+        context, result = _log_in(auth, output, on_login, user=user, instance=instance, **wanted)
         if render_text is None:
             output.done(_sentence(result))
         text = None if render_text is None else render_text(context)
@@ -96,10 +103,11 @@ def _log_in(
     auth: Operations,
     output: Console,
     on_login: Callable[[LoginContext], object] | None,
-    wanted: dict[str, Any],
+    *,
+    no_browser: bool = False,
+    with_token: bool = False,
+    **wanted: Any,
 ) -> tuple[LoginContext, LoginResult]:
-    from dataclasses import replace  # noqa: PLC0415 - the edge
-
     seen: list[LoginContext] = []
 
     def see(context: LoginContext) -> None:
@@ -107,14 +115,10 @@ def _log_in(
             on_login(context)
         seen.append(context)
 
-    user, instance = auth.named(wanted.pop("user", None), wanted.pop("instance", None))
-    wanted["browser"] = not wanted.pop("no_browser", False)
-    with_token = wanted.pop("with_token", False)
     try:
         result = auth.login(
-            user=user,
-            instance=instance,
-            token=_token_from_stdin() if with_token else None,
+            browser=not no_browser,
+            token=_token_from_stdin() if with_token else None,  # in no variable of a frame
             on_login=see,
             **wanted,
         )
@@ -134,18 +138,10 @@ def _sentence(result: LoginResult) -> str:
     return f"{who}, now the default account.{stored}"
 
 
-def _warn_of_the_environment(auth: Operations, output: Console, instance: str | None) -> None:
-    variable = auth.overriding_variable(None, auth.named(None, instance)[1])
-    if variable is not None:
-        output.warn(f"{variable} is set and still wins over this login.")
-
-
 def _token_from_stdin() -> str:
     """Return the one line on standard input; on a terminal, what is typed unseen."""
     stdin = cast("TextIO | None", sys.stdin)  # None where it was closed
     if is_terminal(stdin):
-        from click_auth.login.ui import ask  # noqa: PLC0415 - the edge
-
         return ask("Token", stdin, hidden=True)
     token = _piped_line(stdin)
     if token is None:

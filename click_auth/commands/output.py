@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -80,10 +80,10 @@ def _speaking(output: Console) -> Iterator[None]:
 
 def _unexpected(auth: Operations, error: Exception) -> AuthError:
     """Return one line for what nobody foresaw: its kind and its place, and none of its words."""
-    import traceback  # noqa: PLC0415 - for a bug only
-
-    last = traceback.extract_tb(error.__traceback__)[-1]
-    place = f"{os.path.basename(last.filename)}:{last.lineno}"  # noqa: PTH119
+    last: Any = error.__traceback__
+    while last.tb_next is not None:
+        last = last.tb_next
+    place = f"{os.path.basename(last.tb_frame.f_code.co_filename)}:{last.tb_lineno}"  # noqa: PTH119
     message = f"Something unexpected went wrong: {type(error).__name__} in {place}."
     hint = f"{auth.context.environment.name('AUTH_DEBUG')}=1 shows how it came to that."
     return AuthError(message, code="AUTH_UNEXPECTED", hints=[hint])

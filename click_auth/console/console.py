@@ -7,6 +7,7 @@ handed a printer, and so that under `--json` every line on stderr is an object.
 from __future__ import annotations
 
 import contextlib
+import json
 import sys
 from contextvars import ContextVar, copy_context
 from typing import TYPE_CHECKING, Any
@@ -81,11 +82,11 @@ class JsonConsole(Console):
 
     def event(self, name: str, _text: str, /, **fields: Any) -> None:
         """Print `{"event": name, **fields}`."""
-        echo(_dumped({"event": name, **fields}))
+        echo(json.dumps({"event": name, **fields}))
 
     def error(self, error: AuthError) -> None:
         """Print the error envelope."""
-        echo(_dumped(error.to_json()))
+        echo(json.dumps(error.to_json()))
 
     def done(self, text: str) -> None:
         """Print nothing."""
@@ -96,7 +97,7 @@ class JsonConsole(Console):
 
     def result(self, as_json: AsJson, _text: str | None, _rows: Rows | None = None, /) -> None:
         """Print the object, indented on a terminal."""
-        click.echo(_dumped(as_json(), indent=2 if terminal.is_terminal(sys.stdout) else None))
+        click.echo(json.dumps(as_json(), indent=2 if terminal.is_terminal(sys.stdout) else None))
 
     def bare(self, as_json: AsJson, text: str, /) -> None:
         """Print the object."""
@@ -109,13 +110,7 @@ class NdjsonConsole(JsonConsole):
     def result(self, as_json: AsJson, _text: str | None, rows: Rows | None = None, /) -> None:
         """Print each of the rows on a line of its own; the object where there are none."""
         for row in [as_json()] if rows is None else rows:
-            click.echo(_dumped(row))
-
-
-def _dumped(document: Mapping[str, Any], indent: int | None = None) -> str:
-    import json  # noqa: PLC0415 - where it is asked for only
-
-    return json.dumps(document, indent=indent)
+            click.echo(json.dumps(row))
 
 
 def echo(text: str, *, err: bool = True) -> None:

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
+    from click_auth.console.keyboard import Keyboard
     from click_auth.login.listener import Listener
-    from click_auth.login.paste import Keyboard
     from click_auth.providers.authorization import AuthorizationRequest, AuthorizationResponse
 
 _TICK_SECONDS = 0.2  # the keyboard wakes no selector, nor does Ctrl-C on Windows

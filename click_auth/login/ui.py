@@ -11,15 +11,14 @@ from contextlib import closing, suppress
 from functools import partial
 from typing import TYPE_CHECKING, TextIO
 
-from click_auth.console import console
+from click_auth.console import console, keyboard
 from click_auth.console.terminal import is_terminal, is_unseen
-from click_auth.defaults import LOGIN_TIMEOUT, LONGEST_LINE
+from click_auth.defaults import LOGIN_TIMEOUT
 from click_auth.errors import CALLBACK_TIMEOUT, AuthError, LoginFailed
 from click_auth.http.urls import checked_url
 from click_auth.login import pages
 from click_auth.login.browser import CI_JOB, choose_browser
 from click_auth.login.listener import listen
-from click_auth.login.paste import open_keyboard, read_hidden_line
 from click_auth.login.redirect import AnswerWait
 from click_auth.providers.request import LoginUI
 
@@ -40,7 +39,6 @@ _PASTE = (
     "What you paste is not shown."
 )
 _MOST_QUOTED = 3
-_MOST_QUESTIONS = 3
 _SSH_PORT = "22"
 _REACHED = re.compile(r"\S+ \d+ ([0-9A-Fa-f.:]+) ([0-9]{1,5})", re.ASCII)  # sshd(8)
 _HOST = re.compile(r"[A-Za-z0-9:][A-Za-z0-9.:-]*")
@@ -104,7 +102,7 @@ class TerminalUI(LoginUI):
 
     def ask(self, prompt: str, *, hidden: bool = False) -> str:
         """Return what the person typed, or one line of stdin where there is no terminal."""
-        return ask(prompt, self._stdin, hidden=hidden)
+        return keyboard.ask(prompt, self._stdin, hidden=hidden)
 
     def open_page(self, url: str) -> bool:
         """Print *url* and open it in the browser; return whether a browser was started."""
@@ -156,14 +154,14 @@ class TerminalUI(LoginUI):
         self, listener: Listener, request: AuthorizationRequest, timeout: float, *, opened: bool
     ) -> AuthorizationResponse:
         # Where nobody would see that the terminal is asked, it is left alone.
-        keyboard = None if is_unseen(sys.stderr) else open_keyboard(self._stdin)
+        typed_on = None if is_unseen(sys.stderr) else keyboard.open_keyboard(self._stdin)
         with (
-            AnswerWait(listener, request, keyboard) as wait,
+            AnswerWait(listener, request, typed_on) as wait,
             console.counting_down(timeout) as countdown,
         ):
             if not opened:
                 self._explain_forwarding(listener)
-            if keyboard is not None:
+            if typed_on is not None:
                 code = "" if request.iss_required else ", or the code"
                 self.event("paste", _PASTE.format(or_the_code=code))
             if not countdown.shown:
@@ -216,32 +214,6 @@ class TerminalUI(LoginUI):
             console.current().warn(f"The application's page failed: {type(error).__name__}.")
             page = make_page()
         held.tell(page)
-
-
-def ask(prompt: str, stdin: TextIO | None, *, hidden: bool) -> str:
-    """Return what the person typed on *stdin*, or one line of it where it is no terminal.
-
-    Blocks. Raises `LoginFailed` when nothing comes.
-    """
-    line = answer = ""
-    at_terminal = is_terminal(stdin)
-    for _ in range(_MOST_QUESTIONS if at_terminal else 1):
-        if at_terminal:
-            console.current().event("ask", f"{prompt}:", prompt=prompt, hidden=hidden)
-        with suppress(OSError, ValueError):
-            if hidden and at_terminal:
-                line = read_hidden_line(stdin)
-            elif stdin is not None:
-                line = stdin.readline(LONGEST_LINE + 1)
-        answer = line.strip()
-        if answer or not line:  # an empty line is no answer, the end of the input is one
-            break
-    if answer and len(line) <= LONGEST_LINE and "\n" not in answer:
-        return answer
-    raise LoginFailed(
-        f"{prompt}: {'it is too long, or several lines' if answer else 'nothing came'}.",
-        hints=["Type it on a terminal, or give it on standard input, as one line."],
-    )
 
 
 def _ssh_command(listener: Listener, connection: str) -> str:
