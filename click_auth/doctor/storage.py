@@ -12,7 +12,7 @@ from click_auth.credentials import judge_grant
 from click_auth.doctor.report import Check, advise, report_error
 from click_auth.errors import AuthError, StorageUnavailable
 from click_auth.folders import check_usable, quoted
-from click_auth.locks.account_lock import DEFAULT_PATIENCE_SECONDS
+from click_auth.locks.account_lock import DEFAULT_SECONDS, find_holder
 from click_auth.record import CUSTOM, PLAINTEXT, SYSTEM, Record
 from click_auth.stores.account_store import AccountStore
 from click_auth.stores.base import MIGRATED
@@ -96,8 +96,6 @@ def record_file(context: Context) -> Iterator[Check]:
 
 def locks(context: Context) -> Iterator[Check]:
     """Yield each lock that is held, by which process, and for how long."""
-    from click_auth.locks.kernel_lock import holder_of  # noqa: PLC0415 - portalocker, for this check alone
-
     root = _folder_of(context)
     try:
         if (root / "locks").exists():
@@ -108,13 +106,13 @@ def locks(context: Context) -> Iterator[Check]:
     none_held = True
     for path in sorted((*root.glob("locks/*.lock"), *root.glob(f"{FILE_NAME}.lock"))):
         with contextlib.suppress(FileNotFoundError):  # released just now
-            busy, age = holder_of(path), time.time() - path.stat().st_mtime
+            busy, age = find_holder(path), time.time() - path.stat().st_mtime
             if busy is not None:
                 none_held = False
                 who = f"process {busy.holder or 'unknown'}"
                 hint = f"No renewal takes that long: see what {who} waits for, or end it."
                 value = f"{path.stem} held by {who} for {age:.0f} s"
-                is_stuck = age > DEFAULT_PATIENCE_SECONDS
+                is_stuck = age > DEFAULT_SECONDS
                 yield advise("locks", value, str(path), hint if is_stuck else None)
     if none_held:
         yield Check("locks", "none held", "")

@@ -2,7 +2,7 @@
 
 Whoever creates the file holds it. It is taken from a holder only on proof: on this machine, that
 the process is gone; on another one, that its heart has not beaten for longer than any hold lasts,
-by the clock of the file system. A file that nobody signs was left by somebody who died before.
+by the clock of the file system. A file that names no holder was left by somebody who died before.
 """
 
 from __future__ import annotations
@@ -13,7 +13,14 @@ import threading
 import time
 from typing import TYPE_CHECKING, BinaryIO
 
-from click_auth.locks.lock_file import LockBusy, identity_at, is_at, sign, signature_at, unlink
+from click_auth.locks.lock_file import (
+    LockBusy,
+    create,
+    identity_at,
+    is_at,
+    read_holder,
+    unlink,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,11 +57,10 @@ def _created(path: Path, deadline: float) -> BinaryIO:
     watch = _Watch(path)
     while True:
         with contextlib.suppress(FileExistsError):
-            file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600), "r+b", 0)
-            sign(file)
+            file = create(path)
             if is_at(path, file):
                 return file
-            file.close()  # we were stopped before we could sign, and taken for dead
+            file.close()  # we were stopped before we could write who we are, and taken for dead
         if watch.proves_death() and _is_taken_away(path, watch):
             continue
         if time.monotonic() >= deadline:
@@ -76,18 +82,18 @@ class _Watch:
             self.seen, self._since = now, time.monotonic()
         if now is None:
             return False
-        signature = signature_at(self._path)
-        if signature is not None and signature.is_from_here:
-            return signature.is_gone
+        holder = read_holder(self._path)
+        if holder is not None and holder.is_from_here:
+            return holder.is_gone
         is_quiet = time.monotonic() - self._since > QUIET_SECONDS
-        return is_quiet and (signature is None or _age(self._path) > DEAD_AFTER_SECONDS)
+        return is_quiet and (holder is None or _age(self._path) > DEAD_AFTER_SECONDS)
 
 
 def _is_taken_away(path: Path, watch: _Watch) -> bool:
     """Remove a dead holder's file, one waiter at a time, if it still is the one that was seen."""
     guard = path.with_name(path.name + ".takeover")
     try:
-        _create(guard)
+        create(guard).close()
     except FileExistsError:
         if _age(guard) > DEAD_AFTER_SECONDS:  # whoever made it was killed
             guard.unlink(missing_ok=True)
@@ -104,13 +110,9 @@ def _age(path: Path) -> float:
     """Return how many seconds ago *path* was touched, by the clock of its file system."""
     probe = path.with_name(f"{path.name}.{os.getpid()}.now")
     with contextlib.suppress(FileNotFoundError, FileExistsError):
-        _create(probe)
+        create(probe).close()
         try:
             return probe.stat().st_mtime - path.stat().st_mtime
         finally:
             probe.unlink(missing_ok=True)
     return 0.0
-
-
-def _create(path: Path) -> None:
-    os.close(os.open(path, os.O_CREAT | os.O_EXCL, 0o600))

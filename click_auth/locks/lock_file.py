@@ -1,7 +1,6 @@
-"""The file where the holders of a lock meet: who has signed it, and whether they are still alive.
+"""The file where the holders of a lock meet: who holds it, and whether they are still alive.
 
-It is created and signed before anything slow is loaded, so that a crowd sees at once that
-somebody is on it. The signature is for messages and for waiters; it decides nothing by itself.
+What is written in it is for messages and for those who look on; it decides nothing by itself.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
 
 _CAREFULLY = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 _OPEN = os.O_RDWR | _CAREFULLY
-_LONGEST_SIGNATURE = 400  # bytes
+_MOST_BYTES = 400
 _LOOK_SECONDS = 0.008
 
 
@@ -25,14 +24,14 @@ class LockBusy(Exception):
     """Somebody else still holds the lock; `holder` is the process id that they wrote."""
 
     def __init__(self, path: Path) -> None:
-        signature = signature_at(path)
+        holder = read_holder(path)
         self.path = path
-        self.holder: int | None = None if signature is None else signature.process
+        self.holder: int | None = None if holder is None else holder.process
         super().__init__(f"{path} is held by process {self.holder or 'unknown'}")
 
 
-class Signature(NamedTuple):
-    """Who has written the file: the process, where that is one, and when it began there."""
+class Holder(NamedTuple):
+    """Who holds a lock: the process, where that is one, and when it began there."""
 
     process: int
     host: str
@@ -41,7 +40,7 @@ class Signature(NamedTuple):
     @property
     def is_from_here(self) -> bool:
         """Whether the process is, or was, one of this machine."""
-        return self.host == here()
+        return self.host == host_id()
 
     @property
     def is_gone(self) -> bool:
@@ -66,49 +65,53 @@ class Opened(NamedTuple):
     def give_up(self) -> None:
         """Close the file; nobody waits for us any more."""
         if self.is_new:
-            unsign(self.file)
+            clear_holder(self.file)
         self.file.close()
 
 
-def opened(path: Path) -> Opened:
+def open_or_create(path: Path) -> Opened:
     """Create the file at *path* and sign it, or open the one that is there. Raises OSError."""
     while True:
         with contextlib.suppress(FileExistsError):
-            created = os.open(path, _OPEN | os.O_CREAT | os.O_EXCL, 0o600)
-            file = os.fdopen(created, "r+b", buffering=0)
-            sign(file)
-            return Opened(file, is_new=True)
+            return Opened(create(path), is_new=True)
         with contextlib.suppress(FileNotFoundError):
-            return Opened(existing(path), is_new=False)
+            return Opened(open_existing(path), is_new=False)
 
 
-def existing(path: Path) -> BinaryIO:
+def create(path: Path) -> BinaryIO:
+    """Create the file at *path*, which is not there, and write who holds it. Raises OSError."""
+    file = os.fdopen(os.open(path, _OPEN | os.O_CREAT | os.O_EXCL, 0o600), "r+b", buffering=0)
+    write_holder(file)
+    return file
+
+
+def open_existing(path: Path) -> BinaryIO:
     """Open the file that is at *path*. Raises OSError."""
     return os.fdopen(os.open(path, _OPEN), "r+b", buffering=0)
 
 
-def sign(file: BinaryIO) -> None:
-    """Write who holds the lock; a full disk is no reason to fail."""
-    text = f"{os.getpid()} {here()} {_start_of(os.getpid())}\n"
+def write_holder(file: BinaryIO) -> None:
+    """Write that this process holds the lock; a full disk is no reason to fail."""
+    text = f"{os.getpid()} {host_id()} {_start_of(os.getpid())}\n"
+    clear_holder(file)
     with contextlib.suppress(OSError):
-        os.ftruncate(file.fileno(), 0)
         os.lseek(file.fileno(), 0, os.SEEK_SET)
         os.write(file.fileno(), text.encode("utf-8", "replace"))
 
 
-def unsign(file: BinaryIO) -> None:
-    """Take the signature back, so that nobody waits for us."""
+def clear_holder(file: BinaryIO) -> None:
+    """Empty the file, so that nobody waits for us."""
     with contextlib.suppress(OSError):
         os.ftruncate(file.fileno(), 0)
 
 
-def signature_at(path: Path) -> Signature | None:
-    """Return who has signed the file at *path*, None where nobody has, or it cannot be read."""
+def read_holder(path: Path) -> Holder | None:
+    """Return who holds the lock, None where nobody has said so, or it cannot be read."""
     with contextlib.suppress(OSError, ValueError):
         with os.fdopen(os.open(path, os.O_RDONLY | _CAREFULLY), "rb", buffering=0) as file:
-            text = file.read(_LONGEST_SIGNATURE) or b""
+            text = file.read(_MOST_BYTES) or b""
         process, host, start = text.decode("utf-8", "replace").split()
-        return Signature(int(process), host, start)
+        return Holder(int(process), host, start)
     return None
 
 
@@ -137,8 +140,8 @@ def identity_at(path: Path) -> tuple[int, int] | None:
     return None
 
 
-def outlast(path: Path, deadline: float) -> bool:
-    """Wait until no living process of this machine has signed *path*; return whether one had.
+def wait_for_holder(path: Path, deadline: float) -> bool:
+    """Wait until no living process of this machine holds *path*; return whether one did.
 
     Takes no lock and loads nothing; it ends at once in every doubt, and at *deadline*, in
     monotonic seconds.
@@ -146,18 +149,18 @@ def outlast(path: Path, deadline: float) -> bool:
     has_waited = False
     # Windows keeps the file after a release, and has no question about a process that harms nobody.
     while sys.platform != "win32" and time.monotonic() < deadline:
-        seen, signature = identity_at(path), signature_at(path)
-        if signature is None or not signature.is_from_here:
+        seen, holder = identity_at(path), read_holder(path)
+        if holder is None or not holder.is_from_here:
             break
-        while not signature.is_gone and identity_at(path) == seen and time.monotonic() < deadline:
+        while not holder.is_gone and identity_at(path) == seen and time.monotonic() < deadline:
             has_waited = True
             time.sleep(_LOOK_SECONDS)
-        if signature.is_gone:
+        if holder.is_gone:
             break
     return has_waited
 
 
-def here() -> str:
+def host_id() -> str:
     """Return what tells this machine's process ids from those of others that share the folder.
 
     Containers may bear the name of their host; their process ids are still their own.

@@ -106,9 +106,9 @@ class TokenStore(ABC):
         """
         if self.lock_folder is None:
             return False
-        from click_auth.locks.account_lock import outlast_others  # noqa: PLC0415 - for whoever writes
+        from click_auth.locks.account_lock import wait_for_others  # noqa: PLC0415 - for whoever writes
 
-        return outlast_others(self.lock_folder, key, deadline)
+        return wait_for_others(self.lock_folder, key, deadline)
 
     def listing(self) -> tuple[Sequence[Account], str | None]:
         """Return the accounts that are stored and the default account's key."""

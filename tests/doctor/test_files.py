@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from click_auth import MemoryTokenStore
-from click_auth.locks.account_lock import account_lock
-from click_auth.locks.kernel_lock import holder_of
+from click_auth.locks.account_lock import account_lock, find_holder
 from click_auth.testing import logged_in
 from doctor.patient import Patient
 from stores.children import run, without_privileges
@@ -219,10 +218,10 @@ def test_asking_for_the_holder_takes_nothing(tmp_path: Path) -> None:
     path = tmp_path / "locks" / "user-ada.lock"
     path.write_text("left behind")
 
-    assert holder_of(path) is None
+    assert find_holder(path) is None
     assert path.read_text() == "left behind"
     with account_lock(tmp_path, "ada"):
-        busy = holder_of(path)
+        busy = find_holder(path)
         assert busy is not None
         assert busy.holder == os.getpid()
 

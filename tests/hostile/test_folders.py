@@ -13,7 +13,7 @@ import pytest
 
 from click_auth import Account, ApiKeyProvider, Auth, AuthError, StorageUnavailable
 from click_auth.folders import make_private_folder
-from click_auth.locks.account_lock import outlast_others
+from click_auth.locks.account_lock import wait_for_others
 from click_auth.stores.cache import FolderCache
 from click_auth.testing import logged_in
 from hostile.world import World
@@ -75,7 +75,7 @@ def test_a12_nobody_waits_for_whoever_holds_a_lock_in_the_folder_of_another(worl
     (world.config / "locks").symlink_to(target)
     os.lchown(world.config / "locks", THEIRS, THEIRS)
     with pytest.raises(StorageUnavailable, match="another user"):
-        outlast_others(world.config, "ada", time.monotonic() + 60)
+        wait_for_others(world.config, "ada", time.monotonic() + 60)
 
 
 @as_root

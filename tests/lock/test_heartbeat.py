@@ -13,7 +13,7 @@ import pytest
 
 from click_auth.locks import heartbeat
 from click_auth.locks.heartbeat import beating_lock
-from click_auth.locks.lock_file import LockBusy, here
+from click_auth.locks.lock_file import LockBusy, host_id
 
 
 def soon(seconds: float = 0.1) -> float:
@@ -36,7 +36,7 @@ def test_lk_04_dead_process_of_this_machine_is_proof(tmp_path: Path) -> None:
     path = tmp_path / "a.lock"
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait(30)
-    path.write_text(f"{gone.pid} {here()} -\n")
+    path.write_text(f"{gone.pid} {host_id()} -\n")
     with beating_lock(path, soon(30.0)):
         pass
 
@@ -44,14 +44,14 @@ def test_lk_04_dead_process_of_this_machine_is_proof(tmp_path: Path) -> None:
 def test_lk_04_number_that_went_to_a_stranger_is_proof(tmp_path: Path) -> None:
     """A process id that another process has by now does not keep the lock."""
     path = tmp_path / "a.lock"
-    path.write_text(f"{os.getpid()} {here()} 1\n")
+    path.write_text(f"{os.getpid()} {host_id()} 1\n")
     with beating_lock(path, soon(30.0)):
         pass
 
 
 @pytest.mark.parametrize(
     "signature",
-    [f"{os.getppid()} {here()} -", "1 another-host 1", "junk"],
+    [f"{os.getppid()} {host_id()} -", "1 another-host 1", "junk"],
     ids=["alive", "another host", "unreadable"],
 )
 def test_lk_04_nothing_is_taken_without_proof(tmp_path: Path, signature: str) -> None:
@@ -97,7 +97,7 @@ def test_lk_04_heart_that_has_not_beaten_for_a_minute_is_proof(tmp_path: Path) -
 def test_takeover_that_was_killed_is_waited_for_in_bounds(tmp_path: Path) -> None:
     """A waiter that was killed while it took a lock over delays others no longer than they wait."""
     path = tmp_path / "a.lock"
-    path.write_text("999999999 " + here() + " -")
+    path.write_text("999999999 " + host_id() + " -")
     guard = tmp_path / "a.lock.takeover"
     guard.touch()
     with pytest.raises(LockBusy), beating_lock(path, soon(0.2)):

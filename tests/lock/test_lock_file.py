@@ -13,9 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from click_auth.locks.account_lock import LockBusy, exclusive
-from click_auth.locks.kernel_lock import kernel_lock
-from click_auth.locks.lock_file import here, opened, outlast, signature_at
+from click_auth.locks.account_lock import LockBusy, exclusive, kernel_lock
+from click_auth.locks.lock_file import (
+    host_id,
+    open_or_create,
+    read_holder,
+    wait_for_holder,
+)
 from lock.holding import Holder
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there the file stays")
@@ -26,11 +30,11 @@ def in_a_minute() -> float:
     return time.monotonic() + 60
 
 
-def outlasted(path: Path, then: Callable[[], object]) -> bool:
-    """Outlast whoever has signed *path*; *then* is done once it is certain that we wait."""
+def waited(path: Path, then: Callable[[], object]) -> bool:
+    """Wait for whoever holds *path*; *then* is done once it is certain that we wait."""
     with ThreadPoolExecutor(1) as pool:
         looker_on = pool.submit(threading.get_ident).result(30)
-        outcome = pool.submit(outlast, path, time.monotonic() + 60)
+        outcome = pool.submit(wait_for_holder, path, time.monotonic() + 60)
         while not outcome.done() and not is_waiting(looker_on):
             time.sleep(0.001)
         then()
@@ -40,16 +44,16 @@ def outlasted(path: Path, then: Callable[[], object]) -> bool:
 def is_waiting(thread: int) -> bool:
     """Whether *thread* has seen that somebody has signed, and waits."""
     frame = sys._current_frames().get(thread)
-    while frame is not None and frame.f_code is not outlast.__code__:
+    while frame is not None and frame.f_code is not wait_for_holder.__code__:
         frame = frame.f_back
     return frame is not None and frame.f_locals.get("has_waited") is True
 
 
-def test_who_lives_and_has_signed_is_outlasted(tmp_path: Path) -> None:
+def test_a_living_holder_is_waited_for(tmp_path: Path) -> None:
     """A waiter looks on until the holder lets go, and is told that there was one."""
     path = tmp_path / "a.lock"
     with Holder(path) as holder:
-        assert outlasted(path, holder.let_go)
+        assert waited(path, holder.let_go)
     assert not path.exists()
 
 
@@ -62,7 +66,7 @@ def test_lk_01_a_holder_that_is_killed_meanwhile_is_waited_for_no_longer(tmp_pat
         holder.process.wait(30)
 
     with Holder(path) as holder:
-        assert outlasted(path, kill)
+        assert waited(path, kill)
     assert path.exists()
 
 
@@ -72,8 +76,8 @@ def test_lk_01_a_holder_that_is_killed_meanwhile_is_waited_for_no_longer(tmp_pat
         "",
         "junk",
         "1 another-host 1",
-        f"{os.getpid()} {here()} 1",
-        f"999999999999999999999 {here()} -",
+        f"{os.getpid()} {host_id()} 1",
+        f"999999999999999999999 {host_id()} -",
     ],
     ids=["unsigned", "unreadable", "another host", "a stranger's number", "no number"],
 )
@@ -81,13 +85,13 @@ def test_in_doubt_nobody_is_waited_for(tmp_path: Path, signature: str) -> None:
     """What is not known to be a living process of this machine is left to the kernel's lock."""
     path = tmp_path / "a.lock"
     path.write_text(signature)
-    assert not outlast(path, time.monotonic() + 1)
+    assert not wait_for_holder(path, time.monotonic() + 1)
     assert path.read_text() == signature
 
 
 def test_nobody_is_waited_for_where_there_is_no_file(tmp_path: Path) -> None:
     """No file, no wait, and none is made."""
-    assert not outlast(tmp_path / "a.lock", in_a_minute())
+    assert not wait_for_holder(tmp_path / "a.lock", in_a_minute())
     assert list(tmp_path.iterdir()) == []
 
 
@@ -96,24 +100,24 @@ def test_lk_01_a_dead_process_is_not_waited_for(tmp_path: Path) -> None:
     path = tmp_path / "a.lock"
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait(30)
-    path.write_text(f"{gone.pid} {here()} -\n")
-    assert not outlast(path, in_a_minute())
+    path.write_text(f"{gone.pid} {host_id()} -\n")
+    assert not wait_for_holder(path, in_a_minute())
 
 
 def test_the_wait_ends_at_its_deadline(tmp_path: Path) -> None:
     """A holder that does not finish is still there when the patience is at its end."""
     path = tmp_path / "a.lock"
     with Holder(path):
-        assert outlast(path, time.monotonic() + 0.05)
+        assert wait_for_holder(path, time.monotonic() + 0.05)
         assert path.exists()
 
 
 def test_who_gives_up_leaves_no_signature(tmp_path: Path) -> None:
     """A file whose maker has given up keeps nobody waiting, though its maker lives on."""
     path = tmp_path / "a.lock"
-    made = opened(path)
-    assert signature_at(path) is not None
+    made = open_or_create(path)
+    assert read_holder(path) is not None
     with exclusive(path, 0.0):  # somebody is faster than whoever made the file
         with pytest.raises(LockBusy), kernel_lock(path, made, time.monotonic()):
             pytest.fail("two holders")
-        assert signature_at(path) is None
+        assert read_holder(path) is None

@@ -22,7 +22,7 @@ main = threading.get_ident()
 
 def is_looking_on():
     frame = sys._current_frames()[main]
-    while frame is not None and frame.f_code.co_name != "outlast":
+    while frame is not None and frame.f_code.co_name != "wait_for_holder":
         frame = frame.f_back
     return frame is not None and frame.f_locals.get("has_waited", False)
 

@@ -447,7 +447,7 @@ from click_auth.stores.record_file import RecordFile
 file = RecordFile(Path(sys.argv[1]))
 ada = file.find("ada")
 file.document()
-import click_auth.locks.kernel_lock
+import click_auth.locks.account_lock
 STEPS = ("open", "write", "fchmod", "fsync", "close", "replace", "unlink")
 
 def die_at(count):
