@@ -9,12 +9,12 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from click_auth._version import __version__ as __version__
-
 if TYPE_CHECKING:
     from click_auth.account import Account as Account
     from click_auth.account import StoredAccount as StoredAccount
     from click_auth.auth import Auth as Auth
+    from click_auth.auth import migrate_legacy_auth as migrate_legacy_auth
+    from click_auth.auth import refresh_access_token as refresh_access_token
     from click_auth.commands.attach import attach_accounts as attach_accounts
     from click_auth.commands.attach import attach_all as attach_all
     from click_auth.commands.attach import attach_doctor as attach_doctor
@@ -42,8 +42,6 @@ if TYPE_CHECKING:
     from click_auth.migrate import MigrationResult as MigrationResult
     from click_auth.models import UserRecord as UserRecord
     from click_auth.oauth.provider import OAuthProvider as OAuthProvider
-    from click_auth.operations import migrate_legacy_auth as migrate_legacy_auth
-    from click_auth.operations import refresh_access_token as refresh_access_token
     from click_auth.providers.apikey import ApiKeyProvider as ApiKeyProvider
     from click_auth.providers.authorization import AuthorizationRequest as AuthorizationRequest
     from click_auth.providers.authorization import AuthorizationResponse as AuthorizationResponse
@@ -57,9 +55,11 @@ if TYPE_CHECKING:
     from click_auth.stores.memory import MemoryTokenStore as MemoryTokenStore
     from click_auth.tokens import TokenBundle as TokenBundle
 
+__version__: str
+
 _HOMES = {
     "account": "Account StoredAccount",
-    "auth": "Auth",
+    "auth": "Auth migrate_legacy_auth refresh_access_token",
     "commands.attach": "attach_accounts attach_all attach_doctor attach_git_credential "
     "attach_login attach_logout attach_refresh attach_run attach_status attach_token",
     "context": "LegacyCredential",
@@ -70,7 +70,6 @@ _HOMES = {
     "logout": "LogoutContext LogoutResult",
     "migrate": "MigrationResult",
     "models": "UserRecord",
-    "operations": "migrate_legacy_auth refresh_access_token",
     "providers.apikey": "ApiKeyProvider",
     "providers.authorization": "AuthorizationRequest AuthorizationResponse",
     "providers.base": "Provider",
@@ -88,7 +87,7 @@ __all__ = sorted(_HOME_OF)  # noqa: PLE0605 - a test holds it and the names abov
 
 
 def __getattr__(name: str) -> Any:
-    home = _HOME_OF.get(name)
+    home = "_version" if name == "__version__" else _HOME_OF.get(name)
     if home is None:
         message = f"module {__name__!r} has no attribute {name!r}"
         raise AttributeError(message)

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+import contextlib
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, overload
 
-from click_auth.operations import Operations
+from click_auth.context import Context
+from click_auth.defaults import DEFAULT_MIN_TTL
+from click_auth.operations import Operations, migrate_once
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-    from contextlib import AbstractContextManager
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from pathlib import Path
 
     import click
+    from typing_extensions import Self
+
+    from click_auth.context import LegacyCredential
+    from click_auth.migrate import MigrationResult
+    from click_auth.refresh import LockOf
+    from click_auth.stores.base import TokenStore
+    from click_auth.tokens import TokenBundle
 
     F = TypeVar("F", bound=Callable[..., Any])
 
@@ -24,6 +34,30 @@ class Auth(Operations):
     an application's own look, *http_options* go to every HTTP client that the library makes.
     Thread-safe; refuses to be pickled.
     """
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("an Auth is not pickled")
+
+    @contextlib.contextmanager
+    def override(
+        self,
+        *,
+        store: TokenStore | None = None,
+        folder: str | Path | None = None,
+        environ: Mapping[str, str] | None = None,
+        browser: Callable[[str], bool] | None = None,
+        http_options: Mapping[str, Any] | None = None,
+    ) -> Iterator[Self]:
+        """Put other parts in place for a block, for tests; what is None stays as it is."""
+        before = self.context
+        settings = before.settings.replaced(
+            store=store, folder=folder, environ=environ, browser=browser, http_options=http_options
+        )
+        self.context = Context(settings, migrate_once)
+        try:
+            yield self
+        finally:
+            self.context = before
 
     def group(self, name: str = "auth", **attrs: Any) -> click.Group:
         """Return a group with every standard command, for `cli.add_command`."""
@@ -75,7 +109,7 @@ class Auth(Operations):
 
         return required(self, scopes)
 
-    def reporting(self, json: bool = False) -> AbstractContextManager[None]:  # noqa: FBT001, FBT002
+    def reporting(self, json: bool = False) -> contextlib.AbstractContextManager[None]:  # noqa: FBT001, FBT002
         """Return a context manager that does with errors what the commands do with them.
 
         An `AuthError` that leaves the block is printed on stderr, with *json* as an object, and
@@ -85,3 +119,40 @@ class Auth(Operations):
         from click_auth.commands.output import reporting  # noqa: PLC0415 - the edge
 
         return reporting(self, as_json=json)
+
+
+def refresh_access_token(
+    auth: Auth,
+    user: str | None = None,
+    *,
+    instance: str | None = None,
+    min_ttl: float = DEFAULT_MIN_TTL,
+    rejected: str | None = None,
+    lock: LockOf | None = None,
+) -> TokenBundle:
+    """Return tokens with more than *min_ttl* seconds left, renewed first where they must be.
+
+    *rejected* names an access token that a server has answered with 401: it is not returned.
+    *lock* replaces the store's own lock, by account key. Blocks, for two calls to the token
+    endpoint or as long as another process takes for them; does not prompt. Raises `NotLoggedIn`
+    when only a login helps, `Unreachable` when trying later does.
+    """
+    from click_auth.tokens import Rejected  # noqa: PLC0415
+
+    spent = None if rejected is None else Rejected(rejected)
+    del rejected
+    with auth.hinting():
+        credential = auth.stored_credential(user, instance)
+        credential.lock_of = lock
+        return credential.bundle(min_ttl, spent)
+
+
+def migrate_legacy_auth(auth: Auth, legacy: LegacyCredential) -> MigrationResult:
+    """Take over *legacy*, and return how it went. Blocks: it asks the service whose token it is.
+
+    Never overwrites a record and never raises for what the old place, the service or the
+    keyring do: then the result is "skipped" with a reason, and the next call tries again.
+    """
+    from click_auth.migrate import migrate  # noqa: PLC0415 - the edge
+
+    return migrate(auth.context, legacy)

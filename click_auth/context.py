@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from click_auth.console.text import printable
-from click_auth.environment import Environment
 from click_auth.errors import BAD_SETTING, AuthError
 from click_auth.providers.base import LOGIN_OPTIONS, Provider
 
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import TypeAlias
 
+    from click_auth.environment import Environment
     from click_auth.http.client import Http
     from click_auth.login.pages import PageContext
     from click_auth.stores.base import TokenStore
@@ -175,16 +175,22 @@ class Context:
         self.settings = settings
         self.clock: Callable[[], float] = time.time
         self.services: Services = Services(settings.provider)
-        self.environment: Environment = Environment(
-            settings.app_name, settings.environ, settings.token_env, settings.account_env
-        )
-        if self.environment.debug:
-            from click_auth.console.debug import log_to_stderr  # noqa: PLC0415 - on request only
-
-            log_to_stderr()
         self._providers: dict[str | None, Provider] = {}
         self.is_migrated: bool = False
         self._migrate_once = migrate_once
+
+    @cached_property
+    def environment(self) -> Environment:
+        """What the end user's environment says."""
+        from click_auth.environment import Environment  # noqa: PLC0415 - not for `--help`
+
+        told = self.settings
+        found = Environment(told.app_name, told.environ, told.token_env, told.account_env)
+        if found.debug:
+            from click_auth.console.debug import log_to_stderr  # noqa: PLC0415 - on request only
+
+            log_to_stderr()
+        return found
 
     @cached_property
     def folder(self) -> Path:

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from click_auth.defaults import POLICIES
 from click_auth.errors import AuthError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-POLICIES = ("system", "fallback", "plaintext")
 _DERIVED = "<APP>_"
 _LONGEST_KEYRING_TIMEOUT = 3600.0
 

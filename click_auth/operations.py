@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, overload
+from typing import TYPE_CHECKING, Any
 
 from click_auth.console.text import check_texts
 from click_auth.context import Context, Settings
-from click_auth.defaults import DEFAULT_MIN_TTL, LOGIN_TIMEOUT
-from click_auth.environment import POLICIES
+from click_auth.defaults import DEFAULT_MIN_TTL, LOGIN_TIMEOUT, POLICIES
 from click_auth.errors import AuthError, NotLoggedIn, Unwritable, UsageError
 from click_auth.invocation import INSTANCE, USER, Invocation, wants_json
 
@@ -17,23 +16,20 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import httpx
-    from typing_extensions import Self
+    from typing_extensions import TypeVar
 
     from click_auth.account import Account, StoredAccount
     from click_auth.context import LegacyCredential, ProviderSource
-    from click_auth.credentials import Credential
+    from click_auth.credentials import Credential, StoredCredential
     from click_auth.doctor.report import Report
     from click_auth.login.pages import PageContext
     from click_auth.login.results import LoginContext, LoginResult
     from click_auth.logout import LogoutResult
-    from click_auth.migrate import MigrationResult
-    from click_auth.refresh import LockOf
     from click_auth.status import Status, StatusContext
     from click_auth.stores.base import TokenStore
-    from click_auth.stores.cached import CachedCredential
     from click_auth.tokens import TokenBundle
 
-    C = TypeVar("C")
+    C = TypeVar("C", default=httpx.Client)
 
 
 class Operations:
@@ -66,37 +62,13 @@ class Operations:
         settings.token_env, settings.account_env = token_env, account_env
         self.app_name: str = app_name
         self.invocation: Invocation = Invocation(app_name)
-        self.context: Context = Context(settings, _migrate_once)
+        self.context: Context = Context(settings, migrate_once)
         """The parts that this object is made of; for the library's own modules."""
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("an Auth is not pickled")
 
     @property
     def store(self) -> TokenStore:
         """Where the credentials live."""
         return self.context.store
-
-    @contextlib.contextmanager
-    def override(
-        self,
-        *,
-        store: TokenStore | None = None,
-        folder: str | Path | None = None,
-        environ: Mapping[str, str] | None = None,
-        browser: Callable[[str], bool] | None = None,
-        http_options: Mapping[str, Any] | None = None,
-    ) -> Iterator[Self]:
-        """Put other parts in place for a block, for tests; what is None stays as it is."""
-        before = self.context
-        settings = before.settings.replaced(
-            store=store, folder=folder, environ=environ, browser=browser, http_options=http_options
-        )
-        self.context = Context(settings, _migrate_once)
-        try:
-            yield self
-        finally:
-            self.context = before
 
     @contextlib.contextmanager
     def hinting(self) -> Iterator[None]:
@@ -119,10 +91,9 @@ class Operations:
 
     # Tokens and clients
 
-    @overload
     def client(
         self,
-        cls: None = None,
+        cls: type[C] | None = None,
         /,
         *,
         user: str | None = None,
@@ -130,32 +101,7 @@ class Operations:
         hosts: Iterable[str] = (),
         auth_errors: bool = True,
         **options: Any,
-    ) -> httpx.Client: ...
-
-    @overload
-    def client(
-        self,
-        cls: type[C],
-        /,
-        *,
-        user: str | None = None,
-        instance: str | None = None,
-        hosts: Iterable[str] = (),
-        auth_errors: bool = True,
-        **options: Any,
-    ) -> C: ...
-
-    def client(
-        self,
-        cls: type[Any] | None = None,
-        /,
-        *,
-        user: str | None = None,
-        instance: str | None = None,
-        hosts: Iterable[str] = (),
-        auth_errors: bool = True,
-        **options: Any,
-    ) -> Any:
+    ) -> C:
         """Return a client of *cls* (default `httpx.Client`) that carries the account's token.
 
         The token goes to `api_url`, to `base_url=` of *options* and to *hosts*, origins all, and
@@ -170,9 +116,10 @@ class Operations:
 
         with self.hinting():
             credential = self.credential(user, instance)
-            return client_for(
+            client: C = client_for(
                 self.context, credential, cls, hosts, options, self.hinting, raising=auth_errors
             )
+            return client
 
     def bearer(
         self, user: str | None = None, *, instance: str | None = None, hosts: Iterable[str] = ()
@@ -211,26 +158,26 @@ class Operations:
         with self.hinting():
             return self.credential(user, instance).bundle(min_ttl, spent).access_token
 
-    def credential(
-        self, user: str | None = None, instance: str | None = None, *, stored: bool = False
-    ) -> Credential:
-        """Return the credential that applies; with *stored*, whatever the environment holds."""
-        from click_auth.credentials import select_credential, select_stored  # noqa: PLC0415 - the edge
+    def credential(self, user: str | None = None, instance: str | None = None) -> Credential:
+        """Return the credential that applies."""
+        from click_auth.credentials import select_credential  # noqa: PLC0415 - the edge
 
         with self.hinting():
-            select = select_stored if stored else select_credential
-            return select(self.context, *self.named(user, instance))
+            return select_credential(self.context, *self.named(user, instance))
 
-    def refresh(self, user: str | None = None, *, instance: str | None = None) -> TokenBundle:
-        """Rotate the credential of an account now, and return its new tokens. Blocks."""
-        return self.rotate(user, instance).bundle
-
-    def rotate(self, user: str | None = None, instance: str | None = None) -> CachedCredential:
-        """Do what `refresh` does, and return the record as well."""
+    def stored_credential(
+        self, user: str | None = None, instance: str | None = None
+    ) -> StoredCredential:
+        """Return the stored credential that applies, whatever the environment holds."""
         from click_auth.credentials import select_stored  # noqa: PLC0415 - the edge
 
         with self.hinting():
-            return select_stored(self.context, *self.named(user, instance)).renew(forced=True)
+            return select_stored(self.context, *self.named(user, instance))
+
+    def refresh(self, user: str | None = None, *, instance: str | None = None) -> TokenBundle:
+        """Rotate the credential of an account now, and return its new tokens. Blocks."""
+        with self.hinting():
+            return self.stored_credential(user, instance).renew(forced=True).bundle
 
     # Logging in and out
 
@@ -325,13 +272,6 @@ class Operations:
             return self.credential(user, instance).account
         return None
 
-    def stored_account(self, user: str | None = None, instance: str | None = None) -> Account:
-        """Return the stored account that applies, whatever the environment holds."""
-        from click_auth.credentials import select_stored  # noqa: PLC0415 - the edge
-
-        with self.hinting():
-            return select_stored(self.context, *self.named(user, instance)).record.account
-
     def next_account(self) -> Account | None:
         """Return the account that applies where nobody names one, None where nobody is stored."""
         from click_auth.credentials import find_record  # noqa: PLC0415 - the edge
@@ -379,45 +319,8 @@ class Operations:
         return in_effect(USER, user), in_effect(INSTANCE, instance)
 
 
-def refresh_access_token(
-    auth: Operations,
-    user: str | None = None,
-    *,
-    instance: str | None = None,
-    min_ttl: float = DEFAULT_MIN_TTL,
-    rejected: str | None = None,
-    lock: LockOf | None = None,
-) -> TokenBundle:
-    """Return tokens with more than *min_ttl* seconds left, renewed first where they must be.
-
-    *rejected* names an access token that a server has answered with 401: it is not returned.
-    *lock* replaces the store's own lock, by account key. Blocks, for two calls to the token
-    endpoint or as long as another process takes for them; does not prompt. Raises `NotLoggedIn`
-    when only a login helps, `Unreachable` when trying later does.
-    """
-    from click_auth.credentials import select_stored  # noqa: PLC0415 - the edge
-    from click_auth.tokens import Rejected  # noqa: PLC0415
-
-    spent = None if rejected is None else Rejected(rejected)
-    del rejected
-    with auth.hinting():
-        credential = select_stored(auth.context, user, instance)
-        credential.lock_of = lock
-        return credential.bundle(min_ttl, spent)
-
-
-def migrate_legacy_auth(auth: Operations, legacy: LegacyCredential) -> MigrationResult:
-    """Take over *legacy*, and return how it went. Blocks: it asks the service whose token it is.
-
-    Never overwrites a record and never raises for what the old place, the service or the
-    keyring do: then the result is "skipped" with a reason, and the next call tries again.
-    """
-    from click_auth.migrate import migrate  # noqa: PLC0415 - the edge
-
-    return migrate(auth.context, legacy)
-
-
-def _migrate_once(context: Context) -> None:
+def migrate_once(context: Context) -> None:
+    """Take over the application's older credential, where nothing is stored yet."""
     from click_auth.migrate import migrate_once  # noqa: PLC0415 - the edge
 
     migrate_once(context)

@@ -44,7 +44,7 @@ def build(auth: Operations) -> dict[str, Parts]:
             message = f"{variable} is set and applies; whose credential it is is not known."
             hint = "Name a stored account with --user."
             raise UsageError(message, code=NO_ACCOUNT_SELECTED, hints=[hint])
-        account = auth.stored_account(user, instance)
+        account = auth.stored_credential(user, instance).record.account
         console.result(lambda: {"account": account.to_json()}, account.title)
 
     def remove(console: Console, *, ref: str, no_revoke: bool, **_: Any) -> None:

@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from click_auth.commands.groups import answers_to, check_host, taken, watch
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
@@ -21,6 +19,8 @@ if TYPE_CHECKING:
 
     Body = Callable[..., Any]
     Make = Callable[[], click.Command]
+    Kind = type[click.Command] | None
+    Params = Sequence[click.Parameter]
 
 G = TypeVar("G", bound=click.Group)
 
@@ -29,8 +29,8 @@ def attach_login(
     auth: Operations,
     name: str = "login",
     *,
-    cls: type[click.Command] | None = None,
-    params: Sequence[click.Parameter] = (),
+    cls: Kind = None,
+    params: Params = (),
     on_login: Callable[[LoginContext], object] | None = None,
     render_text: Callable[[LoginContext], str | None] | None = None,
     render_json: Callable[[LoginContext], Mapping[str, Any]] | None = None,
@@ -57,8 +57,8 @@ def attach_logout(
     auth: Operations,
     name: str = "logout",
     *,
-    cls: type[click.Command] | None = None,
-    params: Sequence[click.Parameter] = (),
+    cls: Kind = None,
+    params: Params = (),
     on_logout: Callable[[LogoutContext], object] | None = None,
     render_text: Callable[[LogoutContext], str | None] | None = None,
     render_json: Callable[[LogoutContext], Mapping[str, Any]] | None = None,
@@ -76,8 +76,8 @@ def attach_status(
     auth: Operations,
     name: str = "status",
     *,
-    cls: type[click.Command] | None = None,
-    params: Sequence[click.Parameter] = (),
+    cls: Kind = None,
+    params: Params = (),
     fetch_live: Callable[[StatusContext], Mapping[str, Any]] | None = None,
     render_text: Callable[[StatusContext], str | None] | None = None,
     render_json: Callable[[StatusContext], Mapping[str, Any]] | None = None,
@@ -93,36 +93,21 @@ def attach_status(
 
 
 def attach_token(
-    auth: Operations,
-    name: str = "token",
-    *,
-    cls: type[click.Command] | None = None,
-    params: Sequence[click.Parameter] = (),
-    **attrs: Any,
+    auth: Operations, name: str = "token", *, cls: Kind = None, params: Params = (), **attrs: Any
 ) -> Callable[[G], G]:
     """Return a decorator that adds `token` to a group. The arguments are as for `attach_login`."""
     return _attach(auth, "token", name, {}, cls=cls, params=params, **attrs)
 
 
 def attach_refresh(
-    auth: Operations,
-    name: str = "refresh",
-    *,
-    cls: type[click.Command] | None = None,
-    params: Sequence[click.Parameter] = (),
-    **attrs: Any,
+    auth: Operations, name: str = "refresh", *, cls: Kind = None, params: Params = (), **attrs: Any
 ) -> Callable[[G], G]:
     """Return a decorator that adds `refresh` to a group. Arguments are as for `attach_login`."""
     return _attach(auth, "refresh", name, {}, cls=cls, params=params, **attrs)
 
 
 def attach_doctor(
-    auth: Operations,
-    name: str = "doctor",
-    *,
-    cls: type[click.Command] | None = None,
-    params: Sequence[click.Parameter] = (),
-    **attrs: Any,
+    auth: Operations, name: str = "doctor", *, cls: Kind = None, params: Params = (), **attrs: Any
 ) -> Callable[[G], G]:
     """Return a decorator that adds `doctor` to a group. The arguments are as for `attach_login`."""
     return _attach(auth, "doctor", name, {}, cls=cls, params=params, **attrs)
@@ -133,7 +118,7 @@ def attach_accounts(
     name: str = "account",
     *,
     cls: type[click.Group] | None = None,
-    params: Sequence[click.Parameter] = (),
+    params: Params = (),
     **attrs: Any,
 ) -> Callable[[G], G]:
     """Return a decorator that adds a group with `list`, `use`, `current` and `remove` to a group.
@@ -154,12 +139,7 @@ def attach_accounts(
 
 
 def attach_run(
-    auth: Operations,
-    name: str = "run",
-    *,
-    cls: type[click.Command] | None = None,
-    params: Sequence[click.Parameter] = (),
-    **attrs: Any,
+    auth: Operations, name: str = "run", *, cls: Kind = None, params: Params = (), **attrs: Any
 ) -> Callable[[G], G]:
     """Return a decorator that adds `run` to a group. The arguments are as for `attach_login`.
 
@@ -176,8 +156,8 @@ def attach_git_credential(
     *,
     hosts: Iterable[str] = (),
     username: str = "oauth2",
-    cls: type[click.Command] | None = None,
-    params: Sequence[click.Parameter] = (),
+    cls: Kind = None,
+    params: Params = (),
     **attrs: Any,
 ) -> Callable[[G], G]:
     """Return a decorator that adds a credential helper for git to a group (gitcredentials(7)).
@@ -198,7 +178,7 @@ def attach_all(auth: Operations) -> Callable[[G], G]:
 
     def decorate(group: G) -> G:
         for name, attach in _STANDARD.items():
-            if not answers_to(group, name):
+            if not _answers_to(group, name):
                 attach(auth)(group)
         return group
 
@@ -228,7 +208,7 @@ def standard_group(auth: Operations, name: str | None, **attrs: Any) -> click.Gr
 
     def checked(info_name: Any, args: Any, parent: Any = None, **extra: Any) -> click.Context:
         if parent is not None:
-            check_host(parent)
+            _check_host(parent)
         return make_context(info_name, args, parent, **extra)
 
     group.make_context = checked  # type: ignore[method-assign]
@@ -241,8 +221,8 @@ def _attach(
     name: str,
     hooks: Mapping[str, Any],
     *,
-    cls: type[click.Command] | None,
-    params: Sequence[click.Parameter],
+    cls: Kind,
+    params: Params,
     **attrs: Any,
 ) -> Callable[[G], G]:
     """Return a decorator that adds a *command* of ours to a group, as *name*."""
@@ -254,11 +234,12 @@ def _attach(
     return functools.partial(_add, name=name, make=make)
 
 
-def _load(command: str) -> Any:
-    return import_module(f"click_auth.commands.{command}")
+def _load(name: str) -> Any:
+    """Return a module of this folder, which nobody needs before it is used."""
+    return import_module(f"click_auth.commands.{name}")
 
 
-def _kind(cls: type[click.Command] | None) -> dict[str, Any]:
+def _kind(cls: Kind) -> dict[str, Any]:
     """Return the argument that asks a group for a *cls*, none where the group is to choose."""
     return {} if cls is None else {"cls": cls}
 
@@ -280,7 +261,7 @@ def _make(
     def callback(*, as_json: bool, as_ndjson: bool, **options: Any) -> Any:
         from click_auth.commands.output import command_console  # noqa: PLC0415 - when it runs
 
-        check_host(click.get_current_context().find_root())
+        _check_host(click.get_current_context().find_root())
         with command_console(auth, as_json=as_json, as_ndjson=as_ndjson) as output:
             return body(output, **options)
 
@@ -297,15 +278,27 @@ def _add(group: G, name: str, make: Callable[[click.Group], click.Command]) -> G
 
     Raises TypeError above what is no group, ValueError where it has a command *name*.
     """
-    if answers_to(group, name):
-        raise ValueError(taken(group, name))
+    if _answers_to(group, name):
+        raise ValueError(_load("groups").taken(group, name))
     if type(group) is click.Group:
         if not isinstance(group.commands, _Commands):
             group.commands = _Commands(group.commands)
         group.commands.promise(name, functools.partial(make, group))
     else:
-        watch(group, name, make(group))
+        _load("groups").watch(group, name, make(group))
     return group
+
+
+def _answers_to(group: click.Group, name: str) -> bool:
+    if type(group) is click.Group:
+        return name in group.commands
+    return bool(_load("groups").answers_to(group, name))
+
+
+def _check_host(context: object) -> None:
+    """Raise TypeError where *context* is of another library than Click, which runs us."""
+    if not isinstance(context, click.Context):
+        raise _load("groups").mistaken(context, "the auth commands run below a click.Context")
 
 
 class _Commands(MutableMapping[str, click.Command]):

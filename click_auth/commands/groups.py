@@ -21,27 +21,21 @@ def answers_to(group: click.Group, name: str) -> bool:
     any other, `watch` finds out when the command is asked for. Raises TypeError above what is
     no group.
     """
-    _check_kind(group, click.Group, "attach_* decorates a click.Group")
-    if name in group.commands or type(group) is click.Group:
-        return name in group.commands
+    if not isinstance(group, click.Group):
+        raise mistaken(group, "attach_* decorates a click.Group")
+    if name in group.commands:
+        return True
     return _lists_what_it_holds(group) and name in group.list_commands(
         click.Context(group, info_name=group.name)
     )
 
 
-def check_host(context: object) -> None:
-    """Raise TypeError where *context* is of another library than Click, which runs us."""
-    _check_kind(context, click.Context, "the auth commands run below a click.Context")
-
-
-def _check_kind(thing: object, kind: type, wanted: str) -> None:
-    """Raise TypeError for a *thing* that is no *kind*, saying what it is."""
-    if isinstance(thing, kind):
-        return
+def mistaken(thing: object, wanted: str) -> TypeError:
+    """Return the error that says what *thing* is, and what was *wanted* in its place."""
     got = f"{type(thing).__module__}.{type(thing).__qualname__}"
     if any("typer" in base.__module__ for base in type(thing).__mro__):
         got += "; Typer brings a copy of Click of its own: use click_auth.typer.mount(app, auth)"
-    raise TypeError(f"{wanted}, not {got}")
+    return TypeError(f"{wanted}, not {got}")
 
 
 def watch(group: click.Group, name: str, made: click.Command) -> None:

@@ -14,8 +14,7 @@ from click_auth.commands.options import flag, instance_parameters, user_paramete
 from click_auth.console.keyboard import ask
 from click_auth.console.terminal import is_terminal
 from click_auth.console.text import printable
-from click_auth.defaults import LOGIN_TIMEOUT, LONGEST_LINE
-from click_auth.environment import POLICIES
+from click_auth.defaults import LOGIN_TIMEOUT, LONGEST_LINE, POLICIES
 from click_auth.errors import LoginFailed
 
 if TYPE_CHECKING:

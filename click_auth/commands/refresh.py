@@ -20,7 +20,7 @@ def build(auth: Operations) -> Parts:
         console: Console, *, user: str | None, instance: str | None = None, **_: Any
     ) -> None:
         """Rotate the stored credential now."""
-        record = auth.rotate(user, instance).record
+        record = auth.stored_credential(user, instance).renew(forced=True).record
         expires_at = record.access_token_expires_at
         moment = from_posix(expires_at)
         until = "" if moment is None else f", good until {local_time(moment)}"

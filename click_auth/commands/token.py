@@ -51,7 +51,8 @@ def build(auth: Operations) -> Parts:
         **_: Any,
     ) -> None:
         """Print the access token, renewed first if it must be."""
-        credential = auth.credential(user, instance, stored=stored)
+        select = auth.stored_credential if stored else auth.credential
+        credential = select(user, instance)
         bundle = credential.bundle(min_ttl)
         if format_name is None:
             console.bare(lambda: _as_json(credential, bundle), bundle.access_token)

@@ -6,7 +6,8 @@ import time
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from click_auth.environment import POLICIES, Environment
+from click_auth.defaults import POLICIES
+from click_auth.environment import Environment
 from click_auth.stores.account_store import AccountStore
 from click_auth.stores.record_file import RecordFile
 

@@ -133,7 +133,7 @@ def test_importing_the_package_loads_click_and_the_standard_library() -> None:
         text=True,
         check=True,
     )
-    assert done.stdout.strip() == "['click_auth', 'click_auth._version']"
+    assert done.stdout.strip() == "['click_auth']"
 
 
 def test_the_size_of_the_file_hardly_matters(folder: Path) -> None:
