@@ -14,7 +14,7 @@ from click_auth.doctor.report import Check, advise, report_error, run_check
 from click_auth.doctor.storage import records_of
 from click_auth.errors import AuthError, StorageUnavailable
 from click_auth.http.call import Call, TransportFailed, send
-from click_auth.http.network import proxy_error
+from click_auth.http.client import proxy_error
 from click_auth.providers.context import ProviderContext
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from click_auth.console.text import printable, without_password
 from click_auth.credentials import EnvironmentToken
 from click_auth.doctor.report import Check, advise
 from click_auth.doctor.storage import store_of
-from click_auth.http.network import CERTIFICATE_VARIABLES
+from click_auth.http.client import CERTIFICATE_VARIABLES
 from click_auth.login.browser import choose_browser
 
 if TYPE_CHECKING:

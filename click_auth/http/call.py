@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any
 from click_auth._version import __version__
 from click_auth.console import console
 from click_auth.console.text import printable
-from click_auth.http.client import mute_http_loggers
-from click_auth.http.network import CERTIFICATE_VARIABLES
+from click_auth.http.client import CERTIFICATE_VARIABLES, mute_http_loggers
 from click_auth.http.urls import checked_endpoint, host_of, is_loopback, origin, shown, split
 from click_auth.timeouts import Deadline, TimedOut, call_with_timeout
 

@@ -10,9 +10,9 @@ from click_auth.errors import OAUTH_FAILED, LoginFailed
 from click_auth.http.urls import split
 from click_auth.oauth.endpoint import EndpointFailed
 from click_auth.oauth.facts import OURS
-from click_auth.oauth.id_token import checked_claims
 from click_auth.oauth.registration import as_client, forget_client, obtain_client
 from click_auth.oauth.token_endpoint import request_tokens, usable_token
+from click_auth.oauth.userinfo import checked_claims
 from click_auth.providers.authorization import (
     AuthorizationRequest,
     code_challenge,

@@ -12,14 +12,14 @@ import secrets
 import time
 from typing import TYPE_CHECKING, Any
 
-from click_auth.errors import BAD_SETTING, AuthError
+from joserfc import jwt
+from joserfc.jwk import ECKey
+
 from click_auth.http.urls import origin, shown
 from click_auth.oauth.endpoint import error_code
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from joserfc.jwk import ECKey
 
     from click_auth.http.call import Answer
     from click_auth.oauth.facts import Facts
@@ -33,8 +33,8 @@ class Prover:
     """Proves that we hold the key, and remembers the nonce that each server gave last."""
 
     def __init__(self, facts: Facts, context: ProviderContext) -> None:
+        self.context = context
         self._issuer = facts.binding.issuer or ""
-        self._http = context.http
         self._key = _load_key(facts, context)
         self._nonces: dict[str, str] = {}
 
@@ -45,10 +45,8 @@ class Prover:
 
     def proof(self, method: str, url: str, access_token: str | None = None) -> str:
         """Return the `DPoP` header of a request (section 4.2), which may carry a token."""
-        from joserfc import jwt  # noqa: PLC0415 - an extra
-
         # An API's own clock is seldom measured.
-        clock_difference = self._http.clock_difference(url, self._issuer) or 0.0
+        clock_difference = self.context.http.clock_difference(url, self._issuer) or 0.0
         claims: dict[str, Any] = {
             "jti": secrets.token_urlsafe(16),
             "htm": method,
@@ -86,12 +84,7 @@ class Prover:
 
 
 def _load_key(facts: Facts, context: ProviderContext) -> ECKey:
-    """Return the key, made now where there is none. Raises `AuthError` without joserfc."""
-    try:
-        from joserfc.jwk import ECKey  # noqa: PLC0415 - an extra
-    except ImportError:
-        message = "Bound tokens need joserfc: install click-auth[joserfc]."
-        raise AuthError(message, code=BAD_SETTING) from None
+    """Return the key, made now where there is none."""
     name = f"dpop {facts.binding.issuer} {facts.client_id or ''}".rstrip()
     kept = context.registrations.load(name)
     if kept is None:

@@ -84,9 +84,9 @@ class Facts:
         self.token_endpoint_auth_method = token_endpoint_auth_method
         self.client_metadata: Mapping[str, Any] = client_metadata or {}
         self.scopes: tuple[str, ...] = _checked_scopes(scopes, scope_separator)
-        self.read_only_scopes: tuple[str, ...] | None = (
-            None if read_only_scopes is None else _checked_scopes(read_only_scopes, scope_separator)
-        )
+        self.read_only_scopes: tuple[str, ...] | None = None
+        if read_only_scopes is not None:
+            self.read_only_scopes = _checked_scopes(read_only_scopes, scope_separator)
         self.scope_separator = scope_separator
         self.resource = resource
         self.authorize_params: Mapping[str, str] = authorize_params or {}
@@ -95,23 +95,21 @@ class Facts:
         self.token_response = token_response
         self.redirect_uris: tuple[str, ...] = tuple(redirect_uris)
         self.http_timeout = http_timeout
+        self._check()
+
+    def _check(self) -> None:
+        """Draw conclusions. Raises `ValueError` for facts that are wrong or contradict others."""
+        by_hand = self.authorization_endpoint and self.token_endpoint
+        self.discovers: bool = self.issuer is not None and not by_hand
+        """Whether the server is asked for what is not given by hand."""
+        self.binds_tokens: bool = self.client_metadata.get("dpop_bound_access_tokens") is True
+        """Whether tokens are to be bound to a key of ours: RFC 9449's own client metadata."""
         _check_urls(self)
         _check_client(self)
         _check_parameters(self)
-        if not 0 < http_timeout < float("inf"):
+        if not 0 < self.http_timeout < float("inf"):
             raise ValueError("http_timeout is a number of seconds, more than none")
         self.options: frozenset[str] = _offered_options(self)
-
-    @property
-    def discovers(self) -> bool:
-        """Whether the server is asked for what is not given by hand."""
-        by_hand = self.authorization_endpoint and self.token_endpoint
-        return self.issuer is not None and not by_hand
-
-    @property
-    def binds_tokens(self) -> bool:
-        """Whether tokens are to be bound to a key of ours: RFC 9449's own client metadata."""
-        return self.client_metadata.get("dpop_bound_access_tokens") is True
 
     @property
     def display_name(self) -> str:

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
-import importlib.util
 import time
 from typing import TYPE_CHECKING, Any
 
+from joserfc import jwt
+from joserfc.errors import ExpiredTokenError, JoseError
+from joserfc.jwk import JWKRegistry, KeySet
+
 from click_auth.http.call import Call
-from click_auth.oauth.endpoint import parse_object, unusable
+from click_auth.oauth.endpoint import unusable
 from click_auth.oauth.registration import obtain_client
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from joserfc.jwk import KeySet
 
     from click_auth.oauth.endpoint import EndpointFailed
     from click_auth.oauth.server import Server
@@ -29,40 +29,23 @@ ALGORITHMS = [
 ]
 
 
-def checked_claims(
-    server: Server, id_token: str, nonce: str | None = None
-) -> Mapping[str, Any] | None:
+def check_id_token(server: Server, id_token: str, nonce: str | None) -> Mapping[str, Any]:
     """Return the claims of *id_token*, every one of them checked, `sub` a text.
 
-    None where it cannot be checked, and so names nobody: joserfc is not installed, or the server
-    publishes no keys. Blocks when these are not in the cache. Raises `EndpointFailed`.
+    Blocks when the server's keys are not in the cache. Raises `EndpointFailed`.
     """
-    if importlib.util.find_spec("joserfc") is None or server.offered("jwks_uri") is None:
-        return None
     claims = _verified(server, id_token)
     _check(claims, server, nonce)
     return claims
 
 
-def unverified_claims(id_token: str) -> Mapping[str, Any]:
-    """Return the claims that *id_token* makes, unchecked; none where it cannot be read."""
-    try:
-        payload = id_token.split(".")[1]
-        return parse_object(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
-    except (ValueError, IndexError):
-        return {}
-
-
 def _check(claims: Mapping[str, Any], server: Server, nonce: str | None) -> None:
-    from joserfc.errors import ExpiredTokenError, JoseError  # noqa: PLC0415 - an extra
-    from joserfc.jwt import JWTClaimsRegistry  # noqa: PLC0415
-
     now, client_id = int(time.time() + _clock_difference(server)), obtain_client(server).client_id
     expected = {"iss": server.facts.issuer, "aud": client_id, "nonce": nonce}
     options: dict[str, Any] = {name: {"essential": True} for name in ("sub", "exp", "iat")}
     options |= {name: {"essential": True, "value": each} for name, each in expected.items() if each}
     try:
-        JWTClaimsRegistry(now, TOLERANCE, **options).validate(dict(claims))
+        jwt.JWTClaimsRegistry(now, TOLERANCE, **options).validate(dict(claims))
         is_current = claims["iat"] >= now - TOLERANCE and claims["exp"] < _LATEST
     except ExpiredTokenError:
         is_current = False
@@ -78,9 +61,6 @@ def _check(claims: Mapping[str, Any], server: Server, nonce: str | None) -> None
 
 
 def _verified(server: Server, id_token: str) -> Mapping[str, Any]:
-    from joserfc import jwt  # noqa: PLC0415 - an extra
-    from joserfc.errors import JoseError  # noqa: PLC0415
-
     for fresh in (False, True):  # the key may be newer than our copy
         with contextlib.suppress(JoseError, ValueError, TypeError, KeyError):
             return jwt.decode(id_token, _keys(server, fresh=fresh), ALGORITHMS).claims
@@ -88,9 +68,6 @@ def _verified(server: Server, id_token: str) -> Mapping[str, Any]:
 
 
 def _keys(server: Server, *, fresh: bool) -> KeySet:
-    from joserfc.errors import JoseError  # noqa: PLC0415
-    from joserfc.jwk import JWKRegistry, KeySet  # noqa: PLC0415
-
     url = server.endpoint("jwks_uri")
     document = None if fresh else server.context.cache.load(url)
     if fresh:

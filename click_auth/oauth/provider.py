@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from click_auth.errors import BAD_SETTING, AuthError
 from click_auth.oauth.facts import Facts
 from click_auth.providers.base import Provider
 
@@ -15,12 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import httpx
-    from typing_extensions import Self
 
     from click_auth.oauth.dpop import Prover
     from click_auth.oauth.server import Server
     from click_auth.providers.authorization import AuthorizationRequest, AuthorizationResponse
-    from click_auth.providers.context import ProviderContext
     from click_auth.providers.request import LoginRequest, LoginUI
     from click_auth.tokens import TokenBundle
 
@@ -43,17 +42,14 @@ class OAuthProvider(Facts, Provider):
 
     _prover: Prover | None = None
 
-    def with_context(self, context: ProviderContext) -> Self:
-        """Return a copy of this provider that speaks through *context*, with its own key."""
-        clone = super().with_context(context)
-        clone._prover = None  # noqa: SLF001 - our own copy
-        return clone
-
     def prover(self) -> Prover:
         """Return what proves that the key of bound tokens is ours. Reads the key, once."""
-        if self._prover is None:
-            from click_auth.oauth.dpop import Prover  # noqa: PLC0415 - an option
-
+        if self._prover is None or self._prover.context is not self.context:
+            try:
+                from click_auth.oauth.dpop import Prover  # noqa: PLC0415 - an extra
+            except ImportError:
+                message = "Bound tokens need joserfc: install click-auth[joserfc]."
+                raise AuthError(message, code=BAD_SETTING) from None
             self._prover = Prover(self, self.context)
         return self._prover
 
@@ -153,8 +149,8 @@ class OAuthProvider(Facts, Provider):
 
     def apply(self, request: httpx.Request, bundle: TokenBundle) -> None:
         """Put the token on *request*, with a proof where tokens are bound to a key."""
-        if not self.binds_tokens:
-            super().apply(request, bundle)
-            return
-        url, token = str(request.url), bundle.access_token
-        request.headers.update(self.prover().with_token(request.method, url, token))
+        headers = {"Authorization": f"Bearer {bundle.access_token}"}
+        if self.binds_tokens:
+            url, token = str(request.url), bundle.access_token
+            headers = self.prover().with_token(request.method, url, token)
+        request.headers.update(headers)

@@ -1,13 +1,14 @@
-"""Who logged in, according to the server's userinfo or the ID token."""
+"""Who logged in, according to the server: its userinfo and its ID tokens."""
 
 from __future__ import annotations
 
+import base64
+import importlib.util
 from typing import TYPE_CHECKING, Any
 
 from click_auth.console.text import printable
 from click_auth.http.call import Call
-from click_auth.oauth.endpoint import EndpointFailed, unusable
-from click_auth.oauth.id_token import checked_claims, unverified_claims
+from click_auth.oauth.endpoint import EndpointFailed, parse_object, unusable
 from click_auth.providers.base import DEFAULT_ID, unidentified
 
 if TYPE_CHECKING:
@@ -38,6 +39,30 @@ def _identify(server: Server, bundle: TokenBundle) -> dict[str, str]:
     if claims is not None and claims["sub"] != subject_of(userinfo):  # OpenID Connect 5.3.2
         raise unusable("userinfo and the ID token name different accounts")
     return account_of(userinfo)
+
+
+def checked_claims(
+    server: Server, id_token: str, nonce: str | None = None
+) -> Mapping[str, Any] | None:
+    """Return the claims of *id_token*, every one of them checked, `sub` a text.
+
+    None where it cannot be checked, and so names nobody: joserfc is not installed, or the server
+    publishes no keys. Blocks when these are not in the cache. Raises `EndpointFailed`.
+    """
+    if importlib.util.find_spec("joserfc") is None or server.offered("jwks_uri") is None:
+        return None
+    from click_auth.oauth.id_token import check_id_token  # noqa: PLC0415 - an extra
+
+    return check_id_token(server, id_token, nonce)
+
+
+def _unverified_claims(id_token: str) -> Mapping[str, Any]:
+    """Return the claims that *id_token* makes, unchecked; none where it cannot be read."""
+    try:
+        payload = id_token.split(".")[1]
+        return parse_object(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+    except (ValueError, IndexError):
+        return {}
 
 
 def _goes_by_subject(facts: Facts, bundle: TokenBundle) -> bool:
@@ -95,7 +120,7 @@ def is_same_account(facts: Facts, bundle: TokenBundle, account_id: str) -> bool:
     """
     if bundle.id_token is None or account_id == DEFAULT_ID or not _goes_by_subject(facts, bundle):
         return True
-    return subject_of(unverified_claims(bundle.id_token)) in (None, account_id)
+    return subject_of(_unverified_claims(bundle.id_token)) in (None, account_id)
 
 
 def new_label(facts: Facts, bundle: TokenBundle, label: str | None) -> str | None:
@@ -105,5 +130,5 @@ def new_label(facts: Facts, bundle: TokenBundle, label: str | None) -> str | Non
     """
     if bundle.id_token is None or label is None or not _goes_by_subject(facts, bundle):
         return None
-    labels = _labels(unverified_claims(bundle.id_token))
+    labels = _labels(_unverified_claims(bundle.id_token))
     return labels[0] if labels and label not in labels else None

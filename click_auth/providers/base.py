@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from click_auth.errors import REFRESH_UNAVAILABLE, LoginFailed, NotLoggedIn, Refused, Unreachable
@@ -46,21 +47,18 @@ class Provider(ABC):
     options: frozenset[str] = frozenset()
     api_url: str | None = None
     http_timeout: float = 30.0
-    _context: ProviderContext | None = None
 
     @property
     def http(self) -> Http:
         """HTTP with the application's options: `self.http.client()` for a provider's own calls."""
         return self.context.http
 
-    @property
+    @cached_property
     def context(self) -> ProviderContext:
         """What the provider works with, made now where no `Auth` has given it any."""
-        if self._context is None:
-            from click_auth.providers.context import ProviderContext  # noqa: PLC0415
+        from click_auth.providers.context import ProviderContext  # noqa: PLC0415
 
-            self._context = ProviderContext()
-        return self._context
+        return ProviderContext()
 
     @property
     def display_name(self) -> str:
@@ -87,10 +85,8 @@ class Provider(ABC):
 
     def with_context(self, context: ProviderContext) -> Self:
         """Return a copy of this provider that works with *context*."""
-        import copy  # noqa: PLC0415 - not for `--help`
-
-        clone = copy.copy(self)
-        clone._context = context  # noqa: SLF001 - our own copy
+        clone = object.__new__(type(self))
+        vars(clone).update(vars(self), context=context)
         return clone
 
     @abstractmethod
