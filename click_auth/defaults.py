@@ -5,4 +5,3 @@ from __future__ import annotations
 DEFAULT_MIN_TTL = 60.0  # seconds that a token must still live
 LOGIN_TIMEOUT = 300.0  # seconds that a login waits for the person
 POLICIES = ("system", "fallback", "plaintext")  # where credentials may be kept
-LONGEST_LINE = 64 * 1024  # characters that a person, or a pipe, may give as one answer

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import sys
-from contextvars import ContextVar, copy_context
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -126,18 +126,20 @@ def echo(text: str, *, err: bool = True) -> None:
     click.echo(text.encode(encoding, "replace").decode(encoding), err=err)
 
 
-_current: ContextVar[Console] = ContextVar("click_auth_console", default=Console())  # noqa: B039
+_TEXT = Console()
+_current: ContextVar[Console] = ContextVar("click_auth_console")
 
 
 def current() -> Console:
     """Return the console in effect."""
-    return _current.get()
+    return _current.get(_TEXT)
 
 
 def say_on_terminal(text: str) -> None:
     """Say it where a person watches a command of ours; an application's own says what it likes."""
-    if _current in copy_context() and terminal.is_terminal(sys.stderr):
-        current().say(text)
+    console = _current.get(None)
+    if console is not None and terminal.is_terminal(sys.stderr):
+        console.say(text)
 
 
 @contextlib.contextmanager

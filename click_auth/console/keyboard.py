@@ -15,8 +15,7 @@ import time
 from typing import TYPE_CHECKING, Any, TextIO
 
 from click_auth.console import console
-from click_auth.console.terminal import in_foreground, is_terminal
-from click_auth.defaults import LONGEST_LINE
+from click_auth.console.terminal import LONGEST_LINE, in_foreground, is_terminal
 from click_auth.errors import LoginFailed
 
 if TYPE_CHECKING:

@@ -12,6 +12,7 @@ from typing import TextIO
 
 import click
 
+LONGEST_LINE = 64 * 1024  # characters that a person, or a pipe, may give as one answer
 _TICK_SECONDS = 0.2
 
 
