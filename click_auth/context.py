@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import TypeAlias
 
-    from click_auth.environment import Environment
+    from click_auth.environment import Environment, Identity
     from click_auth.http.client import Http
     from click_auth.login.pages import PageContext
     from click_auth.stores.base import TokenStore
@@ -269,6 +269,15 @@ class Context:
             return True
         named = self.services.instance(self.environment.value("TOKEN_INSTANCE"))
         return named == self.instance(explicit)
+
+    def find_identity(self, instance: str | None) -> Identity | None:
+        """Return the identity of the CI job that runs us, None where none counts. Blocks."""
+        audience = self.services.provider(instance).workload_audience
+        if audience is None:
+            return None
+        from click_auth.workload import find_identity  # noqa: PLC0415 - an option
+
+        return find_identity(self.environment, audience)
 
     def migrate_once(self) -> None:
         """Take over the application's older credential, where it has one and nothing is stored."""

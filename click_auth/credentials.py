@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from click_auth.refresh import LockOf
 
 _VISIBLE = range(0x21, 0x7F)
+THIS_JOB = "the identity of this CI job"
 
 
 class Credential:
@@ -208,28 +209,51 @@ class StoredCredential(Credential):
         return cached
 
 
-class ClientCredentials(Credential):
-    """The application itself as the client, for CI (RFC 6749 section 4.4): nothing is stored."""
-
-    source = "client_credentials"
-    whose: str = "the token of the client credentials"
-    way_out: tuple[str, ...] = ("Check the client's id and secret, and what it is allowed to do.",)
-
-    def __init__(self, context: Context, instance: str | None) -> None:
-        super().__init__(context, instance)
-        self._client = context.environment.client_credentials or ("", "")
+class Unstored(Credential):
+    """A token that is requested anew whenever it is needed: nothing of it is stored."""
 
     def _obtain(self, min_ttl: float, rejected: Rejected | None) -> CachedCredential:
         """Return a new token, whatever was wrong with the cached one. Blocks."""
         del min_ttl, rejected
         obtained_at = self._context.clock()
-        bundle = self.provider.client_credentials(*self._client)
+        bundle = self._request()
         record = Record(
-            Account(self._client[0]),
+            Account(self.source),
             access_token_expires_at=to_posix(bundle.expires_at),
             access_token_obtained_at=obtained_at,
         )
         return CachedCredential(record, bundle)
+
+    def _request(self) -> TokenBundle:
+        """Return a token that the server grants now. Blocks."""
+        raise NotImplementedError
+
+
+class ClientCredentials(Unstored):
+    """The application itself as the client, for CI (RFC 6749 section 4.4)."""
+
+    source = "client_credentials"
+    whose: str = "the token of the client credentials"
+    way_out: tuple[str, ...] = ("Check the client's id and secret, and what it is allowed to do.",)
+
+    def _request(self) -> TokenBundle:
+        client_id, client_secret = self._context.environment.client_credentials or ("", "")
+        return self.provider.client_credentials(client_id, client_secret)
+
+
+class WorkloadIdentity(Unstored):
+    """The CI job that runs us: its ID token is exchanged for an access token (RFC 8693)."""
+
+    source = "workload"
+    whose: str = "the token of this CI job"
+    way_out: tuple[str, ...] = ("Check what the server allows this job to do.",)
+
+    def _request(self) -> TokenBundle:
+        identity = self._context.find_identity(self.instance)
+        if identity is None or identity.token is None:
+            lacks = None if identity is None else identity.lacks
+            raise NotLoggedIn(lacks or "This CI job has no ID token any more.")
+        return self.provider.exchange_id_token(identity.token)
 
 
 def select_credential(
@@ -261,9 +285,8 @@ def find_credential(
     context: Context, user: str | None = None, instance: str | None = None
 ) -> Credential:
     """Return the same, may it be used or not: for those who only show what there is."""
-    if overriding_variable(context, user, instance) is not None:
-        kind = ClientCredentials if context.environment.token is None else EnvironmentToken
-        return kind(context, context.instance(instance))
+    if find_override(context, user, instance) is not None:
+        return _overriding_kind(context)(context, context.instance(instance))
     return _find_stored(context, user, instance)
 
 
@@ -302,12 +325,28 @@ def _find_at_home(context: Context, homes: tuple[str | None, ...]) -> Record | N
     return None if only is None else store.record_of(only.key)
 
 
-def overriding_variable(
+def find_override(
     context: Context, user: str | None = None, instance: str | None = None
 ) -> str | None:
-    """Return the name of the variable that applies instead of every stored account, or None."""
-    variable = None if user is not None else _token_variable(context)
-    return variable if variable is not None and context.takes_tokens(instance) else None
+    """Return what applies instead of every stored account, None where nothing does.
+
+    That is the name of a variable, or that it is this CI job.
+    """
+    if user is not None or not context.takes_tokens(instance):
+        return None
+    variable = _token_variable(context)
+    if variable is not None:
+        return variable
+    identity = context.find_identity(context.instance(instance))
+    return None if identity is None or identity.token is None else THIS_JOB
+
+
+def _overriding_kind(
+    context: Context,
+) -> type[EnvironmentToken | ClientCredentials | WorkloadIdentity]:
+    if context.environment.token is not None:
+        return EnvironmentToken
+    return WorkloadIdentity if context.environment.client_credentials is None else ClientCredentials
 
 
 def _token_variable(context: Context) -> str | None:
@@ -325,6 +364,9 @@ def _passed_over(context: Context, instance: str | None) -> Iterator[str]:
         yield f"{variable} counts for another service unless {name('TOKEN_INSTANCE')} names this."
     elif environment.value("CLIENT_ID") and environment.client_credentials is None:
         yield f"{name('CLIENT_ID')} counts only together with {name('CLIENT_SECRET')}."
+    identity = context.find_identity(context.instance(instance))
+    if identity is not None and identity.lacks is not None:
+        yield identity.lacks
     others = context.store.listing()[0] if context.services.has_instances else ()
     if others:
         yield f"Name one with --user: {', '.join(each.key for each in others[:5])}."

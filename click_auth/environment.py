@@ -18,6 +18,17 @@ _DERIVED = "<APP>_"
 _LONGEST_KEYRING_TIMEOUT = 3600.0
 
 
+class Identity:  # no NamedTuple: it compiles its annotations at each start
+    """The ID token of a CI job, or what it `lacks` to get one. Neither: this is no job."""
+
+    def __init__(self, token: str | None = None, lacks: str | None = None) -> None:
+        self.token = token
+        self.lacks = lacks
+
+
+NO_JOB = Identity()
+
+
 class Environment:
     """The variables of one application, read anew at each call from *environ*."""
 

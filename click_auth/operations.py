@@ -283,9 +283,9 @@ class Operations:
         self, user: str | None = None, instance: str | None = None
     ) -> str | None:
         """Return the name of the variable that applies instead of every stored account."""
-        from click_auth.credentials import overriding_variable  # noqa: PLC0415 - the edge
+        from click_auth.credentials import find_override  # noqa: PLC0415 - the edge
 
-        return overriding_variable(self.context, user, instance)
+        return find_override(self.context, user, instance)
 
     def accounts(self) -> Sequence[StoredAccount]:
         """Return the accounts that are stored. Reads no secret."""

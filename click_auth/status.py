@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from click_auth.credentials import Credential
     from click_auth.tokens import TokenBundle
 
+NOBODYS = ("client_credentials", "workload")
+"""Sources of tokens that belong to no account: no service can say whose they are."""
+
 State = Literal["ok", "none", "expired", "invalid", "unreachable", "locked"]
 
 EXIT_CODES: Mapping[State, int] = {
@@ -42,8 +45,9 @@ EXIT_CODES: Mapping[State, int] = {
 class Status:
     """Who is logged in and how well. `reason` is a sentence for a person, or None.
 
-    `source` is where the token comes from: "env", "system", "plaintext", "client_credentials",
-    "custom", or None. `refreshable` says whether there is a refresh token that may still work.
+    `source` is where the token comes from: "env", "system", "encrypted", "plaintext",
+    "client_credentials", "workload", "custom", or None. `refreshable` says whether there is a
+    refresh token that may still work.
     """
 
     state: State
@@ -145,7 +149,7 @@ def _asked(context: Context, credential: Credential) -> StatusContext:
     reason: str | None = None
     try:
         bundle = credential.bundle()
-        if credential.source != "client_credentials":  # it is nobody whom a service knows
+        if credential.source not in NOBODYS:  # it is nobody whom a service knows
             identify_account(context, credential)
             bundle = credential.bundle()  # another one where a 401 was answered by a refresh
     except AuthError as error:

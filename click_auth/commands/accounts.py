@@ -41,7 +41,7 @@ def build(auth: Operations) -> dict[str, Parts]:
         """Show which account applies."""
         variable = auth.overriding_variable(*auth.named(user, instance))
         if variable is not None:
-            message = f"{variable} is set and applies; whose credential it is is not known."
+            message = f"{variable} applies, and nobody knows whose account that is."
             hint = "Name a stored account with --user."
             raise UsageError(message, code=NO_ACCOUNT_SELECTED, hints=[hint])
         account = auth.stored_credential(user, instance).record.account

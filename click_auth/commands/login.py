@@ -46,7 +46,7 @@ def build(
         user, instance = auth.named(user, instance)
         variable = auth.overriding_variable(None, instance)
         if variable is not None:
-            output.warn(f"{variable} is set and still wins over this login.")
+            output.warn(f"{variable} takes precedence over this login.")
         wanted = {name: value for name, value in options.items() if name in ours}
         context, result = _log_in(auth, output, on_login, user=user, instance=instance, **wanted)
         if render_text is None:

@@ -56,7 +56,7 @@ def say_who_acts(auth: Operations, console: Console, result: LogoutResult) -> No
     """Say on stderr whose credential commands use from now on, after a logout."""
     variable = auth.overriding_variable()
     if variable is not None:
-        console.warn(f"{variable} is set and still applies.")
+        console.warn(f"{variable} still applies.")
     elif result.removed:
         account = None
         with contextlib.suppress(AuthError):  # several and no default, or nothing can be read

@@ -29,6 +29,7 @@ _SOURCES = {
     "system": "the system keyring",
     "plaintext": "a file, in plain text",
     "client_credentials": "client credentials",
+    "workload": "this CI job's identity",
     "custom": "the application's own store",
 }
 _UNITS = ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))

@@ -86,6 +86,7 @@ def _effects(context: Context) -> dict[str, tuple[str, bool]]:
         env.name("INSTANCE"): ("the service where no --instance is given", several),
         env.name("CLIENT_ID"): client,
         env.name("CLIENT_SECRET"): client,
+        env.name("ID_TOKEN_FILE"): ("the ID token that this job is exchanged for", is_taken),
         env.name("AUTH_STORAGE"): ("where new tokens go", settings.store is None),
         env.name("KEYRING_TIMEOUT"): ("seconds that the keyring is given", settings.store is None),
         env.name("CONFIG_DIR"): ("where records and locks are", settings.folder is None),

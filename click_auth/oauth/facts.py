@@ -68,6 +68,7 @@ class Facts:
         token_params: Mapping[str, str] | None = None,
         identify: Callable[[httpx.Client], Mapping[str, Any]] | None = None,
         token_response: Callable[[dict[str, Any]], Mapping[str, Any]] | None = None,
+        workload_audience: str | None = None,
         redirect_uris: Sequence[str] = ("http://127.0.0.1/callback",),
         http_timeout: float = 30.0,
     ) -> None:
@@ -93,6 +94,7 @@ class Facts:
         self.token_params: Mapping[str, str] = token_params or {}
         self.identify_with = identify
         self.token_response = token_response
+        self.workload_audience = workload_audience
         self.redirect_uris: tuple[str, ...] = tuple(redirect_uris)
         self.http_timeout = http_timeout
         self._check()

@@ -141,6 +141,12 @@ class OAuthProvider(Facts, Provider):
         del client_secret
         return token_endpoint.client_credentials(self._server(), client)
 
+    def exchange_id_token(self, id_token: str) -> TokenBundle:
+        """Return a token for the ID token of a CI job (RFC 8693). Blocks."""
+        from click_auth.oauth import token_exchange  # noqa: PLC0415 - an option
+
+        return token_exchange.exchange_id_token(self._server(), id_token)
+
     def is_challenge(self, response: httpx.Response) -> bool:
         """Return whether the API asks for a proof with the nonce that it has just given."""
         if not self.binds_tokens:

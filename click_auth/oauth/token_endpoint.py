@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 REVOCATION_SECONDS = 10.0
 LONGEST_LIFE = 100 * 365.25 * 86400  # seconds; what is said to live longer has no known expiry
-_FOR_PEOPLE = ("openid", "offline_access")
+FOR_PEOPLE = ("openid", "offline_access")
+"""Scopes that mean nothing where no person logs in."""
 _REFUSALS = ("invalid_client", "unauthorized_client", "invalid_scope", "unsupported_grant_type")
 _NUMBER = re.compile(r"[0-9]{1,20}(?:\.[0-9]+)?")
 _SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")  # section 3.3
@@ -82,7 +83,7 @@ def refresh(server: Server, bundle: TokenBundle) -> TokenBundle:
 
 def client_credentials(server: Server, given: Client) -> TokenBundle:
     """Return a token for the client itself. Raises `NotLoggedIn` or `Unreachable`."""
-    scopes = tuple(scope for scope in server.facts.scopes if scope not in _FOR_PEOPLE)
+    scopes = tuple(scope for scope in server.facts.scopes if scope not in FOR_PEOPLE)
     form = {"grant_type": "client_credentials"}
     if scopes:
         form["scope"] = server.facts.scope_separator.join(scopes)

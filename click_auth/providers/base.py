@@ -47,6 +47,7 @@ class Provider(ABC):
     options: frozenset[str] = frozenset()
     api_url: str | None = None
     http_timeout: float = 30.0
+    workload_audience: str | None = None
 
     @property
     def http(self) -> Http:
@@ -138,6 +139,12 @@ class Provider(ABC):
         """Return a token for the client itself (RFC 6749 section 4.4). The default cannot."""
         del client_id, client_secret
         message = f"{self.display_name} does not take client credentials."
+        raise NotLoggedIn(message, code=REFRESH_UNAVAILABLE)
+
+    def exchange_id_token(self, id_token: str) -> TokenBundle:
+        """Return a token for the ID token of a CI job (RFC 8693). The default cannot."""
+        del id_token
+        message = f"{self.display_name} does not take the ID token of a CI job."
         raise NotLoggedIn(message, code=REFRESH_UNAVAILABLE)
 
     def is_challenge(self, response: httpx.Response) -> bool:

@@ -147,12 +147,12 @@ def test_environment_token_is_told_everywhere(todo: Todo) -> None:
     assert (status["state"], status["source"], status["account"]) == ("ok", "env", None)
     assert todo.run("auth", "token", TODO_TOKEN=token).stdout == token
     login = todo.run("auth", "login", TODO_TOKEN=token)
-    assert "TODO_TOKEN is set and still wins" in login.stderr
+    assert "TODO_TOKEN takes precedence" in login.stderr
     stored = todo.run("auth", "token", "--stored", TODO_TOKEN=token)
     assert stored.stdout not in ("", token)
     assert todo.run("auth", "token", "--user", "ada", TODO_TOKEN=token).stdout == stored.stdout
     logout = todo.run("auth", "logout", TODO_TOKEN=token)
-    assert "TODO_TOKEN is set and still applies" in logout.stderr
+    assert "TODO_TOKEN still applies" in logout.stderr
 
 
 @pytest.mark.parametrize("token", ["a b", "a\nb", "ü", "a\x00b"])

@@ -376,7 +376,7 @@ def test_l10_l12_login_says_at_the_start_what_wins_and_at_the_end_where(services
     done = services.run(*line, stdin="a-key", TODO_TOKEN="x")
     assert done.exit_code == 0, done.output
     first, *_, last = done.stderr.splitlines()
-    assert "TODO_TOKEN is set and still wins over this login." in first
+    assert "TODO_TOKEN takes precedence over this login." in first
     assert "on staging, now the default account" in last
 
 

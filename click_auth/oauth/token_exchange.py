@@ -1,0 +1,48 @@
+"""Token exchange (RFC 8693): the ID token of a CI job for an access token."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from click_auth.errors import NotLoggedIn
+from click_auth.oauth.endpoint import EndpointFailed
+from click_auth.oauth.registration import known_client
+from click_auth.oauth.token_endpoint import FOR_PEOPLE, request_tokens
+from click_auth.tokens import Hidden
+
+if TYPE_CHECKING:
+    from click_auth.oauth.server import Server
+    from click_auth.tokens import TokenBundle
+
+_HINT = "Check which jobs the server trusts, and the audience that it expects."
+
+
+def exchange_id_token(server: Server, id_token: str) -> TokenBundle:
+    """Return the tokens for the *id_token* of a job, in one POST. Blocks.
+
+    Raises `NotLoggedIn` where the server does not take it, in its words, `Unreachable` for every
+    other failure.
+    """
+    facts = server.facts
+    scopes = tuple(scope for scope in facts.scopes if scope not in FOR_PEOPLE)
+    form = Hidden(
+        {
+            "grant_type": "urn:ietf:params:oauth:grant-type:token-exchange",
+            "subject_token": id_token,
+            "subject_token_type": "urn:ietf:params:oauth:token-type:id_token",
+            "requested_token_type": "urn:ietf:params:oauth:token-type:access_token",
+            **({"scope": facts.scope_separator.join(scopes)} if scopes else {}),
+        }
+    )
+    del id_token
+    try:
+        client = known_client(server)
+        if client is None:
+            message = "A client that registers itself cannot exchange a job's ID token."
+            raise NotLoggedIn(message, hints=["Set client_id= to one that the server trusts."])
+        return request_tokens(server, client, form, scopes)
+    except EndpointFailed as error:
+        if error.error:
+            message = f"The ID token of this CI job was refused: {error.reason}."
+            raise NotLoggedIn(message, hints=[_HINT]) from None
+        raise error.as_refresh_error("check which jobs the server trusts") from None
