@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from click_auth.context import LegacyCredential
     from click_auth.migrate import MigrationResult
     from click_auth.refresh import LockOf
-    from click_auth.stores.base import TokenStore
+    from click_auth.stores.token_store import TokenStore
     from click_auth.tokens import TokenBundle
 
     F = TypeVar("F", bound=Callable[..., Any])

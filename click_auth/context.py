@@ -26,7 +26,9 @@ if TYPE_CHECKING:
     from click_auth.environment import Environment, Identity
     from click_auth.http.client import Http
     from click_auth.login.pages import PageContext
-    from click_auth.stores.base import TokenStore
+    from click_auth.stores.account_store import AccountStore
+    from click_auth.stores.keyring_store import KeyringTokenStore
+    from click_auth.stores.token_store import TokenStore
     from click_auth.tokens import TokenBundle
 
     ProviderSource: TypeAlias = Provider | Mapping[str, Provider] | Callable[[str | None], Provider]
@@ -205,16 +207,29 @@ class Context:
         return self.environment.folder if given is None else self.environment.expanded(given)
 
     @cached_property
-    def store(self) -> TokenStore:
-        """Where the credentials live."""
-        store = self.settings.store
-        if store is None:
-            return self.store_with(self.environment.storage or self.settings.storage)
-        if store.folder is None:
-            store.folder = self.folder
-        return store
+    def token_store(self) -> TokenStore:
+        """Where the credentials live, as applications see it."""
+        given = self.settings.store
+        if given is None:
+            return self._own_store
+        if given.folder is None:
+            given.folder = self.folder
+        return given
 
-    def store_with(self, storage: str) -> TokenStore:
+    @cached_property
+    def store(self) -> AccountStore:
+        """Where the credentials live, as the stories see it."""
+        if self.settings.store is None:
+            return self._own_store.account_store
+        from click_auth.stores.adapter import adapt  # noqa: PLC0415 - for another store only
+
+        return adapt(self.token_store)
+
+    @cached_property
+    def _own_store(self) -> KeyringTokenStore:
+        return self.store_with(self.environment.storage or self.settings.storage)
+
+    def store_with(self, storage: str) -> KeyringTokenStore:
         """Return the keyring store of this application under another storage policy."""
         from click_auth.stores.keyring_store import KeyringTokenStore  # noqa: PLC0415 - an edge
 
@@ -240,13 +255,14 @@ class Context:
         needs it to asks the store, which complains.
         """
         if instance not in self._providers:
-            from click_auth.providers.context import ProviderContext  # noqa: PLC0415 - an edge
+            from click_auth.providers.context import InMemory, ProviderContext  # noqa: PLC0415 - an edge
             from click_auth.stores.cache import FolderCache  # noqa: PLC0415
 
             parts = ProviderContext(self.http)
             with suppress(AuthError):
                 cache = FolderCache(self.folder / "cache", trusted=lambda: self.http.trusted)
-                parts = ProviderContext(self.http, cache, self.store.registrations())
+                registrations = self.store.registrations() or InMemory()
+                parts = ProviderContext(self.http, cache, registrations)
             self._providers[instance] = self.services.provider(instance).with_context(parts)
         return self._providers[instance]
 

@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING
 from click_auth.account import Account, select_account
 from click_auth.defaults import DEFAULT_MIN_TTL
 from click_auth.errors import AuthError, NotLoggedIn
-from click_auth.record import Record, check_usable, is_fresh
+from click_auth.record import Record, check_usable, is_fresh, is_same_credential
 from click_auth.stores.cached import CachedCredential, find_cached
-from click_auth.stores.records import is_same_credential
 from click_auth.tokens import Rejected, TokenBundle, to_posix
 
 if TYPE_CHECKING:

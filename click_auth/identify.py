@@ -12,7 +12,7 @@ from click_auth.console import console
 from click_auth.errors import LoginFailed
 from click_auth.http.client import mute_http_loggers
 from click_auth.providers.base import unidentified
-from click_auth.stores.layout import json_bytes
+from click_auth.stores.document import json_bytes
 
 if TYPE_CHECKING:
     from click_auth.context import Context

@@ -15,7 +15,7 @@ from click_auth.credentials import FixedToken
 from click_auth.errors import AuthError, LoginFailed, Unreachable
 from click_auth.identify import identify_account
 from click_auth.record import PLAINTEXT, Record
-from click_auth.stores.base import MIGRATED
+from click_auth.stores.account_store import MIGRATED
 from click_auth.tokens import TokenBundle, to_posix, usable
 
 if TYPE_CHECKING:

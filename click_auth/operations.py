@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from click_auth.login.results import LoginContext, LoginResult
     from click_auth.logout import LogoutResult
     from click_auth.status import Status, StatusContext
-    from click_auth.stores.base import TokenStore
+    from click_auth.stores.token_store import TokenStore
     from click_auth.tokens import TokenBundle
 
     C = TypeVar("C", default=httpx.Client)
@@ -68,7 +68,7 @@ class Operations:
     @property
     def store(self) -> TokenStore:
         """Where the credentials live."""
-        return self.context.store
+        return self.context.token_store
 
     @contextlib.contextmanager
     def hinting(self) -> Iterator[None]:
@@ -295,11 +295,11 @@ class Operations:
     def use(self, ref: str) -> Account:
         """Make the account *ref* the default one, and return it."""
         with self.hinting():
-            record = self.store.record(ref)
-            if record is None:
+            account = self.store.active_account(ref)
+            if account is None:
                 raise UsageError(f"There is no account {ref!r} here.")
-            self.store.set_default(record.key)
-            return record.account
+            self.store.set_default(account.key)
+            return account
 
     def remove(self, ref: str) -> LogoutResult:
         """Log the account *ref* out."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
-from click_auth.account import Account
+from click_auth.account import Account, refresh_slot_name
 from click_auth.defaults import DEFAULT_MIN_TTL
 from click_auth.errors import REFRESH_EXPIRED, NotLoggedIn
 from click_auth.tokens import TokenBundle, from_posix
@@ -98,6 +98,24 @@ class Record:
 _OWN_FIELDS = tuple(item.name for item in fields(Record) if item.name != "unknown")
 FIELDS = (*_OWN_FIELDS, "instance")
 """The names under which the record file holds a record."""
+
+
+def is_same_credential(current: Record | None, expected: Record) -> bool:
+    """Return whether *current* is the write of the credential that *expected* was read from.
+
+    The generation starts again after a logout, so the moment of the write counts as well.
+    """
+    return current is not None and (
+        (current.generation, current.access_token_obtained_at)
+        == (expected.generation, expected.access_token_obtained_at)
+    )
+
+
+def owns(record: Record | None, slot: str) -> bool:
+    """Return whether *slot*, one of those of its account, holds a secret of *record*."""
+    if record is None or record.storage == PLAINTEXT:
+        return False
+    return record.has_refresh_token is not False or slot != refresh_slot_name(record.key)
 
 
 def is_fresh(record: Record, *, now: float, min_ttl: float) -> bool:

@@ -26,10 +26,9 @@ from click_auth.errors import (
     Unreachable,
 )
 from click_auth.locks.account_lock import LockBusy, lock_timeout
-from click_auth.record import check_binding, is_fresh, session_ended
-from click_auth.stores.base import Superseded
+from click_auth.record import check_binding, is_fresh, is_same_credential, session_ended
 from click_auth.stores.cached import CachedCredential, find_cached, read_cached
-from click_auth.stores.records import is_same_credential
+from click_auth.stores.writes import Superseded
 from click_auth.tokens import Rejected, TokenBundle, carried_forward, to_posix
 
 if TYPE_CHECKING:
@@ -72,7 +71,7 @@ class Renewal:
         deadline = time.monotonic() + self.context.lock_timeout(self.seen.instance)
         try:
             # A crowd that looks on until one of it is done costs less than one that queues.
-            if lock_of is None and store.outlast_others(self.seen.key, deadline):
+            if lock_of is None and store.wait_for_others(self.seen.key, deadline):
                 found = self._find_serving(self._read_record())
                 if found is not None:
                     return found

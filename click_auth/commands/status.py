@@ -105,7 +105,7 @@ class _View:
         lines: list[str] = [] if text is None else [text]
         pending: Sequence[str] = ()
         with suppress(AuthError):  # an environment's token is shown where there is no store at all
-            pending = self._auth.store.pending_removals()
+            pending = self._auth.context.store.pending_removals()
         for key in pending:
             line = f"The tokens of {printable(key, 80)} wait to be deleted from the keyring."
             lines.append(line)

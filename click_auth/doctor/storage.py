@@ -11,13 +11,11 @@ from click_auth.console.text import printable
 from click_auth.credentials import judge_grant
 from click_auth.doctor.report import Check, advise, report_error
 from click_auth.errors import AuthError, StorageUnavailable
-from click_auth.folders import check_usable, quoted
 from click_auth.locks.account_lock import DEFAULT_SECONDS, find_holder
 from click_auth.record import CUSTOM, PLAINTEXT, SYSTEM, Record
-from click_auth.stores.account_store import AccountStore
-from click_auth.stores.base import MIGRATED
-from click_auth.stores.files import is_open_to_others
-from click_auth.stores.keyring_store import KeyringTokenStore
+from click_auth.stores.account_store import MIGRATED
+from click_auth.stores.files import is_open_to_others, quoted
+from click_auth.stores.folders import check_usable
 from click_auth.stores.record_file import FILE_NAME
 from click_auth.tokens import rfc3339
 
@@ -26,19 +24,19 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from click_auth.context import Context
-    from click_auth.stores.base import TokenStore
+    from click_auth.stores.account_store import AccountStore
 
 _MOST_LISTED = 50
 _SLOW_SECONDS = 1.0
 _EMPTY_SLOT = "doctor"
 
 
-def store_of(context: Context) -> TokenStore:
+def store_of(context: Context) -> AccountStore:
     """Return the application's store, also where the environment asks for a policy that is none."""
     try:
         return context.store
     except AuthError:
-        return context.store_with(context.settings.storage)
+        return context.store_with(context.settings.storage).account_store
 
 
 def records_of(context: Context) -> tuple[list[Record], str | None]:
@@ -46,12 +44,8 @@ def records_of(context: Context) -> tuple[list[Record], str | None]:
 
     Raises `StorageUnavailable`.
     """
-    store = store_of(context)
-    if isinstance(store, AccountStore):
-        document = store.records.document()
-        return list(document.records.values()), document.default
-    accounts, default = store.listing()
-    return [Record(each, storage=CUSTOM) for each in accounts], default
+    document = store_of(context).records.document()
+    return list(document.records.values()), document.default
 
 
 def folder(context: Context) -> Iterator[Check]:
@@ -77,8 +71,9 @@ def folder(context: Context) -> Iterator[Check]:
 def record_file(context: Context) -> Iterator[Check]:
     """Yield the state of the record file, of each bad record, and of what was kept aside."""
     store = store_of(context)
-    if not isinstance(store, AccountStore) or store.records.path is None:
-        yield Check("record file", "none: not this store's way", type(store).__name__)
+    if store.records.path is None:
+        kind = type(context.settings.store).__name__
+        yield Check("record file", "none: not this store's way", kind)
         return
     document, path = store.records.document(), store.records.path
     source = str(path.resolve())
@@ -156,8 +151,7 @@ def keyring(context: Context) -> Iterator[Check]:
     store, holds_accounts = store_of(context), False
     with contextlib.suppress(StorageUnavailable):  # the record file has a line of its own
         holds_accounts = any(record.storage == SYSTEM for record in records_of(context)[0])
-    is_needed = holds_accounts or getattr(store, "storage", PLAINTEXT) != PLAINTEXT
-    if not (isinstance(store, KeyringTokenStore) and is_needed):
+    if not holds_accounts and store.policy in (PLAINTEXT, CUSTOM):
         yield Check("keyring backend", "not used", "storage")
         return
     name = "keyring backend"
@@ -167,7 +161,7 @@ def keyring(context: Context) -> Iterator[Check]:
         name, started = "keyring read", time.monotonic()
         store.vault.get(_EMPTY_SLOT)
     except StorageUnavailable as error:
-        has_other_place = store.storage == "fallback" and not holds_accounts
+        has_other_place = store.policy == "fallback" and not holds_accounts
         yield report_error(name, error, verdict="warn" if has_other_place else "fail")
         return
     seconds = time.monotonic() - started
@@ -189,7 +183,7 @@ def _account(context: Context, record: Record, *, is_default: bool) -> Check:
     fault, hint = _fault_of_grant(context, record), None
     if fault is not None:
         hint = "Log in to it again."
-    elif record.storage == PLAINTEXT != getattr(store_of(context), "storage", PLAINTEXT):
+    elif record.storage == PLAINTEXT != store_of(context).policy:
         hint = "It moves into the keyring when it is next renewed and a keyring can be used."
     expiry = rfc3339(record.access_token_expires_at) or "unknown"
     renewal = "not renewable, " if record.has_refresh_token is False else ""
@@ -206,7 +200,8 @@ def _fault_of_grant(context: Context, record: Record) -> str | None:
 
 
 def _folder_of(context: Context) -> Path:
-    return store_of(context).folder or context.folder
+    given = context.settings.store
+    return (None if given is None else given.folder) or context.folder
 
 
 def _private(name: str, value: str, source: str, path: Path, wanted: str) -> Check:

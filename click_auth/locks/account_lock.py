@@ -18,10 +18,11 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from click_auth.account import slot_name
 from click_auth.errors import Unwritable
-from click_auth.folders import check_folder, make_private_folder, reason_of
 from click_auth.locks import lock_file
 from click_auth.locks.heartbeat import beating_lock
 from click_auth.locks.lock_file import LockBusy, Opened
+from click_auth.stores.files import check_folder, reason_of
+from click_auth.stores.folders import make_private_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from click_auth.context import Context
     from click_auth.providers.base import Provider
     from click_auth.providers.request import LoginRequest
-    from click_auth.stores.base import TokenStore
+    from click_auth.stores.account_store import AccountStore
     from click_auth.tokens import TokenBundle
 
 
@@ -35,9 +35,9 @@ def log_in(
 ) -> LoginResult:
     """Log in as `Auth.login` says; *request* still names the instance as the person did."""
     request = replace(request, instance=context.instance(request.instance))
-    store = (
-        context.store if storage is None or context.settings.store else context.store_with(storage)
-    )
+    store = context.store
+    if storage is not None and not context.settings.store:
+        store = context.store_with(storage).account_store
     if request.scopes:
         with suppress(AuthError):  # no account or several, so that it extends none
             before = find_record(context, request.user, request.instance)
@@ -53,7 +53,7 @@ class Login:
     context: Context
     request: LoginRequest
     provider: Provider
-    store: TokenStore
+    store: AccountStore
     on_login: Callable[[LoginContext], object] | None
 
     def run(self) -> LoginResult:

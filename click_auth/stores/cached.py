@@ -8,7 +8,7 @@ from click_auth.errors import NotLoggedIn
 
 if TYPE_CHECKING:
     from click_auth.record import Record
-    from click_auth.stores.base import TokenStore
+    from click_auth.stores.account_store import AccountStore
     from click_auth.tokens import TokenBundle
 
 
@@ -19,20 +19,16 @@ class CachedCredential(NamedTuple):
     bundle: TokenBundle
 
 
-def read_cached(store: TokenStore, record: Record) -> CachedCredential:
+def read_cached(store: AccountStore, record: Record) -> CachedCredential:
     """Return *record* with its access token, and no other secret.
 
     Raises `NotLoggedIn` where the token is gone from its place, `StorageUnavailable` where the
     place cannot be read.
     """
-    token = store.access_token(record)
-    if token is None:
-        message = f"The credential of {record.account.name} is missing from where it was kept."
-        raise NotLoggedIn(message)
-    return CachedCredential(record, record.bundle(token))
+    return CachedCredential(record, record.bundle(store.access_token(record)))
 
 
-def find_cached(store: TokenStore, record: Record) -> CachedCredential | None:
+def find_cached(store: AccountStore, record: Record) -> CachedCredential | None:
     """Return the same, None where the token is gone."""
     try:
         return read_cached(store, record)

@@ -1,143 +1,162 @@
-"""The record file in memory: what a transaction changes."""
+"""The text of the record file, and what it says: one line a record, each sealed.
+
+The first line ends with the opening of `accounts`, each record has a line of its own, and the last
+line closes `accounts` and holds the rest: so one record is found by its key without a look at the
+others. There is no newline at the end: a file that was cut off, wherever, is not JSON any more,
+and its last line shows it.
+
+The seal says that a version with the same fields wrote a record and nobody has touched it since:
+it needs no validation, which costs more than everything else that reading it does. It guards
+against hand edits and other schemas, not against attackers: whoever can write the file can write
+a seal.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+import contextlib
+import json
+from binascii import crc32  # zlib's, without loading zlib
+from collections.abc import Iterator, Mapping
+from itertools import starmap
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from click_auth.account import is_account_key
-from click_auth.record import Record
-from click_auth.stores.layout import (
-    SEAL,
-    UNREADABLE,
-    VERSION,
-    Parts,
-    is_sealed,
-    joined,
-    json_bytes,
-    loads,
-    opened,
-    opened_account,
-    sealed,
-    split,
-)
+from click_auth.errors import StorageUnavailable
+from click_auth.record import FIELDS, Record
 
 if TYPE_CHECKING:
     from click_auth.account import Account
 
+VERSION = 1
+_SEAL = "seal"
+_SEAL_LENGTH = len(', "seal": "89abcdef"}')
+_SCHEMA = crc32("|".join(FIELDS).encode())
+_OPENING = b'{"version": %d, "default": ' % VERSION
+_FRAME = ("version", "default", "accounts")
+_BRIDGE = b', "accounts": {'
+_MOST_DIGITS = 4000  # beyond 4,300 Python refuses to read a number, and to write it
 
-class Damaged(Exception):
-    """The content is not that of a record file."""
+UNREADABLE = (ValueError, ArithmeticError, RecursionError)
+"""What can be raised by a look at what a file says."""
 
 
-class TooNew(Exception):
-    """The content was written by a later version of the format."""
+class DamagedRecords(StorageUnavailable):
+    """The place does not hold what records are: a login may keep it aside and start anew."""
+
+    def __init__(self, message: str) -> None:
+        hint = "It is left as it is. The next login keeps it aside and starts anew."
+        super().__init__(message, hints=[hint])
+
+
+def loads(text: str | bytes) -> Any:
+    """Return the JSON in *text*; a number of absurd length is infinite, which nothing accepts.
+
+    Raises what `UNREADABLE` holds.
+    """
+    return _decoder.decode(text if isinstance(text, str) else text.decode("utf-8", "surrogatepass"))
+
+
+def _integer(digits: str) -> int | float:
+    return int(digits) if len(digits) <= _MOST_DIGITS else float("inf")
+
+
+_decoder = json.JSONDecoder(parse_int=_integer)
+
+
+def json_bytes(fields: Mapping[str, Any]) -> bytes:
+    """Return *fields* as JSON on one line; what JSON does not know becomes text."""
+    return json.dumps(fields, default=str).encode()
+
+
+def _seal(key: str, text: bytes) -> bytes:
+    checksum = crc32(text, crc32(key.encode("utf-8", "surrogatepass"), _SCHEMA))
+    return b', "seal": "%08x"}' % checksum
+
+
+def _sealed(key: str, record: Record) -> bytes:
+    """Return the JSON of *record*, sealed, on one line."""
+    text = json_bytes(record.to_json())
+    return text[:-1] + _seal(key, text)
+
+
+def _is_sealed(key: str, text: bytes) -> bool:
+    """Return whether *text* is what `_sealed` returned for this key, under this schema."""
+    return text.endswith(_seal(key, text[:-_SEAL_LENGTH] + b"}"))
+
+
+def _read(key: str, text: bytes) -> Record | str:
+    """Return the record in *text*, or what is wrong with it, without its contents."""
+    try:
+        stored = loads(text)
+    except UNREADABLE:
+        return "it is not JSON"
+    if isinstance(stored, dict):
+        stored.pop(_SEAL, None)
+    try:
+        record = Record.from_json(stored) if _is_sealed(key, text) else validate_record(stored)
+    except ValueError as error:
+        return f"wrong: {error}"
+    return record if record.key == key else "it belongs to another account"
+
+
+def validate_record(stored: object) -> Record:
+    """Return the record in *stored*. Raises ValueError with the names of what is wrong."""
+    from click_auth.models import trusted_record  # noqa: PLC0415 - pydantic, for an unsealed record
+
+    return trusted_record(stored)
 
 
 class Entries(Mapping[str, Record]):
-    """The records by key, each validated when it is first looked at.
+    """The records by key, each read when it is first looked at.
 
     A bad record is not among them: `bad` says why, and its text is kept until it is replaced.
-    *unsealed* are those that another schema or a hand has written: any write seals them anew.
     """
 
-    def __init__(
-        self, texts: Mapping[str, bytes] = MappingProxyType({}), unsealed: Sequence[str] = ()
-    ) -> None:
-        self._texts = dict(texts)
-        self._unsealed = unsealed
-        self._records: dict[str, Record] = {}
-        self._accounts: dict[str, Account] = {}
-        self._bad: dict[str, str] = {}
-        self.changed: bool = False
+    def __init__(self, texts: Mapping[str, bytes]) -> None:
+        self.texts: dict[str, bytes] = dict(texts)
+        self._found: dict[str, Record | str] = {}
 
-    @property
-    def bad(self) -> Mapping[str, str]:
-        """Why which records cannot be used. Looks at all of them."""
-        return {key: reason for key in self._texts if (reason := self.reason(key)) is not None}
+    def _look(self, key: str) -> Record | str | None:
+        if key in self.texts and key not in self._found:
+            self._found[key] = _read(key, self.texts[key])
+        return self._found.get(key)
 
     def reason(self, key: str) -> str | None:
         """Return why the record of *key* cannot be used, None where it can or there is none."""
-        if key in self._texts:
-            self._account(key)
-        return self._bad.get(key)
+        found = self._look(key)
+        return found if isinstance(found, str) else None
+
+    @property
+    def bad(self) -> Mapping[str, str]:
+        """Why which records cannot be used. Reads all of them."""
+        return {key: reason for key in self.texts if (reason := self.reason(key)) is not None}
 
     def accounts(self) -> list[Account]:
-        """Return whose records can be used: cheaper than a look at each of them."""
-        return [found for key in self._texts if (found := self._account(key)) is not None]
-
-    def texts(self) -> Mapping[str, bytes]:
-        """Return what is written: each record sealed, and what is bad as it was read."""
-        for key in self._unsealed:
-            self.get(key)
-        return {
-            key: sealed(key, self._records[key]) if key in self._records else text
-            for key, text in self._texts.items()
-        }
+        """Return whose records can be used. Reads all of them."""
+        return [record.account for record in self.values()]
 
     def discard(self, key: str) -> None:
         """Drop the record of *key*, be it good, bad or absent."""
-        self.changed |= self._texts.pop(key, None) is not None
-        self._records.pop(key, None)
-        self._bad.pop(key, None)
+        self.texts.pop(key, None)
+        self._found.pop(key, None)
 
     def __getitem__(self, key: str) -> Record:
-        if key not in self._records and key not in self._bad:
-            text = self._texts[key]
-            try:
-                self._records[key] = opened(key, text) or _trusted(key, text)
-            except UNREADABLE as error:
-                self._bad[key] = str(error) if isinstance(error, _BadRecord) else "it is not JSON"
-        return self._records[key]
+        found = self._look(key)
+        if not isinstance(found, Record):
+            raise KeyError(key)
+        return found
 
     def __setitem__(self, key: str, record: Record) -> None:
-        if self.get(key) == record:
-            return
-        self._records[key] = record
-        self._texts.setdefault(key, b"")
-        self._bad.pop(key, None)
-        self.changed = True
+        self.texts[key], self._found[key] = _sealed(key, record), record
 
     def __iter__(self) -> Iterator[str]:
-        return iter([key for key in self._texts if self.reason(key) is None])
+        return iter([key for key in self.texts if self.reason(key) is None])
 
     def __len__(self) -> int:
-        return sum(1 for _ in self)
-
-    def _account(self, key: str) -> Account | None:
-        if (record := self._records.get(key)) is not None:
-            return record.account
-        if key not in self._accounts:
-            account = opened_account(key, self._texts[key])
-            if account is None:
-                record = self.get(key)
-                return None if record is None else record.account
-            self._accounts[key] = account
-        return self._accounts[key]
+        return len(list(iter(self)))
 
 
-class _BadRecord(ValueError):
-    """What is wrong with a record, without its contents."""
-
-
-def _trusted(key: str, text: bytes) -> Record:
-    from click_auth.models import trusted_record  # noqa: PLC0415 - pydantic, for an unsealed record
-
-    stored = loads(text)
-    if isinstance(stored, dict):
-        stored.pop(SEAL, None)
-    try:
-        record = trusted_record(stored)
-    except ValueError as error:
-        raise _BadRecord(f"wrong: {error}") from None
-    if record.key != key:
-        raise _BadRecord("it belongs to another account")
-    return record
-
-
-@dataclass(eq=False, repr=False)  # it is loaded by each command: no method that nobody calls
 class Document:
     """The whole of the record file. Change it within a transaction.
 
@@ -145,12 +164,19 @@ class Document:
     the fields of a later version.
     """
 
-    default: str | None = None
-    records: Entries = field(default_factory=Entries)
-    removed: list[str] = field(default_factory=list)
-    migrations: dict[str, Any] = field(default_factory=dict)
-    clients: dict[str, Any] = field(default_factory=dict)
-    unknown: dict[str, Any] = field(default_factory=dict)
+    def __init__(
+        self,
+        default: str | None = None,
+        texts: Mapping[str, bytes] = MappingProxyType({}),
+        rest: Mapping[str, Any] = MappingProxyType({}),
+    ) -> None:
+        self.default = default
+        self.records = Entries(texts)
+        self.unknown: dict[str, Any] = dict(rest)
+        removed: list[str] = self.unknown.pop("removed", [])
+        self.removed = [key for key in removed if is_account_key(key)]  # they name slots and paths
+        self.migrations: dict[str, Any] = self.unknown.pop("migrations", {})
+        self.clients: dict[str, Any] = self.unknown.pop("clients", {})
 
     def mark_removed(self, key: str) -> None:
         """Note that secrets of *key* may lie in the keyring and are to be deleted."""
@@ -162,64 +188,126 @@ class Document:
         if key in self.removed:
             self.removed.remove(key)
 
-    def facts(self) -> bytes:
-        """Return what tells two states of everything but the records apart."""
-        return json_bytes({"default": self.default, **self._rest()})
+    def state(self) -> tuple[Mapping[str, bytes], bytes]:
+        """Return what tells two states of the document apart."""
+        return dict(self.records.texts), json_bytes({"default": self.default, **self._rest()})
 
     def to_bytes(self) -> bytes:
-        """Return the content of the record file."""
-        return joined(Parts(self.default, self.records.texts(), self._rest()))
+        """Return the content of the record file, each good record sealed for this schema."""
+        for key, text in self.records.texts.items():
+            if not _is_sealed(key, text) and (record := self.records.get(key)) is not None:
+                self.records[key] = record
+        head = _OPENING + json.dumps(self.default).encode() + _BRIDGE
+        texts = self.records.texts.items()
+        lines = [json.dumps(key).encode() + b": " + text for key, text in texts]
+        rest = json_bytes(self._rest())
+        tail = b"}}" if rest == b"{}" else b"}, " + rest[1:]
+        return b"\n".join((head, b",\n".join(lines), tail) if lines else (head, tail))
 
     def _rest(self) -> dict[str, Any]:
         own = {"removed": self.removed, "migrations": self.migrations, "clients": self.clients}
         return {**{name: value for name, value in own.items() if value}, **self.unknown}
 
 
-def parse(content: bytes) -> Document:
-    """Return the document in *content*; nothing at all is a document without accounts.
+def parse(content: bytes, place: object = "memory") -> Document:
+    """Return the document in *content*, read from *place*; nothing is one without accounts.
 
-    Raises `Damaged` with the reason, or `TooNew`.
+    Raises `DamagedRecords` with the reason, and `StorageUnavailable` where a later version of the
+    format is to be left alone.
     """
     if not content.strip():
         return Document()
-    parts = split(content)
-    unsealed = [] if parts is None else _unsealed(parts)
-    if parts is None or unsealed:
-        try:
-            parts = _parts(loads(content.decode("utf-8-sig")))
-        except UNREADABLE:
-            if parts is None:
-                raise Damaged("it is not JSON") from None
-        unsealed = _unsealed(parts)  # where one line is damaged the others hold
-    return _document(parts, unsealed)
+    parts = _split(content)
+    if parts is None or not all(starmap(_is_sealed, parts[1].items())):
+        with contextlib.suppress(*UNREADABLE):  # else one line is damaged, and the others hold
+            parts = _take_apart(loads(content.decode("utf-8-sig")))
+    fault = "it is not JSON" if parts is None else _fault(parts[0])
+    if parts is None or fault is not None:
+        raise DamagedRecords(f"{place} is damaged: {fault}.")
+    root, texts = parts
+    if root["version"] > VERSION:
+        newer = f"a newer version of this program (format {root['version']})"
+        hint = "Upgrade this program to use it; it is left as it is."
+        raise StorageUnavailable(f"{place} was written by {newer}.", hints=[hint])
+    rest = {name: value for name, value in root.items() if name not in _FRAME}
+    return Document(root.get("default"), texts, rest)
 
 
-def _unsealed(parts: Parts) -> list[str]:
-    return [key for key, text in parts.texts.items() if not is_sealed(key, text)]
+def _take_apart(root: Any) -> tuple[Any, dict[str, bytes]]:
+    accounts = root.get("accounts", {}) if isinstance(root, dict) else None
+    items = accounts.items() if isinstance(accounts, dict) else ()
+    return root, {key: json_bytes(stored) for key, stored in items}
 
 
-def _parts(root: object) -> Parts:
-    if not isinstance(root, dict):
-        raise Damaged("it holds no JSON object")
-    version, accounts = root.pop("version", None), root.pop("accounts", {})
+def _fault(root: Any) -> str | None:
+    """Return why *root* is that of no record file, for the middle of a sentence."""
+    version = root.get("version") if isinstance(root, dict) else None
     if not isinstance(version, int) or isinstance(version, bool) or version < VERSION:
-        raise Damaged("it has no version")
+        return "it has no version"
     if version > VERSION:
-        raise TooNew(str(version))
-    default = root.pop("default", None)
-    if not isinstance(accounts, dict) or not isinstance(default, str | None):
-        raise Damaged("its accounts are not those of a record file")
-    return Parts(default, {key: json_bytes(stored) for key, stored in accounts.items()}, root)
+        return None
+    kinds = {"accounts": dict, "removed": list, "migrations": dict, "clients": dict}
+    for name, kind in kinds.items():
+        if not isinstance(root.get(name, kind()), kind):
+            return f"its {name} are none"
+    default = root.get("default")
+    keys = [*root.get("removed", ()), *(() if default is None else (default,))]
+    return None if all(isinstance(each, str) for each in keys) else "it names no account"
 
 
-def _document(parts: Parts, unsealed: Sequence[str]) -> Document:
-    rest = dict(parts.rest)
-    removed, migrations = rest.pop("removed", []), rest.pop("migrations", {})
-    clients = rest.pop("clients", {})
-    if not isinstance(removed, list) or not all(isinstance(key, str) for key in removed):
-        raise Damaged("its list of removed accounts is none")
-    if not isinstance(migrations, dict) or not isinstance(clients, dict):
-        raise Damaged("its migrations or clients are none")
-    removed = [key for key in removed if is_account_key(key)]  # each becomes part of a path
-    entries = Entries(parts.texts, unsealed)
-    return Document(parts.default, entries, removed, migrations, clients, rest)
+def _frame(content: bytes) -> tuple[dict[str, Any], int, int] | None:
+    """Return what stands around the records, and where their lines begin and end.
+
+    None where `Document.to_bytes` has not written it.
+    """
+    begin, end = content.find(b"\n"), content.rfind(b"\n")
+    head = content[: max(begin, 0)]
+    if not (head.startswith(_OPENING) and head.endswith(_BRIDGE)):
+        return None
+    try:
+        root = loads(head + content[end + 1 :])  # first and last line: a file of no record
+    except UNREADABLE:
+        return None
+    return (root, begin, end) if root.get("accounts") == {} else None
+
+
+def _split(content: bytes) -> tuple[dict[str, Any], dict[str, bytes]] | None:
+    """Return what stands around the records and the text of each, None in every doubt."""
+    frame = _frame(content)
+    if frame is None:
+        return None
+    root, begin, end = frame
+    texts: dict[str, bytes] = {}
+    while begin < end:
+        following = content.index(b"\n", begin + 1)
+        quoted, _, text = content[begin + 1 : following].partition(b": ")
+        begin = following
+        try:
+            key = loads(quoted)
+        except UNREADABLE:
+            return None
+        if not isinstance(key, str) or key in texts or text.endswith(b",") == (begin == end):
+            return None
+        texts[key] = text.removesuffix(b",")
+    return root, texts
+
+
+def find_record(content: bytes, key: str | None) -> Record | None:
+    """Return the record of *key*, or of the default account, without a look at the others.
+
+    Returns None in every doubt: the caller then parses the whole.
+    """
+    root, begin, end = _frame(content) or ({}, 0, 0)
+    key = root.get("default") if key is None else key
+    if not isinstance(key, str) or _fault(root) is not None:
+        return None
+    begin = content.rfind(b"\n" + json.dumps(key).encode() + b": ", begin, end)
+    if begin < 0:
+        return None
+    following = content.index(b"\n", begin + 1)
+    text = content[begin + 1 : following].partition(b": ")[2]
+    if text.endswith(b",") == (following == end):
+        return None
+    text = text.removesuffix(b",")
+    found = _read(key, text) if _is_sealed(key, text) else None
+    return found if isinstance(found, Record) else None

@@ -1,6 +1,7 @@
 """Private files: read without trusting what lies there, replaced whole or not at all.
 
-Nothing here follows a link to somebody else's file or waits for a FIFO.
+Nothing here follows a link to somebody else's file or waits for a FIFO. Where the operating system
+knows no owners and modes (Windows) what looks at them is void.
 """
 
 from __future__ import annotations
@@ -14,9 +15,8 @@ import time
 from itertools import count
 from typing import TYPE_CHECKING
 
-from click_auth import folders
 from click_auth.console import console
-from click_auth.errors import STORE_WRITE_FAILED, StorageUnavailable
+from click_auth.errors import STORE_WRITE_FAILED, StorageUnavailable, Unwritable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,6 +24,12 @@ if TYPE_CHECKING:
 
 LARGEST_BYTES = 32 * 1024 * 1024
 PRIVATE_FILE = 0o600
+
+OTHERS = 0o077
+"""The mode bits of everybody but the owner."""
+
+HAS_OWNERS = hasattr(os, "geteuid")
+"""Whether files have owners and modes here."""
 
 
 def _flags(*names: str) -> int:
@@ -34,7 +40,7 @@ def _flags(*names: str) -> int:
 _READ_FLAGS = _flags("O_RDONLY", "O_NONBLOCK", "O_NOCTTY", "O_CLOEXEC", "O_BINARY")
 _CREATE_FLAGS = _flags("O_WRONLY", "O_CREAT", "O_EXCL", "O_NOFOLLOW", "O_CLOEXEC", "O_BINARY")
 _REPLACE_SECONDS = 1.0  # a virus scanner or an indexer holds a file open on Windows
-_TEMPORARY = r"\.\d+-\d+\.tmp"
+_TEMPORARY = r"(\.\d+-\d+\.tmp)+"
 
 _serial = count(1)
 _warned: set[str] = set()
@@ -52,7 +58,7 @@ def read_private(path: str | Path) -> bytes | None:
     process when others may read it.
     """
     try:
-        folders.check_folder(os.path.dirname(path))  # noqa: PTH120 - a reader does without pathlib
+        check_folder(os.path.dirname(path))  # noqa: PTH120 - a reader does without pathlib
         _refuse_foreign_link(path)
         descriptor = os.open(path, _READ_FLAGS)
         try:
@@ -62,7 +68,90 @@ def read_private(path: str | Path) -> bytes | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise folders.unreadable(path, error) from None
+        raise unreadable(path, error) from None
+
+
+def _content(path: str | Path, descriptor: int) -> bytes:
+    facts = os.fstat(descriptor)
+    if not stat.S_ISREG(facts.st_mode):
+        raise unreadable(path, "it is not a regular file")
+    refuse_foreign(path, facts)
+    if facts.st_size > LARGEST_BYTES:
+        raise TooLarge(f"{path} is larger than {LARGEST_BYTES} bytes.")
+    _warn_if_wide(path, facts)
+    pieces = []
+    while piece := os.read(descriptor, facts.st_size + 1):
+        pieces.append(piece)
+    return b"".join(pieces)
+
+
+def check_folder(path: str | Path) -> os.stat_result | None:
+    """Return what the folder *path* is, None where there is none.
+
+    Raises `StorageUnavailable` where it, or a link in its place, is somebody else's, and OSError
+    where that cannot be seen.
+    """
+    try:
+        facts = os.lstat(path)
+        if is_ours(facts) and stat.S_ISLNK(facts.st_mode):
+            facts = os.stat(path)  # noqa: PTH116 - a reader does without pathlib
+    except FileNotFoundError:
+        return None
+    refuse_foreign(path, facts)
+    return facts
+
+
+def _refuse_foreign_link(path: str | Path) -> None:
+    facts = os.lstat(path)
+    if stat.S_ISLNK(facts.st_mode):
+        refuse_foreign(path, facts)
+
+
+def is_ours(facts: os.stat_result) -> bool:
+    """Return whether the process's user owns what *facts* describe."""
+    return not HAS_OWNERS or facts.st_uid == os.geteuid()
+
+
+def refuse_foreign(path: str | Path, facts: os.stat_result) -> None:
+    """Raise `StorageUnavailable` where *path*, which is as *facts* say, is somebody else's."""
+    if not is_ours(facts):
+        message = f"{path} belongs to another user ({owner(facts)}) and is not touched."
+        raise StorageUnavailable(message, hints=[_way_out(path, facts)])
+
+
+def owner(facts: os.stat_result) -> str:
+    """Return the name of the user who owns what *facts* describe, or their number."""
+    with contextlib.suppress(ImportError, KeyError):
+        import pwd  # noqa: PLC0415 - not on Windows
+
+        return pwd.getpwuid(facts.st_uid).pw_name
+    return str(facts.st_uid)
+
+
+def _warn_if_wide(path: str | Path, facts: os.stat_result) -> None:
+    if str(path) in _warned or not is_open_to_others(path, facts):
+        return
+    mode = stat.S_IMODE(facts.st_mode)
+    _warned.add(str(path))
+    console.current().warn(
+        f"{path} is open to other users (mode {mode:04o}). Run `chmod 600 {quoted(path)}`."
+    )
+
+
+def is_open_to_others(path: str | Path, facts: os.stat_result) -> bool:
+    """Return whether others may use *path*, which is as *facts* say, and a mode can mend it.
+
+    A file system that keeps no modes makes a file look open: it can be run, and the folder, which
+    each write closes to others, is as open.
+    """
+    others = facts.st_mode & OTHERS
+    if not HAS_OWNERS or not others:
+        return False
+    if stat.S_ISREG(facts.st_mode) and others & 0o011:
+        with contextlib.suppress(OSError):
+            folder = os.stat(os.path.dirname(path)).st_mode  # noqa: PTH116, PTH120 - as above
+            return folder & others != others
+    return True
 
 
 def replace_private(path: Path, content: bytes) -> None:
@@ -74,18 +163,48 @@ def replace_private(path: Path, content: bytes) -> None:
         message = f"{path} would be larger than {LARGEST_BYTES} bytes and is left as it is."
         raise StorageUnavailable(message, code=STORE_WRITE_FAILED)
     target = resolved(path)
-    with folders.writing(path), _beside(target) as temporary:
-        write_new(temporary, content)
-        _rename(temporary, target)
+    with writing(path):
+        write_whole(target, content)
+
+
+def check_room(path: Path, size: int) -> None:
+    """Raise `StorageUnavailable` when a file of *size* bytes cannot take the place of *path*.
+
+    One is really written and renamed, beside it. Call it under the lock of *path*.
+    """
+    trial = _beside(resolved(path))
+    with writing(path):
+        write_whole(trial, bytes(size))
+        trial.unlink()
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Put *content* at *path* as `replace_private` does. Raises OSError."""
+    temporary = _beside(path)
+    try:
+        _write_new(temporary, content)
+        _rename(temporary, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise
     with contextlib.suppress(OSError):  # some file systems cannot; the rename has happened
-        _sync_folder(target.parent)
+        descriptor = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
-def write_new(path: Path, content: bytes) -> None:
+def _beside(target: Path) -> Path:
+    return target.with_name(f"{target.name}.{os.getpid()}-{next(_serial)}.tmp")
+
+
+def _write_new(path: Path, content: bytes) -> None:
     """Create *path*, mode 0600 from its first byte, with *content* on the disk. Raises OSError."""
     descriptor = os.open(path, _CREATE_FLAGS, PRIVATE_FILE)
     try:
-        if folders.HAS_OWNERS and (os.fstat(descriptor).st_mode ^ PRIVATE_FILE) & 0o777:
+        if HAS_OWNERS and (os.fstat(descriptor).st_mode ^ PRIVATE_FILE) & 0o777:
             with contextlib.suppress(OSError):  # whatever the umask took away
                 os.fchmod(descriptor, PRIVATE_FILE)
         left = memoryview(content)
@@ -96,6 +215,16 @@ def write_new(path: Path, content: bytes) -> None:
         os.close(descriptor)
 
 
+def _rename(source: Path, target: Path) -> None:
+    deadline = time.monotonic() + _REPLACE_SECONDS
+    while sys.platform == "win32" and time.monotonic() < deadline:
+        with contextlib.suppress(PermissionError):
+            os.replace(source, target)  # noqa: PTH105 - as the contract names it
+            return
+        time.sleep(0.02)
+    os.replace(source, target)  # noqa: PTH105
+
+
 def sweep_leftovers(path: Path) -> None:
     """Remove the temporary files that killed writers of *path* left. Call it under its lock."""
     target = resolved(path)
@@ -104,18 +233,6 @@ def sweep_leftovers(path: Path) -> None:
         for entry in entries:
             if ours.fullmatch(entry.name) and entry.is_file(follow_symlinks=False):
                 target.with_name(entry.name).unlink(missing_ok=True)
-
-
-def check_room(path: Path, size: int, kept: Path | None = None) -> None:
-    """Raise `StorageUnavailable` when a file of *size* bytes cannot be put beside *path*.
-
-    It is written and renamed, as `replace_private` does; to *kept*, where it is to stay.
-    """
-    target = resolved(path)
-    with folders.writing(path), _beside(target) as probe, _beside(target) as renamed:
-        write_new(probe, bytes(size))
-        _rename(probe, kept or renamed)
-        renamed.unlink(missing_ok=True)
 
 
 def resolved(path: Path) -> Path:
@@ -132,84 +249,67 @@ def resolved(path: Path) -> Path:
     except FileNotFoundError:
         return target
     except (OSError, RuntimeError) as error:  # RuntimeError: a loop of links
-        raise folders.unwritable(path, error) from None
+        raise unwritable(path, error) from None
     if not stat.S_ISREG(facts.st_mode):
-        raise folders.unwritable(path, "something that is not a regular file is there")
-    folders.refuse_foreign(path, facts)
+        raise unwritable(path, "something that is not a regular file is there")
+    refuse_foreign(path, facts)
     return target
 
 
-def _content(path: str | Path, descriptor: int) -> bytes:
-    facts = os.fstat(descriptor)
-    if not stat.S_ISREG(facts.st_mode):
-        raise folders.unreadable(path, "it is not a regular file")
-    folders.refuse_foreign(path, facts)
-    if facts.st_size > LARGEST_BYTES:
-        raise TooLarge(f"{path} is larger than {LARGEST_BYTES} bytes.")
-    _warn_if_wide(path, facts)
-    pieces = []
-    while piece := os.read(descriptor, facts.st_size + 1):
-        pieces.append(piece)
-    return b"".join(pieces)
+def unreadable(path: str | Path, reason: str | OSError) -> StorageUnavailable:
+    """Return the error of a file that cannot be read."""
+    said = f"{path} cannot be read: {reason_of(reason)}."
+    return StorageUnavailable(said, hints=_who_is_in_the_way(path, reason))
 
 
-def _refuse_foreign_link(path: str | Path) -> None:
-    facts = os.lstat(path)
-    if stat.S_ISLNK(facts.st_mode):
-        folders.refuse_foreign(path, facts)
-
-
-def _warn_if_wide(path: str | Path, facts: os.stat_result) -> None:
-    if str(path) in _warned or not is_open_to_others(path, facts):
-        return
-    mode = stat.S_IMODE(facts.st_mode)
-    _warned.add(str(path))
-    console.current().warn(
-        f"{path} is open to other users (mode {mode:04o}). Run `chmod 600 {folders.quoted(path)}`."
-    )
-
-
-def is_open_to_others(path: str | Path, facts: os.stat_result) -> bool:
-    """Return whether others may use *path*, which is as *facts* say, and a mode can mend it.
-
-    A file system that keeps no modes makes a file look open: it can be run, and the folder, which
-    each write closes to others, is as open.
-    """
-    others = facts.st_mode & folders.OTHERS
-    if not folders.HAS_OWNERS or not others:
-        return False
-    if stat.S_ISREG(facts.st_mode) and others & 0o011:
-        with contextlib.suppress(OSError):
-            folder = os.stat(os.path.dirname(path)).st_mode  # noqa: PTH116, PTH120 - as above
-            return folder & others != others
-    return True
+def unwritable(path: str | Path, reason: str | Exception) -> Unwritable:
+    """Return the error of a file or folder that cannot be written."""
+    said = f"{path} cannot be written: {reason_of(reason)}."
+    return Unwritable(said, hints=_who_is_in_the_way(path, reason))
 
 
 @contextlib.contextmanager
-def _beside(target: Path) -> Iterator[Path]:
-    """Yield where to write what is to become *target*; nothing is left there on failure."""
-    path = target.with_name(f"{target.name}.{os.getpid()}-{next(_serial)}.tmp")
+def writing(path: Path) -> Iterator[None]:
+    """Say of whatever the operating system refuses within the block that *path* is unwritable."""
     try:
-        yield path
-    except BaseException:
+        yield
+    except OSError as error:
+        raise unwritable(path, error) from None
+
+
+def reason_of(reason: str | Exception) -> str:
+    """Return what the operating system says, for the middle of a sentence."""
+    if isinstance(reason, str):
+        return reason
+    return str(getattr(reason, "strerror", None) or type(reason).__name__).lower()
+
+
+def _who_is_in_the_way(path: str | Path, reason: str | Exception) -> list[str]:
+    """Name the owner of the last thing on the way to *path* that can be seen, if it is not us."""
+    if not isinstance(reason, PermissionError):
+        return []
+    from pathlib import Path  # noqa: PLC0415 - a reader does without
+
+    for each in (Path(path), *Path(path).parents):
         with contextlib.suppress(OSError):
-            path.unlink()
-        raise
+            facts = each.lstat()
+            if is_ours(facts):
+                break
+            return [f"{each} belongs to {owner(facts)}.", _way_out(each, facts)]
+    return []
 
 
-def _rename(source: Path, target: Path) -> None:
-    deadline = time.monotonic() + _REPLACE_SECONDS
-    while sys.platform == "win32" and time.monotonic() < deadline:
-        with contextlib.suppress(PermissionError):
-            os.replace(source, target)  # noqa: PTH105 - as the contract names it
-            return
-        time.sleep(0.02)
-    os.replace(source, target)  # noqa: PTH105
+def _way_out(path: str | Path, facts: os.stat_result) -> str:
+    """Return what to do about *path*, which is somebody else's: mostly a run with sudo left it."""
+    with contextlib.suppress(OSError):
+        parent = os.stat(os.path.dirname(path))  # noqa: PTH116, PTH120 - as above
+        if os.geteuid() != 0 and is_ours(parent):
+            return f"`sudo chown -R {os.geteuid()} {quoted(path)}` makes it yours."
+    return f"Run the command as {owner(facts)}{', without sudo' if os.geteuid() == 0 else ''}."
 
 
-def _sync_folder(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def quoted(path: str | Path) -> str:
+    """Return *path* for a command line that a person is told."""
+    import shlex  # noqa: PLC0415 - for rare words
+
+    return shlex.quote(str(path))

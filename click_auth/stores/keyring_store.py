@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 from click_auth.defaults import POLICIES
 from click_auth.environment import Environment
 from click_auth.stores.account_store import AccountStore
 from click_auth.stores.record_file import RecordFile
+from click_auth.stores.token_store import RecordedTokenStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from click_auth.stores.keyring_vault import KeyringVault
 
 
-class KeyringTokenStore(AccountStore):
+class KeyringTokenStore(RecordedTokenStore):
     """Tokens in the system's keyring under *service*, records in `auth.json` in *folder*.
 
     *folder* is by default where the application named *service* keeps such things. *storage* is
@@ -44,11 +44,9 @@ class KeyringTokenStore(AccountStore):
         own = self._environment.folder if folder is None else self._environment.expanded(folder)
         self._file = RecordFile(own)
         self._has_own_folder = folder is not None
-        super().__init__(self._file, storage, clock)
+        super().__init__(AccountStore(self._file, self._make_vault, storage, clock))
 
-    @cached_property
-    def vault(self) -> KeyringVault:
-        """The keyring, as far as this application knows it."""
+    def _make_vault(self) -> KeyringVault:
         from click_auth.stores.keyring_vault import KeyringVault  # noqa: PLC0415 - for tokens only
 
         seconds = self._environment.keyring_timeout
@@ -66,8 +64,3 @@ class KeyringTokenStore(AccountStore):
         self._has_own_folder = folder is not None
         if folder is not None:
             self._file.folder = folder
-
-    @property
-    def lock_folder(self) -> Path:
-        """The folder of the records: hosts that share it share its locks."""
-        return self._file.folder

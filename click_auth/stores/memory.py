@@ -9,28 +9,18 @@ from typing import TYPE_CHECKING
 from click_auth.record import CUSTOM
 from click_auth.stores.account_store import AccountStore
 from click_auth.stores.records import Records
+from click_auth.stores.token_store import RecordedTokenStore
 from click_auth.stores.vault import Vault
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-class MemoryTokenStore(AccountStore):
+class MemoryTokenStore(RecordedTokenStore):
     """Tokens and records in memory; neither a disk nor a keyring is touched. Thread-safe."""
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
-        super().__init__(MemoryRecords(), CUSTOM, clock)
-        self._vault = MemoryVault()
-        self._locks: dict[str, threading.Lock] = {}
-
-    @property
-    def vault(self) -> MemoryVault:
-        """The tokens."""
-        return self._vault
-
-    def lock(self, ref: str) -> threading.Lock:
-        """Return this process's lock of one account."""
-        return self._locks.setdefault(ref, threading.Lock())
+        super().__init__(AccountStore(MemoryRecords(), MemoryVault, CUSTOM, clock))
 
 
 class MemoryVault(Vault):
@@ -64,6 +54,7 @@ class MemoryRecords(Records):
         self._content = b""
         self._writes = 0
         self._lock = threading.Lock()
+        self._locks: dict[str, threading.Lock] = {}
 
     def content(self) -> bytes:
         """Return the text of the records."""
@@ -79,8 +70,9 @@ class MemoryRecords(Records):
         """Hold this process's lock."""
         return self._lock
 
-    def check_writable(self) -> None:
-        """Memory is always writable."""
+    def lock(self, key: str) -> threading.Lock:
+        """Return this process's lock of one account."""
+        return self._locks.setdefault(key, threading.Lock())
 
     def stamp(self) -> object:
         """Return how often something was written."""

@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
+from dataclasses import replace
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from click_auth import stores
 from click_auth.account import slot_name
 from click_auth.console import console
 from click_auth.errors import STORE_WRITE_FAILED, StorageUnavailable
-from click_auth.folders import make_private_folder, writing
-from click_auth.stores.files import (
-    PRIVATE_FILE,
-    TooLarge,
-    check_room,
-    read_private,
-    replace_private,
-    resolved,
-    sweep_leftovers,
-)
-from click_auth.stores.records import DamagedRecords, Records, Reserve
+from click_auth.stores import files
+from click_auth.stores.document import UNREADABLE, DamagedRecords, loads, validate_record
+from click_auth.stores.files import writing
+from click_auth.stores.folders import make_private_folder
+from click_auth.stores.records import Records, Reserve
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,7 +32,7 @@ _ROOM_TO_GROW = 16 * 1024  # bytes
 
 
 class RecordFile(Records):
-    """The records of one application, in `auth.json` in *folder*."""
+    """The records of one application, in `auth.json` in *folder*, and its locks beside it."""
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = folder
@@ -56,21 +53,26 @@ class RecordFile(Records):
         """The file."""
         return self.folder / FILE_NAME
 
+    @property
+    def place(self) -> str:
+        """The file, as text."""
+        return self._name
+
     def content(self) -> bytes:
         """Return the text of the records, which is empty where there is no file."""
         self._ask_guard()
         try:
-            return read_private(self._name) or b""
-        except TooLarge as finding:
+            return files.read_private(self._name) or b""
+        except files.TooLarge as finding:
             raise DamagedRecords(finding.message) from None
 
     def replace(self, content: bytes, *, is_damaged: bool) -> None:
         """Put *content* in place of the file, which is kept aside, loudly, if it is damaged."""
         if not is_damaged:
-            replace_private(self.path, content)
+            files.replace_private(self.path, content)
             return
         with self._moved_aside() as aside:
-            replace_private(self.path, content)
+            files.replace_private(self.path, content)
         console.current().warn(
             f"{self.path} was damaged and was kept as {aside}. "
             "Accounts that it held have to log in again."
@@ -89,32 +91,56 @@ class RecordFile(Records):
             )
         with contextlib.ExitStack() as stack:
             try:
-                stack.enter_context(exclusive(self.folder / f"{FILE_NAME}.lock", LOCK_SECONDS))
+                lock = self.folder / f"{FILE_NAME}.lock"
+                stack.enter_context(exclusive(lock, LOCK_SECONDS))
             except LockBusy as busy:
                 message = f"{self.path} is being written by another process: {busy}."
                 raise StorageUnavailable(message, code=STORE_WRITE_FAILED) from None
-            sweep_leftovers(self.path)
+            files.sweep_leftovers(self.path)
             yield
+
+    def lock(self, key: str) -> contextlib.AbstractContextManager[object]:
+        """Return the lock file of one account: hosts that share the folder share it."""
+        from click_auth.locks.account_lock import account_lock  # noqa: PLC0415 - as above
+
+        return account_lock(self.folder, key)
+
+    def wait_for_others(self, key: str, deadline: float) -> bool:
+        """Wait, without taking it, while another process is seen to hold the lock of an account."""
+        from click_auth.locks.account_lock import wait_for_others  # noqa: PLC0415 - as above
+
+        return wait_for_others(self.folder, key, deadline)
+
+    def stamp(self) -> object:
+        """Return what differs once the file was written, None where there is none."""
+        try:
+            facts = os.stat(self._name)  # noqa: PTH116 - as above
+        except OSError:
+            return None
+        return facts.st_mtime_ns, facts.st_size, facts.st_ino
 
     def check_writable(self) -> None:
         """Raise `StorageUnavailable` when the next login could not be written."""
+        content = b""
         with contextlib.suppress(DamagedRecords):  # a login repairs it
-            self.document()
+            content = self.content()
+            self.document(content)
         with self.alone():  # another writer would sweep what is written on trial
-            check_room(self.path, len(self.content()) + _ROOM_TO_GROW)
+            files.check_room(self.path, len(content) + _ROOM_TO_GROW)
 
     @contextlib.contextmanager
     def reserve(self, key: str) -> Iterator[Reserve]:
         """Hold a file beside the records, open, so that it can be written whatever comes.
 
-        Raises `StorageUnavailable` when a transaction would fail.
+        Call it under the account's lock, with a record that was read under it. Raises
+        `StorageUnavailable` when a transaction would fail.
         """
-        from click_auth.stores.unstored import HeldFile  # noqa: PLC0415 - for a refresh
-
-        self.document()
         path, held = self._reserve_path(key), None
-        with self.alone():
-            check_room(self.path, len(self.content()) + 2 * _ROOM_TO_GROW, path)
+        size = 2 * _ROOM_TO_GROW
+        with writing(self.path):
+            size += os.path.getsize(self._name)  # noqa: PTH202 - as above
+            files.sweep_leftovers(path)
+            files.write_whole(path, bytes(size))
         try:
             with contextlib.closing(HeldFile(path, _ROOM_TO_GROW)) as held:
                 yield held
@@ -124,30 +150,20 @@ class RecordFile(Records):
 
     def reserved(self, key: str) -> tuple[Record, Record] | None:
         """Return what a `HeldFile` keeps of *key*; None where none has been written to its end."""
-        content = read_private(self._reserve_path(key))
-        if content is None:
-            return None
-        from click_auth.stores.unstored import kept_in  # noqa: PLC0415 - where there is one
-
-        kept = kept_in(content)
+        content = files.read_private(self._reserve_path(key))
+        kept = None if content is None else _kept_in(content)
         return kept if kept is not None and kept[1].key == key else None
 
     def drop_reserve(self, key: str) -> None:
         """Remove the file of *key* that a `HeldFile` has left, or a process that was killed."""
         with contextlib.suppress(StorageUnavailable):
-            _remove(self._reserve_path(key))
+            path = self._reserve_path(key)
+            files.sweep_leftovers(path)
+            _remove(path)
 
     def _reserve_path(self, key: str) -> Path:
-        target = resolved(self.path)
+        target = files.resolved(self.path)
         return target.with_name(f"{target.name}.{slot_name(key)}.unstored")
-
-    def stamp(self) -> object:
-        """Return what differs once the file was written, None where there is none."""
-        try:
-            facts = os.stat(self._name)  # noqa: PTH116 - as above
-        except OSError:
-            return None
-        return facts.st_mtime_ns, facts.st_size, facts.st_ino
 
     def _ask_guard(self) -> None:
         real = os.environ.get(stores.REFUSE_RECORDS)
@@ -162,21 +178,59 @@ class RecordFile(Records):
     @contextlib.contextmanager
     def _moved_aside(self) -> Iterator[Path]:
         """Move the file out of the way, however large it is, and back if the block fails."""
-        from datetime import datetime, timezone  # noqa: PLC0415 - for a damaged file only
-
         moment = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%S.%fZ")
         aside = self.path.with_name(f"{FILE_NAME}.broken-{moment}")
-        target = resolved(self.path)
+        target = files.resolved(self.path)
         with writing(aside):
             target.rename(aside)
         try:
             with contextlib.suppress(OSError):
-                aside.chmod(PRIVATE_FILE)
+                aside.chmod(files.PRIVATE_FILE)
             yield aside
         except BaseException:
             with writing(target):
                 aside.rename(target)
             raise
+
+
+class HeldFile(Reserve):
+    """The file at *path*, of *size* bytes from now on. Raises `StorageUnavailable`.
+
+    It is there before the server is asked, and held open: it can be written when the folder has
+    closed meanwhile. It then holds the whole new record, with its tokens only where those belong
+    into the record file anyway.
+    """
+
+    def __init__(self, path: Path, size: int) -> None:
+        with writing(path):
+            self._file = path.open("r+b")
+            self._file.truncate(size)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        with contextlib.suppress(OSError):  # what could not be written is not written now
+            self._file.close()
+
+    def keep(self, expected: Record, record: Record) -> None:
+        """Keep *record*, which was to replace *expected*, if there is room. Never raises."""
+        replaces = [expected.generation, expected.access_token_obtained_at]
+        content = json.dumps({"replaces": replaces, "record": record.to_json()})
+        with contextlib.suppress(OSError):
+            self._file.write(content.encode())
+            self._file.truncate()
+            os.fsync(self._file.fileno())
+            self.is_used = True
+
+
+def _kept_in(content: bytes) -> tuple[Record, Record] | None:
+    """Return what `HeldFile.keep` wrote, expected and new record; None of anything else."""
+    try:
+        kept = loads(content)
+        record = validate_record(kept["record"])
+        generation, obtained_at = kept["replaces"]
+    except (*UNREADABLE, LookupError, TypeError):
+        return None
+    return replace(record, generation=generation, access_token_obtained_at=obtained_at), record
 
 
 def _remove(path: Path) -> None:

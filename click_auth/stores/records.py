@@ -1,32 +1,24 @@
-"""Records of accounts, read one at a time or whole, and changed in transactions."""
+"""Records of accounts, wherever their text lies: read one at a time or whole, and changed whole."""
 
 from __future__ import annotations
 
 import contextlib
+import time
 from abc import ABC, abstractmethod
+from functools import cached_property
 from typing import TYPE_CHECKING
 
-from click_auth.account import refresh_slot_name
+from click_auth.account import select_account
 from click_auth.errors import StorageUnavailable
-from click_auth.record import PLAINTEXT
-from click_auth.stores.layout import find_record, framed
+from click_auth.record import is_same_credential
+from click_auth.stores.document import DamagedRecords, Document, find_record, parse
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from click_auth.record import Record
-    from click_auth.stores.document import Document
-
-
-_NEXT_LOGIN = "It is left as it is. The next login keeps it aside and starts anew."
-
-
-class DamagedRecords(StorageUnavailable):
-    """The place does not hold what records are: a login may keep it aside and start anew."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__(message, hints=[_NEXT_LOGIN])
+    from click_auth.stores.vault import Vault
 
 
 class Reserve:
@@ -42,7 +34,7 @@ class Reserve:
 
 
 class Records(ABC):
-    """The records of one application, wherever their text lies.
+    """The records of one application, wherever their text lies, and the locks of its accounts.
 
     Every method raises `StorageUnavailable` naming the place when it cannot be read or written,
     is damaged, or was written by a later version; none of them changes such a place, except a
@@ -50,7 +42,12 @@ class Records(ABC):
     """
 
     path: Path | None = None
-    """The file that holds them, None where they live in memory."""
+    """The file that holds them, None where they live elsewhere."""
+
+    @property
+    def place(self) -> str:
+        """What errors call the place."""
+        return "memory"
 
     @abstractmethod
     def content(self) -> bytes:
@@ -65,7 +62,22 @@ class Records(ABC):
         """Return a block within which nobody else writes. Blocks while somebody does."""
 
     @abstractmethod
-    def check_writable(self) -> None:
+    def lock(self, key: str) -> contextlib.AbstractContextManager[object]:
+        """Return the lock under which the credential of one account is changed."""
+
+    @abstractmethod
+    def stamp(self) -> object:
+        """Return something cheap that differs once somebody has written."""
+
+    def wait_for_others(self, key: str, deadline: float) -> bool:
+        """Wait, without taking it, while another process is seen to hold the lock of an account.
+
+        Returns whether one was. *deadline* is in monotonic seconds.
+        """
+        del key, deadline
+        return False
+
+    def check_writable(self) -> None:  # noqa: B027 - memory always is
         """Raise `StorageUnavailable` when a transaction would fail."""
 
     @contextlib.contextmanager
@@ -83,47 +95,45 @@ class Records(ABC):
     def drop_reserve(self, key: str) -> None:  # noqa: B027 - memory has none
         """Remove what a `Reserve` keeps of *key*. Never raises."""
 
-    @abstractmethod
-    def stamp(self) -> object:
-        """Return something cheap that differs once somebody has written."""
+    def document(self, content: bytes | None = None) -> Document:
+        """Return everything that *content*, by default the present one, says."""
+        text = self.content() if content is None else content
+        return parse(text, self.place)
 
-    def find(self, key: str | None) -> Record | None:
-        """Return one record: that of *key*, else the default account's, else the only one.
-
-        Raises `StorageUnavailable` when that very record is damaged.
-        """
+    def find(self, key: str) -> Record | None:
+        """Return the record of *key*. Raises `StorageUnavailable` when that one is damaged."""
         content = self.content()
         found = find_record(content, key)
-        if found is not None:
+        return found or self._undamaged(self.document(content), key)
+
+    def select(self, ref: str | None, instance: str | None = None) -> Record | None:
+        """Return the record that *ref*, a key, an id or a label, means; None is the default one.
+
+        Raises `UsageError` as `select_account` does, `StorageUnavailable` as `find`.
+        """
+        content, is_default = self.content(), ref is None and instance is None
+        found = None if ref is None and not is_default else find_record(content, ref)
+        if found is not None and instance in (None, found.instance):
             return found
-        document = self._parsed(content)
-        key = key or document.default or _only(document)
-        if key is None:
-            return None
+        document = self.document(content)
+        key = _default_of(document) if is_default else ref
+        if key is not None:
+            self._undamaged(document, key)
+        accounts = [record.account for record in document.records.values()]
+        chosen = select_account(accounts, ref, default=document.default, instance=instance)
+        return None if chosen is None else document.records[chosen.key]
+
+    def _undamaged(self, document: Document, key: str) -> Record | None:
         if (reason := document.records.reason(key)) is not None:
             raise self.damage(key, reason)
         return document.records.get(key)
 
-    def default(self) -> str | None:
-        """Return the key of the default account, which need not be there."""
-        content = self.content()
-        frame = framed(content)
-        return self._parsed(content).default if frame is None else frame.default
-
-    def removed(self) -> list[str]:
-        """Return the keys of accounts whose secrets are still to be deleted."""
-        content = self.content()
-        frame = framed(content)
-        is_empty = frame is not None and "removed" not in frame.rest
-        return [] if is_empty else self._parsed(content).removed
-
-    def glance(self, key: str) -> Record | None:
-        """Return the record of *key* if it can be found without parsing the others."""
-        return find_record(self.content(), key)
-
-    def document(self) -> Document:
-        """Return everything. Changes to it go nowhere."""
-        return self._parsed(self.content())
+    def damage(self, key: str, reason: str) -> StorageUnavailable:
+        """Return the error of a record that cannot be used."""
+        return StorageUnavailable(
+            f"The record of {key} in {self.place} is damaged: {reason}.",
+            hints=["Log in to that account again to replace it."],
+        )
 
     @contextlib.contextmanager
     def transaction(self, *, repair: bool = False) -> Iterator[Document]:
@@ -139,10 +149,10 @@ class Records(ABC):
             except DamagedRecords:
                 if not repair:
                     raise
-                draft, is_damaged = self._parsed(b""), True
-            before = draft.facts()
+                draft, is_damaged = Document(), True
+            before = draft.state()
             yield draft
-            if draft.records.changed or draft.facts() != before:
+            if draft.state() != before:
                 try:
                     self.replace(draft.to_bytes(), is_damaged=is_damaged)
                 except StorageUnavailable as error:
@@ -155,12 +165,11 @@ class Records(ABC):
         state of a marker, written along with it.
         """
         with self.transaction() as draft:
-            key = record.key
-            if key in draft.records or draft.records.reason(key) is not None:
+            if record.key in draft.records.texts:
                 return False
-            draft.records[key] = record
+            draft.records[record.key] = record
             if draft.default is None:
-                draft.default = key
+                draft.default = record.key
             if migration is not None:
                 draft.migrations.update([migration])
             return True
@@ -173,45 +182,33 @@ class Records(ABC):
             draft.records[expected.key] = new
             return True
 
-    def damage(self, key: str, reason: str) -> StorageUnavailable:
-        """Return the error of a record that cannot be used."""
-        return StorageUnavailable(
-            f"The record of {key} in {self.path or 'memory'} is damaged: {reason}.",
-            hints=["Log in to that account again to replace it."],
-        )
 
-    def _parsed(self, content: bytes) -> Document:
-        from click_auth.stores.document import Damaged, TooNew, parse  # noqa: PLC0415 - in doubt
-
-        try:
-            return parse(content)
-        except Damaged as finding:
-            raise DamagedRecords(f"{self.path} is damaged: {finding}.") from None
-        except TooNew as finding:
-            raise StorageUnavailable(
-                f"{self.path} was written by a newer version of this program (format {finding}).",
-                hints=["Upgrade this program to use it; it is left as it is."],
-            ) from None
+def _default_of(document: Document) -> str | None:
+    """Return the key of the default account, else of the only one, be it damaged."""
+    keys = list(document.records.texts)
+    return document.default or (keys[0] if len(keys) == 1 else None)
 
 
-def _only(document: Document) -> str | None:
-    keys = list(document.records) or list(document.records.bad)
-    return keys[0] if len(keys) == 1 else None
+class Storage:
+    """Where credentials are kept: *records*, and a vault for the tokens that are not in them.
 
-
-def is_same_credential(current: Record | None, expected: Record) -> bool:
-    """Return whether *current* is the write of the credential that *expected* was read from.
-
-    The generation starts again after a logout, so the moment of the write counts as well.
+    *policy* says which tokens go where; *clock* tells POSIX seconds. The vault is made when a
+    token is first looked for in it.
     """
-    return current is not None and (
-        (current.generation, current.access_token_obtained_at)
-        == (expected.generation, expected.access_token_obtained_at)
-    )
 
+    def __init__(
+        self,
+        records: Records,
+        make_vault: Callable[[], Vault],
+        policy: str,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.records = records
+        self.policy = policy
+        self.clock = clock
+        self._make_vault = make_vault
 
-def owns(record: Record | None, slot: str) -> bool:
-    """Return whether *slot*, one of those of its account, holds a secret of *record*."""
-    if record is None or record.storage == PLAINTEXT:
-        return False
-    return record.has_refresh_token is not False or slot != refresh_slot_name(record.key)
+    @cached_property
+    def vault(self) -> Vault:
+        """Where the tokens lie that are not in the records."""
+        return self._make_vault()

@@ -10,33 +10,33 @@ from click_auth.console import console
 from click_auth.errors import STORE_WRITE_FAILED, StorageUnavailable
 from click_auth.locks.account_lock import LockBusy
 from click_auth.record import PLAINTEXT, SYSTEM
-from click_auth.stores.layout import UNREADABLE, loads
+from click_auth.stores.document import UNREADABLE, loads
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from click_auth.stores.account_store import AccountStore
+    from click_auth.stores.records import Storage
 
 _SECRETS = ("client_secret", "registration_access_token")
 _PLACE = "storage"
 
 
 class StoredRegistrations:
-    """Registered clients under `clients` of a store's records; secrets where its tokens go."""
+    """Registered clients under `clients` of the records; secrets where tokens go."""
 
-    def __init__(self, store: AccountStore) -> None:
-        self._store = store
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
 
     def load(self, name: str) -> Mapping[str, Any] | None:
         """Return the registration saved under *name*, None where it or its secret is gone."""
-        stored = self._store.records.document().clients.get(name)
+        stored = self._storage.records.document().clients.get(name)
         if not isinstance(stored, dict):
             return None
         public = {field: value for field, value in stored.items() if field != _PLACE}
         if stored.get(_PLACE) != SYSTEM:
             return public
         try:
-            secrets = loads(self._store.vault.get(_slot(name)) or "null")
+            secrets = loads(self._storage.vault.get(_slot(name)) or "null")
         except UNREADABLE:
             return None
         return {**public, **secrets} if isinstance(secrets, dict) else None
@@ -50,7 +50,7 @@ class StoredRegistrations:
             stored[_PLACE] = SYSTEM
         elif secrets:
             stored[_PLACE] = PLAINTEXT
-        with self._store.records.transaction() as draft:
+        with self._storage.records.transaction() as draft:
             draft.clients[name] = stored
 
     def insert(self, name: str, registration: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -59,7 +59,7 @@ class StoredRegistrations:
         Of several processes that log in for the first time at once, all go on with one.
         """
         try:
-            with self._store.lock(_slot(name)):
+            with self._storage.records.lock(_slot(name)):
                 known = self.load(name)
                 if known is None:
                     self.save(name, registration)
@@ -69,21 +69,21 @@ class StoredRegistrations:
 
     def forget(self, name: str) -> None:
         """Drop the registration *name* and its secrets."""
-        with self._store.records.transaction() as draft:
+        with self._storage.records.transaction() as draft:
             stored = draft.clients.pop(name, None)
         if isinstance(stored, dict) and stored.get(_PLACE) == SYSTEM:
-            self._store.vault.delete(_slot(name))
+            self._storage.vault.delete(_slot(name))
 
     def _kept(self, name: str, secrets: Mapping[str, Any]) -> bool:
-        if self._store.policy == "plaintext":
+        if self._storage.policy == "plaintext":
             return False
         try:
-            self._store.vault.set(_slot(name), json.dumps(secrets))
+            self._storage.vault.set(_slot(name), json.dumps(secrets))
         except StorageUnavailable as trouble:
-            if self._store.policy == "system":
+            if self._storage.policy == "system":
                 raise
             console.current().warn(
-                f"The client's secret is stored in plain text in {self._store.records.path}, "
+                f"The client's secret is stored in plain text in {self._storage.records.path}, "
                 f"not in the keyring: {trouble.message}"
             )
             return False

@@ -7,76 +7,100 @@ from typing import TYPE_CHECKING
 
 from click_auth.account import refresh_slot_name, slot_name
 from click_auth.errors import StorageUnavailable
-from click_auth.record import PLAINTEXT
-from click_auth.stores.records import DamagedRecords, owns
+from click_auth.locks.account_lock import LockBusy, lock_timeout
+from click_auth.record import PLAINTEXT, is_same_credential, owns
+from click_auth.stores.document import DamagedRecords
 
 if TYPE_CHECKING:
-    from click_auth.stores.account_store import AccountStore
+    from collections.abc import Sequence
+
+    from click_auth.record import Record
+    from click_auth.stores.records import Storage
 
 
-def forget(store: AccountStore, key: str) -> str | None:
-    """Remove an account and its secrets; return what could not be removed, as a sentence."""
-    try:
-        is_in_slots = _take_out(store, key)
-    except DamagedRecords as damage:
-        return _forgotten_by_name(store, key, damage)
-    if is_in_slots:
+class Removal:
+    """An account that is taken out, good or bad: `finish` deletes its secrets.
+
+    `record` is what it was, with what a refresh could not store; None where nothing is known.
+    """
+
+    def __init__(self, storage: Storage, key: str) -> None:
+        self.record: Record | None = None
+        self._storage = storage
+        self._key = key
+        self._damage: DamagedRecords | None = None
+        self._pending: Sequence[str] = ()
         try:
-            empty(store, key)
+            self._take_out()
+        except DamagedRecords as damage:
+            self._damage = damage
+
+    def _take_out(self) -> None:
+        records, key = self._storage.records, self._key
+        kept = None
+        with contextlib.suppress(StorageUnavailable):
+            kept = records.reserved(key)
+        with records.transaction() as draft:
+            self.record = record = draft.records.get(key)
+            is_bad = draft.records.reason(key) is not None
+            draft.records.discard(key)
+            if is_bad or (record is not None and record.storage != PLAINTEXT):
+                draft.mark_removed(key)
+            if draft.default == key:
+                only = next(iter(draft.records.values())) if len(draft.records) == 1 else None
+                # Another instance's account never steps in by itself.
+                draft.default = None if only is None or only.account.instance else only.key
+        if kept is not None and is_same_credential(record, kept[0]):
+            self.record = kept[1]
+        records.drop_reserve(key)
+        self._pending = draft.removed
+
+    def finish(self) -> str | None:
+        """Delete its secrets; return what could not be deleted, as a sentence."""
+        if self._damage is not None:
+            return self._finish_by_name(self._damage)
+        if self._key in self._pending:
+            try:
+                empty(self._storage, self._key)
+            except StorageUnavailable as trouble:
+                return (
+                    f"The tokens of {self._key} are still in the keyring: {trouble.message} "
+                    "The next command that writes removes them."
+                )
+        sweep(self._storage, [key for key in self._pending if key != self._key])
+        return None
+
+    def _finish_by_name(self, damage: DamagedRecords) -> str:
+        """Empty the slots, which no record can be asked about, and say what is left."""
+        key = self._key
+        try:
+            _delete(self._storage, key, None)
         except StorageUnavailable as trouble:
-            return (
-                f"The tokens of {key} are still in the keyring: {trouble.message} "
-                "The next command that writes removes them."
-            )
-    sweep(store, store.records.document().removed)
-    return None
+            left = f"The tokens of {key} are still in the keyring: {trouble.message}"
+        else:
+            left = f"No token of {key} is left in the keyring; the file may hold some."
+        return f"{damage.message} {left}"
 
 
-def _forgotten_by_name(store: AccountStore, key: str, damage: DamagedRecords) -> str:
-    """Empty the slots of *key*, which no record can be asked about, and say what is left."""
-    try:
-        for slot in (refresh_slot_name(key), slot_name(key)):
-            store.vault.delete(slot)
-    except StorageUnavailable as trouble:
-        return f"{damage.message} The tokens of {key} are still in the keyring: {trouble.message}"
-    return f"{damage.message} No token of {key} is left in the keyring; the file may hold some."
+def _delete(storage: Storage, key: str, owner: Record | None) -> None:
+    for slot in (refresh_slot_name(key), slot_name(key)):
+        if not owns(owner, slot):
+            storage.vault.delete(slot)
 
 
-def empty(store: AccountStore, key: str) -> None:
+def empty(storage: Storage, key: str) -> None:
     """Delete what the slots of *key* hold that no record owns, and strike it off `removed`.
 
     Call it under the account's lock. Raises `StorageUnavailable`; the key then stays.
     """
-    for slot in (refresh_slot_name(key), slot_name(key)):
-        if not owns(store.records.find(key), slot):
-            store.vault.delete(slot)
-    with store.records.transaction() as draft:
+    _delete(storage, key, storage.records.find(key))
+    with storage.records.transaction() as draft:
         draft.unmark_removed(key)
 
 
-def sweep(store: AccountStore, keys: list[str]) -> None:
+def sweep(storage: Storage, keys: Sequence[str]) -> None:
     """Empty the slots of *keys* as far as that works now. Takes their locks; never raises."""
-    if not keys:
-        return
-    from click_auth.locks.account_lock import LockBusy, lock_timeout  # noqa: PLC0415 - for a write
-
     with contextlib.suppress(StorageUnavailable), lock_timeout(0):
         for key in keys:
-            with contextlib.suppress(LockBusy), store.lock(key):
-                empty(store, key)
-
-
-def _take_out(store: AccountStore, key: str) -> bool:
-    """Take the record of *key* out, good or bad; return whether its slots are to be emptied."""
-    store.records.drop_reserve(key)
-    with store.records.transaction() as draft:
-        record = draft.records.get(key)
-        is_bad = draft.records.reason(key) is not None
-        draft.records.discard(key)
-        if is_bad or (record is not None and record.storage != PLAINTEXT):
-            draft.mark_removed(key)
-        if draft.default == key:
-            only = next(iter(draft.records.values())) if len(draft.records) == 1 else None
-            # Another instance's account never steps in by itself.
-            draft.default = None if only is None or only.account.instance else only.key
-        return key in draft.removed
+            with contextlib.suppress(LockBusy), storage.records.lock(key):
+                empty(storage, key)

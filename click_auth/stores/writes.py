@@ -14,18 +14,19 @@ from typing import TYPE_CHECKING, NamedTuple
 from click_auth.account import refresh_slot_name, slot_name
 from click_auth.console import console
 from click_auth.errors import StorageUnavailable
-from click_auth.record import CUSTOM, PLAINTEXT, SYSTEM, Record
+from click_auth.record import CUSTOM, PLAINTEXT, SYSTEM, Record, is_same_credential
 from click_auth.stores import removal
-from click_auth.stores.base import Superseded
-from click_auth.stores.records import is_same_credential
 from click_auth.tokens import to_posix
 
 if TYPE_CHECKING:
     from click_auth.account import Account
-    from click_auth.stores.account_store import AccountStore
     from click_auth.stores.document import Document
-    from click_auth.stores.records import Reserve
+    from click_auth.stores.records import Reserve, Storage
     from click_auth.tokens import TokenBundle
+
+
+class Superseded(Exception):
+    """The record is no longer the one that was read; nothing was changed."""
 
 
 class _Written(NamedTuple):
@@ -42,8 +43,8 @@ class Write:
     Until the record is committed all that was written can be taken back.
     """
 
-    def __init__(self, store: AccountStore) -> None:
-        self._store = store
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
         self._written: list[_Written] = []
 
     def log_in(
@@ -59,7 +60,7 @@ class Write:
         new = Record(account, issuer=issuer, client_id=client_id)
         try:
             record, trouble = self._place(self._dated(new, bundle), bundle, None)
-            with self._store.records.transaction(repair=True) as draft:
+            with self._storage.records.transaction(repair=True) as draft:
                 before = draft.records.get(new.key)
                 if before is not None:
                     generation = before.generation + 1
@@ -70,10 +71,10 @@ class Write:
         except BaseException:
             self._restore()
             raise
-        self._store.records.drop_reserve(record.key)
+        self._storage.records.drop_reserve(record.key)
         if record.storage != PLAINTEXT and bundle.refresh_token is None:
             with contextlib.suppress(StorageUnavailable):  # a later logout deletes it
-                self._store.vault.delete(refresh_slot_name(record.key))
+                self._storage.vault.delete(refresh_slot_name(record.key))
         self._settle(record, before, trouble, draft.removed)
         return record
 
@@ -83,15 +84,16 @@ class Write:
         Raises `Superseded` when the stored record is not *expected* any more. What cannot be
         stored is kept in *reserve*.
         """
-        with contextlib.suppress(StorageUnavailable):  # unreadable: the slots may be written yet
-            _refuse_superseded(self._store.records.find(expected.key), expected)
+        if self._storage.policy != PLAINTEXT:  # better no slot is written than taken back
+            with contextlib.suppress(StorageUnavailable):  # unreadable: they may be written yet
+                _refuse_superseded(self._storage.records.find(expected.key), expected)
         new = replace(expected, generation=expected.generation + 1)
         if bundle.scopes is None:
             bundle = replace(bundle, scopes=expected.scopes)
         record = None
         try:
             record, trouble = self._place(self._dated(new, bundle), bundle, expected)
-            with self._store.records.transaction() as draft:
+            with self._storage.records.transaction() as draft:
                 old = draft.records.get(expected.key)
                 _refuse_superseded(old, expected)
                 _commit(draft, record, old, trouble)
@@ -107,12 +109,20 @@ class Write:
         self._settle(record, old, trouble, draft.removed)
         return record
 
+    def adopt(self, expected: Record, record: Record) -> None:
+        """Put *record* in place of *expected*, unless something newer is there, and let it go."""
+        with self._storage.records.transaction() as draft:
+            old = draft.records.get(record.key)
+            if is_same_credential(old, expected):
+                _commit(draft, record, old, None)
+        self._storage.records.drop_reserve(record.key)
+
     def _dated(self, new: Record, bundle: TokenBundle) -> Record:
         return replace(
             new,
             access_token_expires_at=to_posix(bundle.expires_at),
             refresh_token_expires_at=to_posix(bundle.refresh_expires_at),
-            access_token_obtained_at=self._store.clock(),
+            access_token_obtained_at=self._storage.clock(),
             has_refresh_token=bundle.refresh_token is not None,
             rejected_generation=None,
             scopes=bundle.scopes,
@@ -126,12 +136,12 @@ class Write:
         Return the record that says where, and the trouble with a better place.
         """
         trouble = None
-        if self._store.policy != PLAINTEXT:
+        if self._storage.policy != PLAINTEXT:
             try:
                 with self._patience(old):
                     return self._in_vault(record, bundle, old), None
             except StorageUnavailable as error:
-                if self._store.policy != "fallback" or self._may_come_yet(record.key, old, error):
+                if self._storage.policy != "fallback" or self._may_come_yet(record.key, old, error):
                     raise
                 trouble = error
             if old is None or old.storage == PLAINTEXT:
@@ -148,16 +158,16 @@ class Write:
 
     def _patience(self, old: Record | None) -> contextlib.AbstractContextManager[None]:
         """Wait for no person where the file will do, as it has done before."""
-        if old is None or old.storage != PLAINTEXT or self._store.policy != "fallback":
+        if old is None or old.storage != PLAINTEXT or self._storage.policy != "fallback":
             return contextlib.nullcontext()
-        return self._store.vault.waiting(0)
+        return self._storage.vault.waiting(0)
 
     def _may_come_yet(self, key: str, old: Record | None, trouble: StorageUnavailable) -> bool:
         """Whether a login was only late: that moves no account of the keyring into the file."""
         if old is not None or not trouble.is_late:
             return False
         with contextlib.suppress(StorageUnavailable):
-            before = self._store.records.find(key)
+            before = self._storage.records.find(key)
             return before is not None and before.storage != PLAINTEXT
         return False
 
@@ -170,14 +180,14 @@ class Write:
                 self._put(slot, bundle, name, is_spent=is_spent)
         return replace(
             record,
-            storage=CUSTOM if self._store.policy == CUSTOM else SYSTEM,
-            backend=self._store.vault.origin,
+            storage=CUSTOM if self._storage.policy == CUSTOM else SYSTEM,
+            backend=self._storage.vault.origin,
             fallback_token=None,
             fallback_refresh_token=None,
         )
 
     def _put(self, slot: str, bundle: TokenBundle, name: str, *, is_spent: bool) -> None:
-        vault = self._store.vault
+        vault = self._storage.vault
         try:
             before = (vault.replace if is_spent else vault.set)(slot, getattr(bundle, name))
         except StorageUnavailable as error:
@@ -196,12 +206,12 @@ class Write:
 
     def _take_back(self, written: _Written, before: str | None) -> None:
         with contextlib.suppress(StorageUnavailable):
-            if self._store.vault.get(written.slot) != written.secret:
+            if self._storage.vault.get(written.slot) != written.secret:
                 return
             if before is None:
-                self._store.vault.delete(written.slot)
+                self._storage.vault.delete(written.slot)
             else:
-                self._store.vault.set(written.slot, before)
+                self._storage.vault.set(written.slot, before)
 
     def _settle(
         self,
@@ -214,23 +224,16 @@ class Write:
         if trouble is None:
             with contextlib.suppress(StorageUnavailable):
                 if record.key in pending:
-                    removal.empty(self._store, record.key)
+                    removal.empty(self._storage, record.key)
         elif old is None or old.storage != PLAINTEXT or old.has_refresh_token is None:
             # Of an account that was taken over from an older credential this is the first write.
             console.current().warn(
                 f"The tokens of {record.account.name} are stored in plain text in "
-                f"{self._store.records.path}, not in the keyring: {trouble.message}"
+                f"{self._storage.records.path}, not in the keyring: {trouble.message}"
             )
-        removal.sweep(self._store, [key for key in pending if key != record.key])
-
-
-def adopt(store: AccountStore, expected: Record, record: Record) -> None:
-    """Put *record* in place of *expected*, unless something newer is there, and let it go."""
-    with store.records.transaction() as draft:
-        old = draft.records.get(record.key)
-        if is_same_credential(old, expected):
-            _commit(draft, record, old, None)
-    store.records.drop_reserve(record.key)
+        others = [key for key in pending if key != record.key]
+        if others:
+            removal.sweep(self._storage, others)
 
 
 def _commit(

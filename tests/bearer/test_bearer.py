@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from click_auth import Auth, MemoryTokenStore, NotLoggedIn
-from click_auth.record import Record
+from click_auth.stores.memory import MemoryVault
 from click_auth.testing import AuthorizationServer, JournalEntry, logged_in
 from refresh.crowd import Place, unanswered
 
@@ -270,18 +270,20 @@ def test_held_token_is_read_once(place: Place) -> None:
     """A thousand requests read the token once."""
     reads: list[str] = []
 
-    class Counting(MemoryTokenStore):
-        def access_token(self, record: Record) -> str:
-            reads.append(record.key)
-            return super().access_token(record)
+    class Counting(MemoryVault):
+        def get(self, slot: str, origin: str | None = None) -> str | None:
+            reads.append(slot)
+            return super().get(slot, origin)
 
-    auth = place.auth(store=Counting())
+    store = MemoryTokenStore()
+    store.account_store.vault = Counting()
+    auth = place.auth(store=store)
     logged_in(auth, server=place.server)
     transport = httpx.MockTransport(lambda _request: httpx.Response(200))
     with auth.client(transport=transport) as api:
         for _ in range(1000):
             api.get("/me")
-    assert reads == ["ada"]
+    assert reads == ["user-ada"]
 
 
 @pytest.mark.anyio

@@ -22,7 +22,6 @@ from click_auth import (
     refresh_access_token,
 )
 from click_auth.providers.base import Binding
-from click_auth.stores.base import TokenStore
 from click_auth.testing import AuthorizationServer, logged_in
 from commands.conftest import Todo
 
@@ -52,14 +51,14 @@ METHODS: dict[str, Callable[[Auth], object]] = {
 @pytest.fixture
 def misplaced(todo: Todo) -> Todo:
     """A login at another server, with a token that has not expired."""
-    bind(todo.auth.store, OLD, "todo-cli")
+    bind(todo.auth, OLD, "todo-cli")
     return todo
 
 
-def bind(store: TokenStore, issuer: str | None, client_id: str | None) -> None:
+def bind(auth: Auth, issuer: str | None, client_id: str | None) -> None:
     """Log ada in at *issuer*, as the client *client_id*."""
     bundle = TokenBundle("a-canary", "a-canary-too")
-    store.log_in(Account(id="ada"), bundle, Binding(issuer, client_id))
+    auth.context.store.log_in(Account(id="ada"), bundle, Binding(issuer, client_id))
 
 
 @pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
@@ -122,7 +121,7 @@ def test_h3_what_is_null_binds_nothing(
 ) -> None:
     """A record that does not say whose it is works as before; a client id counts as well."""
     own = todo.server.issuer
-    bind(todo.auth.store, issuer and issuer.format(issuer=own), client_id)
+    bind(todo.auth, issuer and issuer.format(issuer=own), client_id)
     if said is None:
         assert todo.auth.access_token() == "a-canary"
     else:
@@ -133,7 +132,7 @@ def test_h3_what_is_null_binds_nothing(
 def test_h3_a_provider_that_binds_nothing_takes_every_record() -> None:
     """An API key has no issuer: nothing is compared."""
     auth = Auth("todo", ApiKeyProvider(api_url="https://api.example"), store=MemoryTokenStore())
-    bind(auth.store, OLD, "old")
+    bind(auth, OLD, "old")
     assert auth.access_token() == "a-canary"
 
 
@@ -142,7 +141,7 @@ def test_h3_a_login_elsewhere_in_the_meantime_is_not_adopted(todo: Todo) -> None
     logged_in(todo.auth, server=todo.server)
     with todo.auth.client() as api:
         assert api.get("/tasks").status_code == 200
-        bind(todo.auth.store, OLD, "todo-cli")
+        bind(todo.auth, OLD, "todo-cli")
         before = len(todo.server.journal)
         with pytest.raises(NotLoggedIn, match="not at"):
             api.get("/tasks")
@@ -154,11 +153,10 @@ def test_h3_a_refresh_does_not_adopt_what_came_from_elsewhere(
 ) -> None:
     """Whoever waited for the lock finds a login at another server there: it is not theirs."""
     logged_in(todo.auth, server=auth_server, expires_in=-1)
-    store = todo.auth.store
 
     class Lock:
         def __init__(self, _key: str) -> None:
-            bind(store, OLD, "todo-cli")  # by whoever had the lock before
+            bind(todo.auth, OLD, "todo-cli")  # by whoever had the lock before
 
         def __enter__(self) -> None: ...
 
@@ -190,7 +188,7 @@ def test_h3_one_account_of_another_server_takes_no_other_down(misplaced: Todo) -
 def dead(todo: Todo, **settings: Any) -> None:
     """Log ada in with a token that has not expired, of a session that is known to be dead."""
     logged_in(todo.auth, server=todo.server, **settings)
-    store = todo.auth.store
+    store = todo.auth.context.store
     record = store.record()
     assert record is not None
     store.reject(record)
@@ -232,9 +230,11 @@ def test_m5_the_first_status_of_a_dead_grant_says_what_the_second_says(todo: Tod
 def test_l1_a_status_that_renews_shows_the_new_expiry(todo: Todo) -> None:
     """A 401 to the question whose token it is costs a refresh, and what it got is shown."""
     logged_in(todo.auth, server=todo.server, expires_in=90)
-    record = todo.auth.store.record()
+    record = todo.auth.context.store.record()
     assert record is not None
-    bundle = replace(todo.auth.store.credential(record) or TokenBundle(""), access_token="stale")
+    bundle = replace(
+        todo.auth.context.store.credential(record) or TokenBundle(""), access_token="stale"
+    )
     todo.auth.store.set_bundle(Account(id="ada"), bundle)
     status = todo.auth.status()
     assert (status.state, todo.server.refresh_count) == ("ok", 1)
@@ -255,7 +255,7 @@ def test_h3_the_configuration_of_readme_by_environment_is_held(
         )
         for issuer in ("https://staging.example", auth_server.issuer)
     )
-    bind(staging.store, "https://staging.example", "todo-cli")
+    bind(staging, "https://staging.example", "todo-cli")
     assert staging.access_token() == "a-canary"
     with pytest.raises(NotLoggedIn, match=r"at https://staging.example, not at http://127"):
         _get(production)

@@ -152,7 +152,7 @@ class CrashPlace(Place):
         path = self.folder / "auth.json"
         if path.exists():
             json.loads(path.read_text("utf-8"))
-            assert not self.auth().store.records.document().records.bad  # type: ignore[attr-defined]
+            assert not self.auth().context.store.records.document().records.bad
         for each in self._files():
             assert stat.S_IMODE(each.stat().st_mode) == 0o600, each
 

@@ -7,7 +7,7 @@ from keyring.backend import KeyringBackend
 
 from click_auth import Account, MemoryTokenStore
 from click_auth.account import StoredAccount
-from click_auth.stores.base import TokenStore
+from click_auth.stores.token_store import TokenStore
 from click_auth.testing import logged_in
 from doctor.patient import Patient
 from stores.keyrings import Cellar
@@ -112,9 +112,9 @@ def test_a_label_cannot_forge_lines(patient: Patient) -> None:
 def test_ten_thousand_accounts_are_cut_short(patient: Patient) -> None:
     """Fifty lines, then how many there are; within the time that an examination has."""
     logged_in(patient.auth)
-    record = patient.auth.store.record()
+    record = patient.auth.context.store.record()
     assert record is not None
-    with patient.auth.store.records.transaction() as draft:  # type: ignore[attr-defined]
+    with patient.auth.context.store.records.transaction() as draft:  # type: ignore[attr-defined]
         for number in range(2000):
             account = Account(id=f"user-{number}")
             draft.records[account.key] = type(record)(account, storage="plaintext")
@@ -152,5 +152,5 @@ def test_accounts_of_an_application_s_own_store_are_listed(patient: Patient) -> 
     patient.settings["store"] = store = Minimal()
     store.set(Account(id="ada"), "token")
 
-    assert patient.check("account").value == "ada: ok, expiry unknown, custom"
+    assert patient.check("account").value == "ada: ok, expiry unknown, not renewable, custom"
     assert patient.check("removals").value == "none pending"

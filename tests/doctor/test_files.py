@@ -145,7 +145,7 @@ def test_a_link_of_our_own_is_followed_and_shown(patient: Patient, tmp_path: Pat
 def test_pending_removals_are_named(patient: Patient) -> None:
     """Secrets that outlived a logout are no secret."""
     logged_in(patient.auth)
-    with patient.auth.store.records.transaction() as draft:  # type: ignore[attr-defined]
+    with patient.auth.context.store.records.transaction() as draft:  # type: ignore[attr-defined]
         draft.mark_removed("ben")
 
     check = patient.check("removals")

@@ -28,7 +28,7 @@ def sick(patient: Patient) -> None:
     """Give the application something of everything."""
     bundle = TokenBundle(ACCESS, REFRESH)
     logged_in(patient.auth, account=Account(id="ada", label="Ada"), bundle=bundle)
-    with patient.auth.store.records.transaction() as draft:  # type: ignore[attr-defined]
+    with patient.auth.context.store.records.transaction() as draft:  # type: ignore[attr-defined]
         draft.mark_removed("bob")
     (patient.folder / "auth.json.broken-20200101").write_text(LEFT)
     (patient.folder / "locks").mkdir(exist_ok=True)

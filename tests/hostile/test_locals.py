@@ -134,9 +134,9 @@ def reject_in_function(auth: Auth) -> None:
 
 def read(auth: Auth) -> str:
     """Return the token that is stored."""
-    record = auth.store.record_of("ada")
+    record = auth.context.store.record_of("ada")
     assert record is not None
-    return auth.store.access_token(record) or ""
+    return auth.context.store.access_token(record) or ""
 
 
 # What asks for another token, and for how long the one that is stored is good.

@@ -219,7 +219,7 @@ def test_a3_what_was_kept_is_not_taken_for_another_login(here: World) -> None:
     token = ready(here, "plaintext").store.active()
     kept.write_bytes(content)
     kept.chmod(0o600)
-    here.auth().store.adopt("ada")
+    here.auth().context.store.adopt("ada")
     assert (here.auth().store.active(), unstored(here)) == (token, [])
 
 

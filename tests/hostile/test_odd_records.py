@@ -111,7 +111,7 @@ def test_a4_a_cache_with_an_odd_moment_fails_nobody(tmp_path: Path, number: str)
 def test_a4_a_client_whose_secret_expires_at_no_moment(world: World, number: str) -> None:
     """A registration with such an expiry is used or made anew; nothing is unexpected."""
     logged_in(world.auth(facts={"client_id": None}), server=world.server)
-    registrations = world.auth().store.registrations()
+    registrations = world.auth().context.store.registrations()
     name = f"{world.server.issuer} http://127.0.0.1/callback"
     registrations.save(
         name, {"client_id": "c", "client_secret": "s", "client_secret_expires_at": 7}
@@ -137,7 +137,7 @@ auth = Auth("todo", ApiKeyProvider(), storage="plaintext", folder=sys.argv[2])
 if sys.argv[3] == "write":
     logged_in(auth)
 else:
-    print(bool(auth.access_token()), [each.id for each in auth.store.listing()[0]])
+    print(bool(auth.access_token()), [each.id for each in auth.context.store.listing()[0]])
     print("pydantic" in sys.modules)
 """
     for version, act in (("0.0.1", "write"), ("99.0", "read")):

@@ -248,7 +248,7 @@ def test_logout_during_a_refresh_stands(place: Place) -> None:
         thread.start()
         assert asked.wait(60)
         other = place.auth()
-        assert other.store.forget("ada") is None
+        assert other.context.store.forget("ada") is None
     thread.join()
     assert len(failures) == 1
     assert other.current_account() is None

@@ -121,9 +121,9 @@ def read(times: str) -> int:
     for _ in range(int(times)):
         with auth.override() as anew:
             first = anew.accounts()[0]
-            record = anew.store.record_of(first.account.key)
+            record = anew.context.store.record_of(first.account.key)
             assert record is not None
-            anew.store.access_token(record)
+            anew.context.store.access_token(record)
     return int(times)
 
 

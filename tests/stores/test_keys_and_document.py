@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 
 from click_auth.account import Account, account_key, refresh_slot_name, safe_name, slot_name
 from click_auth.record import FIELDS, PLAINTEXT, SYSTEM, Record
-from click_auth.stores.document import Document, parse
-from click_auth.stores.layout import find_record
+from click_auth.stores.document import Document, find_record, parse
 
 ids = st.one_of(
     st.text(min_size=1, max_size=300),
@@ -72,7 +71,7 @@ def test_kr_12_a_key_says_whose_it_is(account_id: str, instance: str | None) -> 
 @given(st.lists(records(), max_size=4, unique_by=lambda record: record.key), json_values)
 def test_a_document_survives_its_file(kept: list[Record], later: Any) -> None:
     """What is written is what is read: found one by one, parsed whole, and after validation."""
-    document = Document(default=kept[0].key if kept else None, unknown={"later": later})
+    document = Document(kept[0].key if kept else None, rest={"later": later})
     document.removed.append("eve")
     for record in kept:
         document.records[record.key] = record

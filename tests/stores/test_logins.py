@@ -45,13 +45,13 @@ def tokens(store: KeyringTokenStore, ref: str | None = None) -> tuple[str, str |
 
 def content(store: KeyringTokenStore) -> str:
     """Return the record file."""
-    return store.records.path.read_text() if store.records.path else ""
+    return store.account_store.records.path.read_text() if store.account_store.records.path else ""
 
 
 def test_a_login_is_stored(store: KeyringTokenStore, cellar: Cellar) -> None:
     """A login fills two slots and a record, and its account becomes the default one."""
-    record = store.log_in(ADA, FIRST, Binding("https://id.example", "cli"))
-    assert record == store.record() == store.record_of("ada")
+    record = store.account_store.log_in(ADA, FIRST, Binding("https://id.example", "cli"))
+    assert record == store.account_store.record() == store.account_store.record_of("ada")
     assert cellar.secrets == {"todo/user-ada": "access-1", "todo/user-ada/refresh": "refresh-1"}
     assert tokens(store) == ("access-1", "refresh-1")
     assert "access-1" not in content(store)
@@ -67,7 +67,7 @@ def test_a_login_is_stored(store: KeyringTokenStore, cellar: Cellar) -> None:
     bundle = store.active_bundle()
     assert bundle is not None
     assert bundle.expires_at == datetime.fromtimestamp(1_003_600.0, timezone.utc)
-    assert "access-1" not in repr((record, bundle, store.record()))
+    assert "access-1" not in repr((record, bundle, store.account_store.record()))
 
 
 def test_the_order_of_writes(store: KeyringTokenStore, use: Use) -> None:
@@ -76,18 +76,18 @@ def test_the_order_of_writes(store: KeyringTokenStore, use: Use) -> None:
 
     class Watching(Cellar):
         def set_password(self, service: str, username: str, password: str) -> None:
-            seen.append((service, store.record() is not None))
+            seen.append((service, store.account_store.record() is not None))
             super().set_password(service, username, password)
 
     use(Watching())
-    store.log_in(ADA, FIRST)
+    store.account_store.log_in(ADA, FIRST)
     assert seen == [("todo/user-ada/refresh", False), ("todo/user-ada", False)]
 
 
 def test_a_second_login_replaces_the_first(store: KeyringTokenStore, cellar: Cellar) -> None:
     """The newest login wins, with the next generation."""
-    store.log_in(ADA, FIRST)
-    record = store.log_in(ADA, SECOND)
+    store.account_store.log_in(ADA, FIRST)
+    record = store.account_store.log_in(ADA, SECOND)
     assert record.generation == 2
     assert record.scopes is None
     assert tokens(store) == ("access-2", "refresh-2")
@@ -97,8 +97,8 @@ def test_a_login_without_a_refresh_token_leaves_no_old_one(
     store: KeyringTokenStore, cellar: Cellar
 ) -> None:
     """The refresh token of an earlier login goes, once the new record stands."""
-    store.log_in(ADA, FIRST)
-    record = store.log_in(ADA, TokenBundle("access-2"))
+    store.account_store.log_in(ADA, FIRST)
+    record = store.account_store.log_in(ADA, TokenBundle("access-2"))
     assert record.has_refresh_token is False
     assert cellar.secrets == {"todo/user-ada": "access-2"}
 
@@ -106,10 +106,14 @@ def test_a_login_without_a_refresh_token_leaves_no_old_one(
 def test_kr_02_a_locked_keyring_is_no_logout(store: KeyringTokenStore, use: Use) -> None:
     """With the keyring locked a token is unavailable, and the record is untouched."""
     use(Cellar())
-    record = store.log_in(ADA, FIRST)
+    record = store.account_store.log_in(ADA, FIRST)
     before = content(store)
     use(Failing())
-    for act in (store.active, store.active_bundle, lambda: store.access_token(record)):
+    for act in (
+        store.active,
+        store.active_bundle,
+        lambda: store.account_store.access_token(record),
+    ):
         with pytest.raises(StorageUnavailable, match="The keyring is locked") as caught:
             act()
         assert caught.value.code == "AUTH_STORE_READ_FAILED"
@@ -121,17 +125,17 @@ def test_kr_03_fallback_stores_in_the_file_loudly(
 ) -> None:
     """Where the keyring refuses, both tokens go to a private file, with one warning naming it."""
     use(Failing())
-    store.check_writable()
-    record = store.log_in(ADA, FIRST)
+    store.account_store.check_writable()
+    record = store.account_store.log_in(ADA, FIRST)
     assert record.storage == PLAINTEXT
     assert tokens(store) == ("access-1", "refresh-1")
     (warning,) = heard.warnings
-    assert str(store.records.path) in warning
+    assert str(store.account_store.records.path) in warning
     assert "plain text" in warning
     assert "locked" in warning
     assert "access-1" not in warning
-    assert store.records.path is not None
-    assert os.name == "nt" or stat.S_IMODE(store.records.path.stat().st_mode) == 0o600
+    assert store.account_store.records.path is not None
+    assert os.name == "nt" or stat.S_IMODE(store.account_store.records.path.stat().st_mode) == 0o600
 
 
 def test_kr_03_system_stores_nothing(folder: Path, use: Use) -> None:
@@ -139,20 +143,18 @@ def test_kr_03_system_stores_nothing(folder: Path, use: Use) -> None:
     store = KeyringTokenStore("todo", folder=folder, storage="system")
     backend = Failing(verbs="set")
     use(backend)
-    for act in (store.check_writable, lambda: store.log_in(ADA, FIRST)):
+    for act in (store.account_store.check_writable, lambda: store.account_store.log_in(ADA, FIRST)):
         with pytest.raises(StorageUnavailable) as caught:
             act()
         assert caught.value.code == STORE_WRITE_FAILED
-    assert store.record() is None
+    assert store.account_store.record() is None
     assert backend.secrets == {}
 
 
-def test_before_a_refresh_the_keyring_is_only_looked_for(folder: Path, cellar: Cellar) -> None:
-    """Before a grant is spent no secret is touched; a login leaves no trace of its probe."""
-    store = KeyringTokenStore("todo", folder=folder, storage="system")
-    store.check_writable("ada")
-    assert cellar.journal == []
-    store.check_writable()
+def test_before_a_login_the_keyring_is_tried(folder: Path, cellar: Cellar) -> None:
+    """Under "system" a login finds out whether the keyring takes secrets; no trace is left."""
+    KeyringTokenStore("todo", folder=folder, storage="system").account_store.check_writable()
+    assert cellar.journal != []
     assert cellar.secrets == {}
 
 
@@ -162,7 +164,7 @@ def test_kr_04_all_or_nothing(folder: Path, use: Use, storage: str) -> None:
     store = KeyringTokenStore("todo", folder=folder, storage=storage)
     backend = Failing(RuntimeError("x"), "set", "nowhere")
     use(backend)
-    store.log_in(ADA, FIRST)
+    store.account_store.log_in(ADA, FIRST)
     before = dict(backend.secrets)
     backend.error, backend.part = RuntimeError("x"), "user-ada"
     backend.verbs = "set"
@@ -173,10 +175,10 @@ def test_kr_04_all_or_nothing(folder: Path, use: Use, storage: str) -> None:
     )
     if storage == "system":
         with pytest.raises(StorageUnavailable):
-            store.log_in(ADA, SECOND)
+            store.account_store.log_in(ADA, SECOND)
         assert tokens(store) == ("access-1", "refresh-1")
     else:
-        store.log_in(ADA, SECOND)
+        store.account_store.log_in(ADA, SECOND)
         assert tokens(store) == ("access-2", "refresh-2")
     assert backend.secrets == before
 
@@ -190,16 +192,16 @@ def test_a_login_whose_record_cannot_be_written(
 ) -> None:
     """A full disk at the last step leaves the session of before, byte for byte."""
     if earlier is not None:
-        store.log_in(ADA, earlier)
-    before = dict(cellar.secrets), store.records.document().to_bytes()
+        store.account_store.log_in(ADA, earlier)
+    before = dict(cellar.secrets), store.account_store.records.document().to_bytes()
 
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "replace", full)
     with pytest.raises(StorageUnavailable, match=r"auth\.json cannot be written: no space left"):
-        store.log_in(ADA, SECOND)
-    assert (dict(cellar.secrets), store.records.document().to_bytes()) == before
+        store.account_store.log_in(ADA, SECOND)
+    assert (dict(cellar.secrets), store.account_store.records.document().to_bytes()) == before
 
 
 def test_kr_05_a_keyring_that_keeps_nothing(
@@ -207,34 +209,34 @@ def test_kr_05_a_keyring_that_keeps_nothing(
 ) -> None:
     """A keyring that takes secrets and keeps none is no place for a login."""
     use(Forgetful())
-    assert store.log_in(ADA, FIRST).storage == PLAINTEXT
+    assert store.account_store.log_in(ADA, FIRST).storage == PLAINTEXT
     assert "did not keep" in heard.warnings[0]
     strict = KeyringTokenStore("todo", folder=store.folder, storage="system")
     with pytest.raises(StorageUnavailable, match="did not keep"):
-        strict.check_writable()
+        strict.account_store.check_writable()
 
 
 def test_kr_08_a_slot_deleted_by_hand(store: KeyringTokenStore, cellar: Cellar) -> None:
     """A missing secret says so and how to go on; a logout still cleans up."""
-    record = store.log_in(ADA, FIRST)
+    record = store.account_store.log_in(ADA, FIRST)
     del cellar.secrets["todo/user-ada"]
-    for act in (store.active, lambda: store.credential(record)):
+    for act in (store.active, lambda: store.account_store.credential(record)):
         with pytest.raises(NotLoggedIn, match="Ada is missing from the keyring") as caught:
             act()
         assert "Log in again" in caught.value.format_message()
-    assert store.forget("ada") is None
+    assert store.account_store.forget("ada") is None
     assert cellar.secrets == {}
-    assert store.record() is None
+    assert store.account_store.record() is None
 
 
 def test_kr_13_the_keyring_comes_back(store: KeyringTokenStore, use: Use, heard: Heard) -> None:
     """The next write moves the tokens into the keyring, erases them from the file, and is quiet."""
     use(Failing())
-    record = store.log_in(ADA, FIRST)
+    record = store.account_store.log_in(ADA, FIRST)
     heard.warnings.clear()
     backend = Cellar()
     use(backend)
-    record = store.rotate(record, TokenBundle("access-2"))
+    record = store.account_store.rotate(record, TokenBundle("access-2"))
     assert record.storage == SYSTEM
     assert tokens(store) == ("access-2", "refresh-1")
     assert backend.secrets["todo/user-ada/refresh"] == "refresh-1"
@@ -248,9 +250,9 @@ def test_plaintext_stays_quietly_while_there_is_no_keyring(
 ) -> None:
     """A refresh of what lies in the file anyway is no downgrade, and does not warn again."""
     use(Failing())
-    record = store.log_in(ADA, FIRST)
+    record = store.account_store.log_in(ADA, FIRST)
     heard.warnings.clear()
-    assert store.rotate(record, SECOND).storage == PLAINTEXT
+    assert store.account_store.rotate(record, SECOND).storage == PLAINTEXT
     assert tokens(store) == ("access-2", "refresh-2")
     assert heard.warnings == []
 
@@ -261,37 +263,39 @@ def test_an_account_that_was_in_the_keyring_is_not_moved_in_silence(
     """A refresh that the keyring refuses warns; what the keyring still holds is swept later."""
     backend = Cellar()
     use(backend)
-    record = store.log_in(ADA, FIRST)
+    record = store.account_store.log_in(ADA, FIRST)
     broken = Failing(verbs="set delete")
     broken.secrets = backend.secrets
     use(broken)
-    record = store.rotate(record, SECOND)
+    record = store.account_store.rotate(record, SECOND)
     assert record.storage == PLAINTEXT
     assert tokens(store) == ("access-2", "refresh-2")
     assert "plain text" in heard.warnings[0]
-    assert list(store.pending_removals()) == ["ada"]
+    assert list(store.account_store.pending_removals()) == ["ada"]
     use(backend)
-    store.log_in(BOB, FIRST)
+    store.account_store.log_in(BOB, FIRST)
     assert sorted(backend.secrets) == ["todo/user-bob", "todo/user-bob/refresh"]
-    assert store.pending_removals() == ()
+    assert store.account_store.pending_removals() == ()
     assert tokens(store, "ada") == ("access-2", "refresh-2")
 
 
 def test_plaintext_on_request(folder: Path, store: KeyringTokenStore, cellar: Cellar) -> None:
     """The policy "plaintext" touches no keyring, but for what an earlier login left there."""
     plain = KeyringTokenStore("todo", folder=folder, storage="plaintext")
-    plain.check_writable()
-    plain.log_in(ADA, FIRST)
+    plain.account_store.check_writable()
+    plain.account_store.log_in(ADA, FIRST)
     assert (
-        plain.rotate(plain.record_of("ada") or pytest.fail("there is none"), SECOND).storage
+        plain.account_store.rotate(
+            plain.account_store.record_of("ada") or pytest.fail("there is none"), SECOND
+        ).storage
         == PLAINTEXT
     )
     assert cellar.journal == []
-    store.log_in(BOB, FIRST)
+    store.account_store.log_in(BOB, FIRST)
     assert len(cellar.secrets) == 2
-    plain.log_in(BOB, SECOND)
+    plain.account_store.log_in(BOB, SECOND)
     assert cellar.secrets == {}
-    assert plain.pending_removals() == ()
+    assert plain.account_store.pending_removals() == ()
     assert tokens(plain, "bob") == ("access-2", "refresh-2")
 
 
@@ -303,61 +307,67 @@ def test_an_unknown_policy_is_a_mistake(folder: Path) -> None:
 
 def test_kr_14_listing_touches_no_secret(store: KeyringTokenStore, cellar: Cellar) -> None:
     """Who is stored, and all that is known of them, is told without the keyring."""
-    store.log_in(ADA, FIRST)
-    store.log_in(BOB, FIRST)
+    store.account_store.log_in(ADA, FIRST)
+    store.account_store.log_in(BOB, FIRST)
     cellar.journal.clear()
-    store.record()
-    store.record("ada")
+    store.account_store.record()
+    store.account_store.record("ada")
     store.active_account("Bob")
     assert [(each.account.key, each.default) for each in store.accounts()] == [
         ("ada", False),
         ("bob", True),
     ]
-    assert store.listing() == ([ADA, BOB], "bob")
+    assert store.account_store.listing() == ([ADA, BOB], "bob")
     assert cellar.journal == []
 
 
 def test_which_account_is_meant(store: KeyringTokenStore, cellar: Cellar) -> None:
     """A key, an id, a label; an instance narrows; nothing at all is the default."""
-    store.log_in(ADA, FIRST)
+    store.account_store.log_in(ADA, FIRST)
     there = Account(id="ada", label="ADA", instance="https://x.example")
-    store.log_in(there, SECOND)
-    assert store.record("ada") == store.record_of("ada")
-    assert store.record("ada", instance="https://x.example") == store.record_of(there.key)
-    assert store.record(there.key) == store.record_of(there.key)
-    assert store.record(there.key, instance="https://x.example") == store.record_of(there.key)
-    assert store.record() == store.record_of(there.key)
+    store.account_store.log_in(there, SECOND)
+    assert store.account_store.record("ada") == store.account_store.record_of("ada")
+    assert store.account_store.record(
+        "ada", instance="https://x.example"
+    ) == store.account_store.record_of(there.key)
+    assert store.account_store.record(there.key) == store.account_store.record_of(there.key)
+    assert store.account_store.record(
+        there.key, instance="https://x.example"
+    ) == store.account_store.record_of(there.key)
+    assert store.account_store.record() == store.account_store.record_of(there.key)
     assert store.active_account() == there
     with pytest.raises(UsageError) as caught:
-        store.record("Ada")
+        store.account_store.record("Ada")
     assert caught.value.code == NO_ACCOUNT_SELECTED
     with pytest.raises(UsageError) as caught:
-        store.record("eve")
+        store.account_store.record("eve")
     assert caught.value.code == ACCOUNT_NOT_FOUND
     store.set_default("ada")
     assert store.active() == "access-1"
-    assert store.record(instance="https://x.example") == store.record_of(there.key)
-    assert store.record(instance="https://y.example") is None
+    assert store.account_store.record(
+        instance="https://x.example"
+    ) == store.account_store.record_of(there.key)
+    assert store.account_store.record(instance="https://y.example") is None
 
 
 def test_a_bad_record_is_reported_once(
     store: KeyringTokenStore, cellar: Cellar, heard: Heard
 ) -> None:
     """The other accounts work, and the next login to the bad one puts it right."""
-    store.log_in(ADA, FIRST)
-    store.log_in(BOB, FIRST)
-    path = store.records.path or pytest.fail("there is none")
+    store.account_store.log_in(ADA, FIRST)
+    store.account_store.log_in(BOB, FIRST)
+    path = store.account_store.records.path or pytest.fail("there is none")
     root = json.loads(path.read_text())
     root["accounts"]["ada"]["generation"] = "x"
     path.write_text(json.dumps(root))
-    store.listing()
-    assert [each.key for each in store.listing()[0]] == ["bob"]
+    store.account_store.listing()
+    assert [each.key for each in store.account_store.listing()[0]] == ["bob"]
     (warning,) = heard.warnings
     assert "ada" in warning
     assert "generation" in warning
     with pytest.raises(StorageUnavailable, match="record of ada"):
-        store.record("ada")
-    store.log_in(ADA, SECOND)
+        store.account_store.record("ada")
+    store.account_store.log_in(ADA, SECOND)
     assert tokens(store, "ada") == ("access-2", "refresh-2")
 
 
@@ -384,12 +394,12 @@ def test_the_token_is_followed_to_where_it_moved(
     store: KeyringTokenStore, folder: Path, cellar: Cellar
 ) -> None:
     """A record that was read before the tokens moved still leads to them."""
-    seen = store.log_in(ADA, FIRST)
-    KeyringTokenStore("todo", folder=folder, storage="plaintext").log_in(ADA, SECOND)
-    assert store.access_token(seen) == "access-2"
-    store.forget("ada")
+    seen = store.account_store.log_in(ADA, FIRST)
+    KeyringTokenStore("todo", folder=folder, storage="plaintext").account_store.log_in(ADA, SECOND)
+    assert store.account_store.access_token(seen) == "access-2"
+    store.account_store.forget("ada")
     with pytest.raises(NotLoggedIn):
-        store.access_token(seen)
+        store.account_store.access_token(seen)
 
 
 def test_the_folder_that_auth_gives_is_used(tmp_path: Path, cellar: Cellar) -> None:
@@ -397,17 +407,20 @@ def test_the_folder_that_auth_gives_is_used(tmp_path: Path, cellar: Cellar) -> N
     store = KeyringTokenStore("todo")
     assert store.folder is None
     store.folder = tmp_path / "elsewhere"
-    store.log_in(ADA, FIRST)
+    store.account_store.log_in(ADA, FIRST)
     with store.lock("ada"):
         names = {entry.name for entry in store.folder.iterdir()}
     assert names == {"auth.json", "locks"}
-    assert (store.policy, store.records.path) == ("fallback", store.folder / "auth.json")
-    assert store.vault.backend_name == "stores.keyrings.Cellar"
+    assert (store.account_store.policy, store.account_store.records.path) == (
+        "fallback",
+        store.folder / "auth.json",
+    )
+    assert store.account_store.vault.backend_name == "stores.keyrings.Cellar"
 
 
 def test_the_hot_path_loads_nothing_heavy(store: KeyringTokenStore, folder: Path) -> None:
     """A fresh token costs one file and one read of the keyring, and no pydantic, no portalocker."""
-    store.log_in(ADA, FIRST)
+    store.account_store.log_in(ADA, FIRST)
     script = """
 import sys
 from pathlib import Path
@@ -420,8 +433,8 @@ before = set(sys.modules)
 from click_auth.stores.keyring_store import KeyringTokenStore
 store = KeyringTokenStore("todo", folder=Path(sys.argv[1]))
 for ref in (None, "ada"):
-    print(store.access_token(store.record(ref)))
-print(store.listing()[1], backend.journal)
+    print(store.account_store.access_token(store.account_store.record(ref)))
+print(store.account_store.listing()[1], backend.journal)
 ours = {"click_auth.models", "click_auth.locks.account_lock"}
 heavy = {"pydantic", "portalocker", "httpx", "hashlib", *ours}
 print(sorted(heavy & (set(sys.modules) - before)))
@@ -448,18 +461,18 @@ from click_auth.tokens import TokenBundle
 import threading
 store = KeyringTokenStore("todo", folder=Path(sys.argv[1]))
 def log_in(name):
-    store.log_in(Account(id=name), TokenBundle(name))
+    store.account_store.log_in(Account(id=name), TokenBundle(name))
 threads = [threading.Thread(target=log_in, args=(f"{sys.argv[2]}-{n}",)) for n in range(4)]
 for thread in threads: thread.start()
 for thread in threads: thread.join()
 """
-    store.log_in(ADA, FIRST)
+    store.account_store.log_in(ADA, FIRST)
     import concurrent.futures
 
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
         started = [pool.submit(run, script, str(folder), name) for name in "wxyz"]
         while not all(each.done() for each in started):
-            assert store.record_of("ada") is not None
+            assert store.account_store.record_of("ada") is not None
         for each in started:
             each.result()
     assert len(store.accounts()) == 17
@@ -469,6 +482,6 @@ for thread in threads: thread.join()
 def test_a_keyring_locked_at_login_only(store: KeyringTokenStore, use: Use) -> None:
     """A login that lands in the file because the keyring was locked asks nothing to be removed."""
     use(Failing(KeyringLocked()))
-    store.log_in(ADA, FIRST)
-    assert store.pending_removals() == ()
-    assert store.forget("ada") is None
+    store.account_store.log_in(ADA, FIRST)
+    assert store.account_store.pending_removals() == ()
+    assert store.account_store.forget("ada") is None

@@ -134,6 +134,6 @@ def test_policy_system_is_kept(
     assert (auth.accounts(), old.retired) == ([], False)
     use(Cellar())
     assert migrate_legacy_auth(auth, old.legacy).state == "migrated"
-    record = auth.store.record_of("ada")
+    record = auth.context.store.record_of("ada")
     assert record is not None
     assert (record.storage, record.fallback_token) == ("system", None)

@@ -19,6 +19,7 @@ from click_auth.errors import (
     STORE_READ_FAILED,
     STORE_WRITE_FAILED,
     StorageUnavailable,
+    UsageError,
 )
 from click_auth.record import Record
 from click_auth.stores.record_file import RecordFile
@@ -91,7 +92,7 @@ def test_fs_03_truncated_at_every_length(file: RecordFile) -> None:
     whole = file.path.read_bytes()
     for length in range(1, len(whole)):
         file.path.write_bytes(whole[:length])
-        for read in (lambda: file.find("ada"), lambda: file.find(None), file.document):
+        for read in (lambda: file.find("ada"), lambda: file.select(None), file.document):
             with pytest.raises(StorageUnavailable, match=r"auth\.json is damaged") as caught:
                 read()
             assert caught.value.code == STORE_READ_FAILED
@@ -170,7 +171,7 @@ def test_fs_04_one_bad_record_does_not_hide_the_others(
     with pytest.raises(StorageUnavailable, match="record of ada"):
         file.find("ada")
     with pytest.raises(StorageUnavailable, match="record of ada"):
-        file.find(None)
+        file.select(None)
     with file.transaction() as draft:
         draft.records["bob"] = ADA
     kept = json.loads(file.path.read_text())["accounts"]["ada"]
@@ -211,7 +212,7 @@ def test_fs_04_one_damaged_line_does_not_hide_the_others(file: RecordFile) -> No
     with file.transaction() as draft:
         draft.default = "bob"
     assert b"a\xff\x00a" in file.path.read_bytes()
-    assert file.find(None) == BOB
+    assert file.select(None) == BOB
 
 
 def test_fs_05_a_newer_version_is_left_alone(file: RecordFile) -> None:
@@ -234,7 +235,7 @@ def test_fs_07_a_text_editor_went_over_it(file: RecordFile, change: bytes) -> No
     changed = content.replace(b"\n", b"\r\n") if change == b"\r" else change + content
     file.path.write_bytes(changed)
     assert file.find("ada") == ADA
-    assert file.find(None) == ADA
+    assert file.select(None) == ADA
 
 
 @pytest.mark.parametrize("content", [None, b"", b"\n"])
@@ -245,11 +246,11 @@ def test_fs_07_an_empty_file_holds_no_accounts(folder: Path, content: bytes | No
         folder.mkdir(0o700)
         file.path.write_bytes(content)
         file.path.chmod(0o600)
-    assert file.find(None) is None
+    assert file.select(None) is None
     assert file.find("ada") is None
     assert not file.document().records
     assert file.insert_if_absent(ADA)
-    assert file.find(None) == ADA
+    assert file.select(None) == ADA
 
 
 def test_fs_07_a_large_file_is_bounded(file: RecordFile) -> None:
@@ -286,7 +287,7 @@ def test_fs_07_ten_thousand_accounts(folder: Path) -> None:
     found = file.find("user7777")
     assert found is not None
     assert calls_of(lambda: file.find("user7777")) < 100
-    assert calls_of(lambda: file.glance("user7777")) < 100
+    assert calls_of(lambda: file.select("user7777")) < 100
     renewed = replace(found, generation=2)
     assert calls_of(lambda: file.compare_and_set(found, renewed)) < 10 * 10_000
     assert file.find("user7777") == renewed
@@ -568,17 +569,18 @@ def test_compare_and_set_tells_a_new_login_from_an_old_one(file: RecordFile) -> 
 
 
 def test_the_default_the_only_one_and_neither(file: RecordFile) -> None:
-    """Without a key the default account is found, else the only one, else none."""
-    assert file.find(None) == ADA
+    """Without a key the default account is found, else the only one; of several none is."""
+    assert file.select(None) == ADA
     with file.transaction() as draft:
         draft.default = None
-    assert file.find(None) is None
+    with pytest.raises(UsageError, match="none of them is the default"):
+        file.select(None)
     with file.transaction() as draft:
         draft.records.discard("ada")
-    assert file.find(None) == BOB
+    assert file.select(None) == BOB
     with file.transaction() as draft:
         draft.default = "gone"
-    assert file.find(None) is None
+    assert file.select(None) == BOB
 
 
 def test_a_hand_edited_record_is_validated_again(file: RecordFile) -> None:
@@ -588,4 +590,4 @@ def test_a_hand_edited_record_is_validated_again(file: RecordFile) -> None:
     found = file.find("ada")
     assert found is not None
     assert found.account.label == "Countess"
-    assert file.find(None) == found
+    assert file.select(None) == found

@@ -25,12 +25,12 @@ def test_a_registered_client_keeps_its_secret_in_the_keyring(
     store: KeyringTokenStore, cellar: Cellar
 ) -> None:
     """What is public lies in the record file, secrets in a slot of the client's own."""
-    registrations = store.registrations()
+    registrations = store.account_store.registrations()
     assert registrations.load("https://id.example") is None
     registrations.save("https://id.example", CLIENT)
     assert registrations.load("https://id.example") == CLIENT
-    assert store.records.path is not None
-    assert "s3cret" not in store.records.path.read_text()
+    assert store.account_store.records.path is not None
+    assert "s3cret" not in store.account_store.records.path.read_text()
     assert list(cellar.secrets) == ["todo/client-https://id.example"]
     registrations.forget("https://id.example")
     registrations.forget("https://id.example")
@@ -40,8 +40,8 @@ def test_a_registered_client_keeps_its_secret_in_the_keyring(
 
 def test_a_public_client_touches_no_keyring(store: KeyringTokenStore, cellar: Cellar) -> None:
     """A client without secrets needs no slot."""
-    store.registrations().save("x", {"client_id": "c1"})
-    assert store.registrations().load("x") == {"client_id": "c1"}
+    store.account_store.registrations().save("x", {"client_id": "c1"})
+    assert store.account_store.registrations().load("x") == {"client_id": "c1"}
     assert cellar.journal == []
 
 
@@ -51,9 +51,13 @@ def test_a_clients_secret_follows_the_policy(
     """Refused by the keyring it is an error, or a warning, or was never meant to go there."""
     use(Failing())
     with pytest.raises(StorageUnavailable):
-        KeyringTokenStore("todo", folder=folder, storage="system").registrations().save("x", CLIENT)
+        KeyringTokenStore(
+            "todo", folder=folder, storage="system"
+        ).account_store.registrations().save("x", CLIENT)
     for storage, warnings in (("plaintext", 0), ("fallback", 1)):
-        registrations = KeyringTokenStore("todo", folder=folder, storage=storage).registrations()
+        registrations = KeyringTokenStore(
+            "todo", folder=folder, storage=storage
+        ).account_store.registrations()
         registrations.save("x", CLIENT)
         assert registrations.load("x") == CLIENT
         assert len(heard.warnings) == warnings
@@ -61,7 +65,11 @@ def test_a_clients_secret_follows_the_policy(
 
 def test_s24_of_two_first_logins_one_keeps_its_client(store: KeyringTokenStore) -> None:
     """Whoever comes second goes on with what is there; nothing that a grant is bound to is lost."""
-    registrations = [store.registrations(), MemoryTokenStore().registrations(), InMemory()]
+    registrations = [
+        store.account_store.registrations(),
+        MemoryTokenStore().account_store.registrations(),
+        InMemory(),
+    ]
     for kept in registrations:
         assert kept.insert("x", CLIENT) == CLIENT
         assert kept.insert("x", {"client_id": "c2", "client_secret": "lost"}) == CLIENT
@@ -75,7 +83,8 @@ import sys
 from pathlib import Path
 from click_auth.stores.keyring_store import KeyringTokenStore
 
-kept = KeyringTokenStore("todo", folder=Path(sys.argv[1]), storage="plaintext").registrations()
+store = KeyringTokenStore("todo", folder=Path(sys.argv[1]), storage="plaintext")
+kept = store.account_store.registrations()
 sys.stdin.read()
 print(kept.insert("x", {"client_secret": sys.argv[2]})["client_secret"])
 """
@@ -97,7 +106,7 @@ print(kept.insert("x", {"client_secret": sys.argv[2]})["client_secret"])
             got.add(process.stdout.read().decode().strip())
         assert process.wait(60) == 0
     store = KeyringTokenStore("todo", folder=folder, storage="plaintext")
-    assert got == {(store.registrations().load("x") or {})["client_secret"]}
+    assert got == {(store.account_store.registrations().load("x") or {})["client_secret"]}
 
 
 @pytest.mark.parametrize("secret", [None, "not json", "[]"])
@@ -105,16 +114,16 @@ def test_a_client_whose_secret_is_gone_is_not_registered(
     store: KeyringTokenStore, cellar: Cellar, secret: str | None
 ) -> None:
     """A slot emptied or filled by hand means that the client is registered anew."""
-    store.registrations().save("x", CLIENT)
+    store.account_store.registrations().save("x", CLIENT)
     del cellar.secrets["todo/client-x"]
     if secret is not None:
         cellar.secrets["todo/client-x"] = secret
-    assert store.registrations().load("x") is None
+    assert store.account_store.registrations().load("x") is None
 
 
 def test_registrations_in_memory() -> None:
     """A store that keeps no records keeps clients for the process; the memory store as well."""
-    for registrations in (InMemory(), MemoryTokenStore().registrations()):
+    for registrations in (InMemory(), MemoryTokenStore().account_store.registrations()):
         assert registrations.load("x") is None
         registrations.save("x", CLIENT)
         assert registrations.load("x") == CLIENT

@@ -10,10 +10,10 @@ from keyring.backend import KeyringBackend
 from click_auth.account import Account
 from click_auth.errors import STORE_WRITE_FAILED, StorageUnavailable
 from click_auth.record import PLAINTEXT, Record
-from click_auth.stores.account_store import AccountStore
-from click_auth.stores.base import Superseded
 from click_auth.stores.keyring_store import KeyringTokenStore
 from click_auth.stores.memory import MemoryTokenStore
+from click_auth.stores.token_store import RecordedTokenStore
+from click_auth.stores.writes import Superseded
 from click_auth.tokens import TokenBundle, from_posix
 from stores.conftest import Heard
 from stores.keyrings import Cellar, Failing, Interrupted
@@ -29,67 +29,67 @@ OTHER = TokenBundle("access-9", "refresh-9")
 
 
 @pytest.fixture(params=["keyring", "memory"])
-def any_store(request: pytest.FixtureRequest, store: KeyringTokenStore) -> AccountStore:
+def any_store(request: pytest.FixtureRequest, store: KeyringTokenStore) -> RecordedTokenStore:
     """Make a store of each kind."""
     return store if request.param == "keyring" else MemoryTokenStore(clock=lambda: 1_000_000.0)
 
 
-def tokens(store: AccountStore, ref: str | None = None) -> tuple[str, str | None]:
+def tokens(store: RecordedTokenStore, ref: str | None = None) -> tuple[str, str | None]:
     """Return the tokens of an account."""
     bundle = store.active_bundle(ref)
     assert bundle is not None
     return bundle.access_token, bundle.refresh_token
 
 
-def test_a_refresh_is_stored(any_store: AccountStore) -> None:
+def test_a_refresh_is_stored(any_store: RecordedTokenStore) -> None:
     """The next generation, with the scopes and the label of before; the default stays."""
-    old = any_store.log_in(ADA, OLD)
-    any_store.log_in(BOB, OTHER)
-    new = any_store.rotate(old, NEW)
+    old = any_store.account_store.log_in(ADA, OLD)
+    any_store.account_store.log_in(BOB, OTHER)
+    new = any_store.account_store.rotate(old, NEW)
     assert (new.generation, new.scopes, new.account.label) == (2, ("tasks",), "Ada")
     assert new.access_token_expires_at == 1_003_600.0
     assert tokens(any_store, "ada") == ("access-2", "refresh-2")
-    assert any_store.listing()[1] == "bob"
+    assert any_store.account_store.listing()[1] == "bob"
     renamed = replace(new, account=Account("ada", "Countess"))
-    assert any_store.rotate(renamed, NEW).account.label == "Countess"
-    assert any_store.listing()[0][0].label == "Countess"
+    assert any_store.account_store.rotate(renamed, NEW).account.label == "Countess"
+    assert any_store.account_store.listing()[0][0].label == "Countess"
 
 
 def test_a_refresh_without_a_refresh_token_carries_the_old_one(
-    any_store: AccountStore,
+    any_store: RecordedTokenStore,
 ) -> None:
     """RFC 6749 section 6: where the answer has none, the old one is still good."""
-    old = any_store.log_in(ADA, OLD)
-    new = any_store.rotate(old, TokenBundle("access-2"))
+    old = any_store.account_store.log_in(ADA, OLD)
+    new = any_store.account_store.rotate(old, TokenBundle("access-2"))
     assert new.has_refresh_token is True
     assert tokens(any_store) == ("access-2", "refresh-1")
 
 
-def test_unknown_means_look_and_the_next_write_settles(any_store: AccountStore) -> None:
+def test_unknown_means_look_and_the_next_write_settles(any_store: RecordedTokenStore) -> None:
     """A migrated token lies in the record; its first refresh moves it and settles what it has."""
     seen = Record(ADA, storage=PLAINTEXT, fallback_token="access-0")
-    assert any_store.records.insert_if_absent(seen)
+    assert any_store.account_store.records.insert_if_absent(seen)
     assert tokens(any_store) == ("access-0", None)
-    new = any_store.rotate(seen, TokenBundle("access-0"))
+    new = any_store.account_store.rotate(seen, TokenBundle("access-0"))
     assert new.storage != PLAINTEXT
     assert new.has_refresh_token is False
     assert tokens(any_store) == ("access-0", None)
 
 
-def test_a_rejected_grant_is_remembered(any_store: AccountStore) -> None:
+def test_a_rejected_grant_is_remembered(any_store: RecordedTokenStore) -> None:
     """The generation that the server called dead is noted, and forgotten by the next write."""
-    old = any_store.log_in(ADA, OLD)
-    any_store.reject(old)
-    dead = any_store.record_of("ada")
+    old = any_store.account_store.log_in(ADA, OLD)
+    any_store.account_store.reject(old)
+    dead = any_store.account_store.record_of("ada")
     assert dead is not None
     assert dead.is_rejected
-    new = any_store.log_in(ADA, NEW)
-    any_store.reject(old)
-    assert any_store.record_of("ada") == new
+    new = any_store.account_store.log_in(ADA, NEW)
+    any_store.account_store.reject(old)
+    assert any_store.account_store.record_of("ada") == new
     assert not new.is_rejected
-    any_store.forget("ada")
-    any_store.reject(new)
-    assert any_store.record_of("ada") is None
+    any_store.account_store.forget("ada")
+    any_store.account_store.reject(new)
+    assert any_store.account_store.record_of("ada") is None
 
 
 def test_a_refresh_that_a_logout_overtook(store: KeyringTokenStore, use: Use) -> None:
@@ -97,12 +97,12 @@ def test_a_refresh_that_a_logout_overtook(store: KeyringTokenStore, use: Use) ->
     for service in ("todo/user-ada/refresh", "todo/user-ada"):
         backend = Interrupted()
         use(backend)
-        old = store.log_in(ADA, OLD)
-        backend.service, backend.happens = service, lambda: store.forget("ada")
+        old = store.account_store.log_in(ADA, OLD)
+        backend.service, backend.happens = service, lambda: store.account_store.forget("ada")
         with pytest.raises(Superseded):
-            store.rotate(old, NEW)
+            store.account_store.rotate(old, NEW)
         assert backend.secrets == {}
-        assert store.record_of("ada") is None
+        assert store.account_store.record_of("ada") is None
 
 
 @pytest.mark.parametrize("service", ["todo/user-ada/refresh", "todo/user-ada"])
@@ -113,10 +113,10 @@ def test_a_refresh_that_a_login_overtook(
     """A refresh that lost against a login leaves the login's tokens, whenever it wrote."""
     backend = Interrupted()
     use(backend)
-    old = store.log_in(ADA, OLD)
-    backend.service, backend.happens = service, lambda: store.log_in(ADA, newer)
+    old = store.account_store.log_in(ADA, OLD)
+    backend.service, backend.happens = service, lambda: store.account_store.log_in(ADA, newer)
     with pytest.raises(Superseded):
-        store.rotate(old, NEW)
+        store.account_store.rotate(old, NEW)
     left = {"todo/user-ada": "access-9", "todo/user-ada/refresh": newer.refresh_token}
     assert backend.secrets == {slot: secret for slot, secret in left.items() if secret}
 
@@ -127,22 +127,25 @@ def test_a_refresh_that_a_plaintext_login_overtook(
     """Where the newer login keeps its tokens in the file, the slots end up empty."""
     backend = Interrupted()
     use(backend)
-    old = store.log_in(ADA, OLD)
+    old = store.account_store.log_in(ADA, OLD)
     plain = KeyringTokenStore("todo", folder=folder, storage="plaintext")
-    backend.service, backend.happens = "todo/user-ada", lambda: plain.log_in(ADA, OTHER)
+    backend.service, backend.happens = (
+        "todo/user-ada",
+        lambda: plain.account_store.log_in(ADA, OTHER),
+    )
     with pytest.raises(Superseded):
-        store.rotate(old, NEW)
+        store.account_store.rotate(old, NEW)
     assert backend.secrets == {}
     assert tokens(store) == ("access-9", "refresh-9")
 
 
-def test_a_refresh_of_an_account_that_is_gone(any_store: AccountStore) -> None:
+def test_a_refresh_of_an_account_that_is_gone(any_store: RecordedTokenStore) -> None:
     """An account that was logged out and in again is another credential, generation or not."""
-    old = any_store.log_in(ADA, OLD)
-    any_store.forget("ada")
+    old = any_store.account_store.log_in(ADA, OLD)
+    any_store.account_store.forget("ada")
     with pytest.raises(Superseded):
-        any_store.rotate(old, NEW)
-    assert any_store.record_of("ada") is None
+        any_store.account_store.rotate(old, NEW)
+    assert any_store.account_store.record_of("ada") is None
 
 
 @pytest.mark.parametrize("part", ["user-ada", "/refresh"])
@@ -151,16 +154,16 @@ def test_a_refresh_that_the_keyring_refuses(folder: Path, use: Use, part: str) -
     store = KeyringTokenStore("todo", folder=folder, storage="system")
     backend = Failing(RuntimeError("x"), "set", "nowhere")
     use(backend)
-    old = store.log_in(ADA, OLD)
+    old = store.account_store.log_in(ADA, OLD)
     real = backend._fail
     backend.part = "user-ada"
     backend._fail = lambda verb, service: (  # type: ignore[method-assign]
         real(verb, service) if service.endswith(part) else None
     )
     with pytest.raises(StorageUnavailable) as caught:
-        store.rotate(old, NEW)
+        store.account_store.rotate(old, NEW)
     assert caught.value.code == STORE_WRITE_FAILED
-    assert store.record() == old
+    assert store.account_store.record() == old
     survivor = "refresh-2" if part == "user-ada" else "refresh-1"
     assert tokens(store) == ("access-1", survivor)
 
@@ -169,7 +172,7 @@ def test_a_refresh_whose_record_cannot_be_written(
     store: KeyringTokenStore, cellar: Cellar, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The new tokens stay in the keyring, for the old ones are spent; the next call finds them."""
-    old = store.log_in(ADA, OLD)
+    old = store.account_store.log_in(ADA, OLD)
 
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
@@ -177,35 +180,38 @@ def test_a_refresh_whose_record_cannot_be_written(
     with monkeypatch.context() as patch:
         patch.setattr("os.replace", full)
         with pytest.raises(StorageUnavailable):
-            store.rotate(old, NEW)
+            store.account_store.rotate(old, NEW)
     assert tokens(store) == ("access-2", "refresh-2")
-    assert store.rotate(old, TokenBundle("access-3")).generation == 2
+    assert store.account_store.rotate(old, TokenBundle("access-3")).generation == 2
     assert tokens(store) == ("access-3", "refresh-2")
 
 
 def test_lo_03_after_a_logout_nothing_is_left(store: KeyringTokenStore, cellar: Cellar) -> None:
     """Record, slots and file are clean, and a second logout is harmless."""
-    store.log_in(ADA, OLD)
-    store.log_in(ADA, NEW)
-    assert store.forget("ada") is None
-    assert store.forget("ada") is None
+    store.account_store.log_in(ADA, OLD)
+    store.account_store.log_in(ADA, NEW)
+    assert store.account_store.forget("ada") is None
+    assert store.account_store.forget("ada") is None
     assert cellar.secrets == {}
-    assert store.records.path is not None
-    assert store.records.path.read_text() == '{"version": 1, "default": null, "accounts": {\n}}'
+    assert store.account_store.records.path is not None
+    assert (
+        store.account_store.records.path.read_text()
+        == '{"version": 1, "default": null, "accounts": {\n}}'
+    )
 
 
-def test_lo_03_the_default_after_a_logout(any_store: AccountStore) -> None:
+def test_lo_03_the_default_after_a_logout(any_store: RecordedTokenStore) -> None:
     """The default moves to the only account that is left, and to none of several."""
     for account in (CYD, BOB, ADA):
-        any_store.log_in(account, OLD)
-    any_store.forget("ada")
-    assert any_store.listing()[1] is None
+        any_store.account_store.log_in(account, OLD)
+    any_store.account_store.forget("ada")
+    assert any_store.account_store.listing()[1] is None
     any_store.set_default("cyd")
-    any_store.forget("bob")
-    assert any_store.listing()[1] == "cyd"
-    any_store.log_in(ADA, OLD)
-    any_store.forget("ada")
-    assert any_store.listing()[1] == "cyd"
+    any_store.account_store.forget("bob")
+    assert any_store.account_store.listing()[1] == "cyd"
+    any_store.account_store.log_in(ADA, OLD)
+    any_store.account_store.forget("ada")
+    assert any_store.account_store.listing()[1] == "cyd"
 
 
 def test_lo_04_a_logout_under_a_locked_keyring(
@@ -214,20 +220,20 @@ def test_lo_04_a_logout_under_a_locked_keyring(
     """The account goes at once; its secrets are named, and go with the next write that can."""
     backend = Cellar()
     use(backend)
-    store.log_in(ADA, OLD)
+    store.account_store.log_in(ADA, OLD)
     locked = Failing()
     locked.secrets = backend.secrets
     use(locked)
-    left = store.forget("ada")
+    left = store.account_store.forget("ada")
     assert left is not None
     assert "ada" in left
     assert "locked" in left
-    assert store.record() is None
-    assert store.pending_removals() == ("ada",)
+    assert store.account_store.record() is None
+    assert store.account_store.pending_removals() == ("ada",)
     assert len(backend.secrets) == 2
     use(backend)
-    store.log_in(BOB, OTHER)
-    assert store.pending_removals() == ()
+    store.account_store.log_in(BOB, OTHER)
+    assert store.account_store.pending_removals() == ()
     assert sorted(backend.secrets) == ["todo/user-bob", "todo/user-bob/refresh"]
 
 
@@ -235,16 +241,16 @@ def test_a_login_takes_its_key_off_the_list(store: KeyringTokenStore, use: Use) 
     """Who logs in again owns the slots; nothing of theirs is swept."""
     backend = Cellar()
     use(backend)
-    store.log_in(ADA, OLD)
+    store.account_store.log_in(ADA, OLD)
     locked = Failing(verbs="delete")
     locked.secrets = backend.secrets
     use(locked)
-    store.forget("ada")
-    assert store.pending_removals() == ("ada",)
-    store.log_in(ADA, NEW)
-    assert store.pending_removals() == ()
+    store.account_store.forget("ada")
+    assert store.account_store.pending_removals() == ("ada",)
+    store.account_store.log_in(ADA, NEW)
+    assert store.account_store.pending_removals() == ()
     use(backend)
-    store.log_in(BOB, OTHER)
+    store.account_store.log_in(BOB, OTHER)
     assert tokens(store, "ada") == ("access-2", "refresh-2")
 
 
@@ -253,14 +259,14 @@ def test_a_sweep_passes_by_an_account_in_use(
 ) -> None:
     """Secrets are swept under the account's lock; where that is held they wait."""
     cellar.secrets["todo/user-ada"] = "access-0"
-    with store.records.transaction() as draft:
+    with store.account_store.records.transaction() as draft:
         draft.mark_removed("ada")
     with KeyringTokenStore("todo", folder=folder).lock("ada"):
-        store.log_in(BOB, OTHER)
-        assert store.pending_removals() == ("ada",)
+        store.account_store.log_in(BOB, OTHER)
+        assert store.account_store.pending_removals() == ("ada",)
         assert cellar.secrets["todo/user-ada"] == "access-0"
     store.set_default("bob")
-    assert store.pending_removals() == ()
+    assert store.account_store.pending_removals() == ()
     assert "todo/user-ada" not in cellar.secrets
 
 
@@ -268,12 +274,12 @@ def test_a_crash_between_record_and_slots_is_swept(
     store: KeyringTokenStore, cellar: Cellar
 ) -> None:
     """A logout that died after its first step is finished by the next refresh of anybody."""
-    store.log_in(ADA, OLD)
-    bob = store.log_in(BOB, OTHER)
-    with store.records.transaction() as draft:
+    store.account_store.log_in(ADA, OLD)
+    bob = store.account_store.log_in(BOB, OTHER)
+    with store.account_store.records.transaction() as draft:
         draft.records.discard("ada")
         draft.mark_removed("ada")
-    store.rotate(bob, NEW)
+    store.account_store.rotate(bob, NEW)
     assert sorted(cellar.secrets) == ["todo/user-bob", "todo/user-bob/refresh"]
 
 
@@ -281,22 +287,22 @@ def test_an_account_whose_record_is_bad_can_be_removed(
     store: KeyringTokenStore, cellar: Cellar
 ) -> None:
     """A logout of a damaged account empties its slots, too."""
-    store.log_in(ADA, OLD)
-    path = store.records.path
+    store.account_store.log_in(ADA, OLD)
+    path = store.account_store.records.path
     assert path is not None
     path.write_text(path.read_text().replace('"generation": 1', '"generation": []'))
-    assert store.forget("ada") is None
+    assert store.account_store.forget("ada") is None
     assert cellar.secrets == {}
-    assert not store.records.document().records.bad
+    assert not store.account_store.records.document().records.bad
 
 
 def test_lo_04_a_logout_from_a_file_that_does_not_parse(
     store: KeyringTokenStore, cellar: Cellar, folder: Path
 ) -> None:
     """The key names the slots: they are emptied, and what is left is said. The file stays."""
-    store.log_in(ADA, OLD)
+    store.account_store.log_in(ADA, OLD)
     (folder / "auth.json").write_bytes(b"{")
-    left = store.forget("ada")
+    left = store.account_store.forget("ada")
     assert left is not None
     assert "auth.json is damaged" in left
     assert "No token of ada is left in the keyring" in left
@@ -308,35 +314,35 @@ def test_lo_04_a_damaged_file_and_a_locked_keyring(
     store: KeyringTokenStore, use: Use, folder: Path
 ) -> None:
     """Where both fail, both are named."""
-    store.log_in(ADA, OLD)
+    store.account_store.log_in(ADA, OLD)
     (folder / "auth.json").write_bytes(b"{")
     use(Failing())
-    left = store.forget("ada")
+    left = store.account_store.forget("ada")
     assert left is not None
     assert "auth.json is damaged" in left
     assert "still in the keyring" in left
 
 
-def test_a_migration_is_marked_with_its_record(any_store: AccountStore) -> None:
+def test_a_migration_is_marked_with_its_record(any_store: RecordedTokenStore) -> None:
     """Marker and record come in one transaction, never over a record, and outlive the record."""
-    assert any_store.migration("old") is None
+    assert any_store.account_store.migration("old") is None
     legacy = Record(ADA, storage=PLAINTEXT, fallback_token="access-0")
-    assert any_store.insert_migrated(legacy, "old", "moving ada")
-    assert any_store.migration("old") == "moving ada"
-    assert any_store.listing()[1] == "ada"
-    assert not any_store.insert_migrated(legacy, "other", "moving ada")
-    assert any_store.migration("other") is None
-    any_store.mark_migration("old", "done")
-    any_store.forget("ada")
-    assert any_store.migration("old") == "done"
+    assert any_store.account_store.insert_migrated(legacy, "old", "moving ada")
+    assert any_store.account_store.migration("old") == "moving ada"
+    assert any_store.account_store.listing()[1] == "ada"
+    assert not any_store.account_store.insert_migrated(legacy, "other", "moving ada")
+    assert any_store.account_store.migration("other") is None
+    any_store.account_store.mark_migration("old", "done")
+    any_store.account_store.forget("ada")
+    assert any_store.account_store.migration("old") == "done"
 
 
-def test_a_migrated_account_leaves_the_default_alone(any_store: AccountStore) -> None:
+def test_a_migrated_account_leaves_the_default_alone(any_store: RecordedTokenStore) -> None:
     """It becomes the default only where there is none."""
-    any_store.log_in(BOB, OTHER)
+    any_store.account_store.log_in(BOB, OTHER)
     legacy = Record(ADA, storage=PLAINTEXT, fallback_token="access-0")
-    assert any_store.insert_migrated(legacy, "old", "moving ada")
-    assert any_store.listing()[1] == "bob"
+    assert any_store.account_store.insert_migrated(legacy, "old", "moving ada")
+    assert any_store.account_store.listing()[1] == "bob"
 
 
 def test_a_clear_that_leaves_something_says_so(
@@ -345,7 +351,7 @@ def test_a_clear_that_leaves_something_says_so(
     """The simple method of a store warns where the full one returns a sentence."""
     backend = Failing(verbs="delete")
     use(backend)
-    store.log_in(ADA, OLD)
+    store.account_store.log_in(ADA, OLD)
     store.clear()
     assert "still in the keyring" in heard.warnings[0]
 
@@ -353,15 +359,18 @@ def test_a_clear_that_leaves_something_says_so(
 def test_memory_keeps_nothing_anywhere(folder: Path, cellar: Cellar) -> None:
     """The memory store is custom in its records, one for each object, and leaves no trace."""
     store = MemoryTokenStore()
-    store.check_writable()
-    before = store.stamp()
-    with store.patiently(), store.lock("ada"):
-        record = store.log_in(ADA, OLD)
+    store.account_store.check_writable()
+    before = store.account_store.stamp()
+    with store.account_store.patiently(), store.lock("ada"):
+        record = store.account_store.log_in(ADA, OLD)
     assert record.storage == "custom"
-    assert store.stamp() != before
-    assert MemoryTokenStore().record() is None
-    assert store.pending_removals() == ()
-    assert store.records.path is None
+    assert store.account_store.stamp() != before
+    assert MemoryTokenStore().account_store.record() is None
+    assert store.account_store.pending_removals() == ()
+    assert store.account_store.records.path is None
     assert cellar.journal == []
     assert not folder.exists()
-    assert (store.policy, store.vault.backend_name) == ("custom", "memory")
+    assert (store.account_store.policy, store.account_store.vault.backend_name) == (
+        "custom",
+        "memory",
+    )

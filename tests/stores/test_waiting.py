@@ -98,9 +98,9 @@ def test_b2_who_is_at_the_terminal_is_told_and_waited_for(
 def test_d12_whoever_logs_in_is_told_and_waited_for(asking: Asking, folder: Path) -> None:
     """Without a terminal, too: a login is a person's."""
     store = KeyringTokenStore("todo", folder=folder, environ={"TODO_KEYRING_TIMEOUT": "0.1"})
-    store.log_in(ADA, FIRST)
-    with use_console(Allowing(asking)) as person, store.patiently():
-        assert store.log_in(ADA, SECOND).storage == SYSTEM
+    store.account_store.log_in(ADA, FIRST)
+    with use_console(Allowing(asking)) as person, store.account_store.patiently():
+        assert store.account_store.log_in(ADA, SECOND).storage == SYSTEM
     assert isinstance(person, Allowing)
     assert person.heard
 
@@ -120,13 +120,13 @@ def test_b1_a_login_that_is_only_late_moves_nobody_out_of_the_keyring(
 ) -> None:
     """Under `fallback`: an error, and the session of before. A first login goes to the file."""
     store = KeyringTokenStore("todo", folder=folder, environ={"TODO_KEYRING_TIMEOUT": "0.1"})
-    record = store.log_in(ADA, FIRST)
+    record = store.account_store.log_in(ADA, FIRST)
     with pytest.raises(StorageUnavailable, match="in time"):
-        store.log_in(ADA, SECOND)
-    assert store.record_of("ada") == record
+        store.account_store.log_in(ADA, SECOND)
+    assert store.account_store.record_of("ada") == record
     new = Account(id="bob")
     asking.secrets["todo/user-bob/refresh"] = "left over"
-    assert store.log_in(new, SECOND).storage == PLAINTEXT
+    assert store.account_store.log_in(new, SECOND).storage == PLAINTEXT
 
 
 @pytest.mark.parametrize("storage", ["system", "fallback"])
@@ -136,8 +136,8 @@ def test_b1_no_room_where_the_keyring_is_only_late(
     """The proof before a request is an error, whatever the policy; nothing has changed."""
     environ = {"TODO_KEYRING_TIMEOUT": "0.1"}
     store = KeyringTokenStore("todo", folder=folder, storage=storage, environ=environ)
-    record = store.log_in(ADA, FIRST)
-    with pytest.raises(StorageUnavailable, match="in time"), store.reserve(record):
+    record = store.account_store.log_in(ADA, FIRST)
+    with pytest.raises(StorageUnavailable, match="in time"), store.account_store.reserve(record):
         pytest.fail("the grant would be spent")
     assert [each.name for each in folder.iterdir()] == ["auth.json"]
 
@@ -148,10 +148,10 @@ def test_a1_a_secret_in_pieces_is_proved_by_one_write(folder: Path, use: Use, st
     backend = Small()
     use(backend)
     store = KeyringTokenStore("todo", folder=folder, storage=storage)
-    record = store.log_in(ADA, TokenBundle("access-1", "r" * 5000))
+    record = store.account_store.log_in(ADA, TokenBundle("access-1", "r" * 5000))
     before = dict(backend.secrets)
     backend.journal.clear()
-    with store.reserve(record):
+    with store.account_store.reserve(record):
         assert backend.written == ["todo/user-ada/refresh"]
     assert backend.secrets == before
 
@@ -161,10 +161,10 @@ def test_a1_fallback_has_another_place(folder: Path, use: Use) -> None:
     backend = Failing(verbs="set", part="nowhere")
     use(backend)
     store = KeyringTokenStore("todo", folder=folder)
-    record = store.log_in(ADA, FIRST)
+    record = store.account_store.log_in(ADA, FIRST)
     backend.part = ""
-    with store.reserve(record) as room:
-        assert store.rotate(record, SECOND, room).storage == PLAINTEXT
+    with store.account_store.reserve(record) as room:
+        assert store.account_store.rotate(record, SECOND, room).storage == PLAINTEXT
 
 
 @pytest.mark.parametrize("text, seconds", [("5", 5.0), ("0.5", 0.5), (" 60 ", 60.0), ("", None)])

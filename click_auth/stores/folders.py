@@ -1,7 +1,4 @@
-"""Folders of ours: looked at before anything in them is opened, and kept from others.
-
-Where the operating system knows no owners and modes (Windows) those checks are void.
-"""
+"""Folders of ours: looked at before anything is written in them, and kept from others."""
 
 from __future__ import annotations
 
@@ -12,40 +9,24 @@ import re
 import stat
 from typing import TYPE_CHECKING
 
-from click_auth.errors import StorageUnavailable, Unwritable
+from click_auth.errors import Unwritable
+from click_auth.stores.files import (
+    HAS_OWNERS,
+    OTHERS,
+    check_folder,
+    is_ours,
+    owner,
+    unwritable,
+    writing,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 PRIVATE_FOLDER = 0o700
 
-OTHERS = 0o077
-"""The mode bits of everybody but the owner."""
-
-HAS_OWNERS = hasattr(os, "geteuid")
-"""Whether files have owners and modes here."""
-
 _OUR_NAMES = re.compile(r"auth\.json.*|locks|cache|pending|user-.*|[0-9a-f]{64}\.json.*")
-
-
 _TOO_LONG = 2000  # characters; no file system takes more than 1,024 in a name
-
-
-def check_folder(path: str | Path) -> os.stat_result | None:
-    """Return what the folder *path* is, None where there is none.
-
-    Raises `StorageUnavailable` where it, or a link in its place, is somebody else's, and OSError
-    where that cannot be seen.
-    """
-    try:
-        facts = os.lstat(path)
-        if is_ours(facts) and stat.S_ISLNK(facts.st_mode):
-            facts = os.stat(path)  # noqa: PTH116 - a reader does without pathlib
-    except FileNotFoundError:
-        return None
-    refuse_foreign(path, facts)
-    return facts
 
 
 def make_private_folder(path: Path) -> int | None:
@@ -80,86 +61,6 @@ def check_usable(path: Path) -> bool:
         if not os.access(there, os.W_OK | os.X_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     return facts is not None
-
-
-def is_ours(facts: os.stat_result) -> bool:
-    """Return whether the process's user owns what *facts* describe."""
-    return not HAS_OWNERS or facts.st_uid == os.geteuid()
-
-
-def refuse_foreign(path: str | Path, facts: os.stat_result) -> None:
-    """Raise `StorageUnavailable` where *path*, which is as *facts* say, is somebody else's."""
-    if not is_ours(facts):
-        message = f"{path} belongs to another user ({owner(facts)}) and is not touched."
-        raise StorageUnavailable(message, hints=[_way_out(path, facts)])
-
-
-def owner(facts: os.stat_result) -> str:
-    """Return the name of the user who owns what *facts* describe, or their number."""
-    with contextlib.suppress(ImportError, KeyError):
-        import pwd  # noqa: PLC0415 - not on Windows
-
-        return pwd.getpwuid(facts.st_uid).pw_name
-    return str(facts.st_uid)
-
-
-def unreadable(path: str | Path, reason: str | OSError) -> StorageUnavailable:
-    """Return the error of a file that cannot be read."""
-    said = f"{path} cannot be read: {reason_of(reason)}."
-    return StorageUnavailable(said, hints=_who_is_in_the_way(path, reason))
-
-
-def unwritable(path: str | Path, reason: str | Exception) -> Unwritable:
-    """Return the error of a file or folder that cannot be written."""
-    said = f"{path} cannot be written: {reason_of(reason)}."
-    return Unwritable(said, hints=_who_is_in_the_way(path, reason))
-
-
-@contextlib.contextmanager
-def writing(path: Path) -> Iterator[None]:
-    """Say of whatever the operating system refuses within the block that *path* is unwritable."""
-    try:
-        yield
-    except OSError as error:
-        raise unwritable(path, error) from None
-
-
-def reason_of(reason: str | Exception) -> str:
-    """Return what the operating system says, for the middle of a sentence."""
-    if isinstance(reason, str):
-        return reason
-    return str(getattr(reason, "strerror", None) or type(reason).__name__).lower()
-
-
-def _who_is_in_the_way(path: str | Path, reason: str | Exception) -> list[str]:
-    """Name the owner of the last thing on the way to *path* that can be seen, if it is not us."""
-    if not isinstance(reason, PermissionError):
-        return []
-    from pathlib import Path  # noqa: PLC0415 - a reader does without
-
-    for each in (Path(path), *Path(path).parents):
-        with contextlib.suppress(OSError):
-            facts = each.lstat()
-            if is_ours(facts):
-                break
-            return [f"{each} belongs to {owner(facts)}.", _way_out(each, facts)]
-    return []
-
-
-def quoted(path: str | Path) -> str:
-    """Return *path* for a command line that a person is told."""
-    import shlex  # noqa: PLC0415 - for rare words
-
-    return shlex.quote(str(path))
-
-
-def _way_out(path: str | Path, facts: os.stat_result) -> str:
-    """Return what to do about *path*, which is somebody else's: mostly a run with sudo left it."""
-    with contextlib.suppress(OSError):
-        parent = os.stat(os.path.dirname(path))  # noqa: PTH116, PTH120 - as above
-        if os.geteuid() != 0 and is_ours(parent):
-            return f"`sudo chown -R {os.geteuid()} {quoted(path)}` makes it yours."
-    return f"Run the command as {owner(facts)}{', without sudo' if os.geteuid() == 0 else ''}."
 
 
 def _fault(path: Path, facts: os.stat_result) -> str | None:

@@ -1,0 +1,152 @@
+"""The one adapter: a `TokenStore` of an application's own, as the stories see a store."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+from click_auth.account import slot_name
+from click_auth.record import CUSTOM, Record
+from click_auth.stores.account_store import AccountStore
+from click_auth.stores.document import Document
+from click_auth.stores.memory import MemoryVault
+from click_auth.stores.records import Records
+from click_auth.stores.removal import Removal
+from click_auth.stores.token_store import RecordedTokenStore, TokenStore
+from click_auth.stores.writes import Superseded
+from click_auth.tokens import TokenBundle, to_posix, usable
+
+if TYPE_CHECKING:
+    from click_auth.account import Account
+    from click_auth.stores.records import Reserve
+
+
+def adapt(store: TokenStore) -> AccountStore:
+    """Return what the stories use of *store*."""
+    return store.account_store if isinstance(store, RecordedTokenStore) else ForeignStore(store)
+
+
+class ForeignRecords(Records):
+    """A record for each account of a store that keeps none: nothing is known but whose it is."""
+
+    def __init__(self, store: TokenStore) -> None:
+        self._store = store
+
+    def content(self) -> bytes:
+        """Return nothing: there is no text."""
+        return b""
+
+    def document(self, content: bytes | None = None) -> Document:
+        """Return the accounts of the store."""
+        del content
+        document = Document()
+        has_bundles = type(self._store).active_bundle is not TokenStore.active_bundle
+        for each in self._store.accounts():
+            document.records[each.account.key] = Record(
+                each.account,
+                generation=0,
+                storage=CUSTOM,
+                has_refresh_token=None if has_bundles else False,
+            )
+            if each.default:
+                document.default = each.account.key
+        return document
+
+    def replace(self, content: bytes, *, is_damaged: bool) -> None:
+        """Forget what a transaction has changed: only tokens, accounts and a default are kept."""
+
+    def alone(self) -> contextlib.AbstractContextManager[None]:
+        """Keep nobody from writing."""
+        return contextlib.nullcontext()
+
+    def lock(self, key: str) -> contextlib.AbstractContextManager[object]:
+        """Return the store's own lock."""
+        return self._store.lock(key)
+
+    def stamp(self) -> None:
+        """Return None: nobody can tell."""
+
+    def wait_for_others(self, key: str, deadline: float) -> bool:
+        """Wait while another process is seen to hold the lock file, where the store uses one."""
+        has_lock_file = type(self._store).lock is TokenStore.lock
+        if self._store.folder is None or not has_lock_file:
+            return False
+        from click_auth.locks.account_lock import wait_for_others  # noqa: PLC0415 - for whoever writes
+
+        return wait_for_others(self._store.folder, key, deadline)
+
+
+class ForeignStore(AccountStore):
+    """An application's own store."""
+
+    def __init__(self, store: TokenStore) -> None:
+        super().__init__(ForeignRecords(store), MemoryVault, CUSTOM)
+        self._store = store
+
+    def _secret(self, record: Record, slot: str, in_record: str | None) -> str | None:
+        """Return a token of the account; one that nobody could send is none."""
+        del in_record
+        if slot == slot_name(record.key):
+            return usable(self._store.active(record.key))
+        bundle = self._store.active_bundle(record.key)
+        return None if bundle is None else usable(bundle.refresh_token)
+
+    def log_in(
+        self,
+        account: Account,
+        bundle: TokenBundle,
+        binding: tuple[str | None, str | None] = (None, None),
+        *,
+        promote_default: bool = True,
+    ) -> Record:
+        """Store a new grant and return its record."""
+        del binding
+        self._store.set_bundle(account, bundle, promote_default=promote_default)
+        return _made(account, bundle)
+
+    def rotate(
+        self, expected: Record, bundle: TokenBundle, reserve: Reserve | None = None
+    ) -> Record:
+        """Store what a refresh yielded, and return the new record. Raises `Superseded`."""
+        del reserve
+        if self.record_of(expected.key) is None:
+            raise Superseded
+        self._store.set_bundle(expected.account, bundle)
+        return _made(expected.account, bundle)
+
+    def set_default(self, ref: str) -> None:
+        """Make an account the default one."""
+        self._store.set_default(ref)
+
+    def take_out(self, key: str) -> Removal:
+        """Return the account; the store removes it when the removal is finished."""
+        return _ForeignRemoval(self, key)
+
+    def clear(self, ref: str | None = None) -> None:
+        """Remove an account and all its secrets. Harmless where there is none."""
+        self._store.clear(ref)
+
+    def insert_migrated(self, record: Record, name: str, state: str) -> bool:
+        """Insert an account where it is not stored; no marker is kept."""
+        del name, state
+        if self.record_of(record.key) is not None:
+            return False
+        bundle = TokenBundle(record.fallback_token or "", record.fallback_refresh_token)
+        self._store.set_bundle(record.account, bundle, promote_default=True)
+        return True
+
+    def registrations(self) -> None:
+        """Return None: registered clients live as long as the process."""
+
+
+class _ForeignRemoval(Removal):
+    _storage: ForeignStore
+
+    def finish(self) -> None:
+        """Let the store remove the account and its secrets."""
+        self._storage.clear(self._key)
+
+
+def _made(account: Account, bundle: TokenBundle) -> Record:
+    expires_at = to_posix(bundle.expires_at)
+    return Record(account, generation=0, storage=CUSTOM, access_token_expires_at=expires_at)

@@ -1,0 +1,158 @@
+"""What a store of credentials is, to whoever uses or writes one.
+
+Five methods make a store; the others have working defaults, so that nobody asks what it can do. A
+store that knows nothing of refresh keeps access tokens only, and refreshing an account of it
+raises AUTH_REFRESH_UNAVAILABLE.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING
+
+from click_auth.account import select_account
+from click_auth.tokens import TokenBundle
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from click_auth.account import Account, StoredAccount
+    from click_auth.stores.account_store import AccountStore
+
+
+class TokenStore(ABC):
+    """Where credentials live. A *ref* is a key, an id or a label; None is the default account.
+
+    Methods block for as long as the place they stand for takes, and raise `StorageUnavailable`
+    when it fails and `UsageError` when a *ref* means no account, or several.
+    """
+
+    folder: Path | None = None
+    """Where lock files go; `Auth` sets it to its own folder where it is None."""
+
+    @abstractmethod
+    def active(self, ref: str | None = None) -> str | None:
+        """Return the access token of an account, or None where nothing is stored.
+
+        `store.active("ada")`
+        """
+
+    @abstractmethod
+    def set(self, account: Account, token: str) -> None:
+        """Store the access token of *account*, in place of what is there.
+
+        `store.set(Account("ada"), "s3cret")`
+        """
+
+    @abstractmethod
+    def clear(self, ref: str | None = None) -> None:
+        """Remove an account and all its secrets. Harmless where there is none.
+
+        `store.clear("ada")`
+        """
+
+    @abstractmethod
+    def accounts(self) -> Sequence[StoredAccount]:
+        """Return the accounts that are stored.
+
+        `[each.account.label for each in store.accounts() if each.default]`
+        """
+
+    @abstractmethod
+    def set_default(self, ref: str) -> None:
+        """Make an account the default one.
+
+        `store.set_default("ada")`
+        """
+
+    def set_bundle(
+        self, account: Account, bundle: TokenBundle, *, promote_default: bool = False
+    ) -> None:
+        """Store the tokens of *account*; the base class keeps the access token alone.
+
+        `store.set_bundle(Account("ada"), TokenBundle("s3cret", "r3fresh"), promote_default=True)`
+        """
+        self.set(account, bundle.access_token)
+        if promote_default:
+            self.set_default(account.key)
+
+    def active_bundle(self, ref: str | None = None) -> TokenBundle | None:
+        """Return all tokens of an account, or None where nothing is stored.
+
+        `store.active_bundle("ada").refresh_token`
+        """
+        token = self.active(ref)
+        return None if token is None else TokenBundle(token)
+
+    def active_account(self, ref: str | None = None) -> Account | None:
+        """Return the account that *ref* means, or None where nothing is stored.
+
+        `store.active_account("Ada Lovelace").id`
+        """
+        stored = self.accounts()
+        default = next((each.account.key for each in stored if each.default), None)
+        return select_account((each.account for each in stored), ref, default=default)
+
+    def lock(self, ref: str) -> contextlib.AbstractContextManager[object]:
+        """Return the lock under which the credential of one account is changed.
+
+        The base class has a lock file in `folder`, shared by every process that uses it.
+
+        `with store.lock("ada"): ...`
+        """
+        if self.folder is None:
+            return contextlib.nullcontext()
+        from click_auth.locks.account_lock import account_lock  # noqa: PLC0415 - for whoever writes
+
+        return account_lock(self.folder, ref)
+
+
+class RecordedTokenStore(TokenStore):
+    """A store of ours: what a `TokenStore` does, done by an `AccountStore`."""
+
+    def __init__(self, accounts: AccountStore) -> None:
+        self.account_store: AccountStore = accounts
+        """What the library's own modules use."""
+
+    def active(self, ref: str | None = None) -> str | None:
+        """Return the access token of an account, or None where nothing is stored."""
+        record = self.account_store.record(ref)
+        return None if record is None else self.account_store.access_token(record)
+
+    def set(self, account: Account, token: str) -> None:
+        """Store the access token of *account*, in place of what is there."""
+        self.set_bundle(account, TokenBundle(token))
+
+    def clear(self, ref: str | None = None) -> None:
+        """Remove an account and all its secrets. Harmless where there is none."""
+        self.account_store.clear(ref)
+
+    def accounts(self) -> Sequence[StoredAccount]:
+        """Return the accounts that are stored."""
+        return self.account_store.accounts()
+
+    def set_default(self, ref: str) -> None:
+        """Make an account the default one."""
+        self.account_store.set_default(ref)
+
+    def set_bundle(
+        self, account: Account, bundle: TokenBundle, *, promote_default: bool = False
+    ) -> None:
+        """Store the tokens of *account*, in place of what is there."""
+        self.account_store.log_in(account, bundle, promote_default=promote_default)
+
+    def active_bundle(self, ref: str | None = None) -> TokenBundle | None:
+        """Return all tokens of an account, or None where nothing is stored."""
+        record = self.account_store.record(ref)
+        return None if record is None else self.account_store.credential(record)
+
+    def active_account(self, ref: str | None = None) -> Account | None:
+        """Return the account that *ref* means, or None where nothing is stored."""
+        record = self.account_store.record(ref)
+        return None if record is None else record.account
+
+    def lock(self, ref: str) -> contextlib.AbstractContextManager[object]:
+        """Return the lock under which the credential of one account is changed."""
+        return self.account_store.lock(ref)
