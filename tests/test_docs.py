@@ -37,3 +37,17 @@ def test_readme_shows_the_first_block_of_an_example(number: int, name: str) -> N
     example = (ROOT / "examples" / name).read_text("utf-8")
     block = example.partition("[start:readme]\n")[2].partition("\n# --8<-- [end:readme]")[0]
     assert blocks[number].strip() == block.strip()
+
+
+def test_every_path_in_the_architecture_exists() -> None:
+    """Who looks for a behaviour is led to a file that is there."""
+    text = (DOCS / "architecture.md").read_text("utf-8")
+    fenced = " ".join(re.findall(r"```text\n(.*?)```", text, re.DOTALL))
+    named = [
+        *re.findall(r"`([\w/]+(?:\.(?:py|md)|/))`", text),
+        *re.findall(r"[\w/]+\.py|\w+/(?= )", fenced),
+    ]
+    package = Path(click_auth.__file__).parent
+    missing = {path for path in named if not any((top / path).exists() for top in (package, ROOT))}
+    assert len(named) > 80
+    assert not missing
