@@ -11,7 +11,7 @@ from urllib.request import getproxies
 
 from click_auth.console.text import without_password
 from click_auth.doctor.report import Check, advise, report_error, run_check
-from click_auth.doctor.storage import records_of
+from click_auth.doctor.storage import store_of
 from click_auth.errors import AuthError, StorageUnavailable
 from click_auth.http.call import Call, TransportFailed, send
 from click_auth.http.client import proxy_error
@@ -74,7 +74,8 @@ def _instances(context: Context) -> list[str | None]:
         return list(context.services.choices or (None,))
     used = [context.instance(None)]
     with contextlib.suppress(StorageUnavailable):
-        used += [record.instance for record in records_of(context)[0]]
+        records = store_of(context).records.document().records
+        used += [record.instance for record in records.values()]
     return list(dict.fromkeys(filter(None, used))) or [None]
 
 

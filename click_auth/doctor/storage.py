@@ -12,7 +12,7 @@ from click_auth.credentials import judge_grant
 from click_auth.doctor.report import Check, advise, report_error
 from click_auth.errors import AuthError, StorageUnavailable
 from click_auth.locks.account_lock import DEFAULT_SECONDS, find_holder
-from click_auth.record import CUSTOM, PLAINTEXT, SYSTEM, Record
+from click_auth.record import CUSTOM, PLAINTEXT, SYSTEM
 from click_auth.stores.account_store import MIGRATED
 from click_auth.stores.files import is_open_to_others, quoted
 from click_auth.stores.folders import check_usable
@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from click_auth.context import Context
+    from click_auth.record import Record
     from click_auth.stores.account_store import AccountStore
+    from click_auth.stores.document import Document
 
 _MOST_LISTED = 50
 _SLOW_SECONDS = 1.0
@@ -39,28 +41,20 @@ def store_of(context: Context) -> AccountStore:
         return context.store_with(context.settings.storage).account_store
 
 
-def records_of(context: Context) -> tuple[list[Record], str | None]:
-    """Return what is known of each account, and the key of the default one.
-
-    Raises `StorageUnavailable`.
-    """
-    document = store_of(context).records.document()
-    return list(document.records.values()), document.default
-
-
 def folder(context: Context) -> Iterator[Check]:
     """Yield who may use the folder of the records, or whether it can be made."""
     path, source = _folder_of(context), "default"
+    variable = context.environment.name("CONFIG_DIR")
     if context.settings.folder is not None or path != context.folder:
         source = "the application"
     elif context.environment.value("CONFIG_DIR"):
-        source = context.environment.name("CONFIG_DIR")
+        source = variable
     try:
         is_there = check_usable(path)
     except StorageUnavailable as error:
-        other = f"Or choose another one with {context.environment.name('CONFIG_DIR')}."
-        hints = (*error.hints, *([other] if source != "the application" else []))
-        yield Check("folder", error.message, source, "fail", " ".join(hints) or None)
+        if source != "the application":
+            error.hints = (*error.hints, f"Or choose another one with {variable}.")
+        yield report_error("folder", error, source)
         return
     if is_there:
         yield _private("folder", str(path), source, path, "700")
@@ -68,14 +62,29 @@ def folder(context: Context) -> Iterator[Check]:
         yield Check("folder", f"{path}, made by the first login", source)
 
 
-def record_file(context: Context) -> Iterator[Check]:
-    """Yield the state of the record file, of each bad record, and of what was kept aside."""
+def records(context: Context) -> Iterator[Check]:
+    """Yield the state of the record file, of each bad record, of removals, of each account."""
     store = store_of(context)
+    document = store.records.document()
     if store.records.path is None:
         kind = type(context.settings.store).__name__
         yield Check("record file", "none: not this store's way", kind)
-        return
-    document, path = store.records.document(), store.records.path
+    else:
+        yield from _record_file(store.records.path, document)
+    pending = ", ".join(printable(key, 80) for key in document.removed[:_MOST_LISTED])
+    hint = "The next login, logout or refresh deletes their secrets, once the keyring can be used."
+    value = f"pending for {pending}" if pending else "none pending"
+    yield advise("removals", value, "record file", hint if pending else None)
+    accounts = list(document.records.values())
+    for record in accounts[:_MOST_LISTED]:
+        yield _account(context, record, is_default=record.key == document.default)
+    left = len(accounts) - _MOST_LISTED
+    if left > 0 or not accounts:
+        yield Check("accounts", f"and {left} more" if accounts else "nobody is logged in", "")
+
+
+def _record_file(path: Path, document: Document) -> Iterator[Check]:
+    """Yield the state of the record file, of each bad record, and of what was kept aside."""
     source = str(path.resolve())
     if path.exists():
         yield _private("record file", f"accounts: {len(document.records)}", source, path, "600")
@@ -89,16 +98,29 @@ def record_file(context: Context) -> Iterator[Check]:
         yield advise("kept aside", aside.name, str(path.parent), hint)
 
 
+def _account(context: Context, record: Record, *, is_default: bool) -> Check:
+    is_valid, is_refreshable, refusal = judge_grant(context, record)
+    state, hint = "ok", None
+    if refusal is not None:
+        state = "ended by the server" if record.is_rejected else refusal.message
+    elif not (is_valid or is_refreshable):
+        state = "expired"
+    if state != "ok":
+        hint = "Log in to it again."
+    elif record.storage == PLAINTEXT != store_of(context).policy:
+        hint = "It moves into the keyring when it is next renewed and a keyring can be used."
+    expiry = rfc3339(record.access_token_expires_at) or "unknown"
+    renewal = "not renewable, " if record.has_refresh_token is False else ""
+    place = f"{record.storage}, default" if is_default else record.storage
+    value = f"{record.account.title}: {state}, expiry {expiry}, {renewal}{place}"
+    return advise("account", value, "record file", hint)
+
+
 def locks(context: Context) -> Iterator[Check]:
     """Yield each lock that is held, by which process, and for how long."""
-    root = _folder_of(context)
-    try:
-        if (root / "locks").exists():
-            check_usable(root / "locks")
-    except StorageUnavailable as error:
-        yield report_error("locks", error)
-        return
-    none_held = True
+    root, none_held = _folder_of(context), True
+    if (root / "locks").exists():
+        check_usable(root / "locks")
     for path in sorted((*root.glob("locks/*.lock"), *root.glob(f"{FILE_NAME}.lock"))):
         with contextlib.suppress(FileNotFoundError):  # released just now
             busy, age = find_holder(path), time.time() - path.stat().st_mtime
@@ -107,19 +129,9 @@ def locks(context: Context) -> Iterator[Check]:
                 who = f"process {busy.holder or 'unknown'}"
                 hint = f"No renewal takes that long: see what {who} waits for, or end it."
                 value = f"{path.stem} held by {who} for {age:.0f} s"
-                is_stuck = age > DEFAULT_SECONDS
-                yield advise("locks", value, str(path), hint if is_stuck else None)
+                yield advise("locks", value, str(path), hint if age > DEFAULT_SECONDS else None)
     if none_held:
         yield Check("locks", "none held", "")
-
-
-def removals(context: Context) -> Iterator[Check]:
-    """Yield the accounts that were logged out while their secrets could not be deleted."""
-    pending = store_of(context).pending_removals()
-    keys = ", ".join(printable(key, 80) for key in pending[:_MOST_LISTED])
-    hint = "The next login, logout or refresh deletes their secrets, once the keyring can be used."
-    value = f"pending for {keys}" if pending else "none pending"
-    yield advise("removals", value, "record file", hint if pending else None)
 
 
 def migration(context: Context) -> Iterator[Check]:
@@ -130,9 +142,8 @@ def migration(context: Context) -> Iterator[Check]:
     state = store_of(context).migration(legacy.name)
     is_open = state != MIGRATED and bool(state or legacy.read())
     hint = f"With {context.environment.name('AUTH_DEBUG')}=1 the next command says why."
-    value = (
-        f"{printable(legacy.name)}: {'not taken over yet' if is_open else 'nothing is left to do'}"
-    )
+    value = "not taken over yet" if is_open else "nothing is left to do"
+    value = f"{printable(legacy.name)}: {value}"
     yield advise("migration", value, "Auth(legacy=)", hint if is_open else None)
 
 
@@ -150,7 +161,8 @@ def keyring(context: Context) -> Iterator[Check]:
     """Yield which keyring is in use, and how fast it reads a slot that does not exist."""
     store, holds_accounts = store_of(context), False
     with contextlib.suppress(StorageUnavailable):  # the record file has a line of its own
-        holds_accounts = any(record.storage == SYSTEM for record in records_of(context)[0])
+        records = store.records.document().records.values()
+        holds_accounts = any(record.storage == SYSTEM for record in records)
     if not holds_accounts and store.policy in (PLAINTEXT, CUSTOM):
         yield Check("keyring backend", "not used", "storage")
         return
@@ -167,36 +179,6 @@ def keyring(context: Context) -> Iterator[Check]:
     seconds = time.monotonic() - started
     slow = "Each command waits that long." if seconds > _SLOW_SECONDS else None
     yield advise(name, f"an empty slot in {seconds * 1000:.0f} ms", "measured", slow)
-
-
-def accounts(context: Context) -> Iterator[Check]:
-    """Yield a check for each account, from the records alone."""
-    records, default = records_of(context)
-    for record in records[:_MOST_LISTED]:
-        yield _account(context, record, is_default=record.key == default)
-    left = len(records) - _MOST_LISTED
-    if left > 0 or not records:
-        yield Check("accounts", f"and {left} more" if records else "nobody is logged in", "")
-
-
-def _account(context: Context, record: Record, *, is_default: bool) -> Check:
-    fault, hint = _fault_of_grant(context, record), None
-    if fault is not None:
-        hint = "Log in to it again."
-    elif record.storage == PLAINTEXT != store_of(context).policy:
-        hint = "It moves into the keyring when it is next renewed and a keyring can be used."
-    expiry = rfc3339(record.access_token_expires_at) or "unknown"
-    renewal = "not renewable, " if record.has_refresh_token is False else ""
-    value = f"{record.account.title}: {fault or 'ok'}, expiry {expiry}, {renewal}"
-    value += f"{record.storage}, default" if is_default else record.storage
-    return advise("account", value, "record file", hint)
-
-
-def _fault_of_grant(context: Context, record: Record) -> str | None:
-    is_valid, is_refreshable, refusal = judge_grant(context, record)
-    if refusal is not None:
-        return "ended by the server" if record.is_rejected else refusal.message
-    return None if is_valid or is_refreshable else "expired"
 
 
 def _folder_of(context: Context) -> Path:
