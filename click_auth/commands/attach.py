@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import MutableMapping
+from collections import UserDict
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from click_auth.login.results import LoginContext
     from click_auth.logout import LogoutContext
@@ -281,9 +281,10 @@ def _add(group: G, name: str, make: Callable[[click.Group], click.Command]) -> G
     if _answers_to(group, name):
         raise ValueError(_load("groups").taken(group, name))
     if type(group) is click.Group:
-        if not isinstance(group.commands, _Commands):
-            group.commands = _Commands(group.commands)
-        group.commands.promise(name, functools.partial(make, group))
+        held = group.commands
+        commands: Any = held if isinstance(held, _Commands) else _Commands(held)
+        commands.data[name] = functools.partial(make, group)
+        group.commands = commands
     else:
         _load("groups").watch(group, name, make(group))
     return group
@@ -301,30 +302,11 @@ def _check_host(context: object) -> None:
         raise _load("groups").mistaken(context, "the auth commands run below a click.Context")
 
 
-class _Commands(MutableMapping[str, click.Command]):
+class _Commands(UserDict[str, click.Command]):
     """The commands of a group, some of them yet to be made. A run asks for one, or for none."""
 
-    def __init__(self, commands: Mapping[str, click.Command]) -> None:
-        self._commands: dict[str, click.Command | Make] = dict(commands)
-
-    def promise(self, name: str, make: Make) -> None:
-        """Have *make* called when the command *name* is first asked for."""
-        self._commands[name] = make
-
     def __getitem__(self, name: str) -> click.Command:
-        found = self._commands[name]
+        found: click.Command | Make = self.data[name]
         if not isinstance(found, click.Command):
-            found = self._commands[name] = found()
+            found = self.data[name] = found()
         return found
-
-    def __setitem__(self, name: str, command: click.Command) -> None:
-        self._commands[name] = command
-
-    def __delitem__(self, name: str) -> None:
-        del self._commands[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(list(self._commands))
-
-    def __len__(self) -> int:
-        return len(self._commands)
