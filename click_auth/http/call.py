@@ -204,10 +204,8 @@ def explain(
     causes = list(_chain(error))
     untrusted = next((each for each in causes if isinstance(each, ssl.SSLError)), None)
     if isinstance(untrusted, ssl.SSLCertVerificationError):
-        reason = (
-            f"the certificate of {host} is not trusted ({printable(untrusted.verify_message)}); "
-            f"{' or '.join(CERTIFICATE_VARIABLES)} says which are"
-        )
+        why, names = printable(untrusted.verify_message), " or ".join(CERTIFICATE_VARIABLES)
+        reason = f"the certificate of {host} is not trusted ({why}); {names} says which are"
         return TransportFailed(reason, unsent=True)
     if isinstance(error, httpx.ProxyError):
         reason = f"{proxy or 'the proxy'} refused to connect to {host} ({printable(error, 100)})"

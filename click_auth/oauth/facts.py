@@ -111,12 +111,14 @@ class Facts:
         _check_parameters(self)
         if not 0 < self.http_timeout < float("inf"):
             raise ValueError("http_timeout is a number of seconds, more than none")
+        self.home: str = self.issuer or self.token_endpoint or ""
+        """Where a login goes: one of the two is there."""
         self.options: frozenset[str] = _offered_options(self)
 
     @property
     def display_name(self) -> str:
         """The host that a login goes to."""
-        return host_of(self._home)
+        return host_of(self.home)
 
     @property
     def service_url(self) -> str | None:
@@ -126,12 +128,7 @@ class Facts:
     @property
     def binding(self) -> Binding:
         """The issuer, else the token endpoint's origin; and the client id if it is a fixed one."""
-        return Binding(self.issuer or origin(self._home), self.client_id)
-
-    @property
-    def _home(self) -> str:
-        known = (self.issuer, self.token_endpoint, self.authorization_endpoint)
-        return next(url for url in known if url is not None)
+        return Binding(self.issuer or origin(self.home), self.client_id)
 
     def secret(self) -> str | None:
         """Return the client secret, from the application's function if it is one."""
