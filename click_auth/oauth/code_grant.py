@@ -102,22 +102,18 @@ def _parameters(
     server: Server, request: LoginRequest, begun: AuthorizationRequest
 ) -> dict[str, str]:
     facts = server.facts
-    optional = {
-        "scope": facts.scope_separator.join(begun.scopes) or None,
-        "nonce": begun.nonce,
-        "resource": facts.resource,
-        "dpop_jkt": server.prover().thumbprint if server.prover else None,
-    }
     return {
         **({} if request.user is None else {"login_hint": request.user}),
         **facts.authorize_params,
+        **facts.request_fields(begun.scopes),
         "response_type": "code",
         "client_id": obtain_client(server).client_id,
         "redirect_uri": begun.redirect_uri,
         "state": begun.state,
         "code_challenge": code_challenge(begun.code_verifier),
         "code_challenge_method": "S256",
-        **{name: value for name, value in optional.items() if value is not None},
+        **({} if begun.nonce is None else {"nonce": begun.nonce}),
+        **({} if server.prover is None else {"dpop_jkt": server.prover().thumbprint}),
     }
 
 

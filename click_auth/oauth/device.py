@@ -117,11 +117,8 @@ def login(
 
 def _begin(server: Server, scopes: tuple[str, ...]) -> tuple[Client, DeviceCode]:
     facts = server.facts
-    form = dict(facts.authorize_params)  # Auth0 wants its audience here too
-    if scopes:
-        form["scope"] = facts.scope_separator.join(scopes)
-    if facts.resource is not None:
-        form["resource"] = facts.resource
+    # Auth0 wants its audience here too.
+    form = {**facts.authorize_params, **facts.request_fields(scopes)}
     client, granted = as_client(server, lambda each: each.post(server, ENDPOINT, form))
     return client, DeviceCode.of(granted.document, server.endpoint(ENDPOINT))
 

@@ -134,6 +134,11 @@ class Facts:
         """Return the client secret, from the application's function if it is one."""
         return self.client_secret() if callable(self.client_secret) else self.client_secret
 
+    def request_fields(self, scopes: Sequence[str] = ()) -> dict[str, str]:
+        """Return the fields that ask for *scopes*, if any, and for the resource (RFC 8707)."""
+        fields = {"scope": self.scope_separator.join(scopes), "resource": self.resource}
+        return {name: value for name, value in fields.items() if value}
+
     def requested_scopes(self, request: LoginRequest) -> tuple[str, ...]:
         """Return the scopes of a login: the provider's, those granted before, those asked for."""
         if request.read_only and self.read_only_scopes is not None:

@@ -45,8 +45,7 @@ def request_tokens(
     *requested_scopes* and *renews* are as in `parse_grant`. Raises `EndpointFailed`.
     """
     facts = server.facts
-    resource = {} if facts.resource is None else {"resource": facts.resource}
-    body = Hidden({**facts.token_params, **resource, **form})
+    body = Hidden({**facts.token_params, **facts.request_fields(), **form})
     document, sent_at = client.post(server, "token_endpoint", body)
     return parse_grant(
         document,
@@ -84,9 +83,7 @@ def refresh(server: Server, bundle: TokenBundle) -> TokenBundle:
 def client_credentials(server: Server, given: Client) -> TokenBundle:
     """Return a token for the client itself. Raises `NotLoggedIn` or `Unreachable`."""
     scopes = tuple(scope for scope in server.facts.scopes if scope not in FOR_PEOPLE)
-    form = {"grant_type": "client_credentials"}
-    if scopes:
-        form["scope"] = server.facts.scope_separator.join(scopes)
+    form = {"grant_type": "client_credentials", **server.facts.request_fields(scopes)}
     try:
         return request_tokens(server, with_method(server, given), form, scopes)
     except EndpointFailed as error:
