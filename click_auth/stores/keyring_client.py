@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from click_auth import stores
 from click_auth.console import console, terminal
@@ -84,7 +84,7 @@ class KeyringClient:
 
     def read(self, slot: str) -> str | None:
         """Return what the slot holds. Raises where the backend is no system keyring."""
-        text = self._read_directly(slot)
+        text: str | None = self._ask_directly("read_secret", slot)
         if text is not None:
             return text
         try:
@@ -118,7 +118,9 @@ class KeyringClient:
     def set(self, slot: str, text: str) -> None:
         """Put *text* into the slot, on trust."""
         self._refuse_weak()
-        self._call(f"write {slot}", lambda backend: backend.set_password(*self._place(slot), text))
+        if not self._ask_directly("replace_secret", slot, text):
+            place = self._place(slot)
+            self._call(f"write {slot}", lambda backend: backend.set_password(*place, text))
 
     def erase(self, slot: str) -> None:
         """Empty the slot and make sure that it is empty."""
@@ -146,23 +148,23 @@ class KeyringClient:
         else:
             self.set(slot, before)
 
-    def _read_directly(self, slot: str) -> str | None:
-        """Return a secret that can be had without keyring, None where keyring is to be asked."""
+    def _ask_directly(self, ask: str, slot: str, *text: str) -> Any:
+        """Return what `secret_service` answers to *ask*, None where keyring is to be asked."""
         is_ours = self._loaded is not None  # then it is in use, whatever was chosen since
         if self._remembered != LINUX_BACKEND or (not is_ours and _is_chosen()):
             return None
-        _ask_guard(f"read {slot}")
+        _ask_guard(f"{'write' if text else 'read'} {slot}")
         from click_auth.stores import secret_service  # noqa: PLC0415 - jeepney, on Linux alone
 
-        deadline = self._deadline(is_reading=True)
+        deadline = self._deadline(is_reading=not text)
         try:
-            text = secret_service.read_secret(*self._place(slot), deadline)
+            answer = getattr(secret_service, ask)(*self._place(slot), *text, deadline)
         except TimedOut:  # keyring would ask the same service, and the person, once more
             self.backend = Backend(LINUX_BACKEND)
             raise self._too_late(deadline) from None
-        if text is not None:
+        if answer:
             self.backend = Backend(LINUX_BACKEND)
-        return text
+        return answer
 
     def _get(self, slot: str) -> str | None:
         def get(backend: KeyringBackend) -> str | None:

@@ -1,9 +1,9 @@
-"""One secret straight from the Secret Service, Linux's keyring, without the library `keyring`.
+"""One secret of the Secret Service, Linux's keyring, without the library `keyring`.
 
 Finding out what most commands ask, one token, costs a tenth of a second in imports that keyring
-needs for writing and unlocking. This reads what keyring's own backend has written, in an unlocked
-default collection, and nothing else: in every doubt the answer is "do not know", and keyring is
-asked. It stands on jeepney, as keyring's backend does.
+needs; so does a refresh, which writes over two secrets. This reads and replaces what keyring's own
+backend has written, in an unlocked default collection, and nothing else: in every doubt nothing is
+done, and keyring is asked. It stands on jeepney, as keyring's backend does.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import sys
 import time
 from contextlib import closing, suppress
 from itertools import count
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from click_auth.timeouts import Deadline, TimedOut
 
@@ -23,11 +23,17 @@ try:
 except ImportError:  # keyring finds its own way, or says what is missing
     jeepney = None
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+T = TypeVar("T")
+
 SECONDS = 3.0  # for the whole conversation: no more and no less than any call to the keyring
 
 _NAME = "org.freedesktop.secrets"
+_INTERFACE = "org.freedesktop.Secret"
 _SERVICE = "/org/freedesktop/secrets"
-_DEFAULT_COLLECTION = "/org/freedesktop/secrets/aliases/default"
+_NO_PROMPT = "/"
 _PIECE_BYTES = 1 << 16
 _PAUSE_SECONDS = 0.005
 
@@ -41,14 +47,29 @@ def read_secret(service: str, user: str, deadline: Deadline | None = None) -> st
 
     Raises `TimedOut` at *deadline*, and nothing else ever.
     """
-    try:
-        with closing(_Conversation(deadline or Deadline(SECONDS))) as bus:
-            bus.authenticate()
-            return _find_secret(bus, service, user)
-    except TimedOut:
-        raise
-    except Exception:  # noqa: BLE001 - keyring is asked next, and says what is the matter
-        return None
+
+    def read(bus: _Conversation, item: Any, session: str) -> str:
+        ((_, _, secret, _),) = bus.ask(_call(item, "GetSecret", "o", session))
+        return bytes(secret).decode()
+
+    return _act(read, service, user, deadline)
+
+
+def replace_secret(service: str, user: str, text: str, deadline: Deadline | None = None) -> bool:
+    """Put *text* in place of the secret of *user* under *service*; return whether it was done.
+
+    Not where a person is to be asked first: keyring asks them. Raises `TimedOut` as `read_secret`.
+    """
+
+    def replace(bus: _Conversation, item: Any, session: str) -> bool:
+        (facts,) = bus.ask(jeepney.Properties(item).get_all())
+        same = {f"{_INTERFACE}.Item.{name}": facts[name] for name in ("Label", "Attributes")}
+        secret = (session, b"", text.encode(), "text/plain")
+        creation = _call(_collection(), "CreateItem", "a{sv}(oayays)b", same, secret, True)  # noqa: FBT003
+        _, prompt = bus.ask(creation)
+        return bool(prompt == _NO_PROMPT)
+
+    return bool(_act(replace, service, user, deadline))
 
 
 def is_foreign_bus() -> bool:
@@ -63,25 +84,37 @@ def is_foreign_bus() -> bool:
     return False
 
 
-def _find_secret(bus: _Conversation, service: str, user: str) -> str | None:
-    collection = _address(_DEFAULT_COLLECTION, "Collection")
-    ((_, is_locked),) = bus.ask(jeepney.Properties(collection).get("Locked"))
-    if is_locked:
+def _act(
+    act: Callable[[_Conversation, Any, str], T], service: str, user: str, deadline: Deadline | None
+) -> T | None:
+    """Return what *act* returns of the item and a session, None in every doubt."""
+    try:
+        with closing(_Conversation(deadline or Deadline(SECONDS))) as bus:
+            bus.authenticate()
+            collection = _collection()
+            ((_, is_locked),) = bus.ask(jeepney.Properties(collection).get("Locked"))
+            if is_locked:
+                return None
+            attributes = {"service": service, "username": user}
+            (found,) = bus.ask(_call(collection, "SearchItems", "a{ss}", attributes))
+            if len(found) != 1:
+                return None
+            # "plain": whoever can listen on a person's private bus can ask the service as well.
+            opening = _call(_address(_SERVICE, "Service"), "OpenSession", "sv", "plain", ("s", ""))
+            _, session = bus.ask(opening)
+            return act(bus, _address(found[0], "Item"), session)
+    except TimedOut:
+        raise
+    except Exception:  # noqa: BLE001 - keyring is asked next, and says what is the matter
         return None
-    attributes = {"service": service, "username": user}
-    (found,) = bus.ask(_call(collection, "SearchItems", "a{ss}", attributes))
-    if len(found) != 1:
-        return None
-    # "plain": whoever can listen on a person's private bus can ask the service as well.
-    opening = _call(_address(_SERVICE, "Service"), "OpenSession", "sv", "plain", ("s", ""))
-    _, session = bus.ask(opening)
-    item = _address(found[0], "Item")
-    ((_, _, secret, _),) = bus.ask(_call(item, "GetSecret", "o", session))
-    return bytes(secret).decode()
+
+
+def _collection() -> Any:
+    return _address("/org/freedesktop/secrets/aliases/default", "Collection")
 
 
 def _address(path: str, interface: str) -> Any:
-    return jeepney.DBusAddress(path, _NAME, f"org.freedesktop.Secret.{interface}")
+    return jeepney.DBusAddress(path, _NAME, f"{_INTERFACE}.{interface}")
 
 
 def _call(address: Any, method: str, signature: str, *args: Any) -> Any:

@@ -561,6 +561,7 @@ def test_in_every_doubt_the_secret_service_is_not_asked_directly(
     else:
         monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", address)
     assert secret_service.read_secret("todo/user-ada", "user-ada") is None
+    assert not secret_service.replace_secret("todo/user-ada", "user-ada", SECRET)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the Secret Service is Linux's")
