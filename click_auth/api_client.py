@@ -8,7 +8,7 @@ import types
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
-from click_auth.bearer import UNAUTHORIZED, flow_for, refused, sent_with
+from click_auth.bearer import UNAUTHORIZED, find_sent, flow_for, is_refused
 from click_auth.errors import API_STATUS, AuthError, Unreachable
 from click_auth.http.call import explain, host_in
 
@@ -45,15 +45,15 @@ class Hooks(dict[str, list[Any]]):
 
     def request(self, request: Any) -> Any:
         """Take the credential off where it may not go, then call the hooks."""
-        sent = sent_with(request)
+        sent = find_sent(request)
         if sent is not None:
             sent.strip_elsewhere(request)
         return self._call(self["request"], request)
 
     def response(self, response: Any) -> Any:
         """Call the hooks, or leave it to the flow."""
-        hooks, sent = self["response"], sent_with(response.request)
-        if sent is not None and not sent.is_last and refused(response):
+        hooks, sent = self["response"], find_sent(response.request)
+        if sent is not None and not sent.is_last and is_refused(response):
             sent.held_back = partial(self._call, hooks, response)
             hooks = []
         return self._call(hooks, response)
@@ -128,8 +128,8 @@ def why(httpx: Any, error: Any, proxy_of: Callable[..., Any]) -> str:
 
 def _of_status(response: Any) -> AuthError:
     request, status = response.request, response.status_code
-    sent = sent_with(request)
-    if sent is not None and refused(response):
+    sent = find_sent(request)
+    if sent is not None and is_refused(response):
         return sent.flow.refusal(request)
     hints = ["No token was sent: hosts= says where else it may go."] if sent is None else []
     message = f"{host_in(request)} answered with status {status}."
@@ -137,7 +137,7 @@ def _of_status(response: Any) -> AuthError:
 
 
 @contextlib.contextmanager
-def converted(client: Any) -> Iterator[None]:
+def convert_errors(client: Any) -> Iterator[None]:
     """Do in a block what *client* does to the errors that leave its own."""
     try:
         yield

@@ -95,22 +95,18 @@ class BearerFlow:
     ) -> Generator[httpx.Request, httpx.Response, None]:
         """Send the request with the token; after a 401, once more with another one."""
         with self._hinting():
-            steps = self._steps(request)
-            step = _advance(steps)
-            while step is not None:
+            steps, answer = self._steps(request), None
+            while (step := _advance(steps, answer)) is not None:
                 answer = step.make() if isinstance(step, _Call) else (yield step)
-                step = _advance(steps, answer)
 
     async def async_auth_flow(
         self, request: httpx.Request
     ) -> AsyncGenerator[httpx.Request, httpx.Response]:
         """Do the same, and never block the event loop: what blocks runs in a worker thread."""
         with self._hinting():
-            steps = self._steps(request)
-            step = _advance(steps)
-            while step is not None:
+            steps, answer = self._steps(request), None
+            while (step := _advance(steps, answer)) is not None:
                 answer = await self._fly(step) if isinstance(step, _Call) else (yield step)
-                step = _advance(steps, answer)
 
     def _steps(self, request: httpx.Request) -> Steps:
         """Yield what to send, for its response, and what to call, for what that returns."""
@@ -122,17 +118,21 @@ class BearerFlow:
         bundle = credential.cached() or (yield _Call(credential.bundle, credential.cached))
         sent = self._apply(request, bundle)
         response = yield request
-        if refused(response) and self._is_challenged(request, response):
+        if (
+            is_refused(response)
+            and _can_be_sent_again(request)
+            and credential.provider.is_challenge(response)  # the same one, put on anew, may do
+        ):
             sent = self._apply(request, bundle)
             response = yield request
-        if not refused(response):
+        if not is_refused(response):
             credential.accepted(bundle.access_token)
             return
         other = yield self._replacing(Rejected(bundle.access_token))
         if other is not None and _can_be_sent_again(request):
             self._apply(request, other).is_last = True
             response = yield request
-            if not refused(response):
+            if not is_refused(response):
                 credential.accepted(other.access_token)
                 return
         elif sent.held_back is not None:
@@ -195,10 +195,6 @@ class BearerFlow:
             failure.with_hints(["The token is renewed: run the command again."])
         raise failure
 
-    def _is_challenged(self, request: httpx.Request, response: httpx.Response) -> bool:
-        """Whether the same credential, put on anew, may do."""
-        return _can_be_sent_again(request) and self._credential.provider.is_challenge(response)
-
     def _say_held_back(self, url: httpx.URL) -> None:
         known, host = ", ".join(self.hosts), printable(url.netloc.decode("ascii"))
         logger.debug("no token for %s: it goes to %s; hosts= names more", host, known)
@@ -206,8 +202,8 @@ class BearerFlow:
     def _apply(self, request: httpx.Request, bundle: TokenBundle) -> Sent:
         before = request.headers.raw  # as bytes: this runs for each request
         self._credential.provider.apply(request, bundle)
-        put = [name.decode("ascii").lower() for name in _added(before, request.headers.raw)]
-        earlier = sent_with(request)
+        put = [name.decode("ascii").lower() for name in _find_added(before, request.headers.raw)]
+        earlier = find_sent(request)
         if earlier is not None:
             put += earlier.names
         if not self._guarded and not _SAFE_IN_REDIRECTS.issuperset(put):
@@ -222,7 +218,7 @@ class BearerFlow:
         raise TypeError("a bearer holds a secret and is not pickled")
 
 
-def _advance(steps: Steps, answer: Any = None) -> httpx.Request | _Call | None:
+def _advance(steps: Steps, answer: Any) -> httpx.Request | _Call | None:
     try:
         return steps.send(answer)
     except StopIteration:
@@ -253,11 +249,11 @@ def flow_for(
     named = [*hosts, *map(str, filter(None, (base_url, credential.provider.api_url)))]
     if not named:
         raise ValueError("say where the token may go: the provider's api_url=, base_url= or hosts=")
-    origins = frozenset(_checked_origin(context, name) for name in named)
+    origins = frozenset(_parse_origin(context, name) for name in named)
     return _bearer_type(module or context.http.module)(credential, origins, hinting, **kind)
 
 
-def _checked_origin(context: Context, name: str) -> Origin:
+def _parse_origin(context: Context, name: str) -> Origin:
     url = name if "://" in name else f"https://{name}"
     return _origin_of(context.http.module.URL(checked_endpoint(url, name)))
 
@@ -266,24 +262,24 @@ def _origin_of(url: httpx.URL) -> Origin:
     return url.raw_scheme, url.raw_host, url.port or _PORTS.get(url.raw_scheme)
 
 
-def _added(before: list[Header], after: list[Header]) -> Iterable[bytes]:
+def _find_added(before: list[Header], after: list[Header]) -> Iterable[bytes]:
     """Return the names of the headers that *after* has and *before* has not, or not so."""
     if after and after[:-1] == before:  # as almost always
         return after[-1][:1]
     return [header[0] for header in after if header not in before]
 
 
-def sent_with(request: httpx.Request) -> Sent | None:
+def find_sent(request: httpx.Request) -> Sent | None:
     """Return what was put on *request*, None where the credential was never on it."""
     sent: Sent | None = request.extensions.get(_SENT)
     return sent
 
 
-def refused(response: httpx.Response) -> bool:
+def is_refused(response: httpx.Response) -> bool:
     """Whether this is a 401 to a request with the credential: a redirect may have taken it off."""
     if response.status_code != UNAUTHORIZED:
         return False
-    sent = sent_with(response.request)
+    sent = find_sent(response.request)
     return sent is not None and all(name in response.request.headers for name in sent.names)
 
 

@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING
 
 from click_auth.account import Account, select_account
 from click_auth.defaults import DEFAULT_MIN_TTL
-from click_auth.errors import AuthError, NotLoggedIn
+from click_auth.errors import NotLoggedIn
 from click_auth.record import Record, check_usable, is_fresh, is_same_credential
 from click_auth.stores.cached import CachedCredential, find_cached
 from click_auth.tokens import Rejected, TokenBundle, to_posix
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from typing_extensions import Self
 
     from click_auth.context import Context
     from click_auth.providers.base import Provider
@@ -54,8 +56,9 @@ class Credential:
         """Whose token it is."""
         return self._context.provider(self.instance)
 
-    def check(self) -> None:
-        """Raise `NotLoggedIn` where it must not be used. No I/O."""
+    def checked(self) -> Self:
+        """Return this credential, if it may be used; else raise `NotLoggedIn`. No I/O."""
+        return self
 
     def cached(self, min_ttl: float = DEFAULT_MIN_TTL) -> TokenBundle | None:
         """Return the token if it is in memory and may still be used. Costs one stat at most."""
@@ -169,10 +172,10 @@ class StoredCredential(Credential):
         self._unconfirmed = bundle.access_token
         return bundle
 
-    def check(self) -> None:
-        """Raise `NotLoggedIn` where it must not be shown to anybody, or used. No I/O."""
-        binding = self._context.services.provider(self.instance).binding
-        check_usable(self.record, binding)
+    def checked(self) -> Self:
+        """Return it, unless it is another server's or its session is known to be over."""
+        check_usable(self.record, self._context.services.provider(self.instance).binding)
+        return self
 
     def renew(
         self,
@@ -194,7 +197,7 @@ class StoredCredential(Credential):
             if record is None:
                 raise NotLoggedIn(f"The account {self.record.account.name} was logged out.")
             self.record = record
-        self.check()
+        self.checked()
         cached = self._cached
         if cached is None or not is_same_credential(cached.record, self.record):
             is_good = self._is_fresh(self.record, min_ttl)
@@ -203,8 +206,10 @@ class StoredCredential(Credential):
             cached = None
         if cached is None or cached.bundle.access_token == rejected:
             cached = self.renew(min_ttl, rejected)
-        # The version from before a renewal's own write: nobody else's write is ever missed.
-        self.record, self._version = cached.record, version
+        # The version last: `cached` is called without the lock. It is the one from before a
+        # renewal's own write, so that nobody else's write is ever missed.
+        self._cached, self.record = cached, cached.record
+        self._version = version
         return cached
 
 
@@ -255,41 +260,23 @@ class WorkloadIdentity(Unstored):
         return self.provider.exchange_id_token(identity.token)
 
 
-def select_credential(
-    context: Context, user: str | None = None, instance: str | None = None
-) -> Credential:
-    """Return the credential that applies, and may be used.
-
-    Reads the record file where the store applies, and no secret. Raises `NotLoggedIn` where
-    there is none that may be used here, `UsageError` where *user* means no account or several.
-    """
-    credential = find_credential(context, user, instance)
-    credential.check()
-    return credential
-
-
-def select_stored(
-    context: Context, user: str | None = None, instance: str | None = None
-) -> StoredCredential:
-    """Return the stored credential that applies, whatever token the environment holds.
-
-    Raises as `select_credential` does.
-    """
-    credential = _find_stored(context, user, instance)
-    credential.check()
-    return credential
-
-
 def find_credential(
     context: Context, user: str | None = None, instance: str | None = None
 ) -> Credential:
-    """Return the same, may it be used or not: for those who only show what there is."""
+    """Return the credential that applies; `checked` says whether it may be used.
+
+    Reads the record file where the store applies, and no secret. Raises `NotLoggedIn` where
+    there is none, `UsageError` where *user* means no account or several.
+    """
     if find_override(context, user, instance) is not None:
         return _overriding_kind(context)(context, context.instance(instance))
-    return _find_stored(context, user, instance)
+    return find_stored(context, user, instance)
 
 
-def _find_stored(context: Context, user: str | None, instance: str | None) -> StoredCredential:
+def find_stored(
+    context: Context, user: str | None = None, instance: str | None = None
+) -> StoredCredential:
+    """Return the stored credential that applies, whatever token the environment holds."""
     version = context.store.stamp()
     record = find_record(context, user, instance)
     if record is None:
@@ -369,18 +356,3 @@ def _passed_over(context: Context, instance: str | None) -> Iterator[str]:
     others = context.store.listing()[0] if context.services.has_instances else ()
     if others:
         yield f"Name one with --user: {', '.join(each.key for each in others[:5])}."
-
-
-def judge_grant(context: Context, record: Record) -> tuple[bool, bool, AuthError | None]:
-    """Return how good the credential of *record* still is, from the record alone.
-
-    That is: whether its access token may be valid, whether a refresh may work, and why it must
-    not be used at all. No I/O.
-    """
-    try:
-        check_usable(record, context.services.provider(record.instance).binding)
-    except AuthError as refusal:
-        return False, False, refusal
-    now, ends_at = context.clock(), record.refresh_token_expires_at
-    is_over = record.has_refresh_token is False or (ends_at is not None and ends_at <= now)
-    return is_fresh(record, now=now, min_ttl=0.0), not is_over, None

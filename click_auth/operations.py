@@ -160,19 +160,19 @@ class Operations:
 
     def credential(self, user: str | None = None, instance: str | None = None) -> Credential:
         """Return the credential that applies."""
-        from click_auth.credentials import select_credential  # noqa: PLC0415 - the edge
+        from click_auth.credentials import find_credential  # noqa: PLC0415 - the edge
 
         with self.hinting():
-            return select_credential(self.context, *self.named(user, instance))
+            return find_credential(self.context, *self.named(user, instance)).checked()
 
     def stored_credential(
         self, user: str | None = None, instance: str | None = None
     ) -> StoredCredential:
         """Return the stored credential that applies, whatever the environment holds."""
-        from click_auth.credentials import select_stored  # noqa: PLC0415 - the edge
+        from click_auth.credentials import find_stored  # noqa: PLC0415 - the edge
 
         with self.hinting():
-            return select_stored(self.context, *self.named(user, instance))
+            return find_stored(self.context, *self.named(user, instance)).checked()
 
     def refresh(self, user: str | None = None, *, instance: str | None = None) -> TokenBundle:
         """Rotate the credential of an account now, and return its new tokens. Blocks."""

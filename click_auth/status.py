@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from click_auth.credentials import find_credential, judge_grant
+from click_auth.credentials import find_credential
 from click_auth.errors import (
     BAD_SETTING,
     NOT_AUTHENTICATED,
@@ -15,6 +15,7 @@ from click_auth.errors import (
     StorageUnavailable,
     Unreachable,
 )
+from click_auth.record import check_usable, is_fresh
 from click_auth.tokens import from_posix, rfc3339, to_posix
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from click_auth.account import Account
     from click_auth.context import Context
     from click_auth.credentials import Credential
+    from click_auth.record import Record
     from click_auth.tokens import TokenBundle
 
 NOBODYS = ("client_credentials", "workload")
@@ -162,6 +164,21 @@ def _asked(context: Context, credential: Credential) -> StatusContext:
     return StatusContext(
         replace(status, state=state, refreshable=refreshable, reason=reason), bundle
     )
+
+
+def judge_grant(context: Context, record: Record) -> tuple[bool, bool, AuthError | None]:
+    """Return how good the credential of *record* still is, from the record alone.
+
+    That is: whether its access token may be valid, whether a refresh may work, and why it must
+    not be used at all. No I/O.
+    """
+    try:
+        check_usable(record, context.services.provider(record.instance).binding)
+    except AuthError as refusal:
+        return False, False, refusal
+    now, ends_at = context.clock(), record.refresh_token_expires_at
+    is_over = record.has_refresh_token is False or (ends_at is not None and ends_at <= now)
+    return is_fresh(record, now=now, min_ttl=0.0), not is_over, None
 
 
 def _state_after(error: AuthError) -> State:

@@ -29,9 +29,9 @@ def pass_client(auth: Operations, command: Any, options: dict[str, Any]) -> Any:
         def with_client(*args: Any, **kwargs: Any) -> Any:
             context = click.get_current_context()
             client = context.with_resource(auth.client(**options))
-            from click_auth.api_client import converted  # noqa: PLC0415 - httpx, when needed
+            from click_auth.api_client import convert_errors  # noqa: PLC0415 - httpx, when needed
 
-            with converted(client):
+            with convert_errors(client):
                 return context.invoke(function, client, *args, **kwargs)
 
         _hide_client(with_client)
