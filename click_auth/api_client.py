@@ -53,7 +53,7 @@ class Hooks(dict[str, list[Any]]):
     def response(self, response: Any) -> Any:
         """Call the hooks, or leave it to the flow."""
         hooks, sent = self["response"], find_sent(response.request)
-        if sent is not None and not sent.is_last and is_refused(response):
+        if sent is not None and is_refused(response):
             sent.held_back = partial(self._call, hooks, response)
             hooks = []
         return self._call(hooks, response)

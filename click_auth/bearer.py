@@ -44,13 +44,12 @@ logger: logging.Logger = logging.getLogger("click_auth")
 class Sent:
     """What *flow* put on a request for *url*: headers with these *names*. Redirects share it."""
 
-    __slots__ = ("flow", "held_back", "is_last", "names", "url")
+    __slots__ = ("flow", "held_back", "names", "url")
 
     def __init__(self, flow: BearerFlow, url: httpx.URL, names: Iterable[str]) -> None:
         self.flow: BearerFlow = flow
         self.url: httpx.URL = url
         self.names: Iterable[str] = names
-        self.is_last: bool = False  # whatever the answer, it stands
         self.held_back: Callable[[], Any] | None = None  # hooks that may have to see a 401 yet
 
     def strip_elsewhere(self, request: httpx.Request) -> None:
@@ -125,19 +124,24 @@ class BearerFlow:
         ):
             sent = self._apply(request, bundle)
             response = yield request
+        other = None
+        if is_refused(response):
+            other = yield self._replacing(Rejected(bundle.access_token))
+            if other is not None and _can_be_sent_again(request):
+                bundle, sent = other, self._apply(request, other)
+                response = yield request
+        if other is not None and is_refused(response) and _can_be_sent_again(request):
+            # It may have waited for so long that the next renewal has overtaken it.
+            newest = yield _Call(credential.bundle, credential.cached)
+            if newest.access_token != bundle.access_token:
+                bundle, sent = newest, self._apply(request, newest)
+                response = yield request
         if not is_refused(response):
             credential.accepted(bundle.access_token)
             return
-        other = yield self._replacing(Rejected(bundle.access_token))
-        if other is not None and _can_be_sent_again(request):
-            self._apply(request, other).is_last = True
-            response = yield request
-            if not is_refused(response):
-                credential.accepted(other.access_token)
-                return
-        elif sent.held_back is not None:
+        if sent.held_back is not None:
             yield _Call(sent.held_back)
-        self._raise_refusal(response, other)
+        self._raise_refusal(response, is_renewed=other is not None)
 
     def _replacing(self, rejected: Rejected) -> _Call:
         """Return the call that gets another token than the *rejected* one."""
@@ -187,11 +191,11 @@ class BearerFlow:
         whose, hints = self._credential.whose, self._credential.way_out
         return NotLoggedIn(f"{host_in(request)} does not accept {whose} (401).", hints=hints)
 
-    def _raise_refusal(self, response: httpx.Response, other: TokenBundle | None) -> None:
+    def _raise_refusal(self, response: httpx.Response, *, is_renewed: bool) -> None:
         if not self._raising:
             return
         failure = self.refusal(response.request)
-        if other is not None and not _can_be_sent_again(response.request):
+        if is_renewed and not _can_be_sent_again(response.request):
             failure.with_hints(["The token is renewed: run the command again."])
         raise failure
 
