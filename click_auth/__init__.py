@@ -50,8 +50,8 @@ if TYPE_CHECKING:
     from click_auth.providers.request import LoginUI as LoginUI
     from click_auth.status import Status as Status
     from click_auth.status import StatusContext as StatusContext
-    from click_auth.stores.keyring_store import KeyringTokenStore as KeyringTokenStore
-    from click_auth.stores.memory import MemoryTokenStore as MemoryTokenStore
+    from click_auth.stores.token_store import KeyringTokenStore as KeyringTokenStore
+    from click_auth.stores.token_store import MemoryTokenStore as MemoryTokenStore
     from click_auth.stores.token_store import TokenStore as TokenStore
     from click_auth.tokens import TokenBundle as TokenBundle
 
@@ -76,9 +76,7 @@ _HOMES = {
     "oauth.provider": "OAuthProvider",
     "providers.request": "LoginRequest LoginUI",
     "status": "Status StatusContext",
-    "stores.keyring_store": "KeyringTokenStore",
-    "stores.memory": "MemoryTokenStore",
-    "stores.token_store": "TokenStore",
+    "stores.token_store": "KeyringTokenStore MemoryTokenStore TokenStore",
     "tokens": "TokenBundle",
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}

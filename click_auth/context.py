@@ -27,8 +27,7 @@ if TYPE_CHECKING:
     from click_auth.http.client import Http
     from click_auth.login.pages import PageContext
     from click_auth.stores.account_store import AccountStore
-    from click_auth.stores.keyring_store import KeyringTokenStore
-    from click_auth.stores.token_store import TokenStore
+    from click_auth.stores.token_store import KeyringTokenStore, TokenStore
     from click_auth.tokens import TokenBundle
 
     ProviderSource: TypeAlias = Provider | Mapping[str, Provider] | Callable[[str | None], Provider]
@@ -231,7 +230,7 @@ class Context:
 
     def store_with(self, storage: str) -> KeyringTokenStore:
         """Return the keyring store of this application under another storage policy."""
-        from click_auth.stores.keyring_store import KeyringTokenStore  # noqa: PLC0415 - an edge
+        from click_auth.stores.token_store import KeyringTokenStore  # noqa: PLC0415 - an edge
 
         return KeyringTokenStore(
             self.settings.app_name,

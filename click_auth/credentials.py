@@ -13,7 +13,7 @@ from click_auth.account import Account, select_account
 from click_auth.defaults import DEFAULT_MIN_TTL
 from click_auth.errors import NotLoggedIn
 from click_auth.record import Record, check_usable, is_fresh, is_same_credential
-from click_auth.stores.cached import CachedCredential, find_cached
+from click_auth.stores.account_store import CachedCredential
 from click_auth.tokens import Rejected, TokenBundle, to_posix
 
 if TYPE_CHECKING:
@@ -201,7 +201,7 @@ class StoredCredential(Credential):
         cached = self._cached
         if cached is None or not is_same_credential(cached.record, self.record):
             is_good = self._is_fresh(self.record, min_ttl)
-            cached = find_cached(store, self.record) if is_good else None
+            cached = store.find_cached(self.record) if is_good else None
         elif not self._is_fresh(cached.record, min_ttl):
             cached = None
         if cached is None or cached.bundle.access_token == rejected:

@@ -27,7 +27,7 @@ from click_auth.errors import (
 )
 from click_auth.locks.account_lock import LockBusy, lock_timeout
 from click_auth.record import check_binding, is_fresh, is_same_credential, session_ended
-from click_auth.stores.cached import CachedCredential, find_cached, read_cached
+from click_auth.stores.account_store import CachedCredential
 from click_auth.stores.writes import Superseded
 from click_auth.tokens import Rejected, TokenBundle, carried_forward, to_posix
 
@@ -98,7 +98,7 @@ class Renewal:
             return found
         old = record.bundle("", store.refresh_token(record))  # what has expired need not be read
         if old.refresh_token is None:
-            read_cached(store, record)  # raises where nothing at all is left
+            store.read_cached(record)  # raises where nothing at all is left
             message = f"The credential of {record.account.name} cannot be renewed."
             raise NotLoggedIn(message, code=REFRESH_UNAVAILABLE)
         with store.reserve(record, old) as reserve, signals.deferred():
@@ -118,7 +118,7 @@ class Renewal:
             with self.context.store.patiently():
                 record = self.context.store.rotate(record.renamed(label), bundle, reserve)
         except Superseded:  # by a logout or a login that did not wait: it stands
-            return read_cached(self.context.store, self._read_record())
+            return self.context.store.read_cached(self._read_record())
         except StorageUnavailable as error:
             return self._keep_in_memory(record, bundle, error, reserve)
         logger.debug("renewed %s, generation %d", record.key, record.generation)
@@ -154,7 +154,7 @@ class Renewal:
         """
         current = self._read_record()
         if current.generation != record.generation:
-            return read_cached(self.context.store, current)
+            return self.context.store.read_cached(current)
         if error.code != REFRESH_EXPIRED:
             raise error
         with suppress(StorageUnavailable, Superseded):
@@ -212,7 +212,7 @@ class Renewal:
 
     def _find(self, record: Record) -> CachedCredential | None:
         """Return what is stored, None where it is gone or is what the server has rejected."""
-        found = find_cached(self.context.store, record)
+        found = self.context.store.find_cached(record)
         return None if found is None or found.bundle.access_token == self.rejected else found
 
     def _may_fail(self, record: Record) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from click_auth.account import StoredAccount, refresh_slot_name, select_account, slot_name
 from click_auth.console import console
@@ -28,6 +28,13 @@ MIGRATED = "done"
 PATIENT_SECONDS = 60.0
 
 _PLACES = {PLAINTEXT: "record file", CUSTOM: "store"}
+
+
+class CachedCredential(NamedTuple):
+    """The credential of one account, as it is in this process."""
+
+    record: Record
+    bundle: TokenBundle
 
 
 class AccountStore(Storage):
@@ -100,6 +107,17 @@ class AccountStore(Storage):
             message = f"The credential of {record.account.name} is missing from the {place}."
             raise NotLoggedIn(message, hints=["Log in again."])
         return self.access_token(current)
+
+    def read_cached(self, record: Record) -> CachedCredential:
+        """Return *record* with its access token. Raises as `access_token`."""
+        return CachedCredential(record, record.bundle(self.access_token(record)))
+
+    def find_cached(self, record: Record) -> CachedCredential | None:
+        """Return the same, None where the token is gone."""
+        try:
+            return self.read_cached(record)
+        except NotLoggedIn:
+            return None
 
     def refresh_token(self, record: Record) -> str | None:
         """Return the refresh token that belongs to *record*, None where it is gone."""

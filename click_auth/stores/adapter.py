@@ -9,10 +9,10 @@ from click_auth.account import slot_name
 from click_auth.record import CUSTOM, Record
 from click_auth.stores.account_store import AccountStore
 from click_auth.stores.document import Document
-from click_auth.stores.memory import MemoryVault
 from click_auth.stores.records import Records
 from click_auth.stores.removal import Removal
 from click_auth.stores.token_store import RecordedTokenStore, TokenStore
+from click_auth.stores.vault import MemoryVault
 from click_auth.stores.writes import Superseded
 from click_auth.tokens import TokenBundle, to_posix, usable
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 import time
 from abc import ABC, abstractmethod
 from functools import cached_property
@@ -181,6 +182,38 @@ class Records(ABC):
                 return False
             draft.records[expected.key] = new
             return True
+
+
+class MemoryRecords(Records):
+    """Records in memory, with the transactions of a record file."""
+
+    def __init__(self) -> None:
+        self._content = b""
+        self._writes = 0
+        self._lock = threading.Lock()
+        self._locks: dict[str, threading.Lock] = {}
+
+    def content(self) -> bytes:
+        """Return the text of the records."""
+        return self._content
+
+    def replace(self, content: bytes, *, is_damaged: bool) -> None:
+        """Keep *content*."""
+        del is_damaged
+        self._content = content
+        self._writes += 1
+
+    def alone(self) -> threading.Lock:
+        """Hold this process's lock."""
+        return self._lock
+
+    def lock(self, key: str) -> threading.Lock:
+        """Return this process's lock of one account."""
+        return self._locks.setdefault(key, threading.Lock())
+
+    def stamp(self) -> object:
+        """Return how often something was written."""
+        return self._writes
 
 
 def _default_of(document: Document) -> str | None:

@@ -1,4 +1,4 @@
-"""What a store of credentials is, to whoever uses or writes one.
+"""What a store of credentials is, to whoever uses or writes one, and the two that there are.
 
 Five methods make a store; the others have working defaults, so that nobody asks what it can do. A
 store that knows nothing of refresh keeps access tokens only, and refreshing an account of it
@@ -8,18 +8,26 @@ raises AUTH_REFRESH_UNAVAILABLE.
 from __future__ import annotations
 
 import contextlib
+import time
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 from click_auth.account import select_account
+from click_auth.defaults import POLICIES
+from click_auth.environment import Environment
+from click_auth.record import CUSTOM
+from click_auth.stores.account_store import AccountStore
+from click_auth.stores.record_file import RecordFile
+from click_auth.stores.records import MemoryRecords
+from click_auth.stores.vault import MemoryVault
 from click_auth.tokens import TokenBundle
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from click_auth.account import Account, StoredAccount
-    from click_auth.stores.account_store import AccountStore
+    from click_auth.stores.keyring_vault import KeyringVault
 
 
 class TokenStore(ABC):
@@ -156,3 +164,58 @@ class RecordedTokenStore(TokenStore):
     def lock(self, ref: str) -> contextlib.AbstractContextManager[object]:
         """Return the lock under which the credential of one account is changed."""
         return self.account_store.lock(ref)
+
+
+class KeyringTokenStore(RecordedTokenStore):
+    """Tokens in the system's keyring under *service*, records in `auth.json` in *folder*.
+
+    *folder* is by default where the application named *service* keeps such things. *storage* is
+    the policy: "system", "fallback" (to the record file, loudly) or "plaintext" (in the record
+    file). *clock* tells POSIX seconds. *environ* is where the person's own settings are looked
+    up, by default the process's environment. No I/O until used.
+    """
+
+    def __init__(
+        self,
+        service: str,
+        *,
+        folder: Path | str | None = None,
+        storage: str = "fallback",
+        clock: Callable[[], float] = time.time,
+        environ: Mapping[str, str] | None = None,
+    ) -> None:
+        if storage not in POLICIES:
+            raise ValueError(f"storage is one of {', '.join(POLICIES)}, not {storage!r}")
+        self.service = service
+        self.storage = storage
+        self._environment = Environment(service, environ)
+        own = self._environment.folder if folder is None else self._environment.expanded(folder)
+        self._file = RecordFile(own)
+        self._has_own_folder = folder is not None
+        super().__init__(AccountStore(self._file, self._make_vault, storage, clock))
+
+    def _make_vault(self) -> KeyringVault:
+        from click_auth.stores.keyring_vault import KeyringVault  # noqa: PLC0415 - for tokens only
+
+        seconds = self._environment.keyring_timeout
+        return (
+            KeyringVault(self.service) if seconds is None else KeyringVault(self.service, seconds)
+        )
+
+    @property
+    def folder(self) -> Path | None:
+        """The folder that was chosen for this store, None where nobody chose one."""
+        return self._file.folder if self._has_own_folder else None
+
+    @folder.setter
+    def folder(self, folder: Path | None) -> None:
+        self._has_own_folder = folder is not None
+        if folder is not None:
+            self._file.folder = folder
+
+
+class MemoryTokenStore(RecordedTokenStore):
+    """Tokens and records in memory; neither a disk nor a keyring is touched. Thread-safe."""
+
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        super().__init__(AccountStore(MemoryRecords(), MemoryVault, CUSTOM, clock))

@@ -60,3 +60,27 @@ class Vault(ABC):
         """Return a block within which calls may wait *seconds* for a person to answer a prompt."""
         del seconds
         return contextlib.nullcontext()
+
+
+class MemoryVault(Vault):
+    """Secrets in memory."""
+
+    backend_name = "memory"
+
+    def __init__(self) -> None:
+        self._secrets: dict[str, str] = {}
+
+    def get(self, slot: str, origin: str | None = None) -> str | None:
+        """Return the secret in *slot*, None where there is none."""
+        del origin
+        return self._secrets.get(slot)
+
+    def set(self, slot: str, secret: str) -> str | None:
+        """Put *secret* into *slot* and return what it held before."""
+        before = self._secrets.get(slot)
+        self._secrets[slot] = secret
+        return before
+
+    def delete(self, slot: str) -> None:
+        """Empty *slot*."""
+        self._secrets.pop(slot, None)

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from click_auth import Auth, MemoryTokenStore, NotLoggedIn
-from click_auth.stores.memory import MemoryVault
+from click_auth.stores.vault import MemoryVault
 from click_auth.testing import AuthorizationServer, JournalEntry, logged_in
 from refresh.crowd import Place, unanswered
 

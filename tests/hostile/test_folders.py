@@ -119,7 +119,7 @@ def test_b12_what_sudo_has_left_is_named_with_its_owner(world: World) -> None:
     script = """
 import os, sys
 from click_auth import ApiKeyProvider, Auth, AuthError, StorageUnavailable
-import click_auth.stores.keyring_store, click_auth.stores.document
+import click_auth.stores.token_store, click_auth.stores.document
 import pathlib, shlex, pwd
 os.setgid(54321), os.setuid(54321)
 for folder in sys.argv[1:]:
@@ -480,7 +480,7 @@ import click
 from click_auth import Auth, AuthError, OAuthProvider
 import click_auth.auth, click_auth.context, click_auth.bearer, click_auth.status
 import click_auth.identify, click_auth.stores.cache, click_auth.login.flow
-import click_auth.commands.status, click_auth.stores.keyring_store
+import click_auth.commands.status, click_auth.stores.token_store
 import httpx, httpcore, encodings.idna, getpass
 os.chdir("/")
 os.setuid(54321)

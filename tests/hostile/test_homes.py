@@ -49,7 +49,7 @@ def test_fs_15_nobody_has_no_home(world: World) -> None:
     environ = {name: value for name, value in world.environ.items() if name not in UNSET}
     source = (
         "import os, pwd\nfrom click_auth import ApiKeyProvider, Auth, AuthError\n"
-        "from click_auth.stores import keyring_store\n"
+        "from click_auth.stores import token_store\n"
         "import click_auth.account, click_auth.doctor\n"
         "os.setuid(54321)\n"
         "try:\n    Auth('todo', ApiKeyProvider()).accounts()\n"

@@ -9,7 +9,7 @@ import pytest
 from keyring.backend import KeyringBackend
 
 from click_auth.console import console
-from click_auth.stores.keyring_store import KeyringTokenStore
+from click_auth.stores.token_store import KeyringTokenStore
 from stores.keyrings import Cellar
 
 

@@ -22,7 +22,7 @@ from click_auth.errors import (
 )
 from click_auth.providers.base import Binding
 from click_auth.record import PLAINTEXT, SYSTEM, Record
-from click_auth.stores.keyring_store import KeyringTokenStore
+from click_auth.stores.token_store import KeyringTokenStore
 from click_auth.tokens import TokenBundle, from_posix
 from stores.children import run
 from stores.conftest import Heard
@@ -430,7 +430,7 @@ backend = Cellar()
 backend.secrets["todo/user-ada"] = "access-1"
 keyring.set_keyring(backend)
 before = set(sys.modules)
-from click_auth.stores.keyring_store import KeyringTokenStore
+from click_auth.stores.token_store import KeyringTokenStore
 store = KeyringTokenStore("todo", folder=Path(sys.argv[1]))
 for ref in (None, "ada"):
     print(store.account_store.access_token(store.account_store.record(ref)))
@@ -456,7 +456,7 @@ import keyring
 from stores.keyrings import Cellar
 keyring.set_keyring(Cellar())
 from click_auth.account import Account
-from click_auth.stores.keyring_store import KeyringTokenStore
+from click_auth.stores.token_store import KeyringTokenStore
 from click_auth.tokens import TokenBundle
 import threading
 store = KeyringTokenStore("todo", folder=Path(sys.argv[1]))

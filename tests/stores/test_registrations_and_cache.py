@@ -12,8 +12,7 @@ from keyring.backend import KeyringBackend
 from click_auth.errors import StorageUnavailable
 from click_auth.providers.context import InMemory
 from click_auth.stores.cache import FolderCache
-from click_auth.stores.keyring_store import KeyringTokenStore
-from click_auth.stores.memory import MemoryTokenStore
+from click_auth.stores.token_store import KeyringTokenStore, MemoryTokenStore
 from stores.conftest import Heard
 from stores.keyrings import Cellar, Failing
 
@@ -81,7 +80,7 @@ def test_s24_many_processes_that_begin_at_once_share_one_client(folder: Path) ->
     script = """
 import sys
 from pathlib import Path
-from click_auth.stores.keyring_store import KeyringTokenStore
+from click_auth.stores.token_store import KeyringTokenStore
 
 store = KeyringTokenStore("todo", folder=Path(sys.argv[1]), storage="plaintext")
 kept = store.account_store.registrations()

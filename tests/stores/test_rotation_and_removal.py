@@ -10,9 +10,7 @@ from keyring.backend import KeyringBackend
 from click_auth.account import Account
 from click_auth.errors import STORE_WRITE_FAILED, StorageUnavailable
 from click_auth.record import PLAINTEXT, Record
-from click_auth.stores.keyring_store import KeyringTokenStore
-from click_auth.stores.memory import MemoryTokenStore
-from click_auth.stores.token_store import RecordedTokenStore
+from click_auth.stores.token_store import KeyringTokenStore, MemoryTokenStore, RecordedTokenStore
 from click_auth.stores.writes import Superseded
 from click_auth.tokens import TokenBundle, from_posix
 from stores.conftest import Heard

@@ -24,8 +24,8 @@ from click_auth.errors import StorageUnavailable
 from click_auth.record import PLAINTEXT, SYSTEM
 from click_auth.stores import secret_service
 from click_auth.stores.keyring_backends import fault_of
-from click_auth.stores.keyring_store import KeyringTokenStore
 from click_auth.stores.keyring_vault import KeyringVault
+from click_auth.stores.token_store import KeyringTokenStore
 from click_auth.tokens import TokenBundle
 from stores.keyrings import Cellar, Failing, Small, join_calls
 
