@@ -21,6 +21,11 @@ SYSTEM = "system"
 PLAINTEXT = "plaintext"
 CUSTOM = "custom"
 
+Bound = tuple[str | None, str | None]
+"""The issuer and the client that a credential belongs to; None where nothing is known."""
+
+UNBOUND: Bound = (None, None)
+
 
 @dataclass(frozen=True)
 class Record:

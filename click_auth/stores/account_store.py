@@ -6,10 +6,10 @@ import contextlib
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from click_auth.account import StoredAccount, refresh_slot_name, select_account, slot_name
+from click_auth.account import refresh_slot_name, select_account, slot_name
 from click_auth.console import console
-from click_auth.errors import ACCOUNT_NOT_FOUND, NotLoggedIn, StorageUnavailable, UsageError
-from click_auth.record import CUSTOM, PLAINTEXT, SYSTEM, is_same_credential
+from click_auth.errors import NotLoggedIn, StorageUnavailable
+from click_auth.record import CUSTOM, PLAINTEXT, SYSTEM, UNBOUND, is_same_credential
 from click_auth.stores.records import Reserve, Storage
 from click_auth.tokens import TokenBundle, usable
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from click_auth.account import Account
-    from click_auth.record import Record
+    from click_auth.record import Bound, Record
     from click_auth.stores.registrations import StoredRegistrations
     from click_auth.stores.removal import Removal
     from click_auth.stores.writes import Write
@@ -66,11 +66,6 @@ class AccountStore(Storage):
                 console.current().warn(message)
         default = document.default if document.default in document.records else None
         return [record.account for record in document.records.values()], default
-
-    def accounts(self) -> Sequence[StoredAccount]:
-        """Return the accounts that are stored."""
-        accounts, default = self.listing()
-        return [StoredAccount(each, default=each.key == default) for each in accounts]
 
     def default(self) -> str | None:
         """Return the key of the default account, without a look at any."""
@@ -169,15 +164,15 @@ class AccountStore(Storage):
         self,
         account: Account,
         bundle: TokenBundle,
-        binding: tuple[str | None, str | None] = (None, None),
+        binding: Bound = UNBOUND,
         *,
-        promote_default: bool = True,
+        is_default: bool = True,
     ) -> Record:
         """Store a new grant of the issuer and the client of *binding*, and return its record.
 
         Whatever fails, what was stored before is still there.
         """
-        return self._write.log_in(account, bundle, binding, promote_default=promote_default)
+        return self._write.log_in(account, bundle, binding, is_default=is_default)
 
     @contextlib.contextmanager
     def reserve(self, record: Record, grant: TokenBundle | None = None) -> Iterator[Reserve]:
@@ -242,18 +237,6 @@ class AccountStore(Storage):
             chosen = None if is_key else select_account(accounts, ref)
             draft.default = ref if chosen is None else chosen.key
         self._sweep(draft.removed)
-
-    def clear(self, ref: str | None = None) -> None:
-        """Remove an account and all its secrets. Harmless where there is none."""
-        try:
-            record = self.record(ref)
-        except UsageError as error:
-            if error.code != ACCOUNT_NOT_FOUND:
-                raise
-            return
-        left = None if record is None else self.forget(record.key)
-        if left is not None:
-            console.current().warn(left)
 
     def take_out(self, key: str) -> Removal:
         """Remove the record of an account; its secrets are there until the removal is finished."""

@@ -6,7 +6,7 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from click_auth.account import slot_name
-from click_auth.record import CUSTOM, Record
+from click_auth.record import CUSTOM, UNBOUND, Bound, Record
 from click_auth.stores.account_store import AccountStore
 from click_auth.stores.document import Document
 from click_auth.stores.records import Records
@@ -66,42 +66,33 @@ class ForeignRecords(Records):
     def stamp(self) -> None:
         """Return None: nobody can tell."""
 
-    def wait_for_others(self, key: str, deadline: float) -> bool:
-        """Wait while another process is seen to hold the lock file, where the store uses one."""
-        has_lock_file = type(self._store).lock is TokenStore.lock
-        if self._store.folder is None or not has_lock_file:
-            return False
-        from click_auth.locks.account_lock import wait_for_others  # noqa: PLC0415 - for whoever writes
-
-        return wait_for_others(self._store.folder, key, deadline)
-
 
 class ForeignStore(AccountStore):
     """An application's own store."""
 
     def __init__(self, store: TokenStore) -> None:
         super().__init__(ForeignRecords(store), MemoryVault, CUSTOM)
-        self._store = store
+        self.foreign = store
 
     def _secret(self, record: Record, slot: str, in_record: str | None) -> str | None:
         """Return a token of the account; one that nobody could send is none."""
         del in_record
         if slot == slot_name(record.key):
-            return usable(self._store.active(record.key))
-        bundle = self._store.active_bundle(record.key)
+            return usable(self.foreign.active(record.key))
+        bundle = self.foreign.active_bundle(record.key)
         return None if bundle is None else usable(bundle.refresh_token)
 
     def log_in(
         self,
         account: Account,
         bundle: TokenBundle,
-        binding: tuple[str | None, str | None] = (None, None),
+        binding: Bound = UNBOUND,
         *,
-        promote_default: bool = True,
+        is_default: bool = True,
     ) -> Record:
         """Store a new grant and return its record."""
         del binding
-        self._store.set_bundle(account, bundle, promote_default=promote_default)
+        self.foreign.set_bundle(account, bundle, promote_default=is_default)
         return _made(account, bundle)
 
     def rotate(
@@ -111,20 +102,16 @@ class ForeignStore(AccountStore):
         del reserve
         if self.record_of(expected.key) is None:
             raise Superseded
-        self._store.set_bundle(expected.account, bundle)
+        self.foreign.set_bundle(expected.account, bundle)
         return _made(expected.account, bundle)
 
     def set_default(self, ref: str) -> None:
         """Make an account the default one."""
-        self._store.set_default(ref)
+        self.foreign.set_default(ref)
 
     def take_out(self, key: str) -> Removal:
         """Return the account; the store removes it when the removal is finished."""
         return _ForeignRemoval(self, key)
-
-    def clear(self, ref: str | None = None) -> None:
-        """Remove an account and all its secrets. Harmless where there is none."""
-        self._store.clear(ref)
 
     def insert_migrated(self, record: Record, name: str, state: str) -> bool:
         """Insert an account where it is not stored; no marker is kept."""
@@ -132,7 +119,7 @@ class ForeignStore(AccountStore):
         if self.record_of(record.key) is not None:
             return False
         bundle = TokenBundle(record.fallback_token or "", record.fallback_refresh_token)
-        self._store.set_bundle(record.account, bundle, promote_default=True)
+        self.foreign.set_bundle(record.account, bundle, promote_default=True)
         return True
 
     def registrations(self) -> None:
@@ -144,7 +131,7 @@ class _ForeignRemoval(Removal):
 
     def finish(self) -> None:
         """Let the store remove the account and its secrets."""
-        self._storage.clear(self._key)
+        self._storage.foreign.clear(self._key)
 
 
 def _made(account: Account, bundle: TokenBundle) -> Record:

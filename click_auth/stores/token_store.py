@@ -12,9 +12,11 @@ import time
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
-from click_auth.account import select_account
+from click_auth.account import StoredAccount, select_account
+from click_auth.console import console
 from click_auth.defaults import POLICIES
 from click_auth.environment import Environment
+from click_auth.errors import ACCOUNT_NOT_FOUND, UsageError
 from click_auth.record import CUSTOM
 from click_auth.stores.account_store import AccountStore
 from click_auth.stores.record_file import RecordFile
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from click_auth.account import Account, StoredAccount
+    from click_auth.account import Account
     from click_auth.stores.keyring_vault import KeyringVault
 
 
@@ -135,11 +137,20 @@ class RecordedTokenStore(TokenStore):
 
     def clear(self, ref: str | None = None) -> None:
         """Remove an account and all its secrets. Harmless where there is none."""
-        self.account_store.clear(ref)
+        try:
+            record = self.account_store.record(ref)
+        except UsageError as error:
+            if error.code != ACCOUNT_NOT_FOUND:
+                raise
+            return
+        left = None if record is None else self.account_store.forget(record.key)
+        if left is not None:
+            console.current().warn(left)
 
     def accounts(self) -> Sequence[StoredAccount]:
         """Return the accounts that are stored."""
-        return self.account_store.accounts()
+        accounts, default = self.account_store.listing()
+        return [StoredAccount(each, default=each.key == default) for each in accounts]
 
     def set_default(self, ref: str) -> None:
         """Make an account the default one."""
@@ -149,7 +160,7 @@ class RecordedTokenStore(TokenStore):
         self, account: Account, bundle: TokenBundle, *, promote_default: bool = False
     ) -> None:
         """Store the tokens of *account*, in place of what is there."""
-        self.account_store.log_in(account, bundle, promote_default=promote_default)
+        self.account_store.log_in(account, bundle, is_default=promote_default)
 
     def active_bundle(self, ref: str | None = None) -> TokenBundle | None:
         """Return all tokens of an account, or None where nothing is stored."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from click_auth.account import refresh_slot_name, slot_name
 from click_auth.console import console
 from click_auth.errors import StorageUnavailable
-from click_auth.record import CUSTOM, PLAINTEXT, SYSTEM, Record, is_same_credential
+from click_auth.record import CUSTOM, PLAINTEXT, SYSTEM, Bound, Record, is_same_credential
 from click_auth.stores import removal
 from click_auth.tokens import to_posix
 
@@ -51,9 +51,9 @@ class Write:
         self,
         account: Account,
         bundle: TokenBundle,
-        binding: tuple[str | None, str | None],
+        binding: Bound,
         *,
-        promote_default: bool,
+        is_default: bool,
     ) -> Record:
         """Store a new grant and return its record. What it replaces stands until it is stored."""
         issuer, client_id = binding
@@ -66,7 +66,7 @@ class Write:
                     generation = before.generation + 1
                     record = replace(record, generation=generation, unknown=before.unknown)
                 _commit(draft, record, before, trouble)
-                if promote_default:
+                if is_default:
                     draft.default = record.key
         except BaseException:
             self._restore()
