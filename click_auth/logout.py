@@ -84,8 +84,10 @@ def _forgotten(context: Context, record: Record, *, revoke: bool) -> LogoutResul
                 stack.enter_context(context.store.lock(record.key))
         except LockBusy:
             console.current().say("A refresh is under way; logging out all the same.")
+        removal = context.store.take_out(record.key)
+        record = removal.record or record
         bundle = _left_to_revoke(context, record) if revoke else None
-        left_behind = context.store.forget(record.key)
+        left_behind = removal.finish()
     if left_behind is not None:
         console.current().warn(left_behind)
     revoked = None if bundle is None else _revoked(context, record, bundle)
@@ -108,13 +110,9 @@ def _forgotten_damaged(context: Context, key: str) -> LogoutResult:
 
 
 def _left_to_revoke(context: Context, record: Record) -> TokenBundle | None:
-    """Return those tokens that are there, "" for an access token: what a refresh has left."""
-    store = context.store
-    with suppress(StorageUnavailable):
-        store.adopt(record.key)
-        record = store.record_of(record.key) or record
-    access_token = _readable(store.access_token, record)
-    refresh_token = _readable(store.refresh_token, record)
+    """Return the tokens of *record* that are there, "" for an access token that is not."""
+    access_token = _readable(context.store.access_token, record)
+    refresh_token = _readable(context.store.refresh_token, record)
     if not (access_token or refresh_token):
         console.current().warn(
             "The grant is not revoked at the server: there is no token for that."
