@@ -87,7 +87,7 @@ assert os.environ[{REFUSE_KEYRING!r}] == "1"
 assert stores.keyring_guard == guard.refuse_keyring
 loaded = {{name.partition(".")[0] for name in set(sys.modules) - before}}
 assert loaded == {{"click_auth"}}, loaded
-assert len([name for name in sys.modules if name.startswith("click_auth")]) == 5
+assert len([name for name in sys.modules if name.startswith("click_auth")]) == 4
 guard.remove()
 assert stores.keyring_guard is None and {REFUSE_KEYRING!r} not in os.environ
 """
