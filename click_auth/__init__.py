@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from click_auth.errors import LoginFailed as LoginFailed
     from click_auth.errors import NotLoggedIn as NotLoggedIn
     from click_auth.errors import StorageUnavailable as StorageUnavailable
+    from click_auth.errors import StoreUnreachable as StoreUnreachable
     from click_auth.errors import Unreachable as Unreachable
     from click_auth.errors import UsageError as UsageError
     from click_auth.login.pages import PageContext as PageContext
@@ -50,6 +51,10 @@ if TYPE_CHECKING:
     from click_auth.providers.request import LoginUI as LoginUI
     from click_auth.status import Status as Status
     from click_auth.status import StatusContext as StatusContext
+    from click_auth.stores.shared import RecordStore as RecordStore
+    from click_auth.stores.shared import SecretStore as SecretStore
+    from click_auth.stores.shared import SharedTokenStore as SharedTokenStore
+    from click_auth.stores.shared import StoredRecord as StoredRecord
     from click_auth.stores.token_store import KeyringTokenStore as KeyringTokenStore
     from click_auth.stores.token_store import MemoryTokenStore as MemoryTokenStore
     from click_auth.stores.token_store import TokenStore as TokenStore
@@ -64,7 +69,8 @@ _HOMES = {
     "attach_login attach_logout attach_refresh attach_run attach_status attach_token",
     "context": "LegacyCredential",
     "doctor.report": "Check Report",
-    "errors": "AuthError LoginFailed NotLoggedIn StorageUnavailable Unreachable UsageError",
+    "errors": "AuthError LoginFailed NotLoggedIn StorageUnavailable "
+    "StoreUnreachable Unreachable UsageError",
     "login.pages": "PageContext",
     "login.results": "LoginContext LoginResult",
     "logout": "LogoutContext LogoutResult",
@@ -76,6 +82,7 @@ _HOMES = {
     "oauth.provider": "OAuthProvider",
     "providers.request": "LoginRequest LoginUI",
     "status": "Status StatusContext",
+    "stores.shared": "RecordStore SecretStore SharedTokenStore StoredRecord",
     "stores.token_store": "KeyringTokenStore MemoryTokenStore TokenStore",
     "tokens": "TokenBundle",
 }

@@ -29,9 +29,11 @@ class Auth(Operations):
     """The authentication of one CLI. Cheap to construct: no I/O until a method is called.
 
     *app_name* names the config folder, the keyring service and the environment variables.
-    *storage* is "system" (the keyring or an error), "fallback" (the keyring, else a file, with a
-    warning) or "plaintext". *hints* are appended to every error, *page* gives the callback page
-    an application's own look, *http_options* go to every HTTP client that the library makes.
+    *storage* is "system" (the keyring or an error), "fallback" (the keyring, else a file, sealed
+    where there is a *key*, else with a warning), "encrypted" or "plaintext". *key* is 32 bytes,
+    several of them (the first seals) or a function that returns either. *hints* are appended to
+    every error, *page* gives the callback page an application's own look, *http_options* go to
+    every HTTP client that the library makes.
     Thread-safe; refuses to be pickled.
     """
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from click_auth.http.client import Http
     from click_auth.login.pages import PageContext
     from click_auth.stores.account_store import AccountStore
+    from click_auth.stores.cipher import KeyGiven
     from click_auth.stores.token_store import KeyringTokenStore, TokenStore
     from click_auth.tokens import TokenBundle
 
@@ -62,6 +63,7 @@ class Settings:  # no dataclass or named tuple: each start would compile it
     hints: tuple[str, ...] = ()
     page: Callable[[PageContext], str] | None = None
     http: str = "httpx"
+    key: KeyGiven | None = None
     http_options: Mapping[str, Any] | Callable[[], Mapping[str, Any]] | None = None
     token_env: str | None = "<APP>_TOKEN"  # noqa: S105 - the name of a variable
     account_env: str | None = "<APP>_ACCOUNT"
@@ -238,6 +240,7 @@ class Context:
             storage=storage,
             clock=self.clock,
             environ=self.environment.environ,
+            key=self.settings.key,
         )
 
     @cached_property

@@ -4,4 +4,4 @@ from __future__ import annotations
 
 DEFAULT_MIN_TTL = 60.0  # seconds that a token must still live
 LOGIN_TIMEOUT = 300.0  # seconds that a login waits for the person
-POLICIES = ("system", "fallback", "plaintext")  # where credentials may be kept
+POLICIES = ("system", "fallback", "encrypted", "plaintext")  # where credentials may be kept

@@ -65,7 +65,7 @@ class UserRecord(Unpickled, BaseModel):
     issuer: str | None = None
     client_id: str | None = None
     instance: str | None = None
-    storage: Literal["system", "plaintext"] = "system"
+    storage: Literal["system", "encrypted", "plaintext"] = "system"
     backend: str | None = None
     fallback_token: SecretStr | None = None
     fallback_refresh_token: SecretStr | None = None

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from click_auth.login.results import LoginContext, LoginResult
     from click_auth.logout import LogoutResult
     from click_auth.status import Status, StatusContext
+    from click_auth.stores.cipher import KeyGiven
     from click_auth.stores.token_store import TokenStore
     from click_auth.tokens import TokenBundle
 
@@ -48,6 +49,7 @@ class Operations:
         page: Callable[[PageContext], str] | None = None,
         http: str = "httpx",
         http_options: Mapping[str, Any] | Callable[[], Mapping[str, Any]] | None = None,
+        key: KeyGiven | None = None,
         token_env: str | None = "<APP>_TOKEN",  # noqa: S107 - the name of a variable
         account_env: str | None = "<APP>_ACCOUNT",
     ) -> None:
@@ -58,7 +60,7 @@ class Operations:
         settings = Settings(app_name, provider)
         settings.store, settings.storage, settings.folder = store, storage, folder
         settings.legacy, settings.hints, settings.page = legacy, tuple(hints), page
-        settings.http, settings.http_options = http, http_options
+        settings.http, settings.http_options, settings.key = http, http_options, key
         settings.token_env, settings.account_env = token_env, account_env
         self.app_name: str = app_name
         self.invocation: Invocation = Invocation(app_name)

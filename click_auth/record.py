@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 SYSTEM = "system"
 PLAINTEXT = "plaintext"
+ENCRYPTED = "encrypted"
 CUSTOM = "custom"
 
 Bound = tuple[str | None, str | None]
@@ -62,6 +63,11 @@ class Record:
     def instance(self) -> str | None:
         """The service that the credential is for: the account's, which its slots are named by."""
         return self.account.instance
+
+    @property
+    def holds_tokens(self) -> bool:
+        """Whether the tokens lie in the record itself, sealed or in plain text."""
+        return self.storage in (PLAINTEXT, ENCRYPTED)
 
     @property
     def is_rejected(self) -> bool:
@@ -118,7 +124,7 @@ def is_same_credential(current: Record | None, expected: Record) -> bool:
 
 def owns(record: Record | None, slot: str) -> bool:
     """Return whether *slot*, one of those of its account, holds a secret of *record*."""
-    if record is None or record.storage == PLAINTEXT:
+    if record is None or record.holds_tokens:
         return False
     return record.has_refresh_token is not False or slot != refresh_slot_name(record.key)
 

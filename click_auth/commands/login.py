@@ -26,7 +26,11 @@ if TYPE_CHECKING:
     from click_auth.operations import Operations
 
 _LONGEST_WAIT = 24 * 60 * 60.0  # seconds
-_KEPT_IN = {"system": "the system keyring", "plaintext": "a file, in plain text"}
+_KEPT_IN = {
+    "system": "the system keyring",
+    "encrypted": "sealed with a key",
+    "plaintext": "a file, in plain text",
+}
 
 
 def build(

@@ -27,6 +27,7 @@ _COLORS = {"ok": "green", "none": "yellow", "unreachable": "yellow"}
 _SOURCES = {
     "env": "the environment",
     "system": "the system keyring",
+    "encrypted": "sealed with a key",
     "plaintext": "a file, in plain text",
     "client_credentials": "client credentials",
     "workload": "this CI job's identity",

@@ -107,7 +107,7 @@ def _account(context: Context, record: Record, *, is_default: bool) -> Check:
         state = "expired"
     if state != "ok":
         hint = "Log in to it again."
-    elif record.storage == PLAINTEXT != store_of(context).policy:
+    elif record.storage == PLAINTEXT and store_of(context).policy in ("system", "fallback"):
         hint = "It moves into the keyring when it is next renewed and a keyring can be used."
     expiry = rfc3339(record.access_token_expires_at) or "unknown"
     renewal = "not renewable, " if record.has_refresh_token is False else ""

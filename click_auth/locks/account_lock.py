@@ -28,7 +28,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["LockBusy", "account_lock", "exclusive", "lock_timeout", "wait_for_others"]
+__all__ = [
+    "LockBusy",
+    "account_lock",
+    "exclusive",
+    "lock_seconds",
+    "lock_timeout",
+    "wait_for_others",
+]
 
 DEFAULT_SECONDS = 75.0
 POLL_SECONDS = 0.008
@@ -84,6 +91,11 @@ def lock_timeout(seconds: float) -> Iterator[None]:
         yield
     finally:
         _timeout.reset(token)
+
+
+def lock_seconds() -> float:
+    """Return how long a lock that is taken here and now may be waited for."""
+    return _timeout.get()
 
 
 @contextlib.contextmanager

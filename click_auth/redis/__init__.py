@@ -1,1 +1,47 @@
-"""One account on many machines: its record and its tokens in Redis (extra `redis`)."""
+"""One account on many machines: its record and its tokens in Redis (extra `redis`).
+
+redis-py is loaded when the store is first used.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from click_auth.redis.records import RedisRecords
+from click_auth.stores.shared import SharedTokenStore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from click_auth.stores.cipher import KeyGiven
+
+__all__ = ["RedisTokenStore"]
+
+_SHORTEST_LEASE = 2.0
+
+
+class RedisTokenStore(SharedTokenStore):
+    """An account of *app_name* that many machines share, sealed with *key*.
+
+    *client_or_url* is where Redis is, or a client of redis-py; *prefix* begins the name of each
+    key in it. A lock is a lease of *lease* seconds. *key* is what `Auth(key=)` takes; the variable
+    `<APP>_AUTH_KEY` beats it. Raises ValueError for a lease under two seconds. No I/O until used.
+    """
+
+    def __init__(
+        self,
+        client_or_url: Any,
+        *,
+        app_name: str,
+        key: KeyGiven | None,
+        prefix: str = "click-auth",
+        lease: float = 10.0,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        if not lease >= _SHORTEST_LEASE:
+            raise ValueError(f"lease is {_SHORTEST_LEASE:g} seconds at least, not {lease!r}")
+        if set(prefix) & set("{}"):
+            raise ValueError(f"prefix has no braces, which {prefix!r} has")
+        records = RedisRecords(client_or_url, app_name, prefix, lease)
+        super().__init__(records, app_name=app_name, key=key, clock=clock)

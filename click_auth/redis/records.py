@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import time
-from typing import TYPE_CHECKING
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 from click_auth.redis.lease import Lease
 from click_auth.stores.shared import StoredRecord
@@ -47,10 +48,16 @@ _KEYS = "return redis.call('SMEMBERS', KEYS[1])"
 class RedisRecords:
     """The records of one application, and their locks: leases of *lease* seconds."""
 
-    def __init__(self, connection: Connection, lease: float) -> None:
-        self._connection = connection
+    def __init__(self, client_or_url: Any, app_name: str, prefix: str, lease: float) -> None:
+        self._where = client_or_url, app_name, prefix
         self._lease_seconds = lease
         self._ahead: float | None = None
+
+    @cached_property
+    def _connection(self) -> Connection:
+        from click_auth.redis.connection import Connection  # noqa: PLC0415 - redis-py: 90 ms
+
+        return Connection(*self._where)
 
     def keys(self) -> Sequence[str]:
         """Return the keys of all records."""

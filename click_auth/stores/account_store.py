@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from click_auth.account import refresh_slot_name, select_account, slot_name
 from click_auth.console import console
 from click_auth.errors import NotLoggedIn, StorageUnavailable
-from click_auth.record import CUSTOM, PLAINTEXT, SYSTEM, UNBOUND, is_same_credential
+from click_auth.record import CUSTOM, ENCRYPTED, PLAINTEXT, SYSTEM, UNBOUND, is_same_credential
 from click_auth.stores.records import Reserve, Storage
 from click_auth.tokens import TokenBundle, usable
 
@@ -27,7 +27,7 @@ MIGRATED = "done"
 
 PATIENT_SECONDS = 60.0
 
-_PLACES = {PLAINTEXT: "record file", CUSTOM: "store"}
+_PLACES = {PLAINTEXT: "record file", ENCRYPTED: "record file", CUSTOM: "store"}
 
 
 class CachedCredential(NamedTuple):
@@ -116,7 +116,7 @@ class AccountStore(Storage):
 
     def refresh_token(self, record: Record) -> str | None:
         """Return the refresh token that belongs to *record*, None where it is gone."""
-        if record.has_refresh_token is False and record.storage != PLAINTEXT:
+        if record.has_refresh_token is False and not record.holds_tokens:
             return None
         slot = refresh_slot_name(record.key)
         return self._secret(record, slot, record.fallback_refresh_token)
@@ -127,9 +127,11 @@ class AccountStore(Storage):
 
     def _secret(self, record: Record, slot: str, in_record: str | None) -> str | None:
         """Return a secret from its place; one that nobody could send is none."""
-        if record.storage == PLAINTEXT:
-            return usable(in_record)
-        return usable(self.vault.get(slot, record.backend))
+        if not record.holds_tokens:
+            return usable(self.vault.get(slot, record.backend))
+        if record.storage == ENCRYPTED and in_record is not None:
+            in_record = self.sealer.open(in_record, slot)
+        return usable(in_record)
 
     # Writing
 
@@ -159,6 +161,8 @@ class AccountStore(Storage):
         self.records.check_writable()
         if self.policy == SYSTEM:
             self.vault.probe()
+        elif self.policy == ENCRYPTED:
+            _ = self.sealer
 
     def log_in(
         self,
@@ -188,14 +192,15 @@ class AccountStore(Storage):
 
     def _check_vault(self, record: Record, grant: TokenBundle | None) -> None:
         """Write the refresh slot once more, where the tokens are to stay, or to come, in it."""
-        must_take_them = self.policy == SYSTEM
-        if self.policy == PLAINTEXT or (record.storage == PLAINTEXT and not must_take_them):
+        policy = self.policy_of(record)
+        must_take_them = policy == SYSTEM
+        if policy in (PLAINTEXT, ENCRYPTED) or (record.holds_tokens and not must_take_them):
             return
         try:
             self.vault.confirm(
                 refresh_slot_name(record.key),
                 record.backend,
-                None if grant is None or record.storage == PLAINTEXT else grant.refresh_token,
+                None if grant is None or record.holds_tokens else grant.refresh_token,
             )
         except StorageUnavailable as trouble:
             # Whoever is only late may take them yet: that moves nothing into the file.
@@ -268,6 +273,9 @@ class AccountStore(Storage):
 
         Return whether it was inserted. *record* carries its tokens as fallback tokens.
         """
+        if self.policy == ENCRYPTED:
+            bundle = TokenBundle(record.fallback_token or "", record.fallback_refresh_token)
+            record = self.record_with(record, bundle, is_sealed=True)
         return self.records.insert_if_absent(record, (name, state))
 
     def registrations(self) -> StoredRegistrations | None:

@@ -1,8 +1,8 @@
 """Secrets sealed with a key: AES-256-GCM of `cryptography`, bound to where they belong.
 
-A sealed text is `sealed:1:` and the base64 of nonce, ciphertext and tag. The application, the
-account's key and the field's name are the associated data, so that no value opens in the place of
-another. Keys come from the end user's environment, or from the application.
+A sealed text is `sealed:1:` and the base64 of nonce, ciphertext and tag. The application and the
+slot, which is the account's key and the field, are the associated data, so that no value opens in
+the place of another. Keys come from the end user's environment, or from the application.
 """
 
 from __future__ import annotations
@@ -85,6 +85,18 @@ def _decoded(text: bytes, source: str) -> list[bytes]:
         raise malformed(source) from None
 
 
+def make_cipher(environment: Environment, given: KeyGiven | None) -> Cipher | None:
+    """Return what seals with the keys in effect, None where there are none.
+
+    Raises as `find_keys`, and `StorageUnavailable` where the package `cryptography` is missing.
+    """
+    keys = find_keys(environment, given)
+    if keys is None:
+        return None
+    _library()
+    return Cipher(environment.app_name, keys)
+
+
 class Cipher(Unpickled):
     """Seals and opens the secrets of one application."""
 
@@ -92,44 +104,41 @@ class Cipher(Unpickled):
         self._app_name = app_name
         self.keys = keys
 
-    def seal(self, secret: str, key: str, field: str) -> str:
-        """Return *secret* sealed for the *field* of the account *key*.
-
-        Raises `StorageUnavailable` where the package `cryptography` is missing.
-        """
+    def seal(self, secret: str, slot: str) -> str:
+        """Return *secret* sealed for *slot*, which names an account and a field of it."""
         aead, _ = _library()
         nonce = os.urandom(_NONCE_BYTES)
-        content = aead(self.keys.all[0]).encrypt(nonce, secret.encode(), self._place(key, field))
+        content = aead(self.keys.all[0]).encrypt(nonce, secret.encode(), self._place(slot))
         return f"{_PREFIX}{_VERSION}:{urlsafe_b64encode(nonce + content).decode()}"
 
-    def open(self, sealed: str, key: str, field: str) -> str:
+    def open(self, sealed: str, slot: str) -> str:
         """Return the secret that was sealed for just this place.
 
         Raises `StorageUnavailable`, of which a person reads what to do.
         """
         mark, _, text = sealed.removeprefix(_PREFIX).partition(":")
         if not sealed.startswith(_PREFIX) or mark != _VERSION:
-            raise self._unopened(key, "it is in no format that this version knows")
+            raise self._unopened(slot, "it is in no format that this version knows")
         try:
             content = urlsafe_b64decode(text)
         except ValueError:
             content = b""
         if len(content) < _NONCE_BYTES + _TAG_BYTES:
-            raise self._unopened(key, "it is cut off or was edited")
+            raise self._unopened(slot, "it is cut off or was edited")
         nonce, content = content[:_NONCE_BYTES], content[_NONCE_BYTES:]
         aead, invalid_tag = _library()
         for each in self.keys.all:
             with contextlib.suppress(invalid_tag):
-                secret: bytes = aead(each).decrypt(nonce, content, self._place(key, field))
+                secret: bytes = aead(each).decrypt(nonce, content, self._place(slot))
                 return secret.decode()
-        raise self._unopened(key, f"no key of {self.keys.source} opens it, or it was edited")
+        raise self._unopened(slot, f"no key of {self.keys.source} opens it, or it was edited")
 
-    def _place(self, key: str, field: str) -> bytes:
-        return json.dumps(["click-auth", _VERSION, self._app_name, key, field]).encode()
+    def _place(self, slot: str) -> bytes:
+        return json.dumps(["click-auth", _VERSION, self._app_name, slot]).encode()
 
-    def _unopened(self, key: str, reason: str) -> StorageUnavailable:
+    def _unopened(self, slot: str, reason: str) -> StorageUnavailable:
         return StorageUnavailable(
-            f"The sealed credential of {key} cannot be opened: {reason}. Nothing was changed.",
+            f"The sealed credential {slot} cannot be opened: {reason}. Nothing was changed.",
             hints=["Bring back the key that it was sealed with, or log in again."],
         )
 

@@ -6,20 +6,24 @@ import contextlib
 import threading
 import time
 from abc import ABC, abstractmethod
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from click_auth.account import select_account
+from click_auth.account import refresh_slot_name, select_account, slot_name
 from click_auth.errors import StorageUnavailable
-from click_auth.record import is_same_credential
+from click_auth.record import ENCRYPTED, PLAINTEXT, is_same_credential
 from click_auth.stores.document import DamagedRecords, Document, find_record, parse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from click_auth.environment import Environment
     from click_auth.record import Record
+    from click_auth.stores.cipher import Cipher, KeyGiven
     from click_auth.stores.vault import Vault
+    from click_auth.tokens import TokenBundle
 
 
 class Reserve:
@@ -226,7 +230,7 @@ class Storage:
     """Where credentials are kept: *records*, and a vault for the tokens that are not in them.
 
     *policy* says which tokens go where; *clock* tells POSIX seconds. The vault is made when a
-    token is first looked for in it.
+    token is first looked for in it. `key`, or that of the `environment`, seals what is in records.
     """
 
     def __init__(
@@ -240,8 +244,57 @@ class Storage:
         self.policy = policy
         self.clock = clock
         self._make_vault = make_vault
+        self.environment: Environment | None = None
+        self.key: KeyGiven | None = None
 
     @cached_property
     def vault(self) -> Vault:
         """Where the tokens lie that are not in the records."""
         return self._make_vault()
+
+    @cached_property
+    def cipher(self) -> Cipher | None:
+        """What seals tokens in the records, None where nobody gave a key."""
+        environment = self.environment
+        names = ("AUTH_KEY", "AUTH_KEY_FILE")
+        if environment is None or not (self.key or any(map(environment.value, names))):
+            return None
+        from click_auth.stores.cipher import make_cipher  # noqa: PLC0415 - an extra
+
+        return make_cipher(environment, self.key)
+
+    @property
+    def sealer(self) -> Cipher:
+        """The same. Raises `StorageUnavailable` where there is no key."""
+        if self.cipher is None:
+            name = (
+                "<APP>_AUTH_KEY" if self.environment is None else self.environment.name("AUTH_KEY")
+            )
+            hints = [f"Set {name} or {name}_FILE."]
+            raise StorageUnavailable("There is no key for sealed credentials.", hints=hints)
+        return self.cipher
+
+    def policy_of(self, old: Record | None) -> str:
+        """Return the policy for what replaces *old*, None for a login.
+
+        A refresh moves nothing into the sealed records, nor out of them.
+        """
+        is_kept = old is not None and ENCRYPTED in (self.policy, old.storage)
+        return old.storage if old is not None and is_kept else self.policy
+
+    def record_with(self, record: Record, bundle: TokenBundle, *, is_sealed: bool) -> Record:
+        """Return *record* with its tokens in it, sealed or in plain text."""
+        tokens = [bundle.access_token, bundle.refresh_token]
+        if is_sealed:
+            slots = (slot_name(record.key), refresh_slot_name(record.key))
+            pairs = zip(tokens, slots, strict=True)
+            tokens = [
+                None if token is None else self.sealer.seal(token, slot) for token, slot in pairs
+            ]
+        return replace(
+            record,
+            storage=ENCRYPTED if is_sealed else PLAINTEXT,
+            backend=None,
+            fallback_token=tokens[0],
+            fallback_refresh_token=tokens[1],
+        )

@@ -9,7 +9,7 @@ from click_auth.account import safe_name
 from click_auth.console import console
 from click_auth.errors import STORE_WRITE_FAILED, StorageUnavailable
 from click_auth.locks.account_lock import LockBusy
-from click_auth.record import PLAINTEXT, SYSTEM
+from click_auth.record import ENCRYPTED, PLAINTEXT, SYSTEM
 from click_auth.stores.document import UNREADABLE, loads
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _SECRETS = ("client_secret", "registration_access_token")
 _PLACE = "storage"
+_SEALED = "sealed"
 
 
 class StoredRegistrations:
@@ -33,10 +34,15 @@ class StoredRegistrations:
         if not isinstance(stored, dict):
             return None
         public = {field: value for field, value in stored.items() if field != _PLACE}
-        if stored.get(_PLACE) != SYSTEM:
+        if stored.get(_PLACE) not in (SYSTEM, ENCRYPTED):
             return public
         try:
-            secrets = loads(self._storage.vault.get(_slot(name)) or "null")
+            sealed = public.pop(_SEALED, None)
+            secrets = loads(
+                self._storage.sealer.open(str(sealed), _slot(name))
+                if stored[_PLACE] == ENCRYPTED
+                else self._storage.vault.get(_slot(name)) or "null"
+            )
         except UNREADABLE:
             return None
         return {**public, **secrets} if isinstance(secrets, dict) else None
@@ -45,11 +51,12 @@ class StoredRegistrations:
         """Keep *registration* under *name*: secrets first, so that none is missing afterwards."""
         secrets = {field: registration[field] for field in _SECRETS if registration.get(field)}
         stored = dict(registration)
-        if secrets and self._kept(name, secrets):
-            stored = {field: value for field, value in stored.items() if field not in secrets}
-            stored[_PLACE] = SYSTEM
-        elif secrets:
-            stored[_PLACE] = PLAINTEXT
+        if secrets:
+            stored[_PLACE] = self._place_of(name, secrets)
+            if stored[_PLACE] != PLAINTEXT:
+                stored = {field: stored[field] for field in stored if field not in secrets}
+            if stored[_PLACE] == ENCRYPTED:
+                stored[_SEALED] = self._storage.sealer.seal(json.dumps(secrets), _slot(name))
         with self._storage.records.transaction() as draft:
             draft.clients[name] = stored
 
@@ -74,20 +81,24 @@ class StoredRegistrations:
         if isinstance(stored, dict) and stored.get(_PLACE) == SYSTEM:
             self._storage.vault.delete(_slot(name))
 
-    def _kept(self, name: str, secrets: Mapping[str, Any]) -> bool:
-        if self._storage.policy == "plaintext":
-            return False
+    def _place_of(self, name: str, secrets: Mapping[str, Any]) -> str:
+        """Put *secrets* into the vault, unless they go into the records; return where they are."""
+        policy = self._storage.policy
+        if policy in (PLAINTEXT, ENCRYPTED):
+            return policy
         try:
             self._storage.vault.set(_slot(name), json.dumps(secrets))
         except StorageUnavailable as trouble:
-            if self._storage.policy == "system":
+            if policy == SYSTEM:
                 raise
+            if self._storage.cipher is not None:
+                return ENCRYPTED
             console.current().warn(
                 f"The client's secret is stored in plain text in {self._storage.records.path}, "
                 f"not in the keyring: {trouble.message}"
             )
-            return False
-        return True
+            return PLAINTEXT
+        return SYSTEM
 
 
 def _slot(name: str) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from click_auth.account import refresh_slot_name, slot_name
 from click_auth.errors import StorageUnavailable
 from click_auth.locks.account_lock import LockBusy, lock_timeout
-from click_auth.record import PLAINTEXT, is_same_credential, owns
+from click_auth.record import is_same_credential, owns
 from click_auth.stores.document import DamagedRecords
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class Removal:
             self.record = record = draft.records.get(key)
             is_bad = draft.records.reason(key) is not None
             draft.records.discard(key)
-            if is_bad or (record is not None and record.storage != PLAINTEXT):
+            if is_bad or (record is not None and not record.holds_tokens):
                 draft.mark_removed(key)
             if draft.default == key:
                 only = next(iter(draft.records.values())) if len(draft.records) == 1 else None

@@ -1,12 +1,43 @@
-"""A store that many machines share: what such a place can do, and a store made of it."""
+"""A store that many machines share: what such a place can do, and a store made of it.
+
+Each record, with its tokens, is one text of the place; what belongs to no account (the default
+one, registered clients, migrations) is one more. The machines' clocks may disagree: the moments
+in a text are those of the place's clock.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+import contextlib
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+from click_auth.environment import Environment
+from click_auth.errors import StorageUnavailable, StoreUnreachable
+from click_auth.locks.account_lock import LockBusy, lock_seconds
+from click_auth.record import CUSTOM, ENCRYPTED
+from click_auth.stores.account_store import AccountStore
+from click_auth.stores.document import UNREADABLE, DamagedRecords, Document, json_bytes, loads
+from click_auth.stores.records import Records, Reserve
+from click_auth.stores.token_store import RecordedTokenStore
+from click_auth.stores.vault import MemoryVault, Vault
+from click_auth.stores.writes import Superseded
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from contextlib import AbstractContextManager
+
+    from click_auth.record import Record
+    from click_auth.stores.cipher import KeyGiven
+
+_INDEX = "*"
+_VERSION = "1"
+_SECONDS_ALIKE = 1.0
+"""Clocks that differ by less are taken for one."""
+
+_PATIENT_SECONDS = 10.0
+_RETRY_SECONDS = 0.1
+_MOMENTS = ("access_token_expires_at", "refresh_token_expires_at", "access_token_obtained_at")
 
 
 class StoredRecord(NamedTuple):
@@ -24,14 +55,14 @@ class StoreLock(Protocol):
 
 
 class RecordStore(Protocol):
-    """A place for texts by key, which many machines share; a key is plain ASCII without blanks.
+    """A place for texts by key, which many machines share. A key is ASCII without blanks.
 
     Methods block for as long as the place takes. They raise `StoreUnreachable` where it is away,
     and `StorageUnavailable` where it has to be repaired.
     """
 
     def keys(self) -> Iterable[str]:
-        """Return the keys of the accounts that have a record."""
+        """Return the keys under which something is stored."""
 
     def get(self, key: str) -> StoredRecord | None:
         """Return what is stored under *key*, None where there is nothing."""
@@ -43,14 +74,14 @@ class RecordStore(Protocol):
         new: StoredRecord | None,
         *,
         expires_at: float | None = None,
-        lock: object = None,
+        lock: Any = None,
     ) -> bool:
         """Compare and set: put *new* in place of the text whose generation is *expected*.
 
         Generation 0 is that of nothing, and None as *new* deletes. Return whether it was done;
         a call that is repeated because its answer was lost returns True once more. The text may be
         dropped at *expires_at*, in POSIX seconds of `now`. *lock* is what `lock` yielded for this
-        key, None where nobody holds it; one that was lost to another holder changes nothing.
+        key, None where it is not held; one that was lost to another holder changes nothing.
         """
 
     def lock(self, key: str, seconds: float) -> AbstractContextManager[StoreLock]:
@@ -74,3 +105,245 @@ class SecretStore(Protocol):
 
     def delete(self, name: str) -> None:
         """Delete the secret. Harmless where there is none."""
+
+
+class SharedTokenStore(RecordedTokenStore):
+    """One account on many machines: records in *records*, tokens sealed in them or in *secrets*.
+
+    *key* is what `Auth(key=)` takes, and `<APP>_AUTH_KEY` beats it; it is needed where there are
+    no *secrets*. *clock* tells POSIX seconds on this machine.
+    """
+
+    def __init__(
+        self,
+        records: RecordStore,
+        secrets: SecretStore | None = None,
+        *,
+        app_name: str,
+        key: KeyGiven | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        shared = SharedRecords(records, clock)
+        policy = ENCRYPTED if secrets is None else CUSTOM
+        vault = MemoryVault() if secrets is None else SecretVault(secrets)
+        accounts = SharedAccountStore(shared, lambda: vault, policy, clock)
+        accounts.environment, accounts.key = Environment(app_name), key
+        super().__init__(accounts)
+
+
+class SharedAccountStore(AccountStore):
+    """Accounts of which every change is compared with what the other machines have done."""
+
+    records: SharedRecords
+
+    def patiently(self) -> AbstractContextManager[None]:
+        """Return a block within which a write is tried again while the place is away."""
+        return self.records.patiently()
+
+
+class SharedRecords(Records):
+    """The texts of a `RecordStore` as records: each change of one is compared and set."""
+
+    def __init__(self, records: RecordStore, clock: Callable[[], float]) -> None:
+        self._records = records
+        self._clock = clock
+        self._locks: dict[str, StoreLock] = {}
+        self._behind: float | None = None
+        self._patience = 0.0
+
+    def content(self) -> bytes:
+        """Return the records as the text of a record file."""
+        return self.document().to_bytes()
+
+    def document(self, content: bytes | None = None) -> Document:
+        """Return everything that *content*, by default the present state, says."""
+        return super().document(content) if content else self._document(self._stored())
+
+    def find(self, key: str) -> Record | None:
+        """Return the record of *key*. Raises `StorageUnavailable` when that one is damaged."""
+        return self._undamaged(self._document(self._stored([key])), key)
+
+    def replace(self, content: bytes, *, is_damaged: bool) -> None:
+        """Do nothing: a transaction writes what it has changed."""
+
+    def alone(self) -> AbstractContextManager[None]:
+        """Return a block like any: no change is made that another one has overtaken."""
+        return contextlib.nullcontext()
+
+    def stamp(self) -> None:
+        """Return None: to ask the place at each request costs more than it is worth."""
+
+    @contextlib.contextmanager
+    def lock(self, key: str) -> Iterator[StoreLock]:
+        """Hold the lock of an account on all machines. Raises `LockBusy`."""
+        with contextlib.ExitStack() as stack:
+            try:
+                lock = stack.enter_context(self._records.lock(key, lock_seconds()))
+            except TimeoutError:
+                raise LockedElsewhere(key) from None
+            self._locks[key], self._behind = lock, None
+            stack.callback(self._locks.pop, key, None)
+            yield lock
+
+    @contextlib.contextmanager
+    def reserve(self, key: str) -> Iterator[Reserve]:
+        """Write what is stored once more, and renew the lock: then a grant may be spent."""
+        stored = self._stored([key])
+        text = self._document(stored).records.texts.get(key)
+        if text is not None:
+            self._swap(key, stored[key].generation, text)
+        if key in self._locks:
+            self._locks[key].check()
+        yield Reserve()
+
+    @contextlib.contextmanager
+    def transaction(self, *, repair: bool = False) -> Iterator[Document]:
+        """Change the document that this yields; each of its parts is compared and set.
+
+        Raises `Overtaken` where somebody else has changed a record that this changes too.
+        """
+        stored = self._stored()
+        draft = self._document(stored, repair=repair)
+        before, index = dict(draft.records.texts), _index_of(draft)
+        yield draft
+        after = draft.records.texts
+        for key in [key for key in {**before, **after} if before.get(key) != after.get(key)]:
+            generation = stored[key].generation if key in stored else 0
+            self._swap(key, generation, after.get(key))
+        changed = {
+            name: value for name, value in _index_of(draft).items() if value != index.get(name)
+        }
+        while changed and not self._changed_index(changed, repair=repair):
+            continue
+
+    @contextlib.contextmanager
+    def patiently(self) -> Iterator[None]:
+        """Try writes again within the block, for a while, where the place is away."""
+        self._patience = _PATIENT_SECONDS
+        try:
+            yield
+        finally:
+            self._patience = 0.0
+
+    def _stored(self, keys: Iterable[str] | None = None) -> dict[str, StoredRecord]:
+        found = {
+            key: self._records.get(key) for key in (self._records.keys() if keys is None else keys)
+        }
+        return {key: stored for key, stored in found.items() if stored is not None}
+
+    def _document(self, stored: Mapping[str, StoredRecord], *, repair: bool = False) -> Document:
+        texts = {key: _text_of(key, each) for key, each in stored.items()}
+        try:
+            root = loads(texts.pop(_INDEX, b"{}"))
+            document = Document(root.pop("default", None), texts, root)
+        except (*UNREADABLE, AttributeError, TypeError):
+            if not repair:
+                raise DamagedRecords("What is stored for all accounts is damaged.") from None
+            document = Document(None, texts)
+        if self._seconds_behind():
+            for key, record in list(document.records.items()):
+                document.records[key] = _moved(record, -self._seconds_behind())
+        return document
+
+    def _seconds_behind(self) -> float:
+        """Return how far this machine's clock is behind that of the place; looked at per lock."""
+        if self._behind is None:
+            behind = self._records.now() - self._clock()
+            self._behind = behind if abs(behind) > _SECONDS_ALIKE else 0.0
+        return self._behind
+
+    def _swap(self, key: str, expected: int, text: bytes | None) -> None:
+        new, end = None, None
+        if text is not None:
+            draft = Document(None, {key: text})
+            if (record := draft.records.get(key)) is not None:
+                draft.records[key] = record = _moved(record, self._seconds_behind())
+                end = _end_of(record)
+            new = self._numbered(expected, draft.records.texts[key])
+        if not self._tried(key, expected, new, end):
+            raise Overtaken
+
+    def _changed_index(self, changed: Mapping[str, Any], *, repair: bool) -> bool:
+        stored = self._stored([_INDEX])
+        index = {**_index_of(self._document(stored, repair=repair)), **changed}
+        expected = stored[_INDEX].generation if stored else 0
+        return self._tried(_INDEX, expected, self._numbered(expected, json_bytes(index)), None)
+
+    def _numbered(self, expected: int, text: bytes) -> StoredRecord:
+        generation = max(expected + 1, int(self._records.now() * 1000))
+        return StoredRecord(generation, f"{_VERSION} {text.decode()}")
+
+    def _tried(self, key: str, expected: int, new: StoredRecord | None, end: float | None) -> bool:
+        deadline, lock = time.monotonic() + self._patience, self._locks.get(key)
+        while time.monotonic() < deadline:
+            with contextlib.suppress(StoreUnreachable):
+                return self._records.swap(key, expected, new, expires_at=end, lock=lock)
+            time.sleep(_RETRY_SECONDS)
+        return self._records.swap(key, expected, new, expires_at=end, lock=lock)
+
+
+def _index_of(document: Document) -> dict[str, Any]:
+    own = {"default": document.default, "removed": list(document.removed)}
+    kept = {"migrations": {**document.migrations}, "clients": {**document.clients}}
+    return {**document.unknown, **own, **kept}
+
+
+def _text_of(key: str, stored: StoredRecord) -> bytes:
+    version, _, text = stored.text.partition(" ")
+    if version != _VERSION and version.isdecimal():
+        newer = f"a newer version of this program (format {version})"
+        hint = "Upgrade this program to use it; it is left as it is."
+        raise StorageUnavailable(f"The record of {key} was written by {newer}.", hints=[hint])
+    return (text if version == _VERSION else stored.text).encode("utf-8", "replace")
+
+
+def _moved(record: Record, seconds: float) -> Record:
+    moments = {name: getattr(record, name) for name in _MOMENTS}
+    known = {name: moment + seconds for name, moment in moments.items() if moment is not None}
+    return replace(record, **known) if seconds else record
+
+
+def _end_of(record: Record) -> float | None:
+    """Return when nothing of *record* is of use any more, None where that is not known."""
+    ends = (record.refresh_token_expires_at, record.access_token_expires_at)
+    return None if ends[0] is None else max(end for end in ends if end is not None)
+
+
+class Overtaken(StoreUnreachable, Superseded):
+    """Another machine has changed the record meanwhile, or has taken the lock."""
+
+    def __init__(self) -> None:
+        super().__init__("Another process has changed the credential.", hints=["Try again."])
+
+
+class LockedElsewhere(LockBusy):
+    """Another process, perhaps on another machine, still holds the lock."""
+
+    def __init__(self, key: str) -> None:
+        Exception.__init__(self, f"the lock of {key} is held by another process")
+        self.holder: int | None = None
+
+
+class SecretVault(Vault):
+    """A `SecretStore` as a vault."""
+
+    backend_name = "the store of secrets"
+
+    def __init__(self, secrets: SecretStore) -> None:
+        self._place = secrets
+
+    def get(self, slot: str, origin: str | None = None) -> str | None:
+        """Return the secret in *slot*, None where there is none."""
+        del origin
+        return self._place.get(slot)
+
+    def set(self, slot: str, secret: str) -> str | None:
+        """Put *secret* into *slot* and return what it held before."""
+        before = self._place.get(slot)
+        if before != secret:
+            self._place.put(slot, secret)
+        return before
+
+    def delete(self, slot: str) -> None:
+        """Empty *slot*."""
+        self._place.delete(slot)

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from click_auth.account import Account
+    from click_auth.stores.cipher import KeyGiven
     from click_auth.stores.keyring_vault import KeyringVault
 
 
@@ -181,9 +182,10 @@ class KeyringTokenStore(RecordedTokenStore):
     """Tokens in the system's keyring under *service*, records in `auth.json` in *folder*.
 
     *folder* is by default where the application named *service* keeps such things. *storage* is
-    the policy: "system", "fallback" (to the record file, loudly) or "plaintext" (in the record
-    file). *clock* tells POSIX seconds. *environ* is where the person's own settings are looked
-    up, by default the process's environment. No I/O until used.
+    the policy: "system", "fallback" (to the record file, sealed or loudly), "encrypted" or
+    "plaintext" (in the record file). *key* is what `Auth` takes. *clock* tells POSIX seconds.
+    *environ* is where the person's own settings are looked up, by default the process's
+    environment. No I/O until used.
     """
 
     def __init__(
@@ -194,6 +196,7 @@ class KeyringTokenStore(RecordedTokenStore):
         storage: str = "fallback",
         clock: Callable[[], float] = time.time,
         environ: Mapping[str, str] | None = None,
+        key: KeyGiven | None = None,
     ) -> None:
         if storage not in POLICIES:
             raise ValueError(f"storage is one of {', '.join(POLICIES)}, not {storage!r}")
@@ -203,7 +206,9 @@ class KeyringTokenStore(RecordedTokenStore):
         own = self._environment.folder if folder is None else self._environment.expanded(folder)
         self._file = RecordFile(own)
         self._has_own_folder = folder is not None
-        super().__init__(AccountStore(self._file, self._make_vault, storage, clock))
+        accounts = AccountStore(self._file, self._make_vault, storage, clock)
+        accounts.environment, accounts.key = self._environment, key
+        super().__init__(accounts)
 
     def _make_vault(self) -> KeyringVault:
         from click_auth.stores.keyring_vault import KeyringVault  # noqa: PLC0415 - for tokens only

@@ -14,7 +14,15 @@ from typing import TYPE_CHECKING, NamedTuple
 from click_auth.account import refresh_slot_name, slot_name
 from click_auth.console import console
 from click_auth.errors import StorageUnavailable
-from click_auth.record import CUSTOM, PLAINTEXT, SYSTEM, Bound, Record, is_same_credential
+from click_auth.record import (
+    CUSTOM,
+    ENCRYPTED,
+    PLAINTEXT,
+    SYSTEM,
+    Bound,
+    Record,
+    is_same_credential,
+)
 from click_auth.stores import removal
 from click_auth.tokens import to_posix
 
@@ -72,7 +80,7 @@ class Write:
             self._restore()
             raise
         self._storage.records.drop_reserve(record.key)
-        if record.storage != PLAINTEXT and bundle.refresh_token is None:
+        if not record.holds_tokens and bundle.refresh_token is None:
             with contextlib.suppress(StorageUnavailable):  # a later logout deletes it
                 self._storage.vault.delete(refresh_slot_name(record.key))
         self._settle(record, before, trouble, draft.removed)
@@ -103,7 +111,7 @@ class Write:
         except BaseException:
             if record is not None:
                 reserve.keep(expected, record)
-            if expected.storage == PLAINTEXT and not reserve.is_used:
+            if expected.holds_tokens and not reserve.is_used:
                 self._restore()
             raise
         self._settle(record, old, trouble, draft.removed)
@@ -135,30 +143,26 @@ class Write:
 
         Return the record that says where, and the trouble with a better place.
         """
-        trouble = None
-        if self._storage.policy != PLAINTEXT:
+        trouble, policy = None, self._storage.policy_of(old)
+        if policy not in (PLAINTEXT, ENCRYPTED):
             try:
-                with self._patience(old):
+                with self._patience(old, policy):
                     return self._in_vault(record, bundle, old), None
             except StorageUnavailable as error:
-                if self._storage.policy != "fallback" or self._may_come_yet(record.key, old, error):
+                if policy != "fallback" or self._may_come_yet(record.key, old, error):
                     raise
                 trouble = error
-            if old is None or old.storage == PLAINTEXT:
+            if old is None or old.holds_tokens:
                 self._restore()
                 self._written.clear()
-        in_record = replace(
-            record,
-            storage=PLAINTEXT,
-            backend=None,
-            fallback_token=bundle.access_token,
-            fallback_refresh_token=bundle.refresh_token,
-        )
-        return in_record, trouble
+        was_plain = old is not None and old.storage == PLAINTEXT
+        prefers_sealed = policy == "fallback" and not was_plain and self._storage.cipher is not None
+        is_sealed = policy == ENCRYPTED or prefers_sealed
+        return self._storage.record_with(record, bundle, is_sealed=is_sealed), trouble
 
-    def _patience(self, old: Record | None) -> contextlib.AbstractContextManager[None]:
+    def _patience(self, old: Record | None, policy: str) -> contextlib.AbstractContextManager[None]:
         """Wait for no person where the file will do, as it has done before."""
-        if old is None or old.storage != PLAINTEXT or self._storage.policy != "fallback":
+        if old is None or not old.holds_tokens or policy != "fallback":
             return contextlib.nullcontext()
         return self._storage.vault.waiting(0)
 
@@ -168,12 +172,12 @@ class Write:
             return False
         with contextlib.suppress(StorageUnavailable):
             before = self._storage.records.find(key)
-            return before is not None and before.storage != PLAINTEXT
+            return before is not None and not before.holds_tokens
         return False
 
     def _in_vault(self, record: Record, bundle: TokenBundle, old: Record | None) -> Record:
         # What a refresh replaces is spent: neither is it read before, nor put back.
-        is_spent = old is not None and old.storage != PLAINTEXT
+        is_spent = old is not None and not old.holds_tokens
         slots = (refresh_slot_name(record.key), slot_name(record.key))
         for slot, name in zip(slots, ("refresh_token", "access_token"), strict=True):
             if getattr(bundle, name) is not None:
@@ -225,7 +229,9 @@ class Write:
             with contextlib.suppress(StorageUnavailable):
                 if record.key in pending:
                     removal.empty(self._storage, record.key)
-        elif old is None or old.storage != PLAINTEXT or old.has_refresh_token is None:
+        elif record.storage == PLAINTEXT and not (
+            old and old.holds_tokens and old.has_refresh_token is not None
+        ):
             # Of an account that was taken over from an older credential this is the first write.
             console.current().warn(
                 f"The tokens of {record.account.name} are stored in plain text in "
@@ -242,11 +248,11 @@ def _commit(
     """Put *record* into *draft* in place of *old*, and note whether its slots are to be emptied."""
     key = record.key
     is_bad = draft.records.reason(key) is not None
-    was_in_slots = is_bad or (old is not None and old.storage != PLAINTEXT)
+    was_in_slots = is_bad or (old is not None and not old.holds_tokens)
     # A call that was still running when its time was up may yet fill a slot.
     may_be_in_slots = was_in_slots or (trouble is not None and trouble.is_late)
     draft.records[key] = record
-    if record.storage != PLAINTEXT:
+    if not record.holds_tokens:
         draft.unmark_removed(key)
     elif may_be_in_slots:
         draft.mark_removed(key)

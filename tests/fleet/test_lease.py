@@ -8,7 +8,6 @@ import time
 import pytest
 
 from click_auth.errors import StorageUnavailable, StoreUnreachable, Unreachable
-from click_auth.redis.connection import Connection
 from click_auth.redis.lease import Lease
 from click_auth.redis.records import RedisRecords
 from click_auth.stores.shared import StoredRecord
@@ -17,7 +16,7 @@ from fleet.redis_server import RedisServer
 
 def opened(server: RedisServer, lease: float = 2.0, app_name: str = "todo") -> RedisRecords:
     """Return another machine's handle."""
-    return RedisRecords(Connection(server.url, app_name, "click-auth"), lease)
+    return RedisRecords(server.url, app_name, "click-auth", lease)
 
 
 def test_compare_and_set(server: RedisServer) -> None:
@@ -187,7 +186,7 @@ def test_what_has_to_be_repaired(server: RedisServer) -> None:
     for who, expected in (("poor:x", "permission"), ("nobody:secret", "password|WRONGPASS")):
         url = f"redis://{who}@127.0.0.1:{server.port}/0"
         with pytest.raises(StorageUnavailable, match=expected) as caught:
-            RedisRecords(Connection(url, "todo", "click-auth"), 2.0).get("u1")
+            RedisRecords(url, "todo", "click-auth", 2.0).get("u1")
         assert caught.value.exit_code == 6
         assert "secret" not in caught.value.message
 
