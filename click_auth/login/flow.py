@@ -6,7 +6,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from click_auth.account import find_matching
+from click_auth.account import Account, find_matching
 from click_auth.console import console
 from click_auth.credentials import FixedToken, find_record
 from click_auth.errors import AuthError, LoginFailed, StorageUnavailable, Unreachable
@@ -14,14 +14,12 @@ from click_auth.identify import identify_account
 from click_auth.locks.account_lock import LockBusy, lock_timeout
 from click_auth.login.results import LoginContext, LoginResult
 from click_auth.login.ui import TerminalUI
-from click_auth.providers.base import DEFAULT_ID
+from click_auth.providers.base import DEFAULT_ID, Provider
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from click_auth.account import Account
     from click_auth.context import Context
-    from click_auth.providers.base import Provider
     from click_auth.providers.request import LoginRequest
     from click_auth.stores.account_store import AccountStore
     from click_auth.tokens import TokenBundle

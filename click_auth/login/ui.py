@@ -18,8 +18,8 @@ from click_auth.errors import CALLBACK_TIMEOUT, AuthError, LoginFailed
 from click_auth.http.urls import checked_url
 from click_auth.login import pages
 from click_auth.login.browser import CI_JOB, choose_browser
-from click_auth.login.listener import listen
-from click_auth.login.redirect import AnswerWait
+from click_auth.login.listener import Listener, listen
+from click_auth.login.redirect import AnswerWait, HeldBrowser
 from click_auth.providers.request import LoginUI
 
 if TYPE_CHECKING:
@@ -28,9 +28,6 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from click_auth.environment import Environment
-    from click_auth.login.listener import Listener
-    from click_auth.login.pages import PageContext
-    from click_auth.login.redirect import HeldBrowser
     from click_auth.providers.authorization import AuthorizationRequest, AuthorizationResponse
 
 _PASTE = (
@@ -58,7 +55,7 @@ class TerminalUI(LoginUI):
         app_name: str,
         environment: Environment,
         browser: Callable[[str], bool] | None = None,
-        page: Callable[[PageContext], str] | None = None,
+        page: Callable[[pages.PageContext], str] | None = None,
         *,
         allow_browser: bool = True,
         stdin: TextIO | None = None,
