@@ -19,7 +19,9 @@ import click
 from click_auth.console.text import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
+
+    from click_auth.console.console import Console
 
 NOT_AUTHENTICATED = "NOT_AUTHENTICATED"
 REFRESH_EXPIRED = "AUTH_REFRESH_EXPIRED"
@@ -55,7 +57,7 @@ class AuthError(click.ClickException):
         super().__init__(printable(message, _LONGEST_MESSAGE))
         self.code: str = code or self.default_code
         self.hints: tuple[str, ...] = tuple(hints)
-        self.show_with: Callable[[AuthError], object] | None = None
+        self.console: Console | None = None
 
     def with_hints(self, hints: Sequence[str]) -> None:
         """Append further hints, once each."""
@@ -70,11 +72,11 @@ class AuthError(click.ClickException):
         return {"error": {"code": self.code, "message": self.message, "hints": list(self.hints)}}
 
     def show(self, file: Any = None) -> None:
-        """Print the error on stderr, as the command that it ended prints."""
-        if self.show_with is None:
+        """Print the error on the console of the command that it ended."""
+        if self.console is None:
             click.ClickException.show(self, file)
         else:
-            self.show_with(self)
+            self.console.error(self, self.to_json)
 
 
 class NotLoggedIn(AuthError):

@@ -85,10 +85,10 @@ class Operations:
                 variable = self.context.environment.name("CONFIG_DIR")
                 error.with_hints([f"{variable} names another folder to keep credentials in."])
             error.with_hints(settings.hints)
-            if error.show_with is None and wants_json():
+            if error.console is None and wants_json():
                 from click_auth.console.console import JsonConsole  # noqa: PLC0415 - then only
 
-                error.show_with = JsonConsole().error
+                error.console = JsonConsole()
             raise
 
     # Tokens and clients

@@ -11,11 +11,11 @@ import click
 
 from click_auth import signals
 from click_auth.commands.options import flag, instance_parameters, user_parameter
-from click_auth.console.keyboard import ask
 from click_auth.console.terminal import LONGEST_LINE, is_terminal
 from click_auth.console.text import printable
 from click_auth.defaults import LOGIN_TIMEOUT, POLICIES
 from click_auth.errors import LoginFailed
+from click_auth.login.keyboard import ask
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

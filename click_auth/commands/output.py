@@ -71,7 +71,7 @@ def _speaking(output: Console) -> Iterator[None]:
         try:
             yield
         except AuthError as error:
-            error.show_with = output.error
+            error.console = output
             raise
         except (KeyboardInterrupt, click.Abort):
             output.done("")  # ends the line on which the terminal shows ^C

@@ -20,8 +20,6 @@ from click_auth.console.text import printable
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from click_auth.errors import AuthError
-
     AsJson = Callable[[], Mapping[str, Any]]
     Rows = Sequence[Mapping[str, Any]]
 
@@ -46,8 +44,8 @@ class Console:
         """Print *text* as it is, several lines perhaps. A program gets the name and the fields."""
         echo(text)
 
-    def error(self, error: AuthError) -> None:
-        """Print the error that ends the command, as Click would."""
+    def error(self, error: click.ClickException, _as_json: AsJson, /) -> None:
+        """Print the error that ends the command, as Click would; to a program the object."""
         click.ClickException.show(error)
 
     def done(self, text: str) -> None:
@@ -84,9 +82,9 @@ class JsonConsole(Console):
         """Print `{"event": name, **fields}`."""
         echo(json.dumps({"event": name, **fields}))
 
-    def error(self, error: AuthError) -> None:
-        """Print the error envelope."""
-        echo(json.dumps(error.to_json()))
+    def error(self, _error: click.ClickException, as_json: AsJson, /) -> None:
+        """Print the object on stderr."""
+        echo(json.dumps(as_json()))
 
     def done(self, text: str) -> None:
         """Print nothing."""

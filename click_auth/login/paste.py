@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from click_auth.console.keyboard import strip_control
+from click_auth.login.keyboard import strip_control
 from click_auth.providers.authorization import OtherIssuer, StrayCallback
 
 if TYPE_CHECKING:

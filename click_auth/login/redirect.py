@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from click_auth.console.keyboard import Keyboard
+    from click_auth.login.keyboard import Keyboard
     from click_auth.login.listener import Listener
     from click_auth.providers.authorization import AuthorizationRequest, AuthorizationResponse
 

@@ -11,12 +11,12 @@ from contextlib import closing, suppress
 from functools import partial
 from typing import TYPE_CHECKING, TextIO
 
-from click_auth.console import console, keyboard
+from click_auth.console import console
 from click_auth.console.terminal import is_terminal, is_unseen
 from click_auth.defaults import LOGIN_TIMEOUT
 from click_auth.errors import CALLBACK_TIMEOUT, AuthError, LoginFailed
 from click_auth.http.urls import checked_url
-from click_auth.login import pages
+from click_auth.login import keyboard, pages
 from click_auth.login.browser import CI_JOB, choose_browser
 from click_auth.login.listener import Listener, listen
 from click_auth.login.redirect import AnswerWait, HeldBrowser

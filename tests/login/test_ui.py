@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 
 from click_auth.console import console
-from click_auth.console.keyboard import open_keyboard
 from click_auth.console.terminal import can_redraw, is_terminal
 from click_auth.environment import Environment
 from click_auth.errors import LoginFailed
+from click_auth.login.keyboard import open_keyboard
 from click_auth.login.ui import TerminalUI
 from click_auth.providers.authorization import AuthorizationRequest
 from click_auth.testing import AuthorizationServer, FakeBrowser

@@ -58,7 +58,7 @@ class Recorder(console.Console):
         if name == "waiting":
             self.waiting.set()
 
-    def error(self, error: AuthError) -> None:
+    def error(self, error: Any, _as_json: object, /) -> None:
         self.lines.append(error.message)
 
     @property

@@ -29,7 +29,7 @@ class Heard(console.Console):
     def event(self, name: str, text: str, **fields: Any) -> None:
         """Ignore it."""
 
-    def error(self, error: Exception) -> None:
+    def error(self, _error: Exception, _as_json: object, /) -> None:
         """Ignore it."""
 
 
