@@ -241,8 +241,9 @@ class ClientCredentials(Unstored):
     way_out: tuple[str, ...] = ("Check the client's id and secret, and what it is allowed to do.",)
 
     def _request(self) -> TokenBundle:
-        client_id, client_secret = self._context.environment.client_credentials or ("", "")
-        return self.provider.client_credentials(client_id, client_secret)
+        # In no variable of this frame: a traceback that prints them would show the secret.
+        environment = self._context.environment
+        return self.provider.client_credentials(*(environment.client_credentials or ("", "")))
 
 
 class WorkloadIdentity(Unstored):
