@@ -119,7 +119,7 @@ class Services:
         """Return *name* normalised; without one, the default. Raises Click's usage error."""
         choices = self.choices
         if choices is None:
-            return normalised(name) if name is not None and self.has_instances else None
+            return normalise(name) if name is not None and self.has_instances else None
         if name is None:
             return choices[0]
         if name not in choices:
@@ -151,7 +151,7 @@ class Services:
         raise AuthError(problem, code=BAD_SETTING, hints=hints)
 
 
-def normalised(instance: str) -> str:
+def normalise(instance: str) -> str:
     """Return an instance as it is remembered: without a default port and a trailing slash.
 
     Of an address, scheme and host are in lower case.

@@ -165,7 +165,7 @@ class Operations:
         from click_auth.credentials import find_credential  # noqa: PLC0415 - the edge
 
         with self.hinting():
-            return find_credential(self.context, *self.named(user, instance)).checked()
+            return find_credential(self.context, *self.resolve(user, instance)).checked()
 
     def stored_credential(
         self, user: str | None = None, instance: str | None = None
@@ -174,7 +174,7 @@ class Operations:
         from click_auth.credentials import find_stored  # noqa: PLC0415 - the edge
 
         with self.hinting():
-            return find_stored(self.context, *self.named(user, instance)).checked()
+            return find_stored(self.context, *self.resolve(user, instance)).checked()
 
     def refresh(self, user: str | None = None, *, instance: str | None = None) -> TokenBundle:
         """Rotate the credential of an account now, and return its new tokens. Blocks."""
@@ -237,7 +237,7 @@ class Operations:
         with self.hinting():
             if all:
                 return log_out_everybody(self.context, revoke=revoke)
-            return log_out(self.context, *self.named(user, instance), revoke=revoke)
+            return log_out(self.context, *self.resolve(user, instance), revoke=revoke)
 
     def status(
         self, user: str | None = None, *, instance: str | None = None, offline: bool = False
@@ -252,7 +252,7 @@ class Operations:
         from click_auth.status import look  # noqa: PLC0415 - the edge
 
         with self.hinting():
-            return look(self.context, *self.named(user, instance), offline=offline)
+            return look(self.context, *self.resolve(user, instance), offline=offline)
 
     def look_at_all(self, *, offline: bool = False) -> Sequence[StatusContext]:
         """Return the status of every stored account."""
@@ -313,7 +313,7 @@ class Operations:
 
         return examine(self.context)
 
-    def named(
+    def resolve(
         self, user: str | None = None, instance: str | None = None
     ) -> tuple[str | None, str | None]:
         """Return *user* and *instance*, or what the running command was given for them."""

@@ -8,7 +8,7 @@ import click
 import pytest
 
 from click_auth import ApiKeyProvider, Auth, AuthError, MemoryTokenStore, Provider
-from click_auth.context import Services, normalised
+from click_auth.context import Services, normalise
 from click_auth.testing import logged_in
 
 ONE, OTHER = (
@@ -36,8 +36,8 @@ def test_what_is_no_source_of_providers(source: Any) -> None:
 )
 def test_instances_are_remembered_in_one_form(written: str, meant: str) -> None:
     """However an address is written, it is one instance."""
-    assert normalised(written) == meant
-    assert normalised(meant) == meant
+    assert normalise(written) == meant
+    assert normalise(meant) == meant
 
 
 def test_one_provider_has_no_instances() -> None:

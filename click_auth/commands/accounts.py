@@ -39,7 +39,7 @@ def build(auth: Operations) -> dict[str, Parts]:
         console: Console, *, user: str | None, instance: str | None = None, **_: Any
     ) -> None:
         """Show which account applies."""
-        variable = auth.overriding_variable(*auth.named(user, instance))
+        variable = auth.overriding_variable(*auth.resolve(user, instance))
         if variable is not None:
             message = f"{variable} applies, and nobody knows whose account that is."
             hint = "Name a stored account with --user."

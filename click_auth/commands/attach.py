@@ -279,7 +279,7 @@ def _add(group: G, name: str, make: Callable[[click.Group], click.Command]) -> G
     Raises TypeError above what is no group, ValueError where it has a command *name*.
     """
     if _answers_to(group, name):
-        raise ValueError(_load("groups").taken(group, name))
+        raise _load("groups").name_error(group, name)
     if type(group) is click.Group:
         held = group.commands
         commands: Any = held if isinstance(held, _Commands) else _Commands(held)
@@ -299,7 +299,7 @@ def _answers_to(group: click.Group, name: str) -> bool:
 def _check_host(context: object) -> None:
     """Raise TypeError where *context* is of another library than Click, which runs us."""
     if not isinstance(context, click.Context):
-        raise _load("groups").mistaken(context, "the auth commands run below a click.Context")
+        raise _load("groups").kind_error(context, "the auth commands run below a click.Context")
 
 
 class _Commands(UserDict[str, click.Command]):

@@ -37,7 +37,7 @@ def pass_client(auth: Operations, command: Any, options: dict[str, Any]) -> Any:
         _hide_client(with_client)
         return with_client
 
-    return partial(_wrapped, give) if command is None else _wrapped(give, command)
+    return partial(_wrap, give) if command is None else _wrap(give, command)
 
 
 def _hide_client(wrapper: Any) -> None:
@@ -72,23 +72,23 @@ def required(auth: Operations, scopes: Any) -> Any:
 
         return checked
 
-    return _wrapped(guard, scopes) if is_bare else partial(_wrapped, guard)
+    return _wrap(guard, scopes) if is_bare else partial(_wrap, guard)
 
 
-def _wrapped(wrap: Callable[[Body], Body], command: Any) -> Any:
-    """Return what *wrap* makes of a function; of a command, the same with its callback wrapped.
+def _wrap(decorate: Callable[[Body], Body], command: Any) -> Any:
+    """Return what *decorate* makes of a function; of a command, the same with its callback wrapped.
 
     Raises TypeError for anything else: a check that is never run would be none.
     """
     if isinstance(command, click.Command):
-        command.callback = wrap(command.callback or (lambda *_, **__: None))
+        command.callback = decorate(command.callback or (lambda *_, **__: None))
         return command
     is_function = hasattr(command, "__name__") or isinstance(command, partial)
     if not (is_function and callable(command)) or isinstance(command, type):
         kind = type(command)
         got = f"{kind.__module__}.{kind.__qualname__}"
         raise TypeError(f"this decorates a function or a click.Command, not {got}")
-    return wrap(command)
+    return decorate(command)
 
 
 def check(auth: Operations, scopes: tuple[str, ...]) -> None:

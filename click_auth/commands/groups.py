@@ -22,7 +22,7 @@ def answers_to(group: click.Group, name: str) -> bool:
     no group.
     """
     if not isinstance(group, click.Group):
-        raise mistaken(group, "attach_* decorates a click.Group")
+        raise kind_error(group, "attach_* decorates a click.Group")
     if name in group.commands:
         return True
     return _lists_what_it_holds(group) and name in group.list_commands(
@@ -30,7 +30,7 @@ def answers_to(group: click.Group, name: str) -> bool:
     )
 
 
-def mistaken(thing: object, wanted: str) -> TypeError:
+def kind_error(thing: object, wanted: str) -> TypeError:
     """Return the error that says what *thing* is, and what was *wanted* in its place."""
     got = f"{type(thing).__module__}.{type(thing).__qualname__}"
     if any("typer" in base.__module__ for base in type(thing).__mro__):
@@ -47,15 +47,15 @@ def watch(group: click.Group, name: str, made: click.Command) -> None:
     def get_command(ctx: click.Context, cmd_name: str) -> click.Command | None:
         found = answer(ctx, cmd_name)
         if cmd_name == name and found is not made and group.commands.get(name) is made:
-            raise ValueError(taken(group, name))
+            raise name_error(group, name)
         return found
 
     group.get_command = get_command  # type: ignore[method-assign]
 
 
-def taken(group: click.Group, name: str) -> str:
-    """Return what is wrong where *group* answers to *name* already."""
-    return f"the group {group.name!r} already has a command {name!r}"
+def name_error(group: click.Group, name: str) -> ValueError:
+    """Return the error of a *group* that answers to *name* already."""
+    return ValueError(f"the group {group.name!r} already has a command {name!r}")
 
 
 def _lists_what_it_holds(group: click.Group) -> bool:

@@ -47,7 +47,7 @@ def build(
         output: Console, *, user: str | None = None, instance: str | None = None, **options: Any
     ) -> None:
         """Log in, through the browser."""
-        user, instance = auth.named(user, instance)
+        user, instance = auth.resolve(user, instance)
         variable = auth.overriding_variable(None, instance)
         if variable is not None:
             output.warn(f"{variable} takes precedence over this login.")
