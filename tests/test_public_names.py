@@ -10,9 +10,7 @@ from pathlib import Path
 import pytest
 
 import click_auth
-from click_auth import errors
-from click_auth.account import Account
-from click_auth.models import UserRecord
+from click_auth import Account, UserRecord, errors
 from click_auth.record import FIELDS, Record
 
 CONTRACT = """

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from click_auth.account import Account, account_key, folder_name, refresh_slot_name, slot_name
+from click_auth import Account
+from click_auth.account import account_key, folder_name, refresh_slot_name, slot_name
 from click_auth.console.text import printable
 from click_auth.providers import authorization as pkce
 from click_auth.record import Record, is_fresh

@@ -9,8 +9,7 @@ from typing import Any
 
 import click
 
-from click_auth import Auth, OAuthProvider, attach_doctor
-from click_auth.doctor.report import Check
+from click_auth import Auth, Check, OAuthProvider, attach_doctor
 from click_auth.testing import AuthorizationServer
 from runner import CliRunner, Result
 

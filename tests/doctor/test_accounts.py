@@ -5,9 +5,7 @@ from collections.abc import Callable, Sequence
 import pytest
 from keyring.backend import KeyringBackend
 
-from click_auth import Account, MemoryTokenStore
-from click_auth.account import StoredAccount
-from click_auth.stores.token_store import TokenStore
+from click_auth import Account, MemoryTokenStore, StoredAccount, TokenStore
 from click_auth.testing import logged_in
 from doctor.patient import Patient
 from stores.keyrings import Cellar

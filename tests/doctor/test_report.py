@@ -12,8 +12,8 @@ from pathlib import Path
 import click
 import pytest
 
-from click_auth import UsageError
-from click_auth.doctor.report import Check, Report, run_check
+from click_auth import Check, Report, UsageError
+from click_auth.doctor.report import run_check
 from click_auth.testing import logged_in
 from doctor.patient import Patient
 

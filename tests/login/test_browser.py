@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from click_auth import LoginFailed
 from click_auth.environment import Environment
-from click_auth.errors import LoginFailed
 from click_auth.login.browser import (
     Browser,
     CallableBrowser,

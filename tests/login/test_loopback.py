@@ -12,7 +12,8 @@ from contextlib import ExitStack
 
 import pytest
 
-from click_auth.errors import CALLBACK_TIMEOUT, LoginFailed
+from click_auth import LoginFailed
+from click_auth.errors import CALLBACK_TIMEOUT
 from click_auth.login import pages
 from click_auth.login.redirect import HeldBrowser
 from login.waiting import (

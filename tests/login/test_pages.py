@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from click_auth import PageContext
 from click_auth.environment import Environment
-from click_auth.login.pages import PageContext, outcome, refusal, render, reply, undecided
+from click_auth.login.pages import outcome, refusal, render, reply, undecided
 from click_auth.login.ui import TerminalUI
 from login.waiting import ANSWER, Waiting, received, status_of
 

@@ -9,11 +9,10 @@ from __future__ import annotations
 import json
 import sys
 
+from click_auth import AuthorizationRequest, LoginFailed
 from click_auth.console import console
 from click_auth.environment import Environment
-from click_auth.errors import LoginFailed
 from click_auth.login.ui import TerminalUI
-from click_auth.providers.authorization import AuthorizationRequest
 
 STATE = "the-state-of-this-login"
 

@@ -7,8 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
-from click_auth.providers.authorization import AuthorizationRequest, AuthorizationResponse
-from click_auth.providers.request import LoginUI
+from click_auth import AuthorizationRequest, AuthorizationResponse, LoginUI
 
 
 class Person(LoginUI):

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from click_auth import TokenBundle
 from click_auth.console.text import printable
 from click_auth.http.call import Answer, Call
 from click_auth.oauth.endpoint import (
@@ -23,7 +24,7 @@ from click_auth.oauth.endpoint import (
     retry_after_seconds,
 )
 from click_auth.oauth.token_endpoint import expiry, parse_grant
-from click_auth.tokens import TokenBundle, from_posix
+from click_auth.tokens import from_posix
 
 URL = "https://id.todo.example/token"
 SENT_AT = 1_000_000.0

@@ -7,10 +7,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from click_auth.errors import LoginFailed
-from click_auth.oauth.provider import OAuthProvider
-from click_auth.providers.authorization import AuthorizationRequest, StrayCallback
-from click_auth.providers.request import LoginRequest
+from click_auth import AuthorizationRequest, LoginFailed, LoginRequest, OAuthProvider
+from click_auth.providers.authorization import StrayCallback
 from click_auth.testing import AuthorizationServer
 from providers.person import Person
 from providers.wire import Scripted, provider, reply, say

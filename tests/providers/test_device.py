@@ -6,16 +6,13 @@ from typing import Any
 
 import pytest
 
-from click_auth.errors import LoginFailed
+from click_auth import LoginFailed, LoginRequest, OAuthProvider, TokenBundle
 from click_auth.http.client import Http
 from click_auth.oauth import device
 from click_auth.oauth.device import DeviceCode
 from click_auth.oauth.endpoint import EndpointFailed
-from click_auth.oauth.provider import OAuthProvider
 from click_auth.providers.context import ProviderContext
-from click_auth.providers.request import LoginRequest
 from click_auth.testing import AuthorizationServer
-from click_auth.tokens import TokenBundle
 from providers.person import Person
 from providers.wire import Reply, Scripted, hang, provider, reply, reset, say, server_of
 

@@ -13,13 +13,16 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import ECKey
 
-from click_auth.errors import LoginFailed, Unreachable
+from click_auth import (
+    AuthorizationResponse,
+    LoginFailed,
+    LoginRequest,
+    OAuthProvider,
+    TokenBundle,
+    Unreachable,
+)
 from click_auth.http.call import Call, send
-from click_auth.oauth.provider import OAuthProvider
-from click_auth.providers.authorization import AuthorizationResponse
 from click_auth.providers.context import InMemory, ProviderContext
-from click_auth.providers.request import LoginRequest
-from click_auth.tokens import TokenBundle
 from providers.wire import Scripted, Seen, provider, reply, say
 
 URI = "http://127.0.0.1:49152/callback"

@@ -7,9 +7,16 @@ from collections.abc import Callable
 
 import pytest
 
-from click_auth.errors import AnswerLost, AuthError, LoginFailed, NotLoggedIn, Unreachable
-from click_auth.providers.authorization import AuthorizationRequest, AuthorizationResponse
-from click_auth.tokens import TokenBundle
+from click_auth import (
+    AuthError,
+    AuthorizationRequest,
+    AuthorizationResponse,
+    LoginFailed,
+    NotLoggedIn,
+    TokenBundle,
+    Unreachable,
+)
+from click_auth.errors import AnswerLost
 from providers.wire import Scripted, provider, reply, reset, say
 
 GOOD = {"access_token": "new-access", "token_type": "Bearer"}

@@ -15,10 +15,9 @@ from typing import Any, cast
 
 import pytest
 
-from click_auth.errors import AuthError, Unreachable
+from click_auth import AuthError, TokenBundle, Unreachable
 from click_auth.http.call import MOST_BYTES, Call, TransportFailed, send
 from click_auth.http.client import Http
-from click_auth.tokens import TokenBundle
 from providers.certificates import self_signed, server_context
 from providers.wire import Scripted, hang, provider, reply, reset, say
 

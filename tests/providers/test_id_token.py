@@ -11,11 +11,15 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import ECKey, KeySet, RSAKey
 
-from click_auth.errors import AuthError, LoginFailed
+from click_auth import (
+    AuthError,
+    AuthorizationRequest,
+    AuthorizationResponse,
+    LoginFailed,
+    OAuthProvider,
+    TokenBundle,
+)
 from click_auth.http.call import Call, send
-from click_auth.oauth.provider import OAuthProvider
-from click_auth.providers.authorization import AuthorizationRequest, AuthorizationResponse
-from click_auth.tokens import TokenBundle
 from providers.wire import Scripted, provider, reply, say
 
 URI = "http://127.0.0.1:49152/callback"

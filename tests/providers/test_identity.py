@@ -6,12 +6,19 @@ from typing import Any
 import httpx
 import pytest
 
-from click_auth.errors import AuthError, LoginFailed, NotLoggedIn, Unreachable
-from click_auth.oauth.provider import OAuthProvider
-from click_auth.providers.apikey import ApiKeyProvider
-from click_auth.providers.base import DEFAULT_ID, Binding, Provider
-from click_auth.providers.request import LoginRequest, LoginUI
-from click_auth.tokens import TokenBundle
+from click_auth import (
+    ApiKeyProvider,
+    AuthError,
+    LoginFailed,
+    LoginRequest,
+    LoginUI,
+    NotLoggedIn,
+    OAuthProvider,
+    Provider,
+    TokenBundle,
+    Unreachable,
+)
+from click_auth.providers.base import DEFAULT_ID, Binding
 from providers.person import Person
 from providers.wire import Reply, Scripted, provider, reply, reset, say
 

@@ -7,13 +7,10 @@ from typing import Any
 import httpx
 import pytest
 
-from click_auth.errors import AuthError, LoginFailed, Unreachable
+from click_auth import AuthError, LoginFailed, LoginRequest, OAuthProvider, TokenBundle, Unreachable
 from click_auth.http.client import Http
-from click_auth.oauth.provider import OAuthProvider
 from click_auth.oauth.server import well_known
 from click_auth.providers.context import ProviderContext
-from click_auth.providers.request import LoginRequest
-from click_auth.tokens import TokenBundle
 from providers.person import Person
 from providers.wire import Reply, Scripted, provider, reply, reset, say, server_of
 

@@ -9,14 +9,21 @@ from typing import Any
 
 import pytest
 
-from click_auth import Auth
-from click_auth.errors import AnswerLost, AuthError, LoginFailed, NotLoggedIn, Unreachable
+from click_auth import (
+    Auth,
+    AuthError,
+    AuthorizationRequest,
+    AuthorizationResponse,
+    LoginFailed,
+    LoginRequest,
+    NotLoggedIn,
+    OAuthProvider,
+    TokenBundle,
+    Unreachable,
+)
+from click_auth.errors import AnswerLost
 from click_auth.oauth import device
-from click_auth.oauth.provider import OAuthProvider
-from click_auth.providers.authorization import AuthorizationRequest, AuthorizationResponse
-from click_auth.providers.request import LoginRequest
 from click_auth.testing import AuthorizationServer, logged_in
-from click_auth.tokens import TokenBundle
 from providers.certificates import self_signed, server_context
 from providers.person import Person
 from providers.test_device import Clock

@@ -10,13 +10,21 @@ from typing import Any
 import httpx
 import pytest
 
-from click_auth import Auth, AuthError, LoginContext, NotLoggedIn, OAuthProvider, Unreachable
-from click_auth.errors import LoginFailed
+from click_auth import (
+    Auth,
+    AuthError,
+    AuthorizationRequest,
+    AuthorizationResponse,
+    LoginContext,
+    LoginFailed,
+    LoginRequest,
+    NotLoggedIn,
+    OAuthProvider,
+    TokenBundle,
+    Unreachable,
+)
 from click_auth.oauth.device import login as device_login
-from click_auth.providers.authorization import AuthorizationRequest, AuthorizationResponse
-from click_auth.providers.request import LoginRequest
 from click_auth.testing import AuthorizationServer, FakeBrowser
-from click_auth.tokens import TokenBundle
 from providers.person import Person
 from providers.wire import Scripted, provider, say, server_of
 

@@ -4,10 +4,7 @@ from typing import Any
 
 import pytest
 
-from click_auth.errors import LoginFailed
-from click_auth.oauth.provider import OAuthProvider
-from click_auth.providers.authorization import AuthorizationRequest
-from click_auth.providers.request import LoginRequest
+from click_auth import AuthorizationRequest, LoginFailed, LoginRequest, OAuthProvider
 from providers.wire import Reply, Scripted, provider, reply, reset, say
 
 URI = "http://127.0.0.1:49152/callback"

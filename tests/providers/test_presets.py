@@ -15,13 +15,17 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import RSAKey
 
-from click_auth import NotLoggedIn, TokenBundle, presets
+from click_auth import (
+    AuthorizationResponse,
+    LoginRequest,
+    NotLoggedIn,
+    OAuthProvider,
+    TokenBundle,
+    presets,
+)
 from click_auth.errors import REFRESH_EXPIRED, Refused
 from click_auth.http.client import Http
-from click_auth.oauth.provider import OAuthProvider
-from click_auth.providers.authorization import AuthorizationResponse
 from click_auth.providers.context import ProviderContext
-from click_auth.providers.request import LoginRequest
 
 PAGES = Path(__file__).parents[2] / "docs" / "services"
 RECORDED = Path(__file__).parent / "recorded"

@@ -8,12 +8,16 @@ from typing import Any
 
 import pytest
 
-from click_auth.errors import AuthError, LoginFailed, NotLoggedIn
-from click_auth.oauth.provider import OAuthProvider
-from click_auth.providers.authorization import AuthorizationResponse
-from click_auth.providers.request import LoginRequest
+from click_auth import (
+    AuthError,
+    AuthorizationResponse,
+    LoginFailed,
+    LoginRequest,
+    NotLoggedIn,
+    OAuthProvider,
+    TokenBundle,
+)
 from click_auth.testing import AuthorizationServer
-from click_auth.tokens import TokenBundle
 from providers.person import Person
 from providers.wire import Scripted, provider, reply, say
 

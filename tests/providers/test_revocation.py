@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from click_auth.tokens import TokenBundle
+from click_auth import TokenBundle
 from providers.wire import Reply, Scripted, hang, provider, reply, reset, say
 
 BOTH = TokenBundle("canary-access", "canary-refresh")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from click_auth.oauth.provider import OAuthProvider
+from click_auth import OAuthProvider
 from click_auth.providers.base import Binding
 
 ISSUER = "https://id.todo.example"

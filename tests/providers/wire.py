@@ -13,8 +13,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
+from click_auth import OAuthProvider
 from click_auth.http.client import Http
-from click_auth.oauth.provider import OAuthProvider
 from click_auth.oauth.server import Server
 from click_auth.providers.context import ProviderContext
 

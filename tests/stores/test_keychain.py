@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from keyring.backend import KeyringBackend
 from keyring.errors import InitError, KeyringLocked, PasswordSetError
 
-from click_auth import stores
-from click_auth.errors import STORE_READ_FAILED, STORE_WRITE_FAILED, StorageUnavailable
+from click_auth import StorageUnavailable, stores
+from click_auth.errors import STORE_READ_FAILED, STORE_WRITE_FAILED
 from click_auth.stores import secret_service
 from click_auth.stores.keyring_backends import (
     STORES_NOTHING,

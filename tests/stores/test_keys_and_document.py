@@ -8,7 +8,8 @@ from urllib.parse import unquote
 from hypothesis import given
 from hypothesis import strategies as st
 
-from click_auth.account import Account, account_key, refresh_slot_name, safe_name, slot_name
+from click_auth import Account
+from click_auth.account import account_key, refresh_slot_name, safe_name, slot_name
 from click_auth.record import FIELDS, PLAINTEXT, SYSTEM, Record
 from click_auth.stores.document import Document, find_record, parse
 

@@ -11,19 +11,18 @@ import pytest
 from keyring.backend import KeyringBackend
 from keyring.errors import KeyringLocked
 
-from click_auth.account import Account
-from click_auth.errors import (
-    ACCOUNT_NOT_FOUND,
-    NO_ACCOUNT_SELECTED,
-    STORE_WRITE_FAILED,
+from click_auth import (
+    Account,
+    KeyringTokenStore,
     NotLoggedIn,
     StorageUnavailable,
+    TokenBundle,
     UsageError,
 )
+from click_auth.errors import ACCOUNT_NOT_FOUND, NO_ACCOUNT_SELECTED, STORE_WRITE_FAILED
 from click_auth.providers.base import Binding
 from click_auth.record import PLAINTEXT, SYSTEM, Record
-from click_auth.stores.token_store import KeyringTokenStore
-from click_auth.tokens import TokenBundle, from_posix
+from click_auth.tokens import from_posix
 from stores.children import run
 from stores.conftest import Heard
 from stores.keyrings import Cellar, Failing, Forgetful

@@ -14,13 +14,8 @@ from typing import Any
 
 import pytest
 
-from click_auth.account import Account
-from click_auth.errors import (
-    STORE_READ_FAILED,
-    STORE_WRITE_FAILED,
-    StorageUnavailable,
-    UsageError,
-)
+from click_auth import Account, StorageUnavailable, UsageError
+from click_auth.errors import STORE_READ_FAILED, STORE_WRITE_FAILED
 from click_auth.record import Record
 from click_auth.stores.record_file import RecordFile
 from stores.children import run, without_privileges

@@ -9,10 +9,9 @@ from pathlib import Path
 import pytest
 from keyring.backend import KeyringBackend
 
-from click_auth.errors import StorageUnavailable
+from click_auth import KeyringTokenStore, MemoryTokenStore, StorageUnavailable
 from click_auth.providers.context import InMemory
 from click_auth.stores.cache import FolderCache
-from click_auth.stores.token_store import KeyringTokenStore, MemoryTokenStore
 from stores.conftest import Heard
 from stores.keyrings import Cellar, Failing
 

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from keyring.backend import KeyringBackend
 
-from click_auth.account import Account
-from click_auth.errors import STORE_WRITE_FAILED, StorageUnavailable
+from click_auth import Account, KeyringTokenStore, MemoryTokenStore, StorageUnavailable, TokenBundle
+from click_auth.errors import STORE_WRITE_FAILED
 from click_auth.record import PLAINTEXT, Record
-from click_auth.stores.token_store import KeyringTokenStore, MemoryTokenStore, RecordedTokenStore
+from click_auth.stores.token_store import RecordedTokenStore
 from click_auth.stores.writes import Superseded
-from click_auth.tokens import TokenBundle, from_posix
+from click_auth.tokens import from_posix
 from stores.conftest import Heard
 from stores.keyrings import Cellar, Failing, Interrupted
 

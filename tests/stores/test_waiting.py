@@ -16,17 +16,20 @@ from keyring.backend import KeyringBackend
 from keyring.backends import SecretService
 from keyring.errors import KeyringLocked
 
-from click_auth import AuthError, stores
-from click_auth.account import Account
+from click_auth import (
+    Account,
+    AuthError,
+    KeyringTokenStore,
+    StorageUnavailable,
+    TokenBundle,
+    stores,
+)
 from click_auth.console.console import Console, use_console
 from click_auth.environment import Environment
-from click_auth.errors import StorageUnavailable
 from click_auth.record import PLAINTEXT, SYSTEM
 from click_auth.stores import secret_service
 from click_auth.stores.keyring_backends import fault_of
 from click_auth.stores.keyring_vault import KeyringVault
-from click_auth.stores.token_store import KeyringTokenStore
-from click_auth.tokens import TokenBundle
 from stores.keyrings import Cellar, Failing, Small, join_calls
 
 Use = Callable[[KeyringBackend], None]
