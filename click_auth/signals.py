@@ -27,9 +27,10 @@ def deferred() -> Iterator[None]:
         yield
         return
     arrived: list[int] = []
-    found: dict[int, Any] = {number: signal.getsignal(number) for number in _DEFERRED}
     # None: not installed from Python, so not ours to replace.
-    handlers = {number: handler for number, handler in found.items() if handler is not None}
+    handlers: dict[int, Any] = {
+        each: found for each in _DEFERRED if (found := signal.getsignal(each)) is not None
+    }
     for number in handlers:
         signal.signal(number, lambda number, _frame: arrived.append(number))
     try:
@@ -38,7 +39,9 @@ def deferred() -> Iterator[None]:
         for number, handler in handlers.items():
             signal.signal(number, handler)
         for number in arrived:
-            _deliver(number, handlers[number])
+            if handlers[number] == signal.SIG_DFL:  # it would end us uncleanly
+                sys.exit(TERMINATED if number == signal.SIGTERM else INTERRUPTED)
+            signal.raise_signal(number)
 
 
 @contextlib.contextmanager
@@ -57,10 +60,3 @@ def ending_cleanly() -> Iterator[None]:
 
 def _terminate(_number: int, _frame: object) -> NoReturn:
     sys.exit(TERMINATED)
-
-
-def _deliver(number: int, handler: Any) -> None:
-    if callable(handler):
-        handler(number, None)
-    elif handler == signal.SIG_DFL:
-        sys.exit(TERMINATED if number == signal.SIGTERM else INTERRUPTED)

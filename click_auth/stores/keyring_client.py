@@ -53,14 +53,14 @@ class KeyringRefused(AssertionError):
 class KeyringClient:
     """The slots of one application, as the backend has them, and what is known of the backend.
 
-    A call may take *seconds*, longer where a person may be asked. Every method raises
-    `KeyringFault`.
+    A call may take *seconds*, by default three, longer where a person may be asked. Every method
+    raises `KeyringFault`.
     """
 
-    def __init__(self, app_name: str, seconds: float) -> None:
+    def __init__(self, app_name: str, seconds: float | None = None) -> None:
         self.backend = Backend()
         self._app_name = app_name
-        self._seconds = seconds
+        self._seconds = CALL_SECONDS if seconds is None else seconds
         self._is_bus_ours = False
         self._remembered: str | None = None
         self._loaded: KeyringBackend | None = None
@@ -120,7 +120,7 @@ class KeyringClient:
         self._refuse_weak()
         if not self._ask_directly("replace_secret", slot, text):
             place = self._place(slot)
-            self._call(f"write {slot}", lambda backend: backend.set_password(*place, text))
+            self._call(f"write {slot}", lambda each: each.set_password(*place, text))
 
     def erase(self, slot: str) -> None:
         """Empty the slot and make sure that it is empty."""
@@ -167,10 +167,8 @@ class KeyringClient:
         return answer
 
     def _get(self, slot: str) -> str | None:
-        def get(backend: KeyringBackend) -> str | None:
-            return backend.get_password(*self._place(slot))
-
-        text = self._call(f"read {slot}", get, is_reading=True)
+        place = self._place(slot)
+        text = self._call(f"read {slot}", lambda each: each.get_password(*place), is_reading=True)
         return None if text is None else str(text)
 
     def _place(self, slot: str) -> tuple[str, str]:

@@ -11,11 +11,11 @@ import contextlib
 import os
 from binascii import crc32
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from click_auth.errors import STORE_WRITE_FAILED, StorageUnavailable
 from click_auth.stores.keyring_backends import KeyringFault
-from click_auth.stores.keyring_client import CALL_SECONDS, KeyringClient, most_seconds
+from click_auth.stores.keyring_client import KeyringClient, most_seconds
 from click_auth.stores.vault import Vault
 
 if TYPE_CHECKING:
@@ -40,20 +40,13 @@ def _writing() -> Iterator[None]:
         raise
 
 
-class _Manifest(NamedTuple):
-    """Which pieces make a secret, and what they add up to."""
-
-    numbers: range
-    checksum: int
-
-
 class KeyringVault(Vault):
     """The secrets of one application, each in a service of its own, `<app>/<slot>`.
 
-    A call may take *seconds*, and longer where a person may be asked.
+    A call may take *seconds*, by default three, and longer where a person may be asked.
     """
 
-    def __init__(self, app_name: str, seconds: float = CALL_SECONDS) -> None:
+    def __init__(self, app_name: str, seconds: float | None = None) -> None:
         self._client = KeyringClient(app_name, seconds)
         self._learned_limit: int | None = None
 
@@ -102,10 +95,10 @@ class KeyringVault(Vault):
     def delete(self, slot: str) -> None:
         """Empty *slot* and whatever pieces it has. Harmless where it is empty."""
         head = self._client.read(slot)
-        manifest = _manifest(head)
-        if manifest is not None or self._limit is not None:  # then an interrupted write has some
-            number, last = 1, manifest.numbers[-1] if manifest else 0
-            while number <= last or self._client.read(f"{slot}#{number}") is not None:
+        numbers, _ = _parse_manifest(head)
+        if numbers or self._limit is not None:  # then an interrupted write has left some
+            number = 1
+            while number < numbers.stop or self._client.read(f"{slot}#{number}") is not None:
                 self._client.erase(f"{slot}#{number}")
                 number += 1
         if head is not None:
@@ -153,17 +146,19 @@ class KeyringVault(Vault):
     def _load(self, slot: str) -> tuple[str | None, str | None]:
         """Return the text of the head slot, and the secret, put together where it is split."""
         head = self._client.read(slot)
-        while (manifest := _manifest(head)) is not None:
+        while True:
+            numbers, checksum = _parse_manifest(head)
+            if not numbers:
+                return head, head
             self._learned_limit = _CAREFUL_LIMIT  # there is a reason why somebody has split it
-            pieces = [self._client.read(f"{slot}#{number}") for number in manifest.numbers]
+            pieces = [self._client.read(f"{slot}#{number}") for number in numbers]
             secret = "".join(filter(None, pieces))
-            if _checksum(secret) == manifest.checksum:
+            if _checksum(secret) == checksum:
                 return head, secret
             again = self._client.read(slot)  # a writer may have switched to new pieces meanwhile
             if again == head:
                 return head, None
             head = again
-        return head, head
 
     def _store(self, slot: str, secret: str, head: str | None, put: _Put) -> None:
         """Put *secret* into *slot*, whose head slot holds *head*; *put* writes the new head."""
@@ -180,17 +175,16 @@ class KeyringVault(Vault):
     def _write(
         self, slot: str, secret: str, head: str | None, put: _Put, limit: int | None
     ) -> None:
-        old = _manifest(head)
+        old, _ = _parse_manifest(head)
         pieces, text = _pieces(secret, limit), secret
         if len(pieces) > 1 or secret.startswith(_MARK):
-            is_room_below = old is None or old.numbers.start > len(pieces)
-            first = 1 if old is None or is_room_below else old.numbers.stop
+            first = old.stop if old and old.start <= len(pieces) else 1  # none that is in use
             for number, piece in enumerate(pieces, start=first):
                 self._client.write(f"{slot}#{number}", piece, None)
             text = f"{_MARK}{first}:{len(pieces)}:{_checksum(secret):08x}"
         put(slot, text)
         with contextlib.suppress(StorageUnavailable):  # the new secret is there; `delete` sweeps
-            for number in old.numbers if old else ():
+            for number in old:
                 self._client.erase(f"{slot}#{number}")
 
 
@@ -201,17 +195,15 @@ def _pieces(secret: str, limit: int | None) -> list[str]:
     return [secret[begin : begin + step] for begin in range(0, len(secret), step)]
 
 
-def _manifest(head: str | None) -> _Manifest | None:
-    if head is None or not head.startswith(_MARK):
-        return None
-    try:
-        first, amount, checksum = head[len(_MARK) :].split(":")
-        numbers = range(int(first), int(first) + int(amount))
-        manifest = _Manifest(numbers, int(checksum, 16))
-    except ValueError:
-        return None
-    is_sane = numbers.start >= 1 and 1 <= numbers.stop - numbers.start <= _MOST_PIECES
-    return manifest if is_sane else None
+def _parse_manifest(head: str | None) -> tuple[range, int]:
+    """Return the numbers of a secret's pieces, none where it is whole, and their checksum."""
+    if head is not None and head.startswith(_MARK):
+        with contextlib.suppress(ValueError):
+            first, amount, checksum = head[len(_MARK) :].split(":")
+            numbers = range(int(first), int(first) + int(amount))
+            if numbers and numbers.start >= 1 and len(numbers) <= _MOST_PIECES:
+                return numbers, int(checksum, 16)
+    return range(0), 0
 
 
 def _checksum(secret: str) -> int:

@@ -213,10 +213,7 @@ class KeyringTokenStore(RecordedTokenStore):
     def _make_vault(self) -> KeyringVault:
         from click_auth.stores.keyring_vault import KeyringVault  # noqa: PLC0415 - for tokens only
 
-        seconds = self._environment.keyring_timeout
-        return (
-            KeyringVault(self.service) if seconds is None else KeyringVault(self.service, seconds)
-        )
+        return KeyringVault(self.service, self._environment.keyring_timeout)
 
     @property
     def folder(self) -> Path | None:
