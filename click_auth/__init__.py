@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from click_auth.errors import Unreachable as Unreachable
     from click_auth.errors import UsageError as UsageError
     from click_auth.login.pages import PageContext as PageContext
+    from click_auth.login.pending import PendingLogin as PendingLogin
     from click_auth.login.results import LoginContext as LoginContext
     from click_auth.login.results import LoginResult as LoginResult
     from click_auth.logout import LogoutContext as LogoutContext
@@ -72,6 +73,7 @@ _HOMES = {
     "errors": "AuthError LoginFailed NotLoggedIn StorageUnavailable "
     "StoreUnreachable Unreachable UsageError",
     "login.pages": "PageContext",
+    "login.pending": "PendingLogin",
     "login.results": "LoginContext LoginResult",
     "logout": "LogoutContext LogoutResult",
     "migrate": "MigrationResult",

@@ -23,8 +23,10 @@ if TYPE_CHECKING:
     from click_auth.credentials import Credential, StoredCredential
     from click_auth.doctor.report import Report
     from click_auth.login.pages import PageContext
+    from click_auth.login.pending import PendingLogin
     from click_auth.login.results import LoginContext, LoginResult
     from click_auth.logout import LogoutResult
+    from click_auth.providers.request import LoginUI
     from click_auth.status import Status, StatusContext
     from click_auth.stores.cipher import KeyGiven
     from click_auth.stores.token_store import TokenStore
@@ -190,20 +192,22 @@ class Operations:
         scopes: Iterable[str] = (),
         read_only: bool = False,
         browser: bool = True,
-        device: bool = False,
+        device: bool | None = None,
         token: str | None = None,
         instance: str | None = None,
         storage: str | None = None,
         timeout: float = LOGIN_TIMEOUT,
         callback_port: int | None = None,
         on_login: Callable[[LoginContext], object] | None = None,
+        ui: LoginUI | None = None,
     ) -> LoginResult:
         """Log in and store the credential; the account becomes the default one.
 
         Speaks to the person on stderr and blocks until they are done, at most *timeout* seconds.
-        *token* is one that the person brought along. *on_login* may raise to refuse. Raises
-        `LoginFailed` or `StorageUnavailable`; then nothing is stored and an earlier session
-        still works.
+        *token* is one that the person brought along. *device* None: by a device code too where no
+        browser can be opened. *ui* speaks to the person in another way, in a window say.
+        *on_login* may raise to refuse. Raises `LoginFailed` or `StorageUnavailable`; then nothing
+        is stored and an earlier session still works.
         """
         from click_auth.login.flow import log_in  # noqa: PLC0415 - the edge
         from click_auth.providers.request import LoginRequest  # noqa: PLC0415 - dataclasses
@@ -221,7 +225,64 @@ class Operations:
         )
         del token
         with self.hinting():
-            return log_in(self.context, request, storage, on_login)
+            return log_in(self.context, request, storage, on_login, ui)
+
+    def begin_login(
+        self,
+        *,
+        user: str | None = None,
+        scopes: Iterable[str] = (),
+        read_only: bool = False,
+        device: bool | None = None,
+        instance: str | None = None,
+        storage: str | None = None,
+    ) -> PendingLogin:
+        """Begin a login that `finish_login` finishes, in this process or another. Does not wait.
+
+        By a code for another device where the server has such and *device* does not forbid it,
+        else through a browser anywhere. Its secrets are kept as tokens are. Raises as `login`.
+        """
+        from click_auth.login.resume import begin  # noqa: PLC0415 - the edge
+        from click_auth.providers.request import LoginRequest  # noqa: PLC0415 - dataclasses
+
+        request = LoginRequest(
+            user=user,
+            scopes=check_texts(scopes, "scopes"),
+            read_only=read_only,
+            device=device,
+            instance=instance,
+        )
+        with self.hinting():
+            pending = begin(self.context, request, storage)
+        return pending.shown(self.invocation.login_line("--resume", pending.id))
+
+    def finish_login(
+        self,
+        pending: PendingLogin | str | None = None,
+        *,
+        answer: str | None = None,
+        timeout: float = LOGIN_TIMEOUT,
+        on_login: Callable[[LoginContext], object] | None = None,
+    ) -> LoginResult:
+        """Finish a pending login: this one, or that of this id, or the only one. Blocks.
+
+        A device login asks the server until the person has agreed, at most *timeout* seconds (0:
+        once). A login in the browser needs *answer*, the URL that it ended on. Raises
+        `Unreachable` with AUTH_LOGIN_PENDING while it has to wait; it then stays. Raises
+        `LoginFailed` where it has expired, was finished or never begun, and as `login` does.
+        """
+        from click_auth.login.resume import finish  # noqa: PLC0415 - the edge
+
+        pending_id = pending if pending is None or isinstance(pending, str) else pending.id
+        with self.hinting():
+            return finish(self.context, pending_id, answer, timeout, on_login)
+
+    def pending_kind(self, pending_id: str | None) -> str:
+        """Return "device" or "redirect" for a pending login. Raises `LoginFailed` for none."""
+        from click_auth.login.resume import find  # noqa: PLC0415 - the edge
+
+        with self.hinting():
+            return find(self.context, pending_id).begun.kind
 
     def logout(
         self,
@@ -236,6 +297,9 @@ class Operations:
 
         with self.hinting():
             if all:
+                from click_auth.login.resume import forget_all  # noqa: PLC0415 - the edge
+
+                forget_all(self.context)
                 return log_out_everybody(self.context, revoke=revoke)
             return log_out(self.context, *self.resolve(user, instance), revoke=revoke)
 

@@ -16,13 +16,14 @@ from click_auth.console.text import printable
 from click_auth.defaults import LOGIN_TIMEOUT, POLICIES
 from click_auth.errors import LoginFailed
 from click_auth.login.keyboard import ask
+from click_auth.login.results import LoginContext
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from click_auth.commands.options import Parts
     from click_auth.console.console import Console
-    from click_auth.login.results import LoginContext, LoginResult
+    from click_auth.login.results import LoginResult
     from click_auth.operations import Operations
 
 _LONGEST_WAIT = 24 * 60 * 60.0  # seconds
@@ -52,7 +53,11 @@ def build(
         if variable is not None:
             output.warn(f"{variable} takes precedence over this login.")
         wanted = {name: value for name, value in options.items() if name in ours}
-        context, result = _log_in(auth, output, on_login, user=user, instance=instance, **wanted)
+        wanted |= {"user": user, "instance": instance}
+        if wanted.pop("no_wait", False):
+            _begin(auth, output, wanted)
+            return
+        context, result = _log_in(auth, output, on_login, **wanted)
         if render_text is None:
             output.done(_sentence(result))
         text = None if render_text is None else render_text(context)
@@ -78,7 +83,11 @@ def _options(auth: Operations) -> list[click.Parameter]:
         ),
         flag("--read-only", "Ask for reading only."),
         flag("--no-browser", "Print the address, open nothing."),
-        flag("--device", "Show a code to enter on another device."),
+        click.Option(
+            ["--device/--no-device"],
+            default=None,
+            help="Show a code to enter on another device; by default where no browser can open.",
+        ),
         flag("--with-token", "Read a token from standard input."),
         click.Option(
             ["--callback-port"],
@@ -87,11 +96,19 @@ def _options(auth: Operations) -> list[click.Parameter]:
         ),
         click.Option(
             ["--timeout"],
-            type=click.FloatRange(min=0, max=_LONGEST_WAIT, min_open=True),
+            type=click.FloatRange(min=0, max=_LONGEST_WAIT),
             default=LOGIN_TIMEOUT,
             metavar="SECONDS",
             help="Wait this long for the browser's answer.",
             show_default=True,
+        ),
+        flag("--no-wait", "Begin the login, say how to go on, and end."),
+        click.Option(
+            ["--resume"],
+            is_flag=False,
+            flag_value="",
+            metavar="[ID]",
+            help="Finish a login that began with --no-wait.",
         ),
     ]
     storage = click.Option(
@@ -109,6 +126,7 @@ def _log_in(
     *,
     no_browser: bool = False,
     with_token: bool = False,
+    resume: str | None = None,
     **wanted: Any,
 ) -> tuple[LoginContext, LoginResult]:
     seen: list[LoginContext] = []
@@ -119,18 +137,50 @@ def _log_in(
         seen.append(context)
 
     try:
-        result = auth.login(
-            browser=not no_browser,
-            token=_token_from_stdin() if with_token else None,  # in no variable of a frame
-            on_login=see,
-            **wanted,
-        )
+        if resume is not None:
+            result = _finish(auth, resume or None, wanted["timeout"], see)
+        elif wanted.get("timeout") == 0:
+            raise click.BadParameter("it takes longer than that.", param_hint="--timeout")
+        else:
+            result = auth.login(
+                browser=not no_browser,
+                token=_token_from_stdin() if with_token else None,  # in no variable of a frame
+                on_login=see,
+                **wanted,
+            )
     except KeyboardInterrupt:
         if seen:  # it may have been stored already
             raise
         output.done("\nLogin cancelled; nothing was changed.")
         raise click.exceptions.Exit(signals.INTERRUPTED) from None
+    if not seen:  # another process has finished this very login
+        bundle = auth.credential(result.account.key).bundle()
+        seen.append(LoginContext(result.account, bundle=bundle))
     return replace(seen[0], result=result), result
+
+
+def _begin(auth: Operations, output: Console, wanted: dict[str, Any]) -> None:
+    names = ("user", "scopes", "read_only", "device", "instance", "storage")
+    pending = auth.begin_login(**{name: wanted[name] for name in names if name in wanted})
+    how = f"Open {pending.url}\n"
+    if pending.user_code is not None:
+        how += f"and enter the code {pending.user_code}\n"
+    output.result(pending.to_json, f"{how}then run: {pending.resume}")
+
+
+def _finish(
+    auth: Operations,
+    pending_id: str | None,
+    timeout: float,
+    on_login: Callable[[LoginContext], object],
+) -> LoginResult:
+    kind, stdin = auth.pending_kind(pending_id), cast("TextIO | None", sys.stdin)
+    answer = None
+    if kind == "redirect" and is_terminal(stdin):
+        answer = ask("The URL that your browser ended on", stdin, hidden=True)
+    elif kind == "redirect":
+        answer = _piped_line(stdin)
+    return auth.finish_login(pending_id, answer=answer, timeout=timeout, on_login=on_login)
 
 
 def _sentence(result: LoginResult) -> str:

@@ -22,6 +22,7 @@ _EXAMINATIONS = {
     "migration": storage.migration,
     "storage": storage.policy,
     "keyring backend": storage.keyring,
+    "pending logins": storage.pending,
     "environment": settings.overrides,
     "browser": settings.browser,
     "TLS": network.tls,

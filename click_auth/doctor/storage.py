@@ -11,6 +11,7 @@ from click_auth.console.text import printable
 from click_auth.doctor.report import Check, advise, report_error
 from click_auth.errors import AuthError, StorageUnavailable
 from click_auth.locks.account_lock import DEFAULT_SECONDS, find_holder
+from click_auth.login.pending import PendingLogins
 from click_auth.record import CUSTOM, PLAINTEXT, SYSTEM
 from click_auth.status import judge_grant
 from click_auth.stores.account_store import MIGRATED
@@ -145,6 +146,14 @@ def migration(context: Context) -> Iterator[Check]:
     value = "not taken over yet" if is_open else "nothing is left to do"
     value = f"{printable(legacy.name)}: {value}"
     yield advise("migration", value, "Auth(legacy=)", hint if is_open else None)
+
+
+def pending(context: Context) -> Iterator[Check]:
+    """Yield the logins that were begun and not finished, where there are any."""
+    ids = PendingLogins(_folder_of(context), store_of(context)).ids()
+    if ids:
+        hint = "`login --resume` finishes one; those that have expired go at the next login."
+        yield Check("pending logins", ", ".join(ids), "folder", hint=hint)
 
 
 def policy(context: Context) -> Iterator[Check]:

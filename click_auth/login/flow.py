@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, nullcontext, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -18,9 +18,10 @@ from click_auth.providers.base import DEFAULT_ID, Provider
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from contextlib import AbstractContextManager
 
     from click_auth.context import Context
-    from click_auth.providers.request import LoginRequest
+    from click_auth.providers.request import LoginRequest, LoginUI
     from click_auth.stores.account_store import AccountStore
     from click_auth.tokens import TokenBundle
 
@@ -30,18 +31,30 @@ def log_in(
     request: LoginRequest,
     storage: str | None,
     on_login: Callable[[LoginContext], object] | None,
+    ui: LoginUI | None = None,
 ) -> LoginResult:
     """Log in as `Auth.login` says; *request* still names the instance as the person did."""
+    request, store = complete_request(context, request), choose_store(context, storage)
+    provider = context.provider(request.instance)
+    return Login(context, request, provider, store, on_login, ui).run()
+
+
+def choose_store(context: Context, storage: str | None) -> AccountStore:
+    """Return where a login's tokens go: *storage* is a policy, None the application's."""
+    if storage is None or context.settings.store:
+        return context.store
+    return context.store_with(storage).account_store
+
+
+def complete_request(context: Context, request: LoginRequest) -> LoginRequest:
+    """Return *request* with its instance as it is remembered, and the scopes that it extends."""
     request = replace(request, instance=context.instance(request.instance))
-    store = context.store
-    if storage is not None and not context.settings.store:
-        store = context.store_with(storage).account_store
     if request.scopes:
         with suppress(AuthError):  # no account or several, so that it extends none
             before = find_record(context, request.user, request.instance)
             if before is not None:
-                request = replace(request, granted_scopes=before.scopes or ())
-    return Login(context, request, context.provider(request.instance), store, on_login).run()
+                return replace(request, granted_scopes=before.scopes or ())
+    return request
 
 
 @dataclass(frozen=True)
@@ -53,6 +66,7 @@ class Login:
     provider: Provider
     store: AccountStore
     on_login: Callable[[LoginContext], object] | None
+    ui: LoginUI | None = None
 
     def run(self) -> LoginResult:
         """Log in. Blocks for as long as the person takes, at most the request's timeout.
@@ -65,23 +79,33 @@ class Login:
             self.context.http.client().close()  # the environment may name what none can be made of
             console.current().say(f"Logging in to {self.provider.display_name}.")
             settings = self.context.settings
-            with TerminalUI(
-                settings.app_name,
-                self.context.environment,
-                browser=settings.browser,
-                page=settings.page,
-                allow_browser=self.request.browser,
-            ) as ui:
-                bundle = self.provider.login(self.request, ui)
-                account = self._identify(bundle)
-                self._refuse_others(account, bundle)
-                stored_in = self._store(account, bundle)
-                who = account.title
+            with self._open_ui() as ui:
+                result = self.accept(self.provider.login(self.request, ui))
+                who = result.account.title
                 ui.finish(success=True, message=f"{settings.app_name} is logged in as {who}.")
+        return result
+
+    def accept(self, bundle: TokenBundle) -> LoginResult:
+        """Store the tokens of a new grant, once it is known whose they are. Blocks."""
+        account = self._identify(bundle)
+        self._refuse_others(account, bundle)
+        stored_in = self._store(account, bundle)
         wanted = self.request.scopes
         granted = wanted if bundle.scopes is None else bundle.scopes
         missing = tuple(scope for scope in wanted if scope not in granted)
         return LoginResult(account, stored_in, missing_scopes=missing)
+
+    def _open_ui(self) -> AbstractContextManager[LoginUI]:
+        settings = self.context.settings
+        if self.ui is not None:
+            return nullcontext(self.ui)
+        return TerminalUI(
+            settings.app_name,
+            self.context.environment,
+            browser=settings.browser,
+            page=settings.page,
+            allow_browser=self.request.browser,
+        )
 
     def _identify(self, bundle: TokenBundle) -> Account:
         credential = FixedToken(self.context, self.request.instance, bundle)

@@ -14,7 +14,7 @@ from click_auth.console.text import printable
 from click_auth.errors import CALLBACK_TIMEOUT, OAUTH_FAILED, LoginFailed
 from click_auth.http.urls import named_by
 from click_auth.oauth.endpoint import EndpointFailed
-from click_auth.oauth.registration import as_client
+from click_auth.oauth.registration import as_client, known_client
 from click_auth.oauth.token_endpoint import expiry, request_tokens, usable_token
 from click_auth.tokens import Hidden
 
@@ -94,25 +94,68 @@ def login(
     Raises `LoginFailed`.
     """
     scopes = server.facts.requested_scopes(request)
+    client, code = begin(server, scopes)
+    seconds = min(code.lifetime, request.timeout)
+    deadline = monotonic() + seconds
+    with console.counting_down(seconds) as countdown:
+        _show(code, request, ui)
+        return _poll(
+            lambda: _ask(server, client, code.device_code, scopes),
+            code.interval,
+            lambda wait: monotonic() + wait < deadline,
+            sleep or countdown.sleep,
+        )
+
+
+def poll(
+    server: Server, device_code: str, scopes: tuple[str, ...], interval: float, deadline: float
+) -> TokenBundle | None:
+    """Return the tokens of a code that was begun elsewhere, None where it is pending still.
+
+    Asks at once, then each *interval* seconds until *deadline* (monotonic). Raises `LoginFailed`.
+    """
+    is_over = False
+
+    def has_time_for(wait: float) -> bool:
+        nonlocal is_over
+        is_over = wait > 0 and time.monotonic() + wait > deadline
+        return not is_over
+
+    try:
+        client = known_client(server)
+    except EndpointFailed as error:
+        raise error.as_login_error(OAUTH_FAILED) from None
+    if client is None:
+        raise LoginFailed("This application's client is not registered any more.")
+    try:
+        return _poll(
+            lambda: _ask(server, client, device_code, scopes),
+            interval,
+            has_time_for,
+            time.sleep,
+            first_wait=0.0,
+        )
+    except LoginFailed:
+        if is_over:
+            return None
+        raise
+
+
+def begin(server: Server, scopes: tuple[str, ...]) -> tuple[Client, DeviceCode]:
+    """Return a new code, and the client that it was made for. Blocks. Raises `LoginFailed`."""
     try:
         if server.offered(ENDPOINT) is None:
             message = f"{server.facts.display_name} has no login by device."
             hint = "Log in without --device: the address opens in any browser; paste the answer."
             raise LoginFailed(message, hints=[hint])
-        client, code = _begin(server, scopes)
+        return _begin(server, scopes)
     except EndpointFailed as error:
         raise error.as_login_error(OAUTH_FAILED) from None
-    seconds = min(code.lifetime, request.timeout)
-    deadline = monotonic() + seconds
-    form = Hidden({"grant_type": GRANT_TYPE, "device_code": code.device_code})
-    with console.counting_down(seconds) as countdown:
-        _show(code, request, ui)
-        return _poll(
-            lambda: request_tokens(server, client, form, scopes),
-            code.interval,
-            lambda wait: monotonic() + wait < deadline,
-            sleep or countdown.sleep,
-        )
+
+
+def _ask(server: Server, client: Client, device_code: str, scopes: tuple[str, ...]) -> TokenBundle:
+    form = Hidden({"grant_type": GRANT_TYPE, "device_code": device_code})
+    return request_tokens(server, client, form, scopes)
 
 
 def _begin(server: Server, scopes: tuple[str, ...]) -> tuple[Client, DeviceCode]:
@@ -167,9 +210,10 @@ def _poll(
     interval: float,
     has_time_for: Callable[[float], bool],
     sleep: Callable[[float], None],
+    first_wait: float | None = None,
 ) -> TokenBundle:
     """Return the tokens once the person has agreed (section 3.5). Raises `LoginFailed`."""
-    wait, failures, slowed = interval, 0, 0
+    wait, failures, slowed = interval if first_wait is None else first_wait, 0, 0
     while has_time_for(wait):
         sleep(wait)
         try:

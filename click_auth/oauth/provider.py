@@ -13,14 +13,14 @@ from click_auth.oauth.facts import Facts
 from click_auth.providers.base import Provider
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     import httpx
 
     from click_auth.oauth.dpop import Prover
     from click_auth.oauth.server import Server
     from click_auth.providers.authorization import AuthorizationRequest, AuthorizationResponse
-    from click_auth.providers.request import LoginRequest, LoginUI
+    from click_auth.providers.request import BegunLogin, LoginRequest, LoginUI
     from click_auth.tokens import TokenBundle
 
 
@@ -76,6 +76,23 @@ class OAuthProvider(Facts, Provider):
 
             return device.login(server, request, ui)
         return code_grant.login(server, request, ui, self.authorize, self.exchange)
+
+    def begin_login(self, request: LoginRequest) -> BegunLogin:
+        """Return a login that another call finishes: by device where that is possible. Blocks."""
+        from click_auth.oauth import resumable  # noqa: PLC0415 - an option
+
+        return resumable.begin(self._server(), request, self.authorize)
+
+    def finish_login(
+        self,
+        begun: BegunLogin,
+        request: LoginRequest,
+        respond: Callable[[AuthorizationRequest], AuthorizationResponse],
+    ) -> TokenBundle | None:
+        """Return the tokens of a login that has *begun*, None while the person has not agreed."""
+        from click_auth.oauth import resumable  # noqa: PLC0415 - an option
+
+        return resumable.finish(self._server(), begun, request, respond, self.exchange)
 
     def authorize(self, request: LoginRequest) -> AuthorizationRequest:
         """Return the authorization request for *request*, whose `redirect_uri` is set.

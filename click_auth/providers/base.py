@@ -9,21 +9,22 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from click_auth.errors import REFRESH_UNAVAILABLE, LoginFailed, NotLoggedIn, Refused, Unreachable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     import httpx
     from typing_extensions import Self
 
     from click_auth.http.client import Http
+    from click_auth.providers.authorization import AuthorizationRequest, AuthorizationResponse
     from click_auth.providers.context import ProviderContext
-    from click_auth.providers.request import LoginRequest, LoginUI
+    from click_auth.providers.request import BegunLogin, LoginRequest, LoginUI
     from click_auth.tokens import TokenBundle
 
 DEFAULT_ID = "default"
 LOGIN_OPTIONS = frozenset(
     {
         *("--user", "--scope", "--read-only", "--no-browser", "--device", "--with-token"),
-        *("--callback-port", "--timeout"),
+        *("--callback-port", "--timeout", "--no-wait", "--resume"),
     }
 )
 """Every option that a provider's `login` can offer; `Provider.options` names its own."""
@@ -93,6 +94,25 @@ class Provider(ABC):
     @abstractmethod
     def login(self, request: LoginRequest, ui: LoginUI) -> TokenBundle:
         """Return the tokens of a new grant. Blocks and may prompt. Raises `LoginFailed`."""
+
+    def begin_login(self, request: LoginRequest) -> BegunLogin:
+        """Return a login that another call finishes. Blocks. Raises `LoginFailed`: the default."""
+        del request
+        raise LoginFailed(f"A login at {self.display_name} cannot be done in two calls.")
+
+    def finish_login(
+        self,
+        begun: BegunLogin,
+        request: LoginRequest,
+        respond: Callable[[AuthorizationRequest], AuthorizationResponse],
+    ) -> TokenBundle | None:
+        """Return the tokens of a login that has *begun*, None while the person has not agreed.
+
+        *respond* returns what the person brought from the browser, for a login through it.
+        Blocks, at most the request's timeout. Raises `LoginFailed`, as by default.
+        """
+        del begun, request, respond
+        raise LoginFailed(f"A login at {self.display_name} cannot be done in two calls.")
 
     def identify(self, client: httpx.Client, bundle: TokenBundle) -> Mapping[str, Any]:
         """Return who logged in: a mapping with `id`, optionally `label` and more.

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from click_auth.errors import LoginFailed
 from click_auth.tokens import TokenBundle, Unpickled, usable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from click_auth.providers.authorization import AuthorizationRequest, AuthorizationResponse
 
@@ -21,7 +21,8 @@ class LoginRequest(Unpickled):
 
     `user` is who should log in, a login hint; `scopes` are wanted beside the provider's own and
     `granted_scopes` are those that the account holds already; `token` is a token that the person
-    brought along. `timeout` is in seconds. `redirect_uri` is known once a listener is bound.
+    brought along. `device` None: where no browser can be opened. `timeout` is in seconds.
+    `redirect_uri` is known once a listener is bound.
     """
 
     user: str | None = None
@@ -29,12 +30,35 @@ class LoginRequest(Unpickled):
     granted_scopes: tuple[str, ...] = ()
     read_only: bool = False
     browser: bool = True
-    device: bool = False
+    device: bool | None = None
     token: str | None = field(default=None, repr=False)
     instance: str | None = None
     callback_port: int | None = None
     timeout: float = 300.0
     redirect_uri: str | None = None
+
+
+@dataclass(frozen=True)
+class BegunLogin(Unpickled):
+    """A login that is finished by another call, `Provider.finish_login`, perhaps elsewhere.
+
+    The person opens `url`, and enters `user_code` there where there is one, within `lifetime`
+    seconds; the server may be asked each `interval` seconds. `secrets` are texts that no one else
+    may see, by names of the provider's.
+    """
+
+    url: str
+    lifetime: float
+    secrets: Mapping[str, str | None] = field(repr=False)
+    user_code: str | None = None
+    interval: float = 5.0
+    redirect_uri: str | None = None
+    iss_required: bool = False
+
+    @property
+    def kind(self) -> Literal["device", "redirect"]:
+        """Whether the server is asked for the outcome, or the browser's last URL is needed."""
+        return "device" if self.redirect_uri is None else "redirect"
 
 
 def accept_token(token: str) -> TokenBundle:
@@ -81,6 +105,9 @@ class LoginUI(ABC):
         Does not wait for the browser. Raises `LoginFailed` for a URL that is neither https nor
         http on a loopback address.
         """
+
+    def finish(self, success: bool, message: str | None = None) -> None:  # noqa: B027, FBT001
+        """Hear how the login ended: *message* is a sentence for the person. Nothing by default."""
 
     @abstractmethod
     def wait_for_redirect(

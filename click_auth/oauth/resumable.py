@@ -1,0 +1,91 @@
+"""A login in two calls: by a code for another device, or through a browser that is elsewhere."""
+
+from __future__ import annotations
+
+import random
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from click_auth.errors import OAUTH_FAILED
+from click_auth.oauth import device
+from click_auth.oauth.endpoint import EndpointFailed
+from click_auth.providers.authorization import AuthorizationRequest
+from click_auth.providers.request import BegunLogin
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from click_auth.oauth.server import Server
+    from click_auth.providers.authorization import AuthorizationResponse
+    from click_auth.providers.request import LoginRequest
+    from click_auth.tokens import TokenBundle
+
+REDIRECT_SECONDS = 600.0
+"""How long a person has in the browser: no server tells."""
+_PORTS = (49152, 65535)
+
+
+def begin(
+    server: Server,
+    request: LoginRequest,
+    authorize: Callable[[LoginRequest], AuthorizationRequest],
+) -> BegunLogin:
+    """Return a login by device, or where the server has none, or *request* none, by redirect."""
+    if request.device or (request.device is None and _has_device_grant(server)):
+        code = device.begin(server, server.facts.requested_scopes(request))[1]
+        secrets = {"device_code": code.device_code}
+        url = code.complete_uri or code.uri
+        return BegunLogin(url, code.lifetime, secrets, code.user_code, code.interval)
+    uri = _redirect_uri(server.facts.redirect_uris[0])
+    asked = authorize(replace(request, redirect_uri=uri))
+    return BegunLogin(
+        asked.url,
+        REDIRECT_SECONDS,
+        {"state": asked.state, "code_verifier": asked.code_verifier, "nonce": asked.nonce},
+        redirect_uri=uri,
+        iss_required=asked.iss_required,
+    )
+
+
+def finish(
+    server: Server,
+    begun: BegunLogin,
+    request: LoginRequest,
+    respond: Callable[[AuthorizationRequest], AuthorizationResponse],
+    exchange: Callable[[AuthorizationRequest, AuthorizationResponse], TokenBundle],
+) -> TokenBundle | None:
+    """Return the tokens, or None where the device code was not entered yet."""
+    scopes = server.facts.requested_scopes(request)
+    if begun.redirect_uri is None:
+        code = begun.secrets["device_code"] or ""
+        until = time.monotonic() + request.timeout
+        return device.poll(server, code, scopes, begun.interval, until)
+    asked = AuthorizationRequest(
+        begun.url,
+        begun.redirect_uri,
+        begun.secrets["state"] or "",
+        begun.secrets["code_verifier"] or "",
+        begun.secrets["nonce"],
+        scopes,
+        issuer=server.facts.issuer,
+        iss_required=begun.iss_required,
+    )
+    return exchange(asked, respond(asked))
+
+
+def _has_device_grant(server: Server) -> bool:
+    try:
+        return server.usable(device.ENDPOINT) is not None
+    except EndpointFailed as error:
+        raise error.as_login_error(OAUTH_FAILED) from None
+
+
+def _redirect_uri(registered: str) -> str:
+    """Return the URI to ask for: as registered, or where that has no port, at any."""
+    parts = urlsplit(registered)
+    if parts.port is not None or parts.scheme != "http":
+        return registered
+    port = random.randint(*_PORTS)  # noqa: S311 - the browser is to fail there, no secret
+    return parts._replace(netloc=f"{parts.netloc}:{port}").geturl()
