@@ -1,4 +1,4 @@
-"""What a provider is lent by the `Auth` that uses it: HTTP, a cache, and registered clients."""
+"""What a provider works with: HTTP, a cache of documents, and registered clients."""
 
 from __future__ import annotations
 

@@ -155,9 +155,10 @@ class Records(ABC):
                 if not repair:
                     raise
                 draft, is_damaged = Document(), True
-            before = draft.state()
+            # Not the state itself: a traceback that prints variables would show its secrets.
+            is_unchanged = draft.state().__eq__
             yield draft
-            if draft.state() != before:
+            if not is_unchanged(draft.state()):
                 try:
                     self.replace(draft.to_bytes(), is_damaged=is_damaged)
                 except StorageUnavailable as error:
