@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from click_auth.errors import LoginFailed, StorageUnavailable
 from click_auth.providers.request import BegunLogin
 from click_auth.record import SYSTEM
-from click_auth.stores.files import read_private, replace_private
-from click_auth.stores.folders import make_private_folder
+from click_auth.stores.files import read_private
+from click_auth.stores.folders import make_private_folder, replace_private
 from click_auth.tokens import Unpickled, rfc3339, to_posix
 
 if TYPE_CHECKING:

@@ -241,7 +241,7 @@ class AccountStore(Storage):
             accounts = [record.account for record in draft.records.values()]
             chosen = None if is_key else select_account(accounts, ref)
             draft.default = ref if chosen is None else chosen.key
-        self._sweep(draft.removed)
+        self.sweep(draft.removed)
 
     def take_out(self, key: str) -> Removal:
         """Remove the record of an account; its secrets are there until the removal is finished."""
@@ -253,15 +253,15 @@ class AccountStore(Storage):
         """Remove an account and its secrets; return what could not be removed, as a sentence."""
         return self.take_out(key).finish()
 
-    def sweep(self) -> None:
-        """Delete, as far as it works now, what `pending_removals` names. Never raises."""
-        with contextlib.suppress(StorageUnavailable):
-            self._sweep(self.records.document().removed)
+    def sweep(self, keys: Sequence[str] | None = None) -> None:
+        """Delete, as far as it works now, the secrets of *keys*, by default of all that are due.
 
-    def _sweep(self, keys: list[str]) -> None:
+        Never raises.
+        """
         from click_auth.stores.removal import sweep  # noqa: PLC0415 - as above
 
-        sweep(self, keys)
+        with contextlib.suppress(StorageUnavailable):
+            sweep(self, self.records.document().removed if keys is None else keys)
 
     def mark_migration(self, name: str, state: str) -> None:
         """Set the marker of a migration."""

@@ -19,14 +19,11 @@ from binascii import crc32  # zlib's, without loading zlib
 from collections.abc import Iterator, Mapping
 from itertools import starmap
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from click_auth.account import is_account_key
 from click_auth.errors import StorageUnavailable
 from click_auth.record import FIELDS, Record
-
-if TYPE_CHECKING:
-    from click_auth.account import Account
 
 VERSION = 1
 _SEAL = "seal"
@@ -57,11 +54,9 @@ def loads(text: str | bytes) -> Any:
     return _decoder.decode(text if isinstance(text, str) else text.decode("utf-8", "surrogatepass"))
 
 
-def _integer(digits: str) -> int | float:
-    return int(digits) if len(digits) <= _MOST_DIGITS else float("inf")
-
-
-_decoder = json.JSONDecoder(parse_int=_integer)
+_decoder = json.JSONDecoder(
+    parse_int=lambda digits: int(digits) if len(digits) <= _MOST_DIGITS else float("inf")
+)
 
 
 def json_bytes(fields: Mapping[str, Any]) -> bytes:
@@ -74,14 +69,8 @@ def _seal(key: str, text: bytes) -> bytes:
     return b', "seal": "%08x"}' % checksum
 
 
-def _sealed(key: str, record: Record) -> bytes:
-    """Return the JSON of *record*, sealed, on one line."""
-    text = json_bytes(record.to_json())
-    return text[:-1] + _seal(key, text)
-
-
 def _is_sealed(key: str, text: bytes) -> bool:
-    """Return whether *text* is what `_sealed` returned for this key, under this schema."""
+    """Return whether *text* is a sealed record of this key, under this schema."""
     return text.endswith(_seal(key, text[:-_SEAL_LENGTH] + b"}"))
 
 
@@ -132,10 +121,6 @@ class Entries(Mapping[str, Record]):
         """Why which records cannot be used. Reads all of them."""
         return {key: reason for key in self.texts if (reason := self.reason(key)) is not None}
 
-    def accounts(self) -> list[Account]:
-        """Return whose records can be used. Reads all of them."""
-        return [record.account for record in self.values()]
-
     def discard(self, key: str) -> None:
         """Drop the record of *key*, be it good, bad or absent."""
         self.texts.pop(key, None)
@@ -148,7 +133,8 @@ class Entries(Mapping[str, Record]):
         return found
 
     def __setitem__(self, key: str, record: Record) -> None:
-        self.texts[key], self._found[key] = _sealed(key, record), record
+        text = json_bytes(record.to_json())
+        self.texts[key], self._found[key] = text[:-1] + _seal(key, text), record
 
     def __iter__(self) -> Iterator[str]:
         return iter([key for key in self.texts if self.reason(key) is None])

@@ -1,4 +1,4 @@
-"""Private files: read without trusting what lies there, replaced whole or not at all.
+"""Private files: read without trusting what lies there.
 
 Nothing here follows a link to somebody else's file or waits for a FIFO. Where the operating system
 knows no owners and modes (Windows) what looks at them is void.
@@ -8,22 +8,17 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import stat
-import sys
-import time
-from itertools import count
 from typing import TYPE_CHECKING
 
 from click_auth.console import console
-from click_auth.errors import STORE_WRITE_FAILED, StorageUnavailable, Unwritable
+from click_auth.errors import StorageUnavailable, Unwritable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
 LARGEST_BYTES = 32 * 1024 * 1024
-PRIVATE_FILE = 0o600
 
 OTHERS = 0o077
 """The mode bits of everybody but the owner."""
@@ -32,17 +27,13 @@ HAS_OWNERS = hasattr(os, "geteuid")
 """Whether files have owners and modes here."""
 
 
-def _flags(*names: str) -> int:
+def flags_of(*names: str) -> int:
     """Return those of the flags that this operating system knows, as one number."""
     return sum(getattr(os, name, 0) for name in names)
 
 
-_READ_FLAGS = _flags("O_RDONLY", "O_NONBLOCK", "O_NOCTTY", "O_CLOEXEC", "O_BINARY")
-_CREATE_FLAGS = _flags("O_WRONLY", "O_CREAT", "O_EXCL", "O_NOFOLLOW", "O_CLOEXEC", "O_BINARY")
-_REPLACE_SECONDS = 1.0  # a virus scanner or an indexer holds a file open on Windows
-_TEMPORARY = r"(\.\d+-\d+\.tmp)+"
+_READ_FLAGS = flags_of("O_RDONLY", "O_NONBLOCK", "O_NOCTTY", "O_CLOEXEC", "O_BINARY")
 
-_serial = count(1)
 _warned: set[str] = set()
 
 
@@ -59,7 +50,7 @@ def read_private(path: str | Path) -> bytes | None:
     """
     try:
         check_folder(os.path.dirname(path))  # noqa: PTH120 - a reader does without pathlib
-        _refuse_foreign_link(path)
+        refuse_foreign_link(path)
         descriptor = os.open(path, _READ_FLAGS)
         try:
             return _content(path, descriptor)
@@ -101,7 +92,8 @@ def check_folder(path: str | Path) -> os.stat_result | None:
     return facts
 
 
-def _refuse_foreign_link(path: str | Path) -> None:
+def refuse_foreign_link(path: str | Path) -> None:
+    """Raise `StorageUnavailable` where *path* is a link of somebody else's. Raises OSError."""
     facts = os.lstat(path)
     if stat.S_ISLNK(facts.st_mode):
         refuse_foreign(path, facts)
@@ -152,108 +144,6 @@ def is_open_to_others(path: str | Path, facts: os.stat_result) -> bool:
             folder = os.stat(os.path.dirname(path)).st_mode  # noqa: PTH116, PTH120 - as above
             return folder & others != others
     return True
-
-
-def replace_private(path: Path, content: bytes) -> None:
-    """Put *content* at *path*, mode 0600, whole or not at all, and on the disk when this returns.
-
-    A link of our own is followed. Raises `StorageUnavailable`; the old file is then intact.
-    """
-    if len(content) > LARGEST_BYTES:
-        message = f"{path} would be larger than {LARGEST_BYTES} bytes and is left as it is."
-        raise StorageUnavailable(message, code=STORE_WRITE_FAILED)
-    target = resolved(path)
-    with writing(path):
-        write_whole(target, content)
-
-
-def check_room(path: Path, size: int) -> None:
-    """Raise `StorageUnavailable` when a file of *size* bytes cannot take the place of *path*.
-
-    One is really written and renamed, beside it. Call it under the lock of *path*.
-    """
-    trial = _beside(resolved(path))
-    with writing(path):
-        write_whole(trial, bytes(size))
-        trial.unlink()
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Put *content* at *path* as `replace_private` does. Raises OSError."""
-    temporary = _beside(path)
-    try:
-        _write_new(temporary, content)
-        _rename(temporary, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        raise
-    with contextlib.suppress(OSError):  # some file systems cannot; the rename has happened
-        descriptor = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-
-
-def _beside(target: Path) -> Path:
-    return target.with_name(f"{target.name}.{os.getpid()}-{next(_serial)}.tmp")
-
-
-def _write_new(path: Path, content: bytes) -> None:
-    """Create *path*, mode 0600 from its first byte, with *content* on the disk. Raises OSError."""
-    descriptor = os.open(path, _CREATE_FLAGS, PRIVATE_FILE)
-    try:
-        if HAS_OWNERS and (os.fstat(descriptor).st_mode ^ PRIVATE_FILE) & 0o777:
-            with contextlib.suppress(OSError):  # whatever the umask took away
-                os.fchmod(descriptor, PRIVATE_FILE)
-        left = memoryview(content)
-        while left:
-            left = left[os.write(descriptor, left) :]
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _rename(source: Path, target: Path) -> None:
-    deadline = time.monotonic() + _REPLACE_SECONDS
-    while sys.platform == "win32" and time.monotonic() < deadline:
-        with contextlib.suppress(PermissionError):
-            os.replace(source, target)  # noqa: PTH105 - as the contract names it
-            return
-        time.sleep(0.02)
-    os.replace(source, target)  # noqa: PTH105
-
-
-def sweep_leftovers(path: Path) -> None:
-    """Remove the temporary files that killed writers of *path* left. Call it under its lock."""
-    target = resolved(path)
-    ours = re.compile(re.escape(target.name) + _TEMPORARY)
-    with contextlib.suppress(OSError), os.scandir(target.parent) as entries:
-        for entry in entries:
-            if ours.fullmatch(entry.name) and entry.is_file(follow_symlinks=False):
-                target.with_name(entry.name).unlink(missing_ok=True)
-
-
-def resolved(path: Path) -> Path:
-    """Return the file that *path* means: itself, or the target of a link that is ours.
-
-    Raises `StorageUnavailable` when link or file belong to somebody else, or when something that
-    is no file is in the way.
-    """
-    target = path
-    try:
-        _refuse_foreign_link(path)
-        target = path.resolve() if path.is_symlink() else path
-        facts = target.lstat()
-    except FileNotFoundError:
-        return target
-    except (OSError, RuntimeError) as error:  # RuntimeError: a loop of links
-        raise unwritable(path, error) from None
-    if not stat.S_ISREG(facts.st_mode):
-        raise unwritable(path, "something that is not a regular file is there")
-    refuse_foreign(path, facts)
-    return target
 
 
 def unreadable(path: str | Path, reason: str | OSError) -> StorageUnavailable:

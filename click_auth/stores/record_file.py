@@ -13,10 +13,9 @@ from click_auth import stores
 from click_auth.account import slot_name
 from click_auth.console import console
 from click_auth.errors import STORE_WRITE_FAILED, StorageUnavailable
-from click_auth.stores import files
+from click_auth.stores import folders
 from click_auth.stores.document import UNREADABLE, DamagedRecords, loads, validate_record
-from click_auth.stores.files import writing
-from click_auth.stores.folders import make_private_folder
+from click_auth.stores.files import TooLarge, read_private, writing
 from click_auth.stores.records import Records, Reserve
 
 if TYPE_CHECKING:
@@ -62,17 +61,17 @@ class RecordFile(Records):
         """Return the text of the records, which is empty where there is no file."""
         self._ask_guard()
         try:
-            return files.read_private(self._name) or b""
-        except files.TooLarge as finding:
+            return read_private(self._name) or b""
+        except TooLarge as finding:
             raise DamagedRecords(finding.message) from None
 
     def replace(self, content: bytes, *, is_damaged: bool) -> None:
         """Put *content* in place of the file, which is kept aside, loudly, if it is damaged."""
         if not is_damaged:
-            files.replace_private(self.path, content)
+            folders.replace_private(self.path, content)
             return
         with self._moved_aside() as aside:
-            files.replace_private(self.path, content)
+            folders.replace_private(self.path, content)
         console.current().warn(
             f"{self.path} was damaged and was kept as {aside}. "
             "Accounts that it held have to log in again."
@@ -84,7 +83,7 @@ class RecordFile(Records):
         from click_auth.locks.account_lock import LockBusy, exclusive  # noqa: PLC0415 - for a write
 
         self._ask_guard()
-        mode = make_private_folder(self.folder)
+        mode = folders.make_private_folder(self.folder)
         if mode is not None:
             console.current().warn(
                 f"{self.folder} was open to others (mode {mode:04o}); it is 0700 now."
@@ -96,7 +95,7 @@ class RecordFile(Records):
             except LockBusy as busy:
                 message = f"{self.path} is being written by another process: {busy}."
                 raise StorageUnavailable(message, code=STORE_WRITE_FAILED) from None
-            files.sweep_leftovers(self.path)
+            folders.sweep_leftovers(self.path)
             yield
 
     def lock(self, key: str) -> contextlib.AbstractContextManager[object]:
@@ -126,7 +125,7 @@ class RecordFile(Records):
             content = self.content()
             self.document(content)
         with self.alone():  # another writer would sweep what is written on trial
-            files.check_room(self.path, len(content) + _ROOM_TO_GROW)
+            folders.check_room(self.path, len(content) + _ROOM_TO_GROW)
 
     @contextlib.contextmanager
     def reserve(self, key: str) -> Iterator[Reserve]:
@@ -139,8 +138,8 @@ class RecordFile(Records):
         size = 2 * _ROOM_TO_GROW
         with writing(self.path):
             size += os.path.getsize(self._name)  # noqa: PTH202 - as above
-            files.sweep_leftovers(path)
-            files.write_whole(path, bytes(size))
+            folders.sweep_leftovers(path)
+            folders.write_whole(path, bytes(size))
         try:
             with contextlib.closing(HeldFile(path, _ROOM_TO_GROW)) as held:
                 yield held
@@ -150,7 +149,7 @@ class RecordFile(Records):
 
     def reserved(self, key: str) -> tuple[Record, Record] | None:
         """Return what a `HeldFile` keeps of *key*; None where none has been written to its end."""
-        content = files.read_private(self._reserve_path(key))
+        content = read_private(self._reserve_path(key))
         kept = None if content is None else _kept_in(content)
         return kept if kept is not None and kept[1].key == key else None
 
@@ -158,11 +157,11 @@ class RecordFile(Records):
         """Remove the file of *key* that a `HeldFile` has left, or a process that was killed."""
         with contextlib.suppress(StorageUnavailable):
             path = self._reserve_path(key)
-            files.sweep_leftovers(path)
+            folders.sweep_leftovers(path)
             _remove(path)
 
     def _reserve_path(self, key: str) -> Path:
-        target = files.resolved(self.path)
+        target = folders.resolved(self.path)
         return target.with_name(f"{target.name}.{slot_name(key)}.unstored")
 
     def _ask_guard(self) -> None:
@@ -180,12 +179,12 @@ class RecordFile(Records):
         """Move the file out of the way, however large it is, and back if the block fails."""
         moment = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%S.%fZ")
         aside = self.path.with_name(f"{FILE_NAME}.broken-{moment}")
-        target = files.resolved(self.path)
+        target = folders.resolved(self.path)
         with writing(aside):
             target.rename(aside)
         try:
             with contextlib.suppress(OSError):
-                aside.chmod(files.PRIVATE_FILE)
+                aside.chmod(folders.PRIVATE_FILE)
             yield aside
         except BaseException:
             with writing(target):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from click_auth.account import refresh_slot_name, slot_name
 from click_auth.console import console
@@ -37,14 +37,6 @@ class Superseded(Exception):
     """The record is no longer the one that was read; nothing was changed."""
 
 
-class _Written(NamedTuple):
-    """One slot that was written, and what it held before."""
-
-    slot: str
-    secret: str
-    before: str | None
-
-
 class Write:
     """One write of a credential into a store, under its storage policy.
 
@@ -53,15 +45,10 @@ class Write:
 
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
-        self._written: list[_Written] = []
+        self._written: list[tuple[str, str, str | None]] = []  # slot, secret, what was there
 
     def log_in(
-        self,
-        account: Account,
-        bundle: TokenBundle,
-        binding: Bound,
-        *,
-        is_default: bool,
+        self, account: Account, bundle: TokenBundle, binding: Bound, *, is_default: bool
     ) -> Record:
         """Store a new grant and return its record. What it replaces stands until it is stored."""
         issuer, client_id = binding
@@ -77,7 +64,7 @@ class Write:
                 if is_default:
                     draft.default = record.key
         except BaseException:
-            self._restore()
+            self._take_back(restoring=True)
             raise
         self._storage.records.drop_reserve(record.key)
         if not record.holds_tokens and bundle.refresh_token is None:
@@ -106,13 +93,13 @@ class Write:
                 _refuse_superseded(old, expected)
                 _commit(draft, record, old, trouble)
         except Superseded:
-            self._withdraw()
+            self._take_back(restoring=False)
             raise
         except BaseException:
             if record is not None:
                 reserve.keep(expected, record)
             if expected.holds_tokens and not reserve.is_used:
-                self._restore()
+                self._take_back(restoring=True)
             raise
         self._settle(record, old, trouble, draft.removed)
         return record
@@ -153,7 +140,7 @@ class Write:
                     raise
                 trouble = error
             if old is None or old.holds_tokens:
-                self._restore()
+                self._take_back(restoring=True)
                 self._written.clear()
         was_plain = old is not None and old.storage == PLAINTEXT
         prefers_sealed = policy == "fallback" and not was_plain and self._storage.cipher is not None
@@ -196,26 +183,22 @@ class Write:
             before = (vault.replace if is_spent else vault.set)(slot, getattr(bundle, name))
         except StorageUnavailable as error:
             raise error.with_traceback(None) from None  # its frames hold the secret
-        self._written.append(_Written(slot, getattr(bundle, name), before))
+        self._written.append((slot, getattr(bundle, name), before))
 
-    def _restore(self) -> None:
-        """Put back what slots held, where they still hold what we wrote. Never raises."""
-        for written in reversed(self._written):
-            self._take_back(written, written.before)
+    def _take_back(self, *, restoring: bool) -> None:
+        """Take out of the slots what is ours yet; put back what they held. Never raises.
 
-    def _withdraw(self) -> None:
-        """Delete what is ours yet in the slots: a logout or a login has overtaken it."""
-        for written in reversed(self._written):
-            self._take_back(written, None)
-
-    def _take_back(self, written: _Written, before: str | None) -> None:
-        with contextlib.suppress(StorageUnavailable):
-            if self._storage.vault.get(written.slot) != written.secret:
-                return
-            if before is None:
-                self._storage.vault.delete(written.slot)
-            else:
-                self._storage.vault.set(written.slot, before)
+        Without *restoring* nothing is put back: a logout or a login has overtaken the write.
+        """
+        vault = self._storage.vault
+        for slot, secret, before in reversed(self._written):
+            with contextlib.suppress(StorageUnavailable):
+                if vault.get(slot) != secret:
+                    continue
+                if restoring and before is not None:
+                    vault.set(slot, before)
+                else:
+                    vault.delete(slot)
 
     def _settle(
         self,

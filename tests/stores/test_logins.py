@@ -300,7 +300,7 @@ def test_plaintext_on_request(folder: Path, store: KeyringTokenStore, cellar: Ce
 
 def test_an_unknown_policy_is_a_mistake(folder: Path) -> None:
     """A policy that does not exist is a ValueError of the program that named it."""
-    with pytest.raises(ValueError, match="system, fallback, plaintext"):
+    with pytest.raises(ValueError, match="system, fallback, encrypted, plaintext"):
         KeyringTokenStore("todo", folder=folder, storage="cloud")
 
 
