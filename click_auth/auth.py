@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, overload
 
-from click_auth.context import Context
-from click_auth.defaults import DEFAULT_MIN_TTL
+from click_auth.commands.attach import standard_group
+from click_auth.commands.options import user_option
+from click_auth.context import Context, Settings
+from click_auth.defaults import DEFAULT_MIN_TTL, POLICIES
 from click_auth.operations import Operations, migrate_once
 
 if TYPE_CHECKING:
@@ -16,9 +18,11 @@ if TYPE_CHECKING:
     import click
     from typing_extensions import Self
 
-    from click_auth.context import LegacyCredential
+    from click_auth.context import LegacyCredential, ProviderSource
+    from click_auth.login.pages import PageContext
     from click_auth.migrate import MigrationResult
     from click_auth.refresh import LockOf
+    from click_auth.stores.cipher import KeyGiven
     from click_auth.stores.token_store import TokenStore
     from click_auth.tokens import TokenBundle
 
@@ -36,6 +40,34 @@ class Auth(Operations):
     every HTTP client that the library makes.
     Thread-safe; refuses to be pickled.
     """
+
+    def __init__(
+        self,
+        app_name: str,
+        provider: ProviderSource,
+        *,
+        store: TokenStore | None = None,
+        storage: str = "fallback",
+        folder: str | Path | None = None,
+        legacy: LegacyCredential | None = None,
+        hints: Iterable[str] = (),
+        page: Callable[[PageContext], str] | None = None,
+        http: str = "httpx",
+        http_options: Mapping[str, Any] | Callable[[], Mapping[str, Any]] | None = None,
+        key: KeyGiven | None = None,
+        token_env: str | None = "<APP>_TOKEN",  # noqa: S107 - the name of a variable
+        account_env: str | None = "<APP>_ACCOUNT",
+    ) -> None:
+        if not app_name.strip(". ") or not app_name.isprintable() or set(app_name) & set("/\\:"):
+            raise ValueError(f"{app_name!r} is no name of an application: a word, not a path")
+        if storage not in POLICIES:
+            raise ValueError(f"storage is one of {', '.join(POLICIES)}, not {storage!r}")
+        settings = Settings(app_name, provider)
+        settings.store, settings.storage, settings.folder = store, storage, folder
+        settings.legacy, settings.hints, settings.page = legacy, tuple(hints), page
+        settings.http, settings.http_options, settings.key = http, http_options, key
+        settings.token_env, settings.account_env = token_env, account_env
+        super().__init__(settings)
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("an Auth is not pickled")
@@ -63,8 +95,6 @@ class Auth(Operations):
 
     def group(self, name: str = "auth", **attrs: Any) -> click.Group:
         """Return a group with every standard command, for `cli.add_command`."""
-        from click_auth.commands.attach import standard_group  # noqa: PLC0415 - the edge
-
         return standard_group(self, name, **attrs)
 
     @property
@@ -73,8 +103,6 @@ class Auth(Operations):
 
         What it is given holds wherever a method's `user` is None while the command runs.
         """
-        from click_auth.commands.options import user_option  # noqa: PLC0415 - the edge
-
         return user_option(self)
 
     @overload

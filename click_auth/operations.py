@@ -6,29 +6,26 @@ import contextlib
 from typing import TYPE_CHECKING, Any
 
 from click_auth.console.text import check_texts
-from click_auth.context import Context, Settings
-from click_auth.defaults import DEFAULT_MIN_TTL, LOGIN_TIMEOUT, POLICIES
+from click_auth.context import Context
+from click_auth.defaults import DEFAULT_MIN_TTL, LOGIN_TIMEOUT
 from click_auth.errors import AuthError, NotLoggedIn, Unwritable, UsageError
 from click_auth.invocation import INSTANCE, USER, Invocation, wants_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     import httpx
     from typing_extensions import TypeVar
 
     from click_auth.account import Account, StoredAccount
-    from click_auth.context import LegacyCredential, ProviderSource
+    from click_auth.context import Settings
     from click_auth.credentials import Credential, StoredCredential
     from click_auth.doctor.report import Report
-    from click_auth.login.pages import PageContext
     from click_auth.login.pending import PendingLogin
     from click_auth.login.results import LoginContext, LoginResult
     from click_auth.logout import LogoutResult
     from click_auth.providers.request import LoginUI
     from click_auth.status import Status, StatusContext
-    from click_auth.stores.cipher import KeyGiven
     from click_auth.stores.token_store import TokenStore
     from click_auth.tokens import TokenBundle
 
@@ -38,34 +35,9 @@ if TYPE_CHECKING:
 class Operations:
     """What can be done with the credentials of one CLI."""
 
-    def __init__(
-        self,
-        app_name: str,
-        provider: ProviderSource,
-        *,
-        store: TokenStore | None = None,
-        storage: str = "fallback",
-        folder: str | Path | None = None,
-        legacy: LegacyCredential | None = None,
-        hints: Iterable[str] = (),
-        page: Callable[[PageContext], str] | None = None,
-        http: str = "httpx",
-        http_options: Mapping[str, Any] | Callable[[], Mapping[str, Any]] | None = None,
-        key: KeyGiven | None = None,
-        token_env: str | None = "<APP>_TOKEN",  # noqa: S107 - the name of a variable
-        account_env: str | None = "<APP>_ACCOUNT",
-    ) -> None:
-        if not app_name.strip(". ") or not app_name.isprintable() or set(app_name) & set("/\\:"):
-            raise ValueError(f"{app_name!r} is no name of an application: a word, not a path")
-        if storage not in POLICIES:
-            raise ValueError(f"storage is one of {', '.join(POLICIES)}, not {storage!r}")
-        settings = Settings(app_name, provider)
-        settings.store, settings.storage, settings.folder = store, storage, folder
-        settings.legacy, settings.hints, settings.page = legacy, tuple(hints), page
-        settings.http, settings.http_options, settings.key = http, http_options, key
-        settings.token_env, settings.account_env = token_env, account_env
-        self.app_name: str = app_name
-        self.invocation: Invocation = Invocation(app_name)
+    def __init__(self, settings: Settings) -> None:
+        self.app_name: str = settings.app_name
+        self.invocation: Invocation = Invocation(settings.app_name)
         self.context: Context = Context(settings, migrate_once)
         """The parts that this object is made of; for the library's own modules."""
 
