@@ -57,7 +57,7 @@ def overrides(context: Context) -> Iterator[Check]:
         value, (effect, applies) = env.environ[name], effects[name]
         is_address = "://" in value or name.endswith("INSTANCE")
         shown = without_password(value) if is_address else printable(value)
-        if name in (env.token_env, env.name("CLIENT_SECRET")):
+        if name in (env.token_env, env.name("CLIENT_SECRET"), env.name("AUTH_KEY")):
             shown = "set"
         yield Check(name, f"{shown}; {effect if applies else 'no effect'}", "environment")
     if not found:
@@ -88,6 +88,8 @@ def _effects(context: Context) -> dict[str, tuple[str, bool]]:
         env.name("CLIENT_SECRET"): client,
         env.name("ID_TOKEN_FILE"): ("the ID token that this job is exchanged for", is_taken),
         env.name("AUTH_STORAGE"): ("where new tokens go", settings.store is None),
+        env.name("AUTH_KEY"): ("the key that seals stored tokens", settings.store is None),
+        env.name("AUTH_KEY_FILE"): ("where that key is, unless it is set", settings.store is None),
         env.name("KEYRING_TIMEOUT"): ("seconds that the keyring is given", settings.store is None),
         env.name("CONFIG_DIR"): ("where records and locks are", settings.folder is None),
         env.name("AUTH_DEBUG"): ("what happens is logged on stderr, secrets never", env.debug),

@@ -22,6 +22,8 @@ from doctor.patient import Patient
         ),
         ({"TODO_CLIENT_SECRET": "s", "TODO_TOKEN": "t"}, "set; no effect", "ok"),
         ({"TODO_AUTH_STORAGE": "plaintext"}, "plaintext; where new tokens go", "ok"),
+        ({"TODO_AUTH_KEY": "00"}, "set; the key that seals stored tokens", "ok"),
+        ({"TODO_AUTH_KEY_FILE": "/k"}, "/k; where that key is, unless it is set", "ok"),
         ({"TODO_CONFIG_DIR": "/x"}, "/x; no effect", "ok"),
         (
             {"TODO_AUTH_DEBUG": "1"},
