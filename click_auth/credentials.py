@@ -17,7 +17,7 @@ from click_auth.stores.account_store import CachedCredential
 from click_auth.tokens import Rejected, TokenBundle, to_posix
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from typing_extensions import Self
 
@@ -269,8 +269,9 @@ def find_credential(
     Reads the record file where the store applies, and no secret. Raises `NotLoggedIn` where
     there is none, `UsageError` where *user* means no account or several.
     """
-    if find_override(context, user, instance) is not None:
-        return _overriding_kind(context)(context, context.instance(instance))
+    override = find_override(context, user, instance)
+    if override is not None:
+        return override[1](context, context.instance(instance))
     return find_stored(context, user, instance)
 
 
@@ -314,40 +315,29 @@ def _find_at_home(context: Context, homes: tuple[str | None, ...]) -> Record | N
 
 def find_override(
     context: Context, user: str | None = None, instance: str | None = None
-) -> str | None:
+) -> tuple[str, Callable[[Context, str | None], Credential]] | None:
     """Return what applies instead of every stored account, None where nothing does.
 
-    That is the name of a variable, or that it is this CI job.
+    That is the name of a variable, or that it is this CI job; and the kind of credential.
     """
+    environment = context.environment
     if user is not None or not context.takes_tokens(instance):
         return None
-    variable = _token_variable(context)
-    if variable is not None:
-        return variable
-    identity = context.find_identity(context.instance(instance))
-    return None if identity is None or identity.token is None else THIS_JOB
-
-
-def _overriding_kind(
-    context: Context,
-) -> type[EnvironmentToken | ClientCredentials | WorkloadIdentity]:
-    if context.environment.token is not None:
-        return EnvironmentToken
-    return WorkloadIdentity if context.environment.client_credentials is None else ClientCredentials
-
-
-def _token_variable(context: Context) -> str | None:
-    environment = context.environment
     if environment.token is not None:
-        return environment.token_env
-    return None if environment.client_credentials is None else environment.name("CLIENT_ID")
+        return environment.token_env or "", EnvironmentToken
+    if environment.client_credentials is not None:
+        return environment.name("CLIENT_ID"), ClientCredentials
+    identity = context.find_identity(context.instance(instance))
+    has_token = identity is not None and identity.token is not None
+    return (THIS_JOB, WorkloadIdentity) if has_token else None
 
 
 def _passed_over(context: Context, instance: str | None) -> Iterator[str]:
     """Yield a sentence for each credential that is there and does not count."""
     environment, name = context.environment, context.environment.name
-    variable = _token_variable(context)
-    if variable is not None and not context.takes_tokens(instance):
+    variable = environment.token_env if environment.token is not None else name("CLIENT_ID")
+    is_whole = environment.token is not None or environment.client_credentials is not None
+    if is_whole and not context.takes_tokens(instance):
         yield f"{variable} counts for another service unless {name('TOKEN_INSTANCE')} names this."
     elif environment.value("CLIENT_ID") and environment.client_credentials is None:
         yield f"{name('CLIENT_ID')} counts only together with {name('CLIENT_SECRET')}."

@@ -54,20 +54,21 @@ def log_out(
     except StorageUnavailable as error:
         if user is None:
             raise
-        return _forgotten_unread(context, user, error)
+        left_behind = context.store.forget(user)  # its record cannot be read: it is a key
+        if left_behind is not None:
+            raise StorageUnavailable(left_behind, code=error.code, hints=error.hints) from None
+        return LogoutResult((user,))
     if record is None:
         context.store.sweep()
         return LogoutResult()
-    return _forgotten(context, record, revoke=revoke)
+    return _remove(context, record.key, revoke=revoke)
 
 
 def log_out_everybody(context: Context, *, revoke: bool = True) -> LogoutResult:
     """Log every account out."""
-    records = [context.store.record_of(each.key) for each in context.store.listing()[0]]
-    results = [
-        _forgotten(context, record, revoke=revoke) for record in records if record is not None
-    ]
-    results += [_forgotten_damaged(context, key) for key in context.store.damaged()]
+    keys = [account.key for account in context.store.listing()[0]]
+    results = [_remove(context, key, revoke=revoke) for key in keys]
+    results += [_remove_damaged(context, key) for key in context.store.damaged()]
     if not results:
         context.store.sweep()
     answers = [result.revoked for result in results if result.revoked is not None]
@@ -75,53 +76,44 @@ def log_out_everybody(context: Context, *, revoke: bool = True) -> LogoutResult:
     return LogoutResult(removed, all(answers) if answers else None)
 
 
-def _forgotten(context: Context, record: Record, *, revoke: bool) -> LogoutResult:
+def _remove(context: Context, key: str, *, revoke: bool) -> LogoutResult:
+    """Take the account of *key* out, delete its secrets, and revoke its grant."""
     with ExitStack() as stack:
         try:
             stack.enter_context(lock_timeout(LOCK_TIMEOUT_SECONDS))
             # Where no lock can be made the record may still go; if not, that error says why.
             with suppress(StorageUnavailable):
-                stack.enter_context(context.store.lock(record.key))
+                stack.enter_context(context.store.lock(key))
         except LockBusy:
             console.current().say("A refresh is under way; logging out all the same.")
-        removal = context.store.take_out(record.key)
-        record = removal.record or record
-        bundle = _left_to_revoke(context, record) if revoke else None
+        removal = context.store.take_out(key)
+        record = removal.record if revoke else None
+        bundle = None if record is None else _read_tokens(context, record)
         left_behind = removal.finish()
     if left_behind is not None:
         console.current().warn(left_behind)
-    revoked = None if bundle is None else _revoked(context, record, bundle)
-    return LogoutResult((record.key,), revoked)
+    revoked = None if record is None or bundle is None else _revoke(context, record, bundle)
+    return LogoutResult((key,), revoked)
 
 
-def _forgotten_unread(context: Context, key: str, error: StorageUnavailable) -> LogoutResult:
-    """Remove what can be removed of an account whose record cannot be read."""
-    left_behind = context.store.forget(key)
-    if left_behind is not None:
-        raise StorageUnavailable(left_behind, code=error.code, hints=error.hints)
-    return LogoutResult((key,))
-
-
-def _forgotten_damaged(context: Context, key: str) -> LogoutResult:
+def _remove_damaged(context: Context, key: str) -> LogoutResult:
     """Remove an account of which only the key can be read; its grant cannot be revoked."""
     left_behind = context.store.forget(key)
     console.current().warn(left_behind or f"The grant of {key} is not revoked at the server.")
     return LogoutResult((key,), revoked=False)
 
 
-def _left_to_revoke(context: Context, record: Record) -> TokenBundle | None:
+def _read_tokens(context: Context, record: Record) -> TokenBundle | None:
     """Return the tokens of *record* that are there, "" for an access token that is not."""
-    access_token = _readable(context.store.access_token, record)
-    refresh_token = _readable(context.store.refresh_token, record)
-    if not (access_token or refresh_token):
-        console.current().warn(
-            "The grant is not revoked at the server: there is no token for that."
-        )
-        return None
-    return record.bundle(access_token or "", refresh_token)
+    access_token = _read(context.store.access_token, record)
+    refresh_token = _read(context.store.refresh_token, record)
+    if access_token or refresh_token:
+        return record.bundle(access_token or "", refresh_token)
+    console.current().warn("The grant is not revoked at the server: there is no token for that.")
+    return None
 
 
-def _readable(read: Callable[[Record], str | None], record: Record) -> str | None:
+def _read(read: Callable[[Record], str | None], record: Record) -> str | None:
     try:
         return read(record)
     except NotLoggedIn:
@@ -131,7 +123,7 @@ def _readable(read: Callable[[Record], str | None], record: Record) -> str | Non
         return None
 
 
-def _revoked(context: Context, record: Record, bundle: TokenBundle) -> bool | None:
+def _revoke(context: Context, record: Record, bundle: TokenBundle) -> bool | None:
     """End the grant at its own server, best effort (RFC 7009)."""
     try:
         provider = context.provider(record.instance)

@@ -147,11 +147,9 @@ class _Migration:
             if record is None:  # logged out in between: that is done
                 store.mark_migration(name, MIGRATED)
                 return MigrationResult("skipped", "the account was logged out meanwhile")
-            bundle = store.credential(record)
-            if record.storage == PLAINTEXT and bundle is not None:
-                record = store.rotate(record, bundle)  # as any write goes
-            if store.access_token(record) is None:
-                return MigrationResult("skipped", "the new record cannot be read")
+            if record.storage == PLAINTEXT:
+                record = store.rotate(record, store.credential(record))  # as any write goes
+            store.access_token(record)  # raises where the new record cannot be read
             self.legacy.retire()
             store.mark_migration(name, MIGRATED)
         return MigrationResult("migrated")

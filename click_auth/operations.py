@@ -323,7 +323,8 @@ class Operations:
         """Return the name of the variable that applies instead of every stored account."""
         from click_auth.credentials import find_override  # noqa: PLC0415 - the edge
 
-        return find_override(self.context, user, instance)
+        override = find_override(self.context, user, instance)
+        return None if override is None else override[0]
 
     def accounts(self) -> Sequence[StoredAccount]:
         """Return the accounts that are stored. Reads no secret."""
