@@ -136,7 +136,7 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def typing(session: nox.Session) -> None:
     """Check the types inside (mypy), of user code, and of the public names (pyright)."""
-    install(session, "typing", extras="[httpx2,joserfc,qr,truststore,typer]")
+    install(session, "typing", extras="[encrypted,httpx2,joserfc,qr,redis,truststore,typer]")
     session.run("mypy", "click_auth", "tests/typing/user_code.py")
     session.run("pyright", "tests/typing/user_code.py")
     # In an empty folder, so that what is verified is what a user installs.
@@ -171,6 +171,19 @@ def frameworks(session: nox.Session) -> None:
     }
     words = session.posargs or ["-n", "2", "--dist", "loadgroup", "tests/frameworks"]
     run_pytest(session, *words, environment=environment)
+
+
+@nox.session
+def fleet(session: nox.Session) -> None:
+    """Share one account between machines, at a real Redis; `-- -m "not long"` is the short form.
+
+    As root each machine is a network namespace. It fails where `redis-server` is missing and no apt
+    can install it.
+    """
+    if not (shutil.which("redis-server") or shutil.which("valkey-server")):
+        session.run("apt-get", "install", "-y", "redis-server", external=True)
+    install(session, "tests", extras="[encrypted,redis]")
+    run_pytest(session, "tests/fleet", *session.posargs)
 
 
 @nox.session

@@ -12,7 +12,7 @@ from click_auth.doctor.report import Check, advise, report_error
 from click_auth.errors import AuthError, StorageUnavailable
 from click_auth.locks.account_lock import DEFAULT_SECONDS, find_holder
 from click_auth.login.pending import PendingLogins
-from click_auth.record import CUSTOM, PLAINTEXT, SYSTEM
+from click_auth.record import CUSTOM, ENCRYPTED, PLAINTEXT, SYSTEM
 from click_auth.status import judge_grant
 from click_auth.stores.account_store import MIGRATED
 from click_auth.stores.files import is_open_to_others, quoted
@@ -159,11 +159,18 @@ def pending(context: Context) -> Iterator[Check]:
 def policy(context: Context) -> Iterator[Check]:
     """Yield the storage policy and where it comes from."""
     if context.settings.store is not None:
-        yield Check("storage", type(context.settings.store).__name__, "Auth(store=)")
-        return
-    configured = context.environment.storage  # raises where it is none
-    source = context.environment.name("AUTH_STORAGE") if configured else "Auth(storage=)"
-    yield Check("storage", configured or context.settings.storage, source)
+        kind = type(context.settings.store).__name__
+        yield Check("storage", kind, "Auth(store=)")
+        for name, value, hint in context.settings.store.checks():
+            yield advise(name, value, kind, hint)
+    else:
+        configured = context.environment.storage  # raises where it is none
+        source = context.environment.name("AUTH_STORAGE") if configured else "Auth(storage=)"
+        yield Check("storage", configured or context.settings.storage, source)
+    store = store_of(context)
+    if store.policy == ENCRYPTED or store.cipher is not None:
+        keys = store.sealer.keys  # raises where there is none
+        yield Check("sealing key", f"keys: {len(keys.all)}", keys.source)
 
 
 def keyring(context: Context) -> Iterator[Check]:
@@ -172,7 +179,7 @@ def keyring(context: Context) -> Iterator[Check]:
     with contextlib.suppress(StorageUnavailable):  # the record file has a line of its own
         records = store.records.document().records.values()
         holds_accounts = any(record.storage == SYSTEM for record in records)
-    if not holds_accounts and store.policy in (PLAINTEXT, CUSTOM):
+    if not holds_accounts and store.policy in (PLAINTEXT, ENCRYPTED, CUSTOM):
         yield Check("keyring backend", "not used", "storage")
         return
     name = "keyring backend"

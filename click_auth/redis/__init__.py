@@ -12,7 +12,7 @@ from click_auth.redis.records import RedisRecords
 from click_auth.stores.shared import SharedTokenStore
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from click_auth.stores.cipher import KeyGiven
 
@@ -43,5 +43,9 @@ class RedisTokenStore(SharedTokenStore):
             raise ValueError(f"lease is {_SHORTEST_LEASE:g} seconds at least, not {lease!r}")
         if set(prefix) & set("{}"):
             raise ValueError(f"prefix has no braces, which {prefix!r} has")
-        records = RedisRecords(client_or_url, app_name, prefix, lease)
-        super().__init__(records, app_name=app_name, key=key, clock=clock)
+        self._redis = RedisRecords(client_or_url, app_name, prefix, lease)
+        super().__init__(self._redis, app_name=app_name, key=key, clock=clock)
+
+    def checks(self) -> Iterable[tuple[str, str, str | None]]:
+        """Return what can be said of Redis: scripts may run, version, eviction, persistence."""
+        return self._redis.checks()

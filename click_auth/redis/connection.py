@@ -45,6 +45,11 @@ class Connection:
         with self._errors():
             return self.client.eval(script, len(keys), *keys, *arguments)
 
+    def info(self) -> dict[str, Any]:
+        """Return what the server says of itself. Raises as `run`."""
+        with self._errors():
+            return dict(self.client.info())
+
     def wait(self, name: str, seconds: float) -> None:
         """Sleep until somebody puts something into the list *name*, *seconds* at most."""
         with self._errors(), contextlib.suppress(redis.TimeoutError):

@@ -100,6 +100,24 @@ class RedisRecords:
         with lease.held(seconds):
             yield lease
 
+    def checks(self) -> Iterator[tuple[str, str, str | None]]:
+        """Yield what can be said of the server: a name, a value, and a hint where one is due."""
+        began = time.monotonic()
+        self.get("")
+        yield "redis scripts", f"may run, {(time.monotonic() - began) * 1000:.0f} ms", None
+        facts = self._connection.info()
+        version = str(facts.get("redis_version", "unknown"))
+        is_old = version.partition(".")[0] in ("2", "3", "4", "5")
+        yield "redis version", version, "Redis 6 or later is needed." if is_old else None
+        role = str(facts.get("role", "unknown"))
+        yield "redis role", role, "A replica takes no writes." if role == "slave" else None
+        policy = str(facts.get("maxmemory_policy", "unknown"))
+        hint = "Set maxmemory-policy to noeviction: what is evicted is logged out."
+        yield "redis eviction", policy, None if policy in ("noeviction", "unknown") else hint
+        has_log = bool(facts.get("aof_enabled"))
+        hint = "Set appendonly to yes: a restart may bring a refresh token back that was spent."
+        yield "redis persistence", "log" if has_log else "no log", None if has_log else hint
+
     def now(self) -> float:
         """Return Redis' time in POSIX seconds, as the last read has shown it."""
         if self._ahead is None:

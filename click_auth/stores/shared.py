@@ -10,7 +10,8 @@ from __future__ import annotations
 import contextlib
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 from click_auth.environment import Environment
 from click_auth.errors import StorageUnavailable, StoreUnreachable
@@ -38,6 +39,9 @@ _SECONDS_ALIKE = 1.0
 _PATIENT_SECONDS = 10.0
 _RETRY_SECONDS = 0.1
 _MOMENTS = ("access_token_expires_at", "refresh_token_expires_at", "access_token_obtained_at")
+
+
+T = TypeVar("T")
 
 
 class StoredRecord(NamedTuple):
@@ -149,7 +153,7 @@ class SharedRecords(Records):
         self._clock = clock
         self._locks: dict[str, StoreLock] = {}
         self._behind: float | None = None
-        self._patience = 0.0
+        self._patient_until = 0.0
 
     def content(self) -> bytes:
         """Return the records as the text of a record file."""
@@ -218,17 +222,17 @@ class SharedRecords(Records):
 
     @contextlib.contextmanager
     def patiently(self) -> Iterator[None]:
-        """Try writes again within the block, for a while, where the place is away."""
-        self._patience = _PATIENT_SECONDS
+        """Try again within the block, for a while, where the place is away."""
+        self._patient_until = time.monotonic() + _PATIENT_SECONDS
         try:
             yield
         finally:
-            self._patience = 0.0
+            self._patient_until = 0.0
 
     def _stored(self, keys: Iterable[str] | None = None) -> dict[str, StoredRecord]:
-        found = {
-            key: self._records.get(key) for key in (self._records.keys() if keys is None else keys)
-        }
+        if keys is None:
+            keys = self._insist(self._records.keys)
+        found = {key: self._insist(partial(self._records.get, key)) for key in keys}
         return {key: stored for key, stored in found.items() if stored is not None}
 
     def _document(self, stored: Mapping[str, StoredRecord], *, repair: bool = False) -> Document:
@@ -274,12 +278,16 @@ class SharedRecords(Records):
         return StoredRecord(generation, f"{_VERSION} {text.decode()}")
 
     def _tried(self, key: str, expected: int, new: StoredRecord | None, end: float | None) -> bool:
-        deadline, lock = time.monotonic() + self._patience, self._locks.get(key)
-        while time.monotonic() < deadline:
+        lock, swap = self._locks.get(key), self._records.swap
+        return self._insist(partial(swap, key, expected, new, expires_at=end, lock=lock))
+
+    def _insist(self, call: Callable[[], T]) -> T:
+        """Return what *call* does; within `patiently` it is tried again while the place is away."""
+        while time.monotonic() < self._patient_until:
             with contextlib.suppress(StoreUnreachable):
-                return self._records.swap(key, expected, new, expires_at=end, lock=lock)
+                return call()
             time.sleep(_RETRY_SECONDS)
-        return self._records.swap(key, expected, new, expires_at=end, lock=lock)
+        return call()
 
 
 def _index_of(document: Document) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from click_auth.stores.vault import MemoryVault
 from click_auth.tokens import TokenBundle
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from click_auth.account import Account
@@ -118,6 +118,13 @@ class TokenStore(ABC):
         from click_auth.locks.account_lock import account_lock  # noqa: PLC0415 - for whoever writes
 
         return account_lock(self.folder, ref)
+
+    def checks(self) -> Iterable[tuple[str, str, str | None]]:
+        """Return what `doctor` says of the place: a name, a value, and a hint where it is not well.
+
+        `yield "server", "version 7.0", None`
+        """
+        return ()
 
 
 class RecordedTokenStore(TokenStore):

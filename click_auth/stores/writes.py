@@ -212,8 +212,8 @@ class Write:
             with contextlib.suppress(StorageUnavailable):
                 if record.key in pending:
                     removal.empty(self._storage, record.key)
-        elif record.storage == PLAINTEXT and not (
-            old and old.holds_tokens and old.has_refresh_token is not None
+        elif record.storage == PLAINTEXT and (
+            old is None or old.storage != PLAINTEXT or old.has_refresh_token is None
         ):
             # Of an account that was taken over from an older credential this is the first write.
             console.current().warn(

@@ -55,6 +55,7 @@ def through(auth: Auth, count: str) -> list[str]:
 
 def waits(auth: Auth, seconds: str) -> dict[str, Any]:
     """Use tokens for a while; return what came of it and the longest wait for one."""
+    auth.access_token()  # what has to be imported for a refresh is here now
     end, found, longest = time.monotonic() + float(seconds), {"ok": 0}, 0.0
     while time.monotonic() < end:
         began = time.monotonic()
@@ -68,6 +69,17 @@ def waits(auth: Auth, seconds: str) -> dict[str, Any]:
         longest = max(longest, time.monotonic() - began)
         time.sleep(0.01)
     return {**found, "longest": longest}
+
+
+def asks(auth: Auth, seconds: str) -> int:
+    """Ask the service who we are for a while, with one client; return how often it said so."""
+    end, count = time.monotonic() + float(seconds), 0
+    with auth.client() as client:
+        while time.monotonic() < end:
+            client.get("/me").raise_for_status()
+            count += 1
+            time.sleep(0.05)
+    return count
 
 
 def main(mode: str, *arguments: str) -> int:
