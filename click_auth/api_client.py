@@ -131,6 +131,9 @@ def _of_status(response: Any) -> AuthError:
     sent = find_sent(request)
     if sent is not None and is_refused(response):
         return sent.flow.refusal(request)
+    lacking = None if sent is None else sent.flow.find_step_up(response)
+    if lacking is not None:
+        return lacking
     hints = ["No token was sent: hosts= says where else it may go."] if sent is None else []
     message = f"{host_in(request)} answered with status {status}."
     return AuthError(message, code=API_STATUS, hints=hints if status == UNAUTHORIZED else ())
@@ -155,6 +158,7 @@ def client_for(  # noqa: PLR0917 - what `Auth.client` was given
     hinting: Hinting = contextlib.nullcontext,
     *,
     raising: bool = False,
+    stepping_up: bool = False,
 ) -> Any:
     """Return a client of *cls* that carries the credential to `api_url`, `base_url` and *hosts*.
 
@@ -163,7 +167,7 @@ def client_for(  # noqa: PLR0917 - what `Auth.client` was given
     base_url, http = options.pop("base_url", None) or credential.provider.api_url, context.http
     asked: Any = http.module.Client if cls is None else cls
     module = _module_of(asked, context)
-    kind = {"module": module, "guarded": True, "raising": raising}
+    kind = {"module": module, "guarded": True, "raising": raising, "stepping_up": stepping_up}
     flow = flow_for(context, credential, hosts, hinting, base_url=base_url, **kind)
     own, common = options.pop("event_hooks", {}), http.options.get("event_hooks", {})
     hooks = {name: [*common.get(name, ()), *own.get(name, ())] for name in {**common, **own}}

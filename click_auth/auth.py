@@ -125,19 +125,22 @@ class Auth(Operations):
     def required(self, scopes: F, /) -> F: ...
 
     @overload
-    def required(self, scopes: Iterable[str] = ()) -> Callable[[F], F]: ...
+    def required(self, scopes: Iterable[str] = (), *, login: bool = False) -> Callable[[F], F]: ...
 
-    def required(self, scopes: Any = ()) -> Any:
+    def required(self, scopes: Any = (), *, login: bool = False) -> Any:
         """Require a login, and *scopes*, without asking the network.
 
         Decorates a function or a `click.Command`, bare or with scopes, and checks when it runs;
         called while a command runs it checks at once. Scopes that nobody knows, of a token from
         the environment say, are not missed. Raises `NotLoggedIn` with the exact login line, and
         TypeError for what is no list of scopes, or above what is no command.
+
+        With *login* a person at a terminal is asked to log in, and the command goes on when they
+        have; of several processes one logs in and the others wait for it.
         """
         from click_auth.commands.decorators import required  # noqa: PLC0415 - the edge
 
-        return required(self, scopes)
+        return required(self, scopes, login=login)
 
     def reporting(self, json: bool = False) -> contextlib.AbstractContextManager[None]:  # noqa: FBT001, FBT002
         """Return a context manager that does with errors what the commands do with them.

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     Steps = Generator[httpx.Request | "_Call", Any, None]
     Hinting = Callable[[], AbstractContextManager[None]]
 
-UNAUTHORIZED = 401
+UNAUTHORIZED, FORBIDDEN = 401, 403
 _PORTS = {b"https": 443, b"http": 80}
 _SAFE_IN_REDIRECTS = {"authorization", "dpop"}  # httpx strips it; a proof is bound to its URL
 _SENT = "click_auth.sent"
@@ -84,9 +84,10 @@ class BearerFlow:
         *,
         guarded: bool = False,
         raising: bool = False,
+        stepping_up: bool = False,
     ) -> None:
         self._credential, self._origins, self._hinting = credential, origins, hinting
-        self._guarded, self._raising = guarded, raising
+        self._guarded, self._raising, self._stepping_up = guarded, raising, stepping_up
         self._flights: dict[object, Event] = {}  # the call under way of each event loop
 
     def sync_auth_flow(
@@ -138,6 +139,9 @@ class BearerFlow:
                 response = yield request
         if not is_refused(response):
             credential.accepted(bundle.access_token)
+            lacking = self.find_step_up(response)
+            if lacking is not None:
+                raise lacking
             return
         if sent.held_back is not None:
             yield _Call(sent.held_back)
@@ -185,6 +189,14 @@ class BearerFlow:
     def is_home(self, url: httpx.URL) -> bool:
         """Whether the credential may go to *url*."""
         return _origin_of(url) in self._origins
+
+    def find_step_up(self, response: httpx.Response) -> NotLoggedIn | None:
+        """Return the error of a *response* that asks for a login that grants more, or None."""
+        if not self._stepping_up or response.status_code != FORBIDDEN:
+            return None
+        from click_auth.step_up import find_step_up  # noqa: PLC0415 - an option
+
+        return find_step_up(response)
 
     def refusal(self, request: httpx.Request) -> NotLoggedIn:
         """Return the error of a 401 that stands: whose token it was, and what to do."""

@@ -38,6 +38,7 @@ STORE_WRITE_FAILED = "AUTH_STORE_WRITE_FAILED"
 ACCOUNT_NOT_FOUND = "ACCOUNT_NOT_FOUND"
 NO_ACCOUNT_SELECTED = "NO_ACCOUNT_SELECTED"
 API_STATUS = "API_STATUS"
+INSUFFICIENT_SCOPE = "AUTH_INSUFFICIENT_SCOPE"
 BAD_SETTING = "AUTH_BAD_SETTING"
 COMMAND_NOT_RUN = "AUTH_COMMAND_NOT_RUN"
 
@@ -86,6 +87,8 @@ class NotLoggedIn(AuthError):
     exit_code: ClassVar[int] = 4
     default_code: ClassVar[str] = NOT_AUTHENTICATED
     vague: ClassVar[str] = "Log in again."
+    login_options: tuple[str, ...] = ()
+    """What to log in with, as words of the command line."""
 
     def name_login(self, hint: str) -> None:
         """Put *hint*, which has the line to type, where there is none or a vaguer one."""

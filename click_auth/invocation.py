@@ -54,7 +54,13 @@ class Invocation:
         group = "auth" if self._login_group is None else self._login_group.name
         is_root = root is not None and root.command is self._login_group
         path = [] if is_root or not group else [group]
-        return " ".join((program, *path, self._login_name, *options))
+        return " ".join((program, *path, self._login_name, *map(_quoted, options)))
+
+
+def _quoted(word: str) -> str:
+    """Return *word* as a shell reads it."""
+    plain = word.replace("-", "").replace(":", "").replace(".", "").replace("/", "")
+    return word if plain.isalnum() else "'" + word.replace("'", "'\\''") + "'"
 
 
 def _running() -> Iterator[click.Context]:

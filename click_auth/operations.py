@@ -54,7 +54,7 @@ class Operations:
         except AuthError as error:
             settings = self.context.settings
             if isinstance(error, NotLoggedIn):
-                error.name_login(f"Run `{self.invocation.login_line()}`.")
+                error.name_login(f"Run `{self.invocation.login_line(*error.login_options)}`.")
             if isinstance(error, Unwritable) and settings.folder is None:
                 variable = self.context.environment.name("CONFIG_DIR")
                 error.with_hints([f"{variable} names another folder to keep credentials in."])
@@ -76,6 +76,7 @@ class Operations:
         instance: str | None = None,
         hosts: Iterable[str] = (),
         auth_errors: bool = True,
+        step_up: bool = True,
         **options: Any,
     ) -> C:
         """Return a client of *cls* (default `httpx.Client`) that carries the account's token.
@@ -86,14 +87,23 @@ class Operations:
 
         With *auth_errors* a 401 that stands is raised as `NotLoggedIn`, and of httpx's errors that
         leave the client's `with` block one without an answer is `Unreachable`, a status
-        `AuthError`. Otherwise the application sees them as httpx has them.
+        `AuthError`. With *step_up* a 403 that asks for more scope (RFC 6750) or a stronger login
+        (RFC 9470) is raised as `NotLoggedIn` with the line to type. Otherwise the application sees
+        them as httpx has them.
         """
         from click_auth.api_client import client_for  # noqa: PLC0415 - httpx, when needed
 
         with self.hinting():
             credential = self.credential(user, instance)
             client: C = client_for(
-                self.context, credential, cls, hosts, options, self.hinting, raising=auth_errors
+                self.context,
+                credential,
+                cls,
+                hosts,
+                options,
+                self.hinting,
+                raising=auth_errors,
+                stepping_up=auth_errors and step_up,
             )
             return client
 
@@ -170,6 +180,8 @@ class Operations:
         storage: str | None = None,
         timeout: float = LOGIN_TIMEOUT,
         callback_port: int | None = None,
+        acr_values: str | None = None,
+        max_age: int | None = None,
         on_login: Callable[[LoginContext], object] | None = None,
         ui: LoginUI | None = None,
     ) -> LoginResult:
@@ -193,11 +205,26 @@ class Operations:
             token=token,
             instance=instance,
             callback_port=callback_port,
+            acr_values=acr_values,
+            max_age=max_age,
             timeout=timeout,
         )
         del token
         with self.hinting():
             return log_in(self.context, request, storage, on_login, ui)
+
+    def log_in_on_demand(self, check: Callable[[], None], scopes: Iterable[str] = ()) -> None:
+        """Ask the person to log in, *scopes* included, until *check* raises nothing. Blocks.
+
+        One process at a time: the others wait for it. Raises `NotLoggedIn` where they decline.
+        """
+        from click_auth.login.on_demand import log_in_on_demand  # noqa: PLC0415 - the edge
+
+        user, instance = self.resolve()
+        with self.hinting():
+            log_in_on_demand(
+                self.context, check, lambda: self.login(user=user, instance=instance, scopes=scopes)
+            )
 
     def begin_login(
         self,

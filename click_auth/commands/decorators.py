@@ -5,13 +5,16 @@ from __future__ import annotations
 import contextlib
 import functools
 import inspect
+import sys
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from click_auth.console.terminal import is_terminal
 from click_auth.console.text import check_texts
-from click_auth.errors import NOT_AUTHENTICATED, NotLoggedIn
+from click_auth.errors import INSUFFICIENT_SCOPE, NotLoggedIn
+from click_auth.invocation import wants_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,20 +57,21 @@ def _hide_client(wrapper: Any) -> None:
     )
 
 
-def required(auth: Operations, scopes: Any) -> Any:
+def required(auth: Operations, scopes: Any, *, login: bool = False) -> Any:
     """Return the decorator of `Auth.required`, or what it makes of a command in its place.
 
     Called while a command runs, it checks at once as well.
     """
     is_bare = isinstance(scopes, click.Command) or callable(scopes)
     names = () if is_bare else check_texts(scopes, "scopes")
+    ensure = partial(check_or_log_in if login else check, auth, names)
     if _is_running() and not is_bare:
-        check(auth, names)
+        ensure()
 
     def guard(function: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(function)
         def checked(*args: Any, **kwargs: Any) -> Any:
-            check(auth, names)
+            ensure()
             return function(*args, **kwargs)
 
         return checked
@@ -97,11 +101,21 @@ def check(auth: Operations, scopes: tuple[str, ...]) -> None:
     known = scopes if record is None or record.scopes is None else record.scopes
     missing = [scope for scope in scopes if scope not in known]
     if missing:
-        options = [part for scope in missing for part in ("--scope", scope)]
         message = f"This needs permission that was not granted: {', '.join(missing)}."
-        hint = f"Run `{auth.invocation.login_line(*options)}`."
+        error = NotLoggedIn(message, code=INSUFFICIENT_SCOPE)
+        error.login_options = tuple(part for scope in missing for part in ("--scope", scope))
         with auth.hinting():
-            raise NotLoggedIn(message, code=NOT_AUTHENTICATED, hints=[hint])
+            raise error
+
+
+def check_or_log_in(auth: Operations, scopes: tuple[str, ...]) -> None:
+    """Do what `check` does; on a terminal ask the person to log in instead, and wait for it."""
+    try:
+        check(auth, scopes)
+    except NotLoggedIn:
+        if wants_json() or not (is_terminal(sys.stdin) and is_terminal(sys.stderr)):
+            raise
+        auth.log_in_on_demand(lambda: check(auth, scopes), scopes)
 
 
 def _is_running() -> bool:

@@ -102,6 +102,17 @@ def _options(auth: Operations) -> list[click.Parameter]:
             help="Wait this long for the browser's answer.",
             show_default=True,
         ),
+        click.Option(
+            ["--acr-values"],
+            metavar="VALUES",
+            help="Ask for a login of this strength, as an API has said.",
+        ),
+        click.Option(
+            ["--max-age"],
+            type=click.IntRange(min=0),
+            metavar="SECONDS",
+            help="Ask for a login that is no older than this.",
+        ),
         flag("--no-wait", "Begin the login, say how to go on, and end."),
         click.Option(
             ["--resume"],

@@ -105,6 +105,8 @@ def _parameters(
     return {
         **({} if request.user is None else {"login_hint": request.user}),
         **facts.authorize_params,
+        **({} if request.acr_values is None else {"acr_values": request.acr_values}),
+        **({} if request.max_age is None else {"max_age": str(request.max_age)}),
         **facts.request_fields(begun.scopes),
         "response_type": "code",
         "client_id": obtain_client(server).client_id,

@@ -25,6 +25,7 @@ LOGIN_OPTIONS = frozenset(
     {
         *("--user", "--scope", "--read-only", "--no-browser", "--device", "--with-token"),
         *("--callback-port", "--timeout", "--no-wait", "--resume"),
+        *("--acr-values", "--max-age"),
     }
 )
 """Every option that a provider's `login` can offer; `Provider.options` names its own."""

@@ -22,6 +22,7 @@ class LoginRequest(Unpickled):
     `user` is who should log in, a login hint; `scopes` are wanted beside the provider's own and
     `granted_scopes` are those that the account holds already; `token` is a token that the person
     brought along. `device` None: where no browser can be opened. `timeout` is in seconds.
+    `acr_values` and `max_age` (seconds) say how strong and how fresh it has to be (RFC 9470).
     `redirect_uri` is known once a listener is bound.
     """
 
@@ -34,6 +35,8 @@ class LoginRequest(Unpickled):
     token: str | None = field(default=None, repr=False)
     instance: str | None = None
     callback_port: int | None = None
+    acr_values: str | None = None
+    max_age: int | None = None
     timeout: float = 300.0
     redirect_uri: str | None = None
 
