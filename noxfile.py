@@ -77,27 +77,46 @@ def install(session: nox.Session, *groups: str, extras: str = "", lowest: bool =
     + [nox.param(PYTHONS[0], True, id="lowest")],
 )
 def tests(session: nox.Session, lowest: bool) -> None:
-    """Run the suite against the built wheel: each Python here, and the lowest dependencies."""
+    """Run the suite against the built wheel: each Python here, and the lowest dependencies.
+
+    That last one runs the tests of an unpacked sdist.
+    """
     missing = ", ".join(version for version in SUPPORTED if version not in PYTHONS)
     if missing:
         session.log(f"not on this machine, so not tested: Python {missing}")
     install(session, "tests", lowest=lowest)
     measured = session.python == MEASURED and not lowest and not session.posargs
     environment = measure(session) if measured else {}
-    run_pytest(session, *(session.posargs or ["-n", "auto", "tests"]), environment=environment)
+    tree = unpack_sdist(session) if lowest and not session.posargs else ROOT
+    words = session.posargs or ["-n", "auto", "tests"]
+    run_pytest(session, *words, environment=environment, tree=tree)
     if measured:
         session.run("coverage", "combine", "--quiet", env=environment)
         session.run("coverage", "report", env=environment)
 
 
+def unpack_sdist(session: nox.Session) -> Path:
+    """Return the folder of an unpacked sdist, as whoever packages us for a distribution has it."""
+    folder = scratch(session) / "sdist"
+    shutil.rmtree(folder, ignore_errors=True)
+    session.install("build>=1.2")
+    session.run("python", "-m", "build", "--sdist", "--outdir", str(folder), silent=True)
+    archive = next(folder.glob("*.tar.gz"))
+    shutil.unpack_archive(archive, folder)
+    return folder / archive.name.removesuffix(".tar.gz")
+
+
 def run_pytest(
-    session: nox.Session, *arguments: str, environment: dict[str, str] | None = None
+    session: nox.Session,
+    *arguments: str,
+    environment: dict[str, str] | None = None,
+    tree: Path = ROOT,
 ) -> None:
     """Run pytest away from the checkout, so that every child process too imports the wheel."""
     paths = [
-        str(ROOT / word) if (ROOT / word.split("::")[0]).exists() else word for word in arguments
+        str(tree / word) if (tree / word.split("::")[0]).exists() else word for word in arguments
     ]
-    settings = [f"--rootdir={ROOT}", f"-c={ROOT / 'pyproject.toml'}"]
+    settings = [f"--rootdir={tree}", f"-c={tree / 'pyproject.toml'}"]
     with session.chdir(scratch(session)):
         session.run("pytest", *settings, *paths, env=environment)
 
@@ -214,10 +233,7 @@ def bench(session: nox.Session) -> None:
 
 @nox.session
 def build(session: nox.Session) -> None:
-    """Build what a release uploads, twice, and run the suite of the unpacked sdist against it.
-
-    `nox -s build -- no-tests` leaves the suite out.
-    """
+    """Build what a release uploads, twice, and compare: the wheels, and the sdist with the tree."""
     session.install("build>=1.2", "twine>=6")
     folder = scratch(session)
     shutil.rmtree(folder)
@@ -227,11 +243,3 @@ def build(session: nox.Session) -> None:
     wheels = [next((folder / name).glob("*.whl")) for name in ("first", "second")]
     sdist = next((folder / "first").glob("*.tar.gz"))
     session.run("python", ".ci/package.py", *map(str, (*wheels, sdist)))
-    if "no-tests" in session.posargs:
-        return
-    shutil.unpack_archive(sdist, folder, filter="data")
-    unpacked = folder / sdist.name.removesuffix(".tar.gz")
-    requirements = nox.project.dependency_groups(PYPROJECT, "tests")
-    session.install(str(wheels[0]), *requirements)
-    with session.chdir(unpacked):
-        session.run("pytest", "-n", "auto", "tests")
