@@ -183,7 +183,7 @@ def test_ctrl_c_in_a_command_is_130(todo: Todo) -> None:
         (["auth", "token", "--nope"], "--nope"),
         (["auth", "nope"], "nope"),
         (["auth", "login", "--storage", "x"], "'x' is not one of 'system'"),
-        (["auth", "login", "--timeout", "-1"], "0<x<=86400"),
+        (["auth", "login", "--timeout", "-1"], "0<=x<=86400"),
         (["auth", "login", "--callback-port", "abc"], "not a valid integer"),
         (["auth", "token", "--min-ttl", "soon"], "soon"),
         (["auth", "account", "use"], "Missing argument 'REF'"),
