@@ -130,6 +130,13 @@ class Facts:
         """The issuer, else the token endpoint's origin; and the client id if it is a fixed one."""
         return Binding(self.issuer or origin(self.home), self.client_id)
 
+    @property
+    def has_client_document(self) -> bool:
+        """Whether the client id is the URL of a document that describes this public client."""
+        given = self.client_id or ""
+        is_url = given.startswith("https://") and "/" in given.removeprefix("https://")
+        return is_url and self.client_secret is None
+
     def secret(self) -> str | None:
         """Return the client secret, from the application's function if it is one."""
         return self.client_secret() if callable(self.client_secret) else self.client_secret

@@ -41,7 +41,7 @@ def check_id_token(server: Server, id_token: str, nonce: str | None) -> Mapping[
 
 def _check(claims: Mapping[str, Any], server: Server, nonce: str | None) -> None:
     now = int(time.time() + _clock_difference(server))
-    client_id = server.facts.client_id or obtain_client(server).client_id
+    client_id = server.client_id or obtain_client(server).client_id
     expected = {"iss": server.facts.issuer, "aud": client_id, "nonce": nonce}
     options: dict[str, Any] = {name: {"essential": True} for name in ("sub", "exp", "iat")}
     options |= {name: {"essential": True, "value": each} for name, each in expected.items() if each}

@@ -99,9 +99,8 @@ def with_method(server: Server, client: Client) -> Client:
 
 def known_client(server: Server) -> Client | None:
     """Return the client that a grant may already have been given to; None: not registered."""
-    facts = server.facts
-    if facts.client_id is not None:
-        return with_method(server, Client(facts.client_id, facts.secret()))
+    if server.client_id is not None:
+        return with_method(server, Client(server.client_id, server.facts.secret()))
     known = server.context.registrations.load(_name(server))
     return None if known is None else _usable(known)
 
@@ -117,7 +116,7 @@ def as_client(server: Server, use: Callable[[Client], T]) -> tuple[Client, T]:
     try:
         return client, use(client)
     except EndpointFailed as error:
-        if not error.rejects_client or server.facts.client_id is not None:
+        if not error.rejects_client or server.client_id is not None:
             raise
     forget_client(server)
     client = obtain_client(server)
@@ -126,7 +125,7 @@ def as_client(server: Server, use: Callable[[Client], T]) -> tuple[Client, T]:
 
 def forget_client(server: Server) -> None:
     """Forget a registered client that the server no longer knows; a fixed one stays."""
-    if server.facts.client_id is None:
+    if server.client_id is None:
         server.context.registrations.forget(_name(server))
 
 

@@ -79,6 +79,20 @@ class Server:
         openid = "openid" in facts.scopes
         return discover(self.context, facts.issuer, openid=openid, timeout=self._seconds_left())
 
+    @cached_property
+    def client_id(self) -> str | None:
+        """The id of a client that is fixed, None where the application registers itself.
+
+        An id that is the https URL of a document about the client is for servers that read such
+        documents; another one that registers clients registers this one. Blocks for such a URL.
+        """
+        facts = self.facts
+        if not (facts.discovers and facts.has_client_document):
+            return facts.client_id
+        if self.promises("client_id_metadata_document_supported"):
+            return facts.client_id
+        return facts.client_id if self.usable("registration_endpoint") is None else None
+
     def promises(self, name: str) -> bool:
         """Return whether the server's metadata says that *name* is so."""
         return self.metadata.get(name) is True

@@ -73,7 +73,7 @@ def refresh(server: Server, bundle: TokenBundle) -> TokenBundle:
         if client is not None:
             return request_tokens(server, client, form, renews=bundle)
     except EndpointFailed as error:
-        if not error.rejects_client or server.facts.client_id is not None:
+        if not error.rejects_client or server.client_id is not None:
             raise error.as_refresh_error() from None
     forget_client(server)  # a registered client that is no more, and its grants with it
     message = f"{server.facts.display_name} no longer knows this application's client."

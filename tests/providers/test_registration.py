@@ -5,6 +5,7 @@ import socket
 import time
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -221,3 +222,62 @@ def test_s24_a_login_that_registers_second_uses_the_first_client(
     }
     made = unregistered(server, module)
     assert client_of(made) == "the-2nd" == client_of(made)
+
+
+DOCUMENT = "https://todo.example/client.json"
+
+
+@pytest.mark.parametrize(
+    "given, said, starts_as",
+    [
+        pytest.param(
+            DOCUMENT, {"client_id_metadata_document_supported": True}, DOCUMENT, id="read"
+        ),
+        pytest.param(DOCUMENT, {}, "made-up", id="not read"),
+        pytest.param(
+            DOCUMENT, {"client_id_metadata_document_supported": "true"}, "made-up", id="no boolean"
+        ),
+        pytest.param(DOCUMENT, {"registration_endpoint": None}, DOCUMENT, id="no registration"),
+        pytest.param("https://todo.example", {}, "https://todo.example", id="no document"),
+        pytest.param("todo-cli", {}, "todo-cli", id="no url"),
+    ],
+)
+def test_the_url_of_a_client_document_is_for_servers_that_read_it(
+    server: Scripted, module: str, given: str, said: dict[str, Any], starts_as: str
+) -> None:
+    """Elsewhere the client registers itself; without registration the id is what it is."""
+    metadata = {
+        "issuer": server.url,
+        "authorization_endpoint": f"{server.url}/authorize",
+        "token_endpoint": f"{server.url}/token",
+        "registration_endpoint": f"{server.url}/register",
+        **said,
+    }
+    server.replies = [say(metadata)]
+    server.on = {"/register": say(CLIENT, 201)}
+    made = provider(server, module, issuer=server.url, client_id=given)
+    url = made.authorize(LoginRequest(redirect_uri=URI)).url
+    assert parse_qs(urlsplit(url).query)["client_id"] == [starts_as]
+    assert server.paths().count("/register") == (starts_as == "made-up")
+
+
+def test_the_url_of_a_client_document_needs_no_metadata(server: Scripted, module: str) -> None:
+    """Where the endpoints are given by hand it is used as it is, also by a refresh."""
+    server.replies = [say({"access_token": "new", "token_type": "Bearer"})]
+    made = provider(server, module, client_id=DOCUMENT)
+    made.refresh(TokenBundle("old", "r-1"))
+    assert [seen.form["client_id"] for seen in server.seen] == [DOCUMENT]
+
+
+def test_a_refresh_is_of_the_client_that_logged_in(server: Scripted, module: str) -> None:
+    """The registered one, where the server reads no client documents."""
+    metadata = {"issuer": server.url, "token_endpoint": f"{server.url}/token"}
+    metadata["registration_endpoint"] = f"{server.url}/register"
+    metadata["authorization_endpoint"] = f"{server.url}/authorize"
+    server.replies = [say(metadata)]
+    token = say({"access_token": "new", "token_type": "Bearer"})
+    server.on = {"/register": say(CLIENT, 201), "/token": token}
+    made = provider(server, module, issuer=server.url, client_id=DOCUMENT)
+    made.authorize(LoginRequest(redirect_uri=URI))
+    made.refresh(TokenBundle("old", "r-1"))
+    assert server.seen[-1].form["client_id"] == "made-up"
