@@ -153,6 +153,18 @@ def lint(session: nox.Session) -> None:
 
 
 @nox.session
+def docs(session: nox.Session) -> None:
+    """Build the site; a broken link or an undocumented reference fails. The path is printed."""
+    install(session, "docs", extras="[encrypted,redis,typer]")
+    site = ROOT / ".nox" / "site"
+    shutil.rmtree(site, ignore_errors=True)
+    options = ["--fail-on-warning", "--keep-going", "--nitpicky", "--fresh-env", "--quiet"]
+    with session.chdir(scratch(session)):  # what is documented is the wheel
+        session.run("sphinx-build", *options, str(ROOT / "docs"), str(site))
+    session.log(f"open {site / 'index.html'}")
+
+
+@nox.session
 def typing(session: nox.Session) -> None:
     """Check the types inside (mypy), of user code, and of the public names (pyright)."""
     install(session, "typing", extras="[encrypted,httpx2,joserfc,qr,redis,truststore,typer]")

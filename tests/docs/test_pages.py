@@ -1,0 +1,130 @@
+"""The pages of the site: their Python runs, their command lines do what they show.
+
+A page's Python blocks are one program, in order. Of its `console` blocks each line `$ todo ...` (or
+`$ python todo.py ...`) is run, and what the page shows below it has to be printed. A comment says
+what else is so: `# exit 4`, `# as bob` (who presses the button in the browser).
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+import sys
+import types
+from contextlib import ExitStack
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+import click_auth
+from click_auth import Auth
+from click_auth.environment import Environment
+from click_auth.testing import AuthorizationServer, isolated, logged_in
+
+DOCS = Path(__file__).parents[2] / "docs"
+BLOCK = re.compile(r"^```(python|console)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+COMMAND = re.compile(r"^\$ (?:(\w+=\S+) )?(?:todo|python todo\.py)(?: (.*?))?(?:  +# (.*))?$")
+HOWTO = DOCS / "howto"
+PAGES = [DOCS / "tutorial.md", *sorted(set(HOWTO.glob("*.md")) - {HOWTO / "index.md"})]
+API = (DOCS / "reference" / "api.md").read_text("utf-8")
+
+
+class Reader:
+    """Somebody who does what a page says, in a place of their own."""
+
+    def __init__(self, stack: ExitStack, folder: Path, server: AuthorizationServer) -> None:
+        self.stack, self.folder, self.server = stack, folder, server
+        self.environ: dict[str, str] = {}
+        self.names: dict[str, object] = {"__name__": "page"}
+        self.isolated: list[Auth] = []
+
+    def run_python(self, block: str, page: Path) -> None:
+        exec(compile(block, str(page), "exec", dont_inherit=True), self.names)
+        auth = self.names.get("auth")
+        if isinstance(auth, Auth):
+            self.isolate(auth)
+
+    def isolate(self, auth: Auth) -> None:
+        if auth in self.isolated:
+            return
+        self.isolated.append(auth)
+        place = self.folder / str(len(self.isolated))
+        place.mkdir()
+        self.stack.enter_context(
+            isolated(auth, place, server=self.server, environ={"TODO_NO_BROWSER": ""})
+        )
+
+    def run_commands(self, block: str) -> None:
+        for part in re.split(r"^(?=\$ )", block, flags=re.MULTILINE)[1:]:
+            command, *shown = part.splitlines()
+            match = COMMAND.match(command)
+            if match is not None:
+                output = self.run_command(*match.groups())
+                assert [line for line in shown if line.strip() not in output] == [], output
+
+    def run_command(self, variable: str | None, words: str | None, remark: str | None) -> str:
+        remark = remark or ""
+        wanted = re.search(r"exit (\d)", remark)
+        person = re.search(r"as (\w+)", remark)
+        self.server.login_as = person[1] if person else "ada"
+        cli, auth = self.names["cli"], self.isolated[-1]
+        assert isinstance(cli, click.Group)
+        environ = dict([variable.split("=", 1)]) if variable else None
+        with ExitStack() as stack:
+            if environ is not None:
+                stack.enter_context(auth.override(environ=environ))
+            done = CliRunner().invoke(cli, shlex.split(words or ""), prog_name="todo")
+        expected = int(wanted[1]) if wanted else 0
+        assert done.exit_code == expected, (words, done.output, done.exception)
+        return done.output
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_a_page_is_true(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its blocks run as one program, and its command lines print what it shows."""
+    text = page.read_text("utf-8")
+    blocks = BLOCK.findall(text)
+    with ExitStack() as stack:
+        server = stack.enter_context(AuthorizationServer())
+        reader = Reader(stack, tmp_path, server)
+        common = BLOCK.findall((HOWTO / "index.md").read_text("utf-8"))[0][1]
+        module = types.ModuleType("todo_auth")
+        exec(common, vars(module))
+        monkeypatch.setitem(sys.modules, "todo_auth", module)
+        reader.isolate(module.auth)
+        if "auth login" not in "".join(block for kind, block in blocks if kind == "console"):
+            logged_in(module.auth, server=server)
+        if page.stem == "index":
+            return
+        for kind, block in blocks:
+            if kind == "python":
+                reader.run_python(block, page)
+            else:
+                reader.run_commands(block)
+
+
+def test_every_public_name_is_on_the_page() -> None:
+    """A name that is exported has a docstring and a place among the API pages."""
+    documented = set(
+        re.findall(r"^\.\. auto(?:class|function|exception):: (\w+)$", API, re.MULTILINE)
+    )
+    assert documented == set(click_auth.__all__)
+    assert all(getattr(click_auth, name).__doc__ for name in click_auth.__all__)
+
+
+def test_every_variable_is_on_the_page() -> None:
+    """The table of variables names those that the library reads, and no other."""
+    page = (DOCS / "reference" / "environment.md").read_text("utf-8")
+    named = set(re.findall(r"^\| `<APP>_(\w+)`", page, re.MULTILINE))
+    sources = [path.read_text("utf-8") for path in Path(click_auth.__file__).parent.rglob("*.py")]
+    read = {name for text in sources for name in re.findall(r'\.(?:value|name)\("([A-Z_]+)"', text)}
+    defaults = {Environment("x").token_env, Environment("x").account_env}
+    read |= {str(name).removeprefix("X_") for name in defaults}
+    assert named == read
+
+
+def test_no_page_is_only_a_title() -> None:
+    """Whoever follows a link finds something to read."""
+    assert [each for each in DOCS.rglob("*.md") if len(each.read_text("utf-8")) < 200] == []
