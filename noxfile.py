@@ -230,6 +230,8 @@ def bench(session: nox.Session) -> None:
     install(session)
     if "growth" in session.posargs:
         session.install("matplotlib")  # draws the curves, and has no other business here
+    if "fleet" in session.posargs:
+        session.install("redis>=5", "cryptography>=42", "typing-extensions")
     if "peers" in session.posargs:
         session.install("huggingface-hub")
     # The Secret Service of the integration tests is the one to measure with.

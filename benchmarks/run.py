@@ -1,7 +1,8 @@
 """Measure what click-auth costs: `nox -s bench`.
 
 `nox -s bench -- peers` measures others beside it, `-- growth` how the cost grows with the work.
-`-- frameworks` what a Typer application costs with our commands and without.
+`-- fleet` what Redis costs beside a record file, `-- frameworks` what a Typer application costs
+with our commands and without.
 `--rounds N` (default 15) sets how often each pair runs. benchmarks/README.md explains the method.
 """
 
@@ -17,6 +18,7 @@ from pathlib import Path
 
 from click_auth.testing import AuthorizationServer
 from expiries import ending_twice, one_at_the_start, posts, refused_twice
+from fleets import measure_fleet
 from frameworks.hosts import TEST_TOOLS, VERSIONS, environment
 from growth import crowds, curves, draw
 from measure import HEADER, Around, Program, Row, Sample
@@ -183,7 +185,10 @@ def main() -> None:
     """Parse the arguments and measure."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        "what", nargs="?", choices=["library", "peers", "growth", "frameworks"], default="library"
+        "what",
+        nargs="?",
+        choices=["library", "peers", "growth", "frameworks", "fleet"],
+        default="library",
     )
     parser.add_argument("--rounds", type=int, default=15)
     arguments = parser.parse_args()
@@ -194,6 +199,7 @@ def main() -> None:
         "peers": measure_peers,
         "growth": measure_growth,
         "frameworks": measure_frameworks,
+        "fleet": measure_fleet,
     }[arguments.what]
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         measure(Path(folder), arguments.rounds)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from click_auth.errors import LoginFailed, StorageUnavailable
 from click_auth.providers.request import BegunLogin
-from click_auth.record import SYSTEM
+from click_auth.record import ENCRYPTED, SYSTEM
 from click_auth.stores.files import read_private
 from click_auth.stores.folders import make_private_folder, replace_private
 from click_auth.tokens import Unpickled, rfc3339, to_posix
@@ -105,7 +105,10 @@ class PendingLogins:
         """Keep *pending*. Raises `StorageUnavailable`."""
         facts = {**asdict(pending), "version": VERSION}
         text = json.dumps(dict(pending.begun.secrets))
-        facts["begun"]["secrets"] = None if self._hide(pending.id, text) else text
+        is_hidden = self._hide(pending.id, text)
+        if not is_hidden and (self._store.policy == ENCRYPTED or self._is_sealed_instead):
+            text = self._store.sealer.seal(text, _slot(pending.id))
+        facts["begun"]["secrets"] = None if is_hidden else text
         make_private_folder(self._folder)
         replace_private(self._path(pending.id), json.dumps(facts).encode())
 
@@ -165,6 +168,11 @@ class PendingLogins:
             return False
         return True
 
+    @property
+    def _is_sealed_instead(self) -> bool:
+        """Whether what the keyring refused is sealed, as a token would be."""
+        return self._store.policy == "fallback" and self._store.cipher is not None
+
     def _parse(self, content: bytes) -> Pending | None:
         with contextlib.suppress(ValueError, TypeError, KeyError, AttributeError):
             facts = json.loads(content)
@@ -172,6 +180,8 @@ class PendingLogins:
                 return None
             begun, tuples = facts.pop("begun"), ("scopes", "granted_scopes")
             text = begun.pop("secrets") or self._store.vault.get(_slot(str(facts["id"])))
+            if text and text.startswith("sealed:"):
+                text = self._store.sealer.open(text, _slot(str(facts["id"])))
             facts |= {name: tuple(facts[name]) for name in tuples}
             found = Pending(**facts, begun=BegunLogin(**begun, secrets=json.loads(text or "")))
             found.shown("")  # which fails for what is no time

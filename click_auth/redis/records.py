@@ -11,7 +11,7 @@ from click_auth.redis.lease import Lease
 from click_auth.stores.shared import StoredRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping
 
     from click_auth.redis.connection import Connection
 
@@ -42,7 +42,16 @@ end
 return 1
 """
 
-_KEYS = "return redis.call('SMEMBERS', KEYS[1])"
+_ALL = """
+-- KEYS: accounts. ARGV: what the names of records begin with. Returns key, generation and text of
+-- each. All of them have one hash tag, and so one place in a cluster.
+local found = {}
+for _, key in ipairs(redis.call('SMEMBERS', KEYS[1])) do
+  local record = redis.call('HMGET', ARGV[1] .. key, 'generation', 'text')
+  if record[1] then found[#found + 1] = {key, record[1], record[2]} end
+end
+return found
+"""
 
 
 class RedisRecords:
@@ -59,10 +68,11 @@ class RedisRecords:
 
         return Connection(*self._where)
 
-    def keys(self) -> Sequence[str]:
-        """Return the keys of all records."""
-        found = self._connection.run(_KEYS, [self._connection.name("accounts")])
-        return sorted(_text(each) for each in found)
+    def all(self) -> Mapping[str, StoredRecord]:
+        """Return all records by key."""
+        name = self._connection.name
+        found = self._connection.run(_ALL, [name("accounts")], name("record"))
+        return {_text(key): StoredRecord(int(number), _text(text)) for key, number, text in found}
 
     def get(self, key: str) -> StoredRecord | None:
         """Return the record of *key*, None where there is none."""

@@ -65,8 +65,8 @@ class RecordStore(Protocol):
     and `StorageUnavailable` where it has to be repaired.
     """
 
-    def keys(self) -> Iterable[str]:
-        """Return the keys under which something is stored."""
+    def all(self) -> Mapping[str, StoredRecord]:
+        """Return everything that is stored, by key."""
 
     def get(self, key: str) -> StoredRecord | None:
         """Return what is stored under *key*, None where there is nothing."""
@@ -231,7 +231,7 @@ class SharedRecords(Records):
 
     def _stored(self, keys: Iterable[str] | None = None) -> dict[str, StoredRecord]:
         if keys is None:
-            keys = self._insist(self._records.keys)
+            return dict(self._insist(self._records.all))
         found = {key: self._insist(partial(self._records.get, key)) for key in keys}
         return {key: stored for key, stored in found.items() if stored is not None}
 

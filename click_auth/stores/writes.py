@@ -79,7 +79,10 @@ class Write:
         Raises `Superseded` when the stored record is not *expected* any more. What cannot be
         stored is kept in *reserve*.
         """
-        if self._storage.policy != PLAINTEXT:  # better no slot is written than taken back
+        if self._storage.policy_of(expected) not in (
+            PLAINTEXT,
+            ENCRYPTED,
+        ):  # better no slot is written than taken back
             with contextlib.suppress(StorageUnavailable):  # unreadable: they may be written yet
                 _refuse_superseded(self._storage.records.find(expected.key), expected)
         new = replace(expected, generation=expected.generation + 1)

@@ -28,11 +28,11 @@ def test_compare_and_set(server: RedisServer) -> None:
     assert not there.swap("u1", 0, StoredRecord(6, "other"))
     assert there.get("u1") == StoredRecord(5, "one")
     assert there.swap("u1", 5, StoredRecord(7, "two"))
-    assert (here.keys(), here.get("u1")) == (["u1"], StoredRecord(7, "two"))
+    assert (list(here.all()), here.get("u1")) == (["u1"], StoredRecord(7, "two"))
     assert not here.swap("u1", 5, None)
     assert here.swap("u1", 7, None)
     assert here.swap("u1", 7, None)
-    assert (here.keys(), here.get("u1")) == ([], None)
+    assert (here.all(), here.get("u1")) == ({}, None)
 
 
 def test_two_applications_with_one_prefix_do_not_meet(server: RedisServer) -> None:

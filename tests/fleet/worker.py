@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -55,7 +56,8 @@ def through(auth: Auth, count: str) -> list[str]:
 
 def waits(auth: Auth, seconds: str) -> dict[str, Any]:
     """Use tokens for a while; return what came of it and the longest wait for one."""
-    auth.access_token()  # what has to be imported for a refresh is here now
+    with contextlib.suppress(click.ClickException):
+        auth.access_token()  # what has to be imported for a refresh is here now
     end, found, longest = time.monotonic() + float(seconds), {"ok": 0}, 0.0
     while time.monotonic() < end:
         began = time.monotonic()

@@ -189,3 +189,17 @@ def test_the_stories_with_a_key(folder: Path) -> None:
             assert environ["TODO_AUTH_KEY"] not in json.dumps(auth.doctor().to_json())
             assert auth.logout().removed == ("ada",)
             assert json.loads((folder / "auth.json").read_text("utf-8"))["accounts"] == {}
+
+
+def test_a_login_in_two_calls_hides_its_secrets(folder: Path) -> None:
+    """What it waits with in its file is sealed too, and opens again."""
+    with AuthorizationServer(device_interval=0.05) as server:
+        provider = OAuthProvider(client_id="todo-cli", issuer=server.issuer, api_url=server.api_url)
+        auth = Auth("todo", provider, folder=folder, storage="encrypted", key=KEY)
+        with auth.override(environ={}):
+            pending = auth.begin_login(device=True)
+            text = (folder / "pending" / f"{pending.id}.json").read_text("utf-8")
+            assert json.loads(text)["begun"]["secrets"].startswith("sealed:1:")
+            server.approve_device(pending.user_code)
+            done = auth.finish_login(pending, timeout=30.0)
+            assert done.to_json()["stored_in"] == "encrypted"
