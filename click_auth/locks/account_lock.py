@@ -17,7 +17,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, BinaryIO
 
 from click_auth.account import slot_name
-from click_auth.errors import Unwritable
+from click_auth.errors import Unreachable, Unwritable
 from click_auth.locks import lock_file
 from click_auth.locks.heartbeat import beating_lock
 from click_auth.locks.lock_file import LockBusy, Opened
@@ -98,8 +98,20 @@ def lock_seconds() -> float:
     return _timeout.get()
 
 
+class FileLock:
+    """A lock file that is held."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def check(self) -> None:
+        """Raise `Unreachable` where somebody has taken the file away: it is held no more."""
+        if not self._path.exists():
+            raise Unreachable(f"The lock {self._path} was lost.", hints=["Try again."])
+
+
 @contextlib.contextmanager
-def account_lock(folder: Path, key: str) -> Iterator[None]:
+def account_lock(folder: Path, key: str) -> Iterator[FileLock]:
     """Hold the lock of one account, `locks/<slot>.lock` in *folder*. Blocks.
 
     Raises `LockBusy` when the time for it is over, and `StorageUnavailable` naming the path when
@@ -111,7 +123,7 @@ def account_lock(folder: Path, key: str) -> Iterator[None]:
     except Unwritable as error:
         raise _cannot_lock(path, error.message) from None
     with exclusive(path, _timeout.get()):
-        yield
+        yield FileLock(path)
 
 
 def wait_for_others(folder: Path, key: str, deadline: float) -> bool:

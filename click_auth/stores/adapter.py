@@ -9,7 +9,7 @@ from click_auth.account import slot_name
 from click_auth.record import CUSTOM, UNBOUND, Bound, Record
 from click_auth.stores.account_store import AccountStore
 from click_auth.stores.document import Document
-from click_auth.stores.records import Records
+from click_auth.stores.records import Records, Reserve
 from click_auth.stores.removal import Removal
 from click_auth.stores.token_store import RecordedTokenStore, TokenStore
 from click_auth.stores.vault import MemoryVault
@@ -17,8 +17,9 @@ from click_auth.stores.writes import Superseded
 from click_auth.tokens import TokenBundle, to_posix, usable
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from click_auth.account import Account
-    from click_auth.stores.records import Reserve
 
 
 def adapt(store: TokenStore) -> AccountStore:
@@ -31,6 +32,7 @@ class ForeignRecords(Records):
 
     def __init__(self, store: TokenStore) -> None:
         self._store = store
+        self._held: dict[str, object] = {}
 
     def content(self) -> bytes:
         """Return nothing: there is no text."""
@@ -59,9 +61,21 @@ class ForeignRecords(Records):
         """Keep nobody from writing."""
         return contextlib.nullcontext()
 
-    def lock(self, key: str) -> contextlib.AbstractContextManager[object]:
-        """Return the store's own lock."""
-        return self._store.lock(key)
+    @contextlib.contextmanager
+    def lock(self, key: str) -> Iterator[object]:
+        """Hold the store's own lock."""
+        with self._store.lock(key) as held:
+            self._held[key] = held
+            try:
+                yield held
+            finally:
+                self._held.pop(key, None)
+
+    @contextlib.contextmanager
+    def reserve(self, key: str) -> Iterator[Reserve]:
+        """Ask the lock whether it is still held: then a grant may be spent."""
+        getattr(self._held.get(key), "check", bool)()  # not every lock can be lost
+        yield Reserve()
 
     def stamp(self) -> None:
         """Return None: nobody can tell."""
