@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from click_auth.account import Account as Account
     from click_auth.account import StoredAccount as StoredAccount
+    from click_auth.arguments import LegacyCredential as LegacyCredential
+    from click_auth.arguments import PageStyle as PageStyle
     from click_auth.auth import Auth as Auth
     from click_auth.auth import migrate_legacy_auth as migrate_legacy_auth
     from click_auth.auth import refresh_access_token as refresh_access_token
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
     from click_auth.commands.attach import attach_run as attach_run
     from click_auth.commands.attach import attach_status as attach_status
     from click_auth.commands.attach import attach_token as attach_token
-    from click_auth.context import LegacyCredential as LegacyCredential
     from click_auth.doctor.report import Check as Check
     from click_auth.doctor.report import Report as Report
     from click_auth.errors import AuthError as AuthError
@@ -65,10 +66,10 @@ __version__: str
 
 _HOMES = {
     "account": "Account StoredAccount",
+    "arguments": "LegacyCredential PageStyle",
     "auth": "Auth migrate_legacy_auth refresh_access_token",
     "commands.attach": "attach_accounts attach_all attach_doctor attach_git_credential "
     "attach_login attach_logout attach_refresh attach_run attach_status attach_token",
-    "context": "LegacyCredential",
     "doctor.report": "Check Report",
     "errors": "AuthError LoginFailed NotLoggedIn StorageUnavailable "
     "StoreUnreachable Unreachable UsageError",

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     import click
     from typing_extensions import Self
 
-    from click_auth.context import LegacyCredential, ProviderSource
+    from click_auth.arguments import LegacyCredential, PageStyle
+    from click_auth.context import ProviderSource
     from click_auth.login.pages import PageContext
     from click_auth.migrate import MigrationResult
     from click_auth.refresh import LockOf
@@ -36,8 +37,8 @@ class Auth(Operations):
     *storage* is "system" (the keyring or an error), "fallback" (the keyring, else a file, sealed
     where there is a *key*, else with a warning), "encrypted" or "plaintext". *key* is 32 bytes,
     several of them (the first seals) or a function that returns either. *hints* are appended to
-    every error, *page* gives the callback page an application's own look, *http_options* go to
-    every HTTP client that the library makes.
+    every error, *page* is a `PageStyle` for the callback page, or a function that makes a page of
+    its own from a `PageContext`, *http_options* go to every HTTP client that the library makes.
     Thread-safe; refuses to be pickled.
     """
 
@@ -51,7 +52,7 @@ class Auth(Operations):
         folder: str | Path | None = None,
         legacy: LegacyCredential | None = None,
         hints: Iterable[str] = (),
-        page: Callable[[PageContext], str] | None = None,
+        page: Callable[[PageContext], str] | PageStyle | None = None,
         http: str = "httpx",
         http_options: Mapping[str, Any] | Callable[[], Mapping[str, Any]] | None = None,
         key: KeyGiven | None = None,

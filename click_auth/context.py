@@ -23,34 +23,19 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import TypeAlias
 
+    from click_auth.arguments import LegacyCredential, PageStyle
     from click_auth.environment import Environment, Identity
     from click_auth.http.client import Http
     from click_auth.login.pages import PageContext
     from click_auth.stores.account_store import AccountStore
     from click_auth.stores.cipher import KeyGiven
     from click_auth.stores.token_store import KeyringTokenStore, TokenStore
-    from click_auth.tokens import TokenBundle
 
     ProviderSource: TypeAlias = Provider | Mapping[str, Provider] | Callable[[str | None], Provider]
 
 LONGEST_CALLS = 2  # an exchange and its one replay
 LOCK_MARGIN_SECONDS = 15.0
 _DEFAULT_PORTS = {"https": "443", "http": "80"}
-
-
-class LegacyCredential:
-    """An older credential: how to read it and how to take it away.
-
-    *read* returns the token, a bundle, or None where there is none; *retire* removes it, and is
-    called only once the new record is proved readable. *name* names the migration for good.
-    """
-
-    def __init__(
-        self, name: str, read: Callable[[], str | TokenBundle | None], retire: Callable[[], None]
-    ) -> None:
-        self.name = name
-        self.read = read
-        self.retire = retire
 
 
 class Settings:  # no dataclass or named tuple: each start would compile it
@@ -61,7 +46,7 @@ class Settings:  # no dataclass or named tuple: each start would compile it
     folder: str | Path | None = None
     legacy: LegacyCredential | None = None
     hints: tuple[str, ...] = ()
-    page: Callable[[PageContext], str] | None = None
+    page: Callable[[PageContext], str] | PageStyle | None = None
     http: str = "httpx"
     key: KeyGiven | None = None
     http_options: Mapping[str, Any] | Callable[[], Mapping[str, Any]] | None = None

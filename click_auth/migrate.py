@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from click_auth.account import Account
-    from click_auth.context import Context, LegacyCredential
+    from click_auth.arguments import LegacyCredential
+    from click_auth.context import Context
 
 logger: logging.Logger = logging.getLogger("click_auth")
 

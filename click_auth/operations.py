@@ -211,7 +211,8 @@ class Operations:
         )
         del token
         with self.hinting():
-            return log_in(self.context, request, storage, on_login, ui)
+            line = self.invocation.login_line()
+            return log_in(self.context, request, storage, on_login, ui, login_line=line)
 
     def log_in_on_demand(self, check: Callable[[], None], scopes: Iterable[str] = ()) -> None:
         """Ask the person to log in, *scopes* included, until *check* raises nothing. Blocks.

@@ -32,11 +32,13 @@ def log_in(
     storage: str | None,
     on_login: Callable[[LoginContext], object] | None,
     ui: LoginUI | None = None,
+    *,
+    login_line: str = "",
 ) -> LoginResult:
     """Log in as `Auth.login` says; *request* still names the instance as the person did."""
     request, store = complete_request(context, request), choose_store(context, storage)
     provider = context.provider(request.instance)
-    return Login(context, request, provider, store, on_login, ui).run()
+    return Login(context, request, provider, store, on_login, ui, login_line).run()
 
 
 def choose_store(context: Context, storage: str | None) -> AccountStore:
@@ -67,6 +69,7 @@ class Login:
     store: AccountStore
     on_login: Callable[[LoginContext], object] | None
     ui: LoginUI | None = None
+    login_line: str = ""
 
     def run(self) -> LoginResult:
         """Log in. Blocks for as long as the person takes, at most the request's timeout.
@@ -78,11 +81,9 @@ class Login:
             self.store.check_writable()
             self.context.http.client().close()  # the environment may name what none can be made of
             console.current().say(f"Logging in to {self.provider.display_name}.")
-            settings = self.context.settings
             with self._open_ui() as ui:
                 result = self.accept(self.provider.login(self.request, ui))
-                who = result.account.title
-                ui.finish(success=True, message=f"{settings.app_name} is logged in as {who}.")
+                ui.finish(success=True, message=f"Account: {result.account.title}")
         return result
 
     def accept(self, bundle: TokenBundle) -> LoginResult:
@@ -104,6 +105,7 @@ class Login:
             self.context.environment,
             browser=settings.browser,
             page=settings.page,
+            login_line=self.login_line,
             allow_browser=self.request.browser,
         )
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 from http import HTTPStatus
 from string import Template
@@ -19,11 +19,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from click_auth.arguments import PageStyle
+
 _CLEAN_ADDRESS = 'history.replaceState(null,"",location.pathname)'
 _TONES = {
-    True: ("good", "You can close this page and go back to the terminal."),
-    False: ("bad", "Go back to the terminal: it says what to do next."),
-    None: ("open", "Go back to the terminal to see how it went."),
+    True: ("good", "You can close this page and return to your terminal."),
+    False: ("bad", "Check your terminal for what to do next."),
+    None: ("open", "Check your terminal to see how it went."),
 }
 _HEADERS = {
     "Content-Type": "text/html; charset=utf-8",
@@ -64,6 +66,7 @@ main { width: 100%; max-width: 27rem; padding: 2.75rem 2.5rem 0; text-align: cen
 svg { display: none; width: 4rem; height: 4rem; margin: 0 auto 1.5rem; fill: none;
   stroke: currentColor; stroke-width: 4; stroke-linecap: round; stroke-linejoin: round }
 circle { fill: currentColor; fill-opacity: .12; stroke: none }
+.logo { width: 4rem; height: 4rem; margin-bottom: 1rem; object-fit: contain }
 .good .good, .bad .bad, .open .open { display: block; color: var(--good) }
 .bad .bad { color: var(--bad) } .open .open { color: var(--open) }
 h1 { margin: 0 0 .5rem; font-size: 1.5rem; line-height: 1.25; letter-spacing: -.01em;
@@ -72,9 +75,9 @@ p { margin: 0; overflow-wrap: anywhere; text-wrap: pretty }
 .app, .what { color: var(--soft) } .app { margin-bottom: .35rem; font-weight: 600 }
 .next { margin: 2.25rem -2.5rem 0; padding: 1.1rem 2.5rem; font-size: .95rem; font-weight: 500;
   text-wrap: balance; border-top: 1px solid var(--line); background: var(--back) }
-</style></head>
+$accent</style></head>
 <body><main class="$tone">
-<svg class="good" viewBox="0 0 64 64" aria-hidden="true">
+$logo<svg class="good" viewBox="0 0 64 64" aria-hidden="true">
   <circle cx="32" cy="32" r="32"/><path d="M20 33l8.5 8.5L45 24"/></svg>
 <svg class="bad" viewBox="0 0 64 64" aria-hidden="true">
   <circle cx="32" cy="32" r="32"/><path d="M23 23l18 18M41 23L23 41"/></svg>
@@ -99,16 +102,23 @@ class PageContext:
     success: bool | None
     title: str
     message: str
+    next: str = ""
+    """What to do next."""
 
 
-def render(context: PageContext) -> str:
-    """Return the built-in page for *context*."""
+def render(context: PageContext, style: PageStyle | None = None) -> str:
+    """Return the built-in page for *context*, in the application's *style* if it has one."""
     tone, what_next = _TONES[context.success]
+    accent = style.accent if style else ""
+    svg = base64.b64encode((style.logo_svg if style else "").encode()).decode()
     return Template(_PAGE).substitute(
         tone=tone,
-        next=what_next,
-        app=escape(context.app_name),
-        title=escape(context.title),
+        accent=f"main {{ border-top: .3rem solid {accent} }}\n" if accent else "",
+        # As an image: in one a browser runs no script and loads nothing.
+        logo=f'<img class="logo" alt="" src="data:image/svg+xml;base64,{svg}">\n' if svg else "",
+        next=escape(context.next or what_next),
+        app=escape((style and style.name) or context.app_name),
+        title=escape(context.title, quote=False),
         message=escape(context.message),
     )
 
@@ -118,41 +128,49 @@ def outcome(
     *,
     success: bool,
     message: str | None = None,
-    page: Callable[[PageContext], str] | None = None,
+    what_next: str = "",
+    page: Callable[[PageContext], str] = render,
 ) -> bytes:
     """Return the whole answer to the browser that brought the answer of a login.
 
     *page* is an application's own look: it returns a whole document. Inline `<style>` elements
     and `data:` images work in it; scripts, `style` attributes and anything loaded do not.
     """
-    title = "You are logged in" if success else "The login failed"
+    title = "You're logged in" if success else "The login failed"
     text = message or (f"{app_name} is ready." if success else "Nothing was stored.")
-    html = (page or render)(PageContext(app_name, success, title, text))
+    html = page(PageContext(app_name, success, title, text, what_next))
     return reply(html, HTTPStatus.OK if success else HTTPStatus.BAD_REQUEST)
 
 
-def undecided() -> bytes:
-    """Return the answer to a browser that cannot be kept waiting for the outcome any longer."""
-    message = "Your answer has arrived, and the login is being completed."
-    return reply(render(PageContext("", None, "Almost there", message)), HTTPStatus.OK)
+def undecided(style: PageStyle | None = None, again: str | None = None) -> bytes:
+    """Return the answer to a browser that cannot be kept waiting for the outcome any longer.
+
+    It goes to *again* by itself, where the outcome is to be had.
+    """
+    page = PageContext("", None, "Finishing your login...", "Your terminal received the response.")
+    if again is None:
+        return reply(render(page, style), HTTPStatus.OK)
+    html = render(replace(page, next="This page updates by itself."), style)
+    return reply(html, HTTPStatus.OK, Refresh=f"1; url={again}")
 
 
 def refusal(status: HTTPStatus) -> bytes:
     """Return the answer to a request that is not the redirect of this login."""
     if status is HTTPStatus.BAD_REQUEST:
-        message = "This is not the answer to the login that the terminal waits for."
+        message = "This isn't the login your terminal is waiting for."
     else:
-        message = "There is nothing to see at this address."
+        message = "There is nothing to see at this URL."
     html = render(PageContext("", success=False, title=status.phrase, message=message))
     return reply(html, status)
 
 
-def reply(html: str, status: HTTPStatus) -> bytes:
-    """Return a response that shows *html* and ends the connection."""
+def reply(html: str, status: HTTPStatus, **more: str) -> bytes:
+    """Return a response that shows *html* and ends the connection; *more* headers go along."""
     body = f"{html.rstrip()}\n<script>{_CLEAN_ADDRESS}</script>\n".encode("utf-8", "replace")
     styles = re.findall(r"<style[^>]*>(.*?)</style>", html, re.DOTALL | re.IGNORECASE)
     headers = {
         **_HEADERS,
+        **more,
         "Content-Length": str(len(body)),
         "Content-Security-Policy": _POLICY.format(
             script=_hash(_CLEAN_ADDRESS), styles=" ".join(map(_hash, styles)) or "'none'"

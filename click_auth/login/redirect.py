@@ -7,10 +7,12 @@ not do, delays another client, the terminal, or Ctrl-C. Nothing is logged.
 from __future__ import annotations
 
 import contextlib
+import secrets
 import selectors
 import socket
 import threading
 import time
+from dataclasses import replace
 from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
+    from click_auth.arguments import PageStyle
     from click_auth.login.keyboard import Keyboard
     from click_auth.login.listener import Listener
     from click_auth.providers.authorization import AuthorizationRequest, AuthorizationResponse
@@ -36,7 +39,10 @@ _TICK_SECONDS = 0.2  # the keyboard wakes no selector, nor does Ctrl-C on Window
 _VISIT_SECONDS = 5.0
 _LINGER_SECONDS = 1.0
 _DELIVERY_SECONDS = 2.0
-_HOLD_SECONDS = 15.0
+_HOLD_SECONDS = 2.0
+_LATER_HOLD_SECONDS = 15.0
+_RETURN_SECONDS = 3.0  # its page asks again after one
+_LAST_RETURN_SECONDS = 1.5
 _REST_SECONDS = 0.05
 _MOST_CONNECTIONS = 32
 _CHUNK = 16 * 1024
@@ -73,30 +79,83 @@ class Connection:
 
 
 class HeldBrowser:
-    """The browser that brought the answer; it is kept waiting until the outcome is known."""
+    """The browser that brought the answer; it is kept waiting until the outcome is known.
 
-    def __init__(self, connection: socket.socket, seconds: float = _HOLD_SECONDS) -> None:
+    After *seconds* it is shown that the login is being finished, on a page that asks *listener*
+    for the outcome by itself, at a URL that nobody else knows.
+    """
+
+    def __init__(
+        self,
+        connection: socket.socket,
+        listener: Listener,
+        style: PageStyle | None = None,
+        seconds: float = _HOLD_SECONDS,
+    ) -> None:
         self._connection: socket.socket | None = connection
-        self._lock = threading.Lock()
-        self._timer = threading.Timer(seconds, self._deliver, [pages.undecided()])
-        self._timer.daemon = True
-        self._timer.start()
+        self._listener = replace(listener, sockets=tuple(one.dup() for one in listener.sockets))
+        self._style = style
+        self._seconds = seconds
+        self._id = secrets.token_urlsafe(16)
+        self._outcome: bytes = b""
+        self._known = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
 
     def tell(self, reply: bytes) -> None:
         """Send the outcome. Only the first call does anything; blocks for 2 s at most."""
-        self._timer.cancel()
-        self._deliver(reply)
-        self._timer.join(_DELIVERY_SECONDS)
+        self._outcome = self._outcome or reply
+        self._known.set()
+        self._thread.join(_DELIVERY_SECONDS)
 
-    def _deliver(self, reply: bytes) -> None:
-        with self._lock:
-            connection, self._connection = self._connection, None
-        if connection is None:
-            return
-        with connection, contextlib.suppress(OSError):
-            connection.settimeout(_DELIVERY_SECONDS)
-            connection.sendall(reply)
-            connection.shutdown(socket.SHUT_WR)
+    def _run(self) -> None:
+        again = f"{self._listener.path}?{self._id}"
+        with contextlib.closing(self._listener):
+            while self._connection is not None:
+                if self._known.wait(self._seconds):
+                    _deliver(self._connection, self._outcome)
+                    return
+                _deliver(self._connection, pages.undecided(self._style, again))
+                self._connection, self._seconds = self._next_visit(), _LATER_HOLD_SECONDS
+
+    def _next_visit(self) -> socket.socket | None:
+        """Return the connection that asks for the outcome, None where none comes in time."""
+        end = time.monotonic() + _RETURN_SECONDS
+        with selectors.DefaultSelector() as selector:
+            for one in self._listener.sockets:
+                selector.register(one, selectors.EVENT_READ, one.accept)
+            while time.monotonic() < end:
+                if self._known.is_set():  # nobody waits long for a browser that has gone
+                    end = min(end, time.monotonic() + _LAST_RETURN_SECONDS)
+                for key, _ in selector.select(_TICK_SECONDS):
+                    with contextlib.suppress(OSError):
+                        connected: socket.socket = key.data()[0]
+                        if self._asks_for_outcome(connected):
+                            return connected
+        return None
+
+    def _asks_for_outcome(self, connected: socket.socket) -> bool:
+        """Whether this client has our URL; any other is sent away."""
+        connected.settimeout(1.0)
+        head, query, reply = b"", None, pages.refusal(HTTPStatus.BAD_REQUEST)
+        try:
+            while query is None and (part := connected.recv(_CHUNK)):
+                head += part
+                query = parse_request(head, self._listener.path, self._listener.authorities)
+        except Refused as refused:
+            reply = pages.refusal(refused.status)
+        except OSError:
+            pass  # it says nothing
+        if query != self._id:
+            _deliver(connected, reply)
+        return query == self._id
+
+
+def _deliver(connection: socket.socket, reply: bytes) -> None:
+    with connection, contextlib.suppress(OSError):
+        connection.settimeout(_DELIVERY_SECONDS)
+        connection.sendall(reply)
+        connection.shutdown(socket.SHUT_WR)
 
 
 class AnswerWait:
@@ -107,13 +166,18 @@ class AnswerWait:
     """
 
     def __init__(
-        self, listener: Listener, request: AuthorizationRequest, keyboard: Keyboard | None
+        self,
+        listener: Listener,
+        request: AuthorizationRequest,
+        keyboard: Keyboard | None,
+        style: PageStyle | None = None,
     ) -> None:
         self.strays: list[str] = []
         self.held: HeldBrowser | None = None
         self._listener = listener
         self._request = request
         self._keyboard = keyboard
+        self._style = style
         self._pasted: list[str] = []
         self._connections: list[Connection] = []
         self._selector = selectors.DefaultSelector()
@@ -219,7 +283,7 @@ class AnswerWait:
 
     def _hold(self, connection: Connection) -> None:
         self._release(connection)
-        self.held = HeldBrowser(connection.socket)
+        self.held = HeldBrowser(connection.socket, self._listener, self._style)
 
     def _close(self, connection: Connection) -> None:
         self._release(connection)

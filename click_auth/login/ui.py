@@ -11,6 +11,7 @@ from contextlib import closing, suppress
 from functools import partial
 from typing import TYPE_CHECKING, TextIO
 
+from click_auth.arguments import PageStyle
 from click_auth.console import console
 from click_auth.console.terminal import is_terminal, is_unseen
 from click_auth.defaults import LOGIN_TIMEOUT
@@ -46,8 +47,8 @@ class TerminalUI(LoginUI):
     """One login on one terminal, or in one pipe. A context manager.
 
     *browser* opens pages instead of the one that would be found; *page* is the application's own
-    look of the last page. Leaving the block closes whatever is still open, and tells a browser
-    that still waits how it ended: with an error, that it failed.
+    look of the last page, *login_line* what to type to try again. Leaving the block closes whatever
+    is still open, and tells a browser that still waits how it ended: with an error, that it failed.
     """
 
     def __init__(
@@ -55,15 +56,18 @@ class TerminalUI(LoginUI):
         app_name: str,
         environment: Environment,
         browser: Callable[[str], bool] | None = None,
-        page: Callable[[pages.PageContext], str] | None = None,
+        page: Callable[[pages.PageContext], str] | PageStyle | None = None,
         *,
+        login_line: str = "",
         allow_browser: bool = True,
         stdin: TextIO | None = None,
     ) -> None:
         self._app_name = app_name
         self._environment = environment
         self._browser = choose_browser(environment, browser, allowed=allow_browser)
-        self._page = page
+        self._style = page if isinstance(page, PageStyle) else None
+        self._page = None if isinstance(page, PageStyle) else page
+        self._login_line = login_line
         self._stdin = sys.stdin if stdin is None else stdin
         self._held: HeldBrowser | None = None
         self._known_failure: str | None = None
@@ -77,7 +81,7 @@ class TerminalUI(LoginUI):
             message = error.message if isinstance(error, AuthError) else None
             self.finish(success=False, message=message)
         elif self._held is not None:
-            self._held.tell(pages.undecided())
+            self._held.tell(pages.undecided(self._style))
 
     @property
     def has_browser(self) -> bool:
@@ -153,7 +157,7 @@ class TerminalUI(LoginUI):
         # Where nobody would see that the terminal is asked, it is left alone.
         typed_on = None if is_unseen(sys.stderr) else keyboard.open_keyboard(self._stdin)
         with (
-            AnswerWait(listener, request, typed_on) as wait,
+            AnswerWait(listener, request, typed_on, self._style) as wait,
             console.counting_down(timeout) as countdown,
         ):
             if not opened:
@@ -204,12 +208,20 @@ class TerminalUI(LoginUI):
         held, self._held = self._held, None
         if held is None:
             return
-        make_page = partial(pages.outcome, self._app_name, success=success, message=message)
+        again = "" if success else self._login_line
+        built_in = partial(pages.render, style=self._style)
+        make_page = partial(
+            pages.outcome,
+            self._app_name,
+            success=success,
+            message=message,
+            what_next=again and f"To try again, run {again} in your terminal.",
+        )
         try:
-            page = make_page(page=self._page)
+            page = make_page(page=self._page or built_in)
         except Exception as error:  # noqa: BLE001 - the application's; the login stands
             console.current().warn(f"The application's page failed: {type(error).__name__}.")
-            page = make_page()
+            page = make_page(page=built_in)
         held.tell(page)
 
 

@@ -123,9 +123,13 @@ class FakeBrowser:
         with opener.open(request, timeout=self.timeout) as response:
             page = response.read().decode(errors="replace")
             status, location = response.status, response.headers.get("Location", "")
+            delay, _, again = response.headers.get("Refresh", "").partition("; url=")
         if status in _REDIRECTS:
             return "", (urljoin(url, location), None)
         self.pages.append(page)
+        if again:
+            time.sleep(float(delay))
+            return page, (urljoin(url, again), None)
         return page, None
 
     def _press(self, here: str, form: Form) -> Step:

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import contextlib
 import gc
 import logging
+import re
 import resource
 import socket
 import sys
@@ -9,12 +11,14 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from typing import TYPE_CHECKING
 
 import pytest
 
 from click_auth import LoginFailed
 from click_auth.errors import CALLBACK_TIMEOUT
 from click_auth.login import pages
+from click_auth.login.listener import Listener, listen
 from click_auth.login.redirect import HeldBrowser
 from login.waiting import (
     ANSWER,
@@ -27,6 +31,9 @@ from login.waiting import (
     refuses,
     status_of,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 def ends_well(login: Waiting) -> bool:
@@ -305,15 +312,49 @@ def test_lb_22_a_refusal_is_shown_as_one() -> None:
         assert b"The login was refused in the browser." in reply
 
 
-def test_lb_22_a_browser_is_not_held_for_ever() -> None:
-    """After the longest hold it is told, neutrally, to look at the terminal; once only."""
+@pytest.fixture
+def held() -> Iterator[tuple[HeldBrowser, socket.socket, Listener]]:
+    """Give a browser that is held for a moment only, its end of the connection, the listener."""
     ours, browser = socket.socketpair()
-    with browser:
-        held = HeldBrowser(ours, seconds=0.1)
-        shown = received(browser)
-        held.tell(pages.outcome("todo", success=True))
-        assert b"Almost there" in shown
-        assert b"You are logged in" not in shown
+    with browser, contextlib.closing(listen(["http://127.0.0.1/callback"])) as listener:
+        yield HeldBrowser(ours, listener, seconds=0.1), browser, listener
+
+
+def ask(listener: Listener, target: str) -> socket.socket:
+    """Return a connection that has asked the listener for *target*."""
+    connection = socket.create_connection(("127.0.0.1", listener.port), BOUND_SECONDS)
+    connection.sendall(f"GET {target} HTTP/1.1\r\nHost: 127.0.0.1:{listener.port}\r\n\r\n".encode())
+    return connection
+
+
+def test_lb_22_a_browser_is_not_held_for_ever(
+    held: tuple[HeldBrowser, socket.socket, Listener],
+) -> None:
+    """It is told that the login is being finished, and comes back for the outcome by itself."""
+    holder, browser, listener = held
+    shown = received(browser)
+    assert b"Finishing your login..." in shown
+    assert b"logged in" not in shown
+    again = re.search(rb"\r\nRefresh: 1; url=(/callback\?[\w-]{20,})\r\n", shown)
+    assert again is not None
+    with ask(listener, "/callback?x") as stray, ask(listener, again[1].decode()) as back:
+        assert status_of(received(stray)) == 400
+        holder.tell(pages.outcome("todo", success=True))
+        assert b"You're logged in" in received(back)
+
+
+def test_lb_22_a_browser_that_does_not_come_back_is_not_waited_for(
+    held: tuple[HeldBrowser, socket.socket, Listener],
+) -> None:
+    """One without refresh headers has the neutral page; the port is given back."""
+    holder, browser, listener = held
+    assert b"Finishing your login..." in received(browser)
+    port = listener.port
+    listener.close()
+    began = time.monotonic()
+    holder.tell(pages.outcome("todo", success=True))
+    assert time.monotonic() - began < at_once()
+    assert refuses(("127.0.0.1", port))
 
 
 def test_lb_22_a_browser_that_left_stops_nobody() -> None:
@@ -353,10 +394,16 @@ def test_lb_24_the_connection_is_not_kept() -> None:
 
 
 def test_settled_means_closed() -> None:
-    """Once the answer is there the port refuses, even while the tokens are still being fetched."""
-    with Waiting() as login, login.connect() as browser, login.connect():
+    """Once the answer is there no other is taken; with the outcome the port is given back."""
+    with Waiting() as login, login.connect() as browser:
         browser.sendall(login.head(f"/callback{ANSWER}"))
         login.response()
+        with login.connect() as late:
+            late.sendall(login.head("/callback?code=another"))
+            login.finish()
+            assert status_of(received(browser)) == 200
+            with contextlib.suppress(ConnectionResetError):
+                assert received(late) == b""
         assert refuses(login.sockname)
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from click_auth import PageContext
+from click_auth import PageContext, PageStyle
 from click_auth.environment import Environment
 from click_auth.login.pages import outcome, refusal, render, reply, undecided
 from click_auth.login.ui import TerminalUI
@@ -133,7 +133,7 @@ def test_a_page_that_fails_does_not_fail_the_login(broken: object) -> None:
         login.finish()
         page = received(browser)
     assert status_of(page) == 200
-    assert b"You are logged in" in page
+    assert b"You're logged in" in page
     assert "Warning: The application's page failed" in login.console.text
 
 
@@ -146,3 +146,87 @@ def test_the_outcome_is_forgotten_where_no_browser_waits() -> None:
     """After a paste, or before anything came, there is nobody to tell."""
     with TerminalUI("todo", Environment("todo", {})) as ui:
         ui.finish(success=True)
+
+
+LOGO = '<svg xmlns="http://www.w3.org/2000/svg"><rect width="8" height="8" fill="url(#g)"/></svg>'
+STYLE = PageStyle(name="Todo <b>&</b> Co", accent="#7a1fa2", logo_svg=LOGO)
+
+
+def test_an_application_may_give_the_page_its_name_accent_and_logo() -> None:
+    """Its name replaces that of the program, as text; the policy allows what the accent needs."""
+    with Waiting(ui={"page": STYLE}) as login, login.connect() as browser:
+        browser.sendall(login.head(f"/callback{ANSWER}"))
+        login.response()
+        login.finish(message="Account: ada")
+        page = received(browser)
+    text = page.decode()
+    assert '<p class="app">Todo &lt;b&gt;&amp;&lt;/b&gt; Co</p>' in text
+    assert "#7a1fa2" in text
+    assert text.count("ada") == 1
+    image = re.search('<img [^>]*src="data:image/svg.xml;base64,([^"]+)"', text)
+    assert image is not None
+    assert base64.b64decode(image[1]).decode() == LOGO
+    assert policy_of(page)["style-src"] == hashes_of("style", text.partition("\r\n\r\n")[2])
+
+
+def test_a_failure_says_what_to_type_next() -> None:
+    """In the style of the application, too, and a function of its own is told as well."""
+    again = "To try again, run todo auth login in your terminal."
+    for page in (None, STYLE, lambda context: context.next):
+        ui = {"page": page, "login_line": "todo auth login"}
+        with Waiting(ui=ui) as login, login.connect() as browser:
+            browser.sendall(login.head(f"/callback{ANSWER}"))
+            login.response()
+            login.finish(success=False)
+            assert again.encode() in received(browser)
+
+
+@pytest.mark.parametrize(
+    "accent", ["red;}", "#12", "#1234", "url(x)", "#17794a }", "#fff\n", "red"]
+)
+def test_an_accent_that_is_no_colour_is_refused(accent: str) -> None:
+    """It would stand in a style sheet."""
+    with pytest.raises(ValueError, match="accent"):
+        PageStyle(accent=accent)
+
+
+def svg(inside: str = "", attributes: str = "") -> str:
+    """Return an SVG document."""
+    names = 'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"'
+    return f"<svg {names} {attributes}>{inside}</svg>"
+
+
+@pytest.mark.parametrize(
+    "logo",
+    [
+        svg("<script>alert(1)</script>"),
+        svg("<g><foreignObject/></g>"),
+        svg('<a xlink:href="#x"/>'),
+        svg('<set attributeName="href" to="//x.example"/>'),
+        svg(attributes='onload="alert(1)"'),
+        svg('<g ONCLICK="alert(1)"/>'),
+        svg('<image href="https://x.example/a.png"/>'),
+        svg('<use xlink:href="//x.example/a.svg#b"/>'),
+        svg("<rect fill=\"url( 'https://x.example/a#b')\"/>"),
+        svg('<rect style="fill: u\\72l(//x.example)"/>'),
+        svg("<style>@import 'x.css'</style>"),
+        svg("<style>g { fill: url(//x.example/a) }</style>"),
+        f'<!DOCTYPE svg [<!ENTITY a "b">]>{svg()}',
+        f'<?xml-stylesheet href="//x.example/a.css"?>{svg()}',
+        svg() + "<script/>",
+        "<svg></svg>",
+        "<html/>",
+        "no markup",
+        svg("x" * 33_000),
+    ],
+)
+def test_a_logo_that_could_run_or_load_anything_is_refused(logo: str) -> None:
+    """By the developer's own start, not by a user's browser."""
+    with pytest.raises(ValueError, match="logo_svg"):
+        PageStyle(logo_svg=logo)
+
+
+def test_values_given_to_auth_stay_as_they_are() -> None:
+    """What was checked cannot be changed behind the check."""
+    with pytest.raises(AttributeError):
+        STYLE.accent = "}"  # type: ignore[misc]

@@ -378,4 +378,4 @@ def test_a_login_that_ends_without_a_word_leaves_a_neutral_page() -> None:
         browser.sendall(login.head(f"/callback{ANSWER}"))
         login.response()
         login._may_finish.set()
-        assert b"Almost there" in browser.recv(65536)
+        assert b"Finishing your login..." in browser.recv(65536)
