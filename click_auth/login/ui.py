@@ -72,6 +72,7 @@ class TerminalUI(LoginUI):
         self._held: HeldBrowser | None = None
         self._known_failure: str | None = None
         self._has_explained = False
+        self._checks: list[Callable[[], None]] = []
 
     def __enter__(self) -> Self:
         return self
@@ -122,6 +123,11 @@ class TerminalUI(LoginUI):
             text = f"No browser was started: {self._browser.reason}."
         self.event("browser", text, opened=opened, reason=self._browser.reason)
         return opened
+
+    def watch(self, check: Callable[[], None]) -> bool:
+        """Call *check* several times a second while a redirect is waited for."""
+        self._checks.append(check)
+        return True
 
     def wait_for_redirect(
         self,
@@ -174,7 +180,7 @@ class TerminalUI(LoginUI):
                 )
             watch = partial(self._watch_browser, listener)
             try:
-                answer = wait.first_answer(timeout, watch, countdown.tick)
+                answer = wait.first_answer(timeout, watch, countdown.tick, *self._checks)
             finally:
                 self._held = wait.held
         if answer is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 from urllib.parse import parse_qsl, urlencode
 
 from click_auth.errors import OAUTH_FAILED, LoginFailed
@@ -60,22 +60,29 @@ def login(
     return exchange(started[response.redirect_uri], response)
 
 
-def prefers_device(server: Server, request: LoginRequest, ui: LoginUI) -> bool:
-    """Return whether the person wants it, the server has no other way, or nobody is here."""
-    if request.device:
-        return True
-    facts = server.facts
-    is_alone = not ((request.browser and ui.has_browser) or ui.has_terminal)
-    if facts.authorization_endpoint is not None and not is_alone:
-        return False
+def choose_way(
+    server: Server, request: LoginRequest, ui: LoginUI
+) -> Literal["device", "redirect", "both"]:
+    """Return how the person logs in: as they wish, by what the server has, and is at hand.
+
+    "both" is where no browser opens here: whichever is answered first. Raises `LoginFailed`.
+    """
+    if request.device is not None or request.token is not None:
+        return "device" if request.device and request.token is None else "redirect"
+    facts, opens = server.facts, request.browser and ui.has_browser
+    if opens and facts.authorization_endpoint is not None:
+        return "redirect"
     try:
         if server.usable("device_authorization_endpoint") is None:
-            return False
-        return is_alone or server.offered("authorization_endpoint") is None
+            return "redirect"
+        is_alone = not (opens or ui.has_terminal)
+        if not is_alone and server.offered("authorization_endpoint") is None:
+            return "device"
     except EndpointFailed as error:
         if facts.device_authorization_endpoint is not None:  # it is all that is known
-            return True
+            return "device"
         raise error.as_login_error(OAUTH_FAILED) from None
+    return "redirect" if opens else "both"
 
 
 def authorize(server: Server, request: LoginRequest) -> AuthorizationRequest:

@@ -4,27 +4,32 @@ from __future__ import annotations
 
 import importlib
 import io
+import logging
 import shutil
+import threading
 import time
+from contextvars import copy_context
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from click_auth.console import console
 from click_auth.console.text import printable
-from click_auth.errors import CALLBACK_TIMEOUT, OAUTH_FAILED, LoginFailed
+from click_auth.errors import CALLBACK_TIMEOUT, OAUTH_FAILED, AuthError, LoginFailed, Unreachable
 from click_auth.http.urls import named_by
 from click_auth.oauth.endpoint import EndpointFailed
 from click_auth.oauth.registration import as_client, known_client
 from click_auth.oauth.token_endpoint import expiry, request_tokens, usable_token
-from click_auth.tokens import Hidden
+from click_auth.tokens import Hidden, TokenBundle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from typing_extensions import Self
+
     from click_auth.oauth.registration import Client
     from click_auth.oauth.server import Server
     from click_auth.providers.request import LoginRequest, LoginUI
-    from click_auth.tokens import TokenBundle
 
 ENDPOINT = "device_authorization_endpoint"
 GRANT_TYPE = "urn:ietf:params:oauth:grant-type:device_code"
@@ -32,6 +37,21 @@ DEFAULT_INTERVAL = 5.0  # seconds, as are all of these
 SHORTEST_INTERVAL = 1.0
 SLOWER_BY = 5.0
 LONGEST_BACKOFF = 10.0
+_ROWS_OF_REDIRECT = 24  # what a login by redirect shows below the code, about
+
+logger: logging.Logger = logging.getLogger("click_auth")
+
+
+class Declined(LoginFailed):
+    """The person said no where the code was entered."""
+
+
+class CodeEntered(Exception):
+    """The code was entered, and these are the tokens: nothing else needs to be waited for."""
+
+    def __init__(self, bundle: TokenBundle) -> None:
+        super().__init__()
+        self.bundle = bundle
 
 
 @dataclass(frozen=True)
@@ -93,18 +113,89 @@ def login(
 
     Raises `LoginFailed`.
     """
-    scopes = server.facts.requested_scopes(request)
-    client, code = begin(server, scopes)
-    seconds = min(code.lifetime, request.timeout)
-    deadline = monotonic() + seconds
-    with console.counting_down(seconds) as countdown:
-        _show(code, request, ui)
-        return _poll(
-            lambda: _ask(server, client, code.device_code, scopes),
-            code.interval,
-            lambda wait: monotonic() + wait < deadline,
-            sleep or countdown.sleep,
-        )
+    code, ask = _begin_to_ask(server, request)
+    return _wait_for_code(code, ask, request, ui, sleep=sleep, monotonic=monotonic)
+
+
+def race(
+    server: Server,
+    request: LoginRequest,
+    ui: LoginUI,
+    log_in_by_redirect: Callable[[], TokenBundle],
+) -> TokenBundle:
+    """Return the tokens of a code entered elsewhere or of the redirect, whichever comes first.
+
+    A server that gives no code leaves the redirect, and where nobody could paste its answer the
+    code is all there is. Blocks. Raises `LoginFailed`.
+    """
+    with CodePoll() as code_poll:
+        can_race = ui.has_terminal and ui.watch(code_poll.check)
+        if ui.has_terminal and not can_race:
+            return log_in_by_redirect()
+        try:
+            code, ask = _begin_to_ask(server, request)
+        except AuthError as error:
+            if isinstance(error, Unreachable) and not can_race:
+                raise
+            logger.debug("no login by device: %s", error.message)
+            return log_in_by_redirect()
+        if not can_race:
+            return _wait_for_code(code, ask, request, ui)
+        _show(code, request, ui, rows_below=_ROWS_OF_REDIRECT)
+        ui.say("Or log in without the code:")
+        code_poll.start(ask, code)
+        try:
+            return log_in_by_redirect()
+        except CodeEntered as entered:
+            return entered.bundle
+
+
+class CodePoll:
+    """Asks for the tokens of a code, on a thread of its own, until the block is left.
+
+    Then the code is forgotten: nobody asks for it again.
+    """
+
+    def __init__(self) -> None:
+        self._left = threading.Event()
+        self._outcomes: list[TokenBundle | Exception] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._left.set()
+
+    def start(self, ask: Callable[[], TokenBundle], code: DeviceCode) -> None:
+        """Begin to ask. Does not block."""
+        expires_at = time.monotonic() + code.lifetime
+
+        def has_time_for(wait: float) -> bool:
+            return time.monotonic() + wait < expires_at
+
+        def sleep(seconds: float) -> None:
+            if self._left.wait(seconds):
+                raise Declined("Nobody waits for the code any more.")
+
+        def run() -> None:
+            try:
+                outcome: TokenBundle | Exception = _poll(ask, code.interval, has_time_for, sleep)
+            except Exception as error:  # noqa: BLE001 - handed to the thread that waits
+                outcome = error
+            self._outcomes.append(outcome)
+
+        run_here = partial(copy_context().run, run)  # so that it speaks on the caller's console
+        threading.Thread(target=run_here, name="click-auth device", daemon=True).start()
+
+    def check(self) -> None:
+        """Raise `CodeEntered` once it was, or `Declined`; say it where the code is of no use."""
+        outcome = self._outcomes.pop() if self._outcomes else None
+        if isinstance(outcome, TokenBundle):
+            raise CodeEntered(outcome)
+        if isinstance(outcome, AuthError) and not isinstance(outcome, Declined):
+            console.current().say(f"{outcome.message} The URL above still works.")
+        elif outcome is not None:
+            raise outcome
 
 
 def poll(
@@ -153,6 +244,36 @@ def begin(server: Server, scopes: tuple[str, ...]) -> tuple[Client, DeviceCode]:
         raise error.as_login_error(OAUTH_FAILED) from None
 
 
+def _begin_to_ask(
+    server: Server, request: LoginRequest
+) -> tuple[DeviceCode, Callable[[], TokenBundle]]:
+    """Return a new code, and what asks once for its tokens. Blocks. Raises `LoginFailed`."""
+    scopes = server.facts.requested_scopes(request)
+    client, code = begin(server, scopes)
+    return code, lambda: _ask(server, client, code.device_code, scopes)
+
+
+def _wait_for_code(
+    code: DeviceCode,
+    ask: Callable[[], TokenBundle],
+    request: LoginRequest,
+    ui: LoginUI,
+    *,
+    sleep: Callable[[float], None] | None = None,
+    monotonic: Callable[[], float] = time.monotonic,
+) -> TokenBundle:
+    seconds = min(code.lifetime, request.timeout)
+    deadline = monotonic() + seconds
+    with console.counting_down(seconds) as countdown:
+        _show(code, request, ui)
+        return _poll(
+            ask,
+            code.interval,
+            lambda wait: monotonic() + wait < deadline,
+            sleep or countdown.sleep,
+        )
+
+
 def _ask(server: Server, client: Client, device_code: str, scopes: tuple[str, ...]) -> TokenBundle:
     form = Hidden({"grant_type": GRANT_TYPE, "device_code": device_code})
     return request_tokens(server, client, form, scopes)
@@ -166,7 +287,7 @@ def _begin(server: Server, scopes: tuple[str, ...]) -> tuple[Client, DeviceCode]
     return client, DeviceCode.of(granted.document, server.endpoint(ENDPOINT))
 
 
-def _show(code: DeviceCode, request: LoginRequest, ui: LoginUI) -> None:
+def _show(code: DeviceCode, request: LoginRequest, ui: LoginUI, rows_below: int = 0) -> None:
     text = (
         f"To log in, open {code.uri} on any device and enter the code:\n\n    {code.user_code}\n\n"
         "Go on only if you started this login yourself."
@@ -178,7 +299,7 @@ def _show(code: DeviceCode, request: LoginRequest, ui: LoginUI) -> None:
     best = code.complete_uri or code.uri
     picture = _qr_code(best) if ui.has_terminal else None
     opens = request.browser and ui.has_browser
-    page = f"\n\n{best}\n\n\n" if opens else ""
+    page = f"\n\n{best}\n\n\n" if opens else "\n" * rows_below
     if picture is not None and _fits(f"{text}\n{picture}{page}"):  # the code must not scroll away
         ui.event("qr_code", picture, url=best)
     if opens:
@@ -227,7 +348,7 @@ def _poll(
                 backoff = min(interval * 2**failures, max(interval, LONGEST_BACKOFF))
                 wait = max(backoff, error.retry_after or 0.0)
             elif error.error == "access_denied":
-                raise LoginFailed("The login was refused on the other device.") from None
+                raise Declined("The login was refused on the other device.") from None
             elif error.error == "expired_token":
                 break
             elif error.error != "authorization_pending":

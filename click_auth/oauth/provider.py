@@ -67,15 +67,22 @@ class OAuthProvider(Facts, Provider):
         return self.discovers
 
     def login(self, request: LoginRequest, ui: LoginUI) -> TokenBundle:
-        """Return the tokens of a new grant: brought along, by device, or through the browser."""
+        """Return the tokens of a new grant: brought along, by device, or through a browser."""
         from click_auth.oauth import code_grant  # noqa: PLC0415
 
         server = self._server()
-        if request.token is None and code_grant.prefers_device(server, request, ui):
-            from click_auth.oauth import device  # noqa: PLC0415 - an option
 
+        def log_in_by_redirect() -> TokenBundle:
+            return code_grant.login(server, request, ui, self.authorize, self.exchange)
+
+        way = code_grant.choose_way(server, request, ui)
+        if way == "redirect":
+            return log_in_by_redirect()
+        from click_auth.oauth import device  # noqa: PLC0415 - an option
+
+        if way == "device":
             return device.login(server, request, ui)
-        return code_grant.login(server, request, ui, self.authorize, self.exchange)
+        return device.race(server, request, ui, log_in_by_redirect)
 
     def begin_login(self, request: LoginRequest) -> BegunLogin:
         """Return a login that another call finishes: by device where that is possible. Blocks."""

@@ -109,6 +109,13 @@ class LoginUI(ABC):
         http on a loopback address.
         """
 
+    def watch(self, check: Callable[[], None]) -> bool:  # noqa: ARG002
+        """Return whether *check* will be called again and again while `wait_for_redirect` waits.
+
+        What it raises ends that wait: the answer came another way. By default it is not called.
+        """
+        return False
+
     def finish(self, success: bool, message: str | None = None) -> None:  # noqa: B027, FBT001
         """Hear how the login ended: *message* is a sentence for the person. Nothing by default."""
 
