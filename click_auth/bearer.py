@@ -132,9 +132,9 @@ class BearerFlow:
                 bundle, sent = other, self._apply(request, other)
                 response = yield request
         if other is not None and is_refused(response) and _can_be_sent_again(request):
-            # It may have waited for so long that the next renewal has overtaken it.
-            newest = yield _Call(credential.bundle, credential.cached)
-            if newest.access_token != bundle.access_token:
+            # It may have waited so long that its token, good for others meanwhile, has ended too.
+            newest = yield self._replacing(Rejected(bundle.access_token))
+            if newest is not None:
                 bundle, sent = newest, self._apply(request, newest)
                 response = yield request
         if not is_refused(response):

@@ -45,6 +45,8 @@ class Credential:
         self.instance = instance
         self._locks: dict[int, threading.Lock] = {}
         self._cached: CachedCredential | None = None
+        self._replaced_by: str | None = None  # the token that was got after a 401
+        self._accepted: str | None = None
 
     @property
     def account(self) -> Account | None:
@@ -84,11 +86,19 @@ class Credential:
             return bundle
 
     def accepted(self, token: str) -> None:
-        """Record that the service accepted *token*."""
+        """Record that the service accepted *token*: its next 401 is worth a refresh again."""
+        self._accepted = token
 
     def after_401(self, rejected: Rejected) -> TokenBundle | None:
-        """Return another token than the *rejected* one, None where there cannot be one."""
-        return self.bundle(rejected=rejected)
+        """Return another token, None where the *rejected* one was got for that very reason.
+
+        A service that refuses whatever it is sent costs one refresh, not one for each request.
+        """
+        if rejected == self._replaced_by and rejected != self._accepted:
+            return None
+        bundle = self.bundle(rejected=rejected)
+        self._replaced_by = bundle.access_token
+        return bundle
 
     def _obtain(self, min_ttl: float, rejected: Rejected | None) -> CachedCredential:
         """Return a token that `bundle` may return, with its record."""
@@ -148,29 +158,12 @@ class StoredCredential(Credential):
         self.whose: str = f"the credential of {record.account.name}"
         self.record = record
         self._version: object = version
-        self._unconfirmed: str | None = None  # got after a 401, and not accepted by anybody yet
 
     def cached(self, min_ttl: float = DEFAULT_MIN_TTL) -> TokenBundle | None:
         """Return the cached token while it is fresh and nobody has written the record file."""
         if self._cached is None or self._version != self._context.store.stamp():
             return None
         return super().cached(min_ttl)
-
-    def accepted(self, token: str) -> None:
-        """Record that the service accepted *token*: its next 401 is worth a refresh again."""
-        if token == self._unconfirmed:
-            self._unconfirmed = None
-
-    def after_401(self, rejected: Rejected) -> TokenBundle | None:
-        """Return another token, None where the *rejected* one was got for that very reason.
-
-        A service that refuses whatever it is sent costs one refresh, not one for each request.
-        """
-        if rejected == self._unconfirmed:
-            return None
-        bundle = self.bundle(rejected=rejected)
-        self._unconfirmed = bundle.access_token
-        return bundle
 
     def checked(self) -> Self:
         """Return it, unless it is another server's or its session is known to be over."""
