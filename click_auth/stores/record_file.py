@@ -136,6 +136,7 @@ class RecordFile(Records):
         """
         path, held = self._reserve_path(key), None
         size = 2 * _ROOM_TO_GROW
+        # No record lock: a writer of records sweeps no name with an account in it.
         with writing(self.path):
             size += os.path.getsize(self._name)  # noqa: PTH202 - as above
             folders.sweep_leftovers(path)

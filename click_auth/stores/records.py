@@ -121,7 +121,9 @@ class Records(ABC):
         if found is not None and instance in (None, found.instance):
             return found
         document = self.document(content)
-        key = _default_of(document) if is_default else ref
+        key, only = ref, list(document.records.texts)
+        if is_default:  # a damaged one is no reason to take another
+            key = document.default or (only[0] if len(only) == 1 else None)
         if key is not None:
             self._undamaged(document, key)
         accounts = [record.account for record in document.records.values()]
@@ -219,12 +221,6 @@ class MemoryRecords(Records):
     def stamp(self) -> object:
         """Return how often something was written."""
         return self._writes
-
-
-def _default_of(document: Document) -> str | None:
-    """Return the key of the default account, else of the only one, be it damaged."""
-    keys = list(document.records.texts)
-    return document.default or (keys[0] if len(keys) == 1 else None)
 
 
 class Storage:
