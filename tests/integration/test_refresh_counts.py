@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from click_auth.testing import AuthorizationServer, FakeBrowser
 from integration.secret_service import secret_service
 
@@ -21,7 +23,12 @@ provider = OAuthProvider(client_id="todo-cli", issuer=issuer, api_url=api_url,
 auth = Auth("todo", provider)
 journal = []
 stores.keyring_guard = journal.append
-auth.login() if step == "login" else auth.access_token(min_ttl=10_000)
+steps = {
+    "login": auth.login,
+    "forced": auth.refresh,
+    "expired": lambda: auth.access_token(min_ttl=10_000),
+}
+steps[step]()
 print(json.dumps({"journal": journal, "keyring": "keyring" in sys.modules}))
 """
 
@@ -35,7 +42,8 @@ REFRESH = [
 ]
 
 
-def test_a_refresh_reads_three_times_and_writes_three_times(tmp_path: Path) -> None:
+@pytest.mark.parametrize("step", ["expired", "forced"])
+def test_a_refresh_reads_three_times_and_writes_three_times(tmp_path: Path, step: str) -> None:
     """What was read is not read again, and what is spent not looked at before it is replaced.
 
     None of it needs the library keyring, whose imports cost as much as the rest.
@@ -51,5 +59,5 @@ def test_a_refresh_reads_three_times_and_writes_three_times(tmp_path: Path) -> N
             return report
 
         assert contacts("login")["keyring"]  # the slots are made by keyring, and then replaced
-        assert contacts("refresh") == {"journal": REFRESH, "keyring": False}
+        assert contacts(step) == {"journal": REFRESH, "keyring": False}
         assert len(server.posts("token")) == 2

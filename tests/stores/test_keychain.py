@@ -510,7 +510,7 @@ print(sorted(SECRETS))
 
 
 def test_a_backend_that_we_have_loaded_is_still_read_without_it() -> None:
-    """A write loads keyring; the reads before and after it, eight in a refresh, need it no more."""
+    """A write loads keyring; the reads before and after it need it no more."""
     script = """
 keyring_client.LINUX_BACKEND = "keyring.backends.macOS.Keyring"
 asked = []
