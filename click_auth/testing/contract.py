@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from click_auth import TokenStore
 
 _CROWD = 6
+_MOST_SECONDS = 60.0
 
 
 class StoreContract(StoragePromises):
@@ -175,7 +176,7 @@ class StoreContract(StoragePromises):
             child = os.fork()
         if child == 0:
             os._exit(run())
-        _, status = os.waitpid(child, os.WUNTRACED)
+        status = _fate_of(child)
         try:
             yield child
         finally:
@@ -183,6 +184,18 @@ class StoreContract(StoragePromises):
                 with contextlib.suppress(OSError):
                     os.kill(child, signal.SIGKILL)
                     os.waitpid(child, 0)
+
+
+def _fate_of(child: int) -> int:
+    """Wait until a child has ended or stopped, and return its status; one that hangs is killed."""
+    deadline = time.monotonic() + _MOST_SECONDS
+    while time.monotonic() < deadline:
+        ended, status = os.waitpid(child, os.WUNTRACED | os.WNOHANG)
+        if ended:
+            return status
+        time.sleep(0.005)
+    os.kill(child, signal.SIGKILL)
+    return os.waitpid(child, 0)[1]
 
 
 def _die(_request: Any) -> None:
