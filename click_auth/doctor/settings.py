@@ -92,11 +92,6 @@ def _effects(context: Context) -> dict[str, tuple[str, bool]]:
         env.name("AUTH_KEY_FILE"): ("where that key is, unless it is set", settings.store is None),
         env.name("KEYRING_TIMEOUT"): ("seconds that the keyring is given", settings.store is None),
         env.name("CONFIG_DIR"): ("where records and locks are", settings.folder is None),
-        env.name("AUTH_KEY"): ("the key that seals tokens in records", True),
-        env.name("AUTH_KEY_FILE"): (
-            "the file of the key that seals tokens in records",
-            env.value("AUTH_KEY") is None,
-        ),
         env.name("AUTH_DEBUG"): ("what happens is logged on stderr, secrets never", env.debug),
         env.name("NO_BROWSER"): ("pages are printed, not opened", env.browser_forbidden),
         "ACCESSIBLE": ("no line that moves", env.environ.get("ACCESSIBLE", "").strip() != "0"),

@@ -117,4 +117,4 @@ def test_a_token_that_git_was_refused_is_not_given_again(
     second = helper("get", stdin=asked()).stdout.splitlines()[1]
     assert [each.partition("=")[0] for each in (first, second)] == ["password", "password"]
     assert first != second
-    assert len(auth_server.journal.posts("token", grant_type="refresh_token")) == 1
+    assert len(auth_server.posts("token", grant_type="refresh_token")) == 1

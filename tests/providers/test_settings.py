@@ -104,7 +104,7 @@ def test_ar_05_at_the_token_endpoint_too(name: str) -> None:
 def test_a_login_has_the_options_that_make_sense(facts: dict[str, Any], missing: set[str]) -> None:
     """And no others."""
     every = {"--user", "--scope", "--read-only", "--no-browser", "--device", "--with-token"}
-    every |= {"--callback-port", "--timeout", "--no-wait", "--resume"}
+    every |= {"--callback-port", "--timeout", "--no-wait", "--resume", "--acr-values", "--max-age"}
     assert OAuthProvider(**facts).options == every - missing
 
 
