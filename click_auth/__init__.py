@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from click_auth.account import Account as Account
     from click_auth.account import StoredAccount as StoredAccount
     from click_auth.arguments import LegacyCredential as LegacyCredential
+    from click_auth.arguments import PageContext as PageContext
     from click_auth.arguments import PageStyle as PageStyle
     from click_auth.auth import Auth as Auth
     from click_auth.auth import migrate_legacy_auth as migrate_legacy_auth
@@ -36,14 +37,12 @@ if TYPE_CHECKING:
     from click_auth.errors import StoreUnreachable as StoreUnreachable
     from click_auth.errors import Unreachable as Unreachable
     from click_auth.errors import UsageError as UsageError
-    from click_auth.login.pages import PageContext as PageContext
     from click_auth.login.pending import PendingLogin as PendingLogin
     from click_auth.login.results import LoginContext as LoginContext
     from click_auth.login.results import LoginResult as LoginResult
     from click_auth.logout import LogoutContext as LogoutContext
     from click_auth.logout import LogoutResult as LogoutResult
     from click_auth.migrate import MigrationResult as MigrationResult
-    from click_auth.models import UserRecord as UserRecord
     from click_auth.oauth.provider import OAuthProvider as OAuthProvider
     from click_auth.providers.apikey import ApiKeyProvider as ApiKeyProvider
     from click_auth.providers.authorization import AuthorizationRequest as AuthorizationRequest
@@ -53,6 +52,7 @@ if TYPE_CHECKING:
     from click_auth.providers.request import LoginUI as LoginUI
     from click_auth.status import Status as Status
     from click_auth.status import StatusContext as StatusContext
+    from click_auth.stores.models import UserRecord as UserRecord
     from click_auth.stores.shared import RecordStore as RecordStore
     from click_auth.stores.shared import SecretStore as SecretStore
     from click_auth.stores.shared import SharedTokenStore as SharedTokenStore
@@ -66,19 +66,18 @@ __version__: str
 
 _HOMES = {
     "account": "Account StoredAccount",
-    "arguments": "LegacyCredential PageStyle",
+    "arguments": "LegacyCredential PageContext PageStyle",
     "auth": "Auth migrate_legacy_auth refresh_access_token",
     "commands.attach": "attach_accounts attach_all attach_doctor attach_git_credential "
     "attach_login attach_logout attach_refresh attach_run attach_status attach_token",
     "doctor.report": "Check Report",
     "errors": "AuthError LoginFailed NotLoggedIn StorageUnavailable "
     "StoreUnreachable Unreachable UsageError",
-    "login.pages": "PageContext",
     "login.pending": "PendingLogin",
     "login.results": "LoginContext LoginResult",
     "logout": "LogoutContext LogoutResult",
     "migrate": "MigrationResult",
-    "models": "UserRecord",
+    "stores.models": "UserRecord",
     "providers.apikey": "ApiKeyProvider",
     "providers.authorization": "AuthorizationRequest AuthorizationResponse",
     "providers.base": "Provider",

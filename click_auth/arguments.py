@@ -1,4 +1,4 @@
-"""Values that an application makes for `Auth`: frozen, checked, loaded by those who use them."""
+"""Values that an application gives `Auth`, or gets from it: loaded by those who use them."""
 
 from __future__ import annotations
 
@@ -29,6 +29,21 @@ class LegacyCredential:
     name: str
     read: Callable[[], str | TokenBundle | None]
     retire: Callable[[], None]
+
+
+@dataclass(frozen=True)
+class PageContext:
+    """What a page has to say. `success` is None while the outcome is not known.
+
+    Plain text throughout: whoever puts it into HTML escapes it.
+    """
+
+    app_name: str
+    success: bool | None
+    title: str
+    message: str
+    next: str = ""
+    """What to do next."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,9 +18,8 @@ if TYPE_CHECKING:
     import click
     from typing_extensions import Self
 
-    from click_auth.arguments import LegacyCredential, PageStyle
+    from click_auth.arguments import LegacyCredential, PageContext, PageStyle
     from click_auth.context import ProviderSource
-    from click_auth.login.pages import PageContext
     from click_auth.migrate import MigrationResult
     from click_auth.refresh import LockOf
     from click_auth.stores.cipher import KeyGiven

@@ -194,7 +194,7 @@ class BearerFlow:
         """Return the error of a *response* that asks for a login that grants more, or None."""
         if not self._stepping_up or response.status_code != FORBIDDEN:
             return None
-        from click_auth.step_up import find_step_up  # noqa: PLC0415 - an option
+        from click_auth.http.step_up import find_step_up  # noqa: PLC0415 - an option
 
         return find_step_up(response)
 

@@ -23,10 +23,9 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import TypeAlias
 
-    from click_auth.arguments import LegacyCredential, PageStyle
+    from click_auth.arguments import LegacyCredential, PageContext, PageStyle
     from click_auth.environment import Environment, Identity
     from click_auth.http.client import Http
-    from click_auth.login.pages import PageContext
     from click_auth.stores.account_store import AccountStore
     from click_auth.stores.cipher import KeyGiven
     from click_auth.stores.token_store import KeyringTokenStore, TokenStore

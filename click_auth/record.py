@@ -1,7 +1,7 @@
 """What is remembered of one account, in the light form that the context and the hot path use.
 
-`UserRecord` (models.py) is the schema that bytes from a disk must satisfy before a `Record` is
-made of them. Both have the same fields, and a test holds them together.
+`UserRecord` (stores/models.py) is the schema that bytes from a disk must satisfy before a `Record`
+is made of them. Both have the same fields, and a test holds them together.
 """
 
 from __future__ import annotations

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 from click_auth.console.text import printable
 from click_auth.doctor.report import Check, advise, report_error
 from click_auth.errors import AuthError, StorageUnavailable
+from click_auth.files import is_open_to_others, quoted
+from click_auth.files.folders import check_usable
 from click_auth.locks.account_lock import DEFAULT_SECONDS, find_holder
 from click_auth.login.pending import PendingLogins
 from click_auth.record import CUSTOM, ENCRYPTED, PLAINTEXT, SYSTEM
 from click_auth.status import judge_grant
 from click_auth.stores.account_store import MIGRATED
-from click_auth.stores.files import is_open_to_others, quoted
-from click_auth.stores.folders import check_usable
 from click_auth.stores.record_file import FILE_NAME
 from click_auth.tokens import rfc3339
 

@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from click_auth.account import slot_name
 from click_auth.errors import Unreachable, Unwritable
+from click_auth.files import check_folder, reason_of
+from click_auth.files.folders import make_private_folder
 from click_auth.locks import lock_file
 from click_auth.locks.heartbeat import beating_lock
 from click_auth.locks.lock_file import LockBusy, Opened
-from click_auth.stores.files import check_folder, reason_of
-from click_auth.stores.folders import make_private_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

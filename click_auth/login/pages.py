@@ -10,11 +10,13 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from html import escape
 from http import HTTPStatus
 from string import Template
 from typing import TYPE_CHECKING
+
+from click_auth.arguments import PageContext
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -89,21 +91,6 @@ $logo<svg class="good" viewBox="0 0 64 64" aria-hidden="true">
 <p class="next">$next</p>
 </main></body></html>
 """
-
-
-@dataclass(frozen=True)
-class PageContext:
-    """What a page has to say. `success` is None while the outcome is not known.
-
-    Plain text throughout: whoever puts it into HTML escapes it.
-    """
-
-    app_name: str
-    success: bool | None
-    title: str
-    message: str
-    next: str = ""
-    """What to do next."""
 
 
 def render(context: PageContext, style: PageStyle | None = None) -> str:

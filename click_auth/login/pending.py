@@ -15,10 +15,10 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Literal
 
 from click_auth.errors import LoginFailed, StorageUnavailable
+from click_auth.files import read_private
+from click_auth.files.folders import make_private_folder, replace_private
 from click_auth.providers.request import BegunLogin
 from click_auth.record import ENCRYPTED, SYSTEM
-from click_auth.stores.files import read_private
-from click_auth.stores.folders import make_private_folder, replace_private
 from click_auth.tokens import Unpickled, rfc3339, to_posix
 
 if TYPE_CHECKING:

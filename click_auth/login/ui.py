@@ -11,7 +11,7 @@ from contextlib import closing, suppress
 from functools import partial
 from typing import TYPE_CHECKING, TextIO
 
-from click_auth.arguments import PageStyle
+from click_auth.arguments import PageContext, PageStyle
 from click_auth.console import console
 from click_auth.console.terminal import is_terminal, is_unseen
 from click_auth.defaults import LOGIN_TIMEOUT
@@ -56,7 +56,7 @@ class TerminalUI(LoginUI):
         app_name: str,
         environment: Environment,
         browser: Callable[[str], bool] | None = None,
-        page: Callable[[pages.PageContext], str] | PageStyle | None = None,
+        page: Callable[[PageContext], str] | PageStyle | None = None,
         *,
         login_line: str = "",
         allow_browser: bool = True,

@@ -8,9 +8,9 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from click_auth.errors import StorageUnavailable
+from click_auth.files import read_private
+from click_auth.files.folders import make_private_folder, replace_private, sweep_leftovers
 from click_auth.stores.document import UNREADABLE, json_bytes, loads
-from click_auth.stores.files import read_private
-from click_auth.stores.folders import make_private_folder, replace_private, sweep_leftovers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

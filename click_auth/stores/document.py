@@ -91,7 +91,7 @@ def _read(key: str, text: bytes) -> Record | str:
 
 def validate_record(stored: object) -> Record:
     """Return the record in *stored*. Raises ValueError with the names of what is wrong."""
-    from click_auth.models import trusted_record  # noqa: PLC0415 - pydantic, for an unsealed record
+    from click_auth.stores.models import trusted_record  # noqa: PLC0415 - pydantic, for an unsealed record
 
     return trusted_record(stored)
 

@@ -13,9 +13,8 @@ from click_auth import stores
 from click_auth.account import slot_name
 from click_auth.console import console
 from click_auth.errors import STORE_WRITE_FAILED, StorageUnavailable
-from click_auth.stores import folders
+from click_auth.files import TooLarge, folders, read_private, writing
 from click_auth.stores.document import UNREADABLE, DamagedRecords, loads, validate_record
-from click_auth.stores.files import TooLarge, read_private, writing
 from click_auth.stores.records import Records, Reserve
 
 if TYPE_CHECKING:

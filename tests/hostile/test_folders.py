@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from click_auth import Account, ApiKeyProvider, Auth, AuthError, StorageUnavailable
+from click_auth.files.folders import make_private_folder
 from click_auth.locks.account_lock import wait_for_others
 from click_auth.stores.cache import FolderCache
-from click_auth.stores.folders import make_private_folder
 from click_auth.testing import logged_in
 from hostile.world import World
 from stores.children import run

@@ -434,7 +434,7 @@ store = KeyringTokenStore("todo", folder=Path(sys.argv[1]))
 for ref in (None, "ada"):
     print(store.account_store.access_token(store.account_store.record(ref)))
 print(store.account_store.listing()[1], backend.journal)
-ours = {"click_auth.models", "click_auth.locks.account_lock"}
+ours = {"click_auth.stores.models", "click_auth.locks.account_lock"}
 heavy = {"pydantic", "portalocker", "httpx", "hashlib", *ours}
 print(sorted(heavy & (set(sys.modules) - before)))
 """

@@ -16,7 +16,7 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 from click_auth.errors import STORE_WRITE_FAILED, StorageUnavailable, Unwritable
-from click_auth.stores.files import (
+from click_auth.files import (
     HAS_OWNERS,
     LARGEST_BYTES,
     OTHERS,
