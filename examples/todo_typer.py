@@ -34,7 +34,7 @@ def tasks(user: Annotated[str | None, UserOption(auth)] = None) -> None:
 
 # --8<-- [end:readme]
 
-from http import HTTPStatus  # noqa: E402 - the block above is the README's, whole
+from http import HTTPStatus  # noqa: E402 - the block above is shown whole
 
 import httpx  # noqa: E402
 

@@ -29,14 +29,31 @@ def test_every_code_is_documented() -> None:
     assert all(kind.exit_code == exit_code for kind, exit_code in documented.values())
 
 
-@pytest.mark.parametrize("number, name", [(0, "todo.py"), (1, "todo_typer.py")])
-def test_readme_shows_the_first_block_of_an_example(number: int, name: str) -> None:
+def test_readme_shows_the_first_block_of_an_example() -> None:
     """What people copy from the README is the first block of a program that runs."""
     readme = (ROOT / "README.md").read_text("utf-8")
     blocks = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
-    example = (ROOT / "examples" / name).read_text("utf-8")
+    example = (ROOT / "examples" / "todo.py").read_text("utf-8")
     block = example.partition("[start:readme]\n")[2].partition("\n# --8<-- [end:readme]")[0]
-    assert blocks[number].strip() == block.strip()
+    assert [each.strip() for each in blocks] == [block.strip()]
+
+
+def test_the_page_on_typer_shows_an_example() -> None:
+    """It includes the first block of a program that runs, from between marks that are there."""
+    page = (DOCS / "howto" / "typer.md").read_text("utf-8")
+    example = (ROOT / "examples" / "todo_typer.py").read_text("utf-8")
+    marks = re.findall(r'^:(?:start-after|end-before): "(.*)"$', page, re.MULTILINE)
+    assert "examples/todo_typer.py" in page
+    assert len(marks) == 2
+    assert all(example.count(mark) == 1 for mark in marks)
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"])
+def test_no_link_between_files_is_broken(page: str) -> None:
+    """Sphinx looks after the links of the site; these pages are no part of it."""
+    text = (ROOT / page).read_text("utf-8")
+    links = re.findall(r"\]\((?!https?:)([\w./-]+)", text)
+    assert [link for link in links if not (ROOT / link).exists()] == []
 
 
 def test_every_path_in_the_architecture_exists() -> None:

@@ -7,10 +7,12 @@ what else is so: `# exit 4`, `# as bob` (who presses the button in the browser).
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import sys
 import types
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -78,31 +80,45 @@ class Reader:
             done = CliRunner().invoke(cli, shlex.split(words or ""), prog_name="todo")
         expected = int(wanted[1]) if wanted else 0
         assert done.exit_code == expected, (words, done.output, done.exception)
-        return done.output
+        return done.stdout if "--json" in (words or "") else done.output
+
+
+@pytest.fixture
+def reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Reader]:
+    """Somebody with the `auth` that the how-tos share, in a module `todo_auth`."""
+    with ExitStack() as stack:
+        reader = Reader(stack, tmp_path, stack.enter_context(AuthorizationServer()))
+        module = types.ModuleType("todo_auth")
+        exec(BLOCK.findall((HOWTO / "index.md").read_text("utf-8"))[0][1], vars(module))
+        monkeypatch.setitem(sys.modules, "todo_auth", module)
+        reader.isolate(module.auth)
+        yield reader
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_a_page_is_true(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_page_is_true(page: Path, reader: Reader) -> None:
     """Its blocks run as one program, and its command lines print what it shows."""
-    text = page.read_text("utf-8")
-    blocks = BLOCK.findall(text)
-    with ExitStack() as stack:
-        server = stack.enter_context(AuthorizationServer())
-        reader = Reader(stack, tmp_path, server)
-        common = BLOCK.findall((HOWTO / "index.md").read_text("utf-8"))[0][1]
-        module = types.ModuleType("todo_auth")
-        exec(common, vars(module))
-        monkeypatch.setitem(sys.modules, "todo_auth", module)
-        reader.isolate(module.auth)
-        if "auth login" not in "".join(block for kind, block in blocks if kind == "console"):
-            logged_in(module.auth, server=server)
-        if page.stem == "index":
-            return
-        for kind, block in blocks:
-            if kind == "python":
-                reader.run_python(block, page)
-            else:
-                reader.run_commands(block)
+    blocks = BLOCK.findall(page.read_text("utf-8"))
+    if "auth login" not in "".join(block for kind, block in blocks if kind == "console"):
+        logged_in(reader.isolated[0], server=reader.server)
+    for kind, block in blocks:
+        if kind == "python":
+            reader.run_python(block, page)
+        else:
+            reader.run_commands(block)
+
+
+def test_the_json_objects_are_those_on_the_page(reader: Reader) -> None:
+    """Each command prints an object with exactly the fields that the table names."""
+    page = (DOCS / "reference" / "commands.md").read_text("utf-8")
+    rows = re.findall(r"^\| `([a-z -]+)` \| `\{(.*?)\}`", page, re.MULTILINE)
+    reader.names["cli"] = click.Group("todo", commands=[reader.isolated[0].group()])
+    assert len(rows) > 10
+    for command, fields in rows:
+        if command == "logout":
+            logged_in(reader.isolated[0], server=reader.server)
+        printed = json.loads(reader.run_command(None, f"auth {command} --json", None))
+        assert sorted(printed) == sorted(re.findall(r'"(\w+)"', fields)), command
 
 
 def test_every_public_name_is_on_the_page() -> None:
@@ -128,3 +144,14 @@ def test_every_variable_is_on_the_page() -> None:
 def test_no_page_is_only_a_title() -> None:
     """Whoever follows a link finds something to read."""
     assert [each for each in DOCS.rglob("*.md") if len(each.read_text("utf-8")) < 200] == []
+
+
+def test_the_security_model_speaks_of_rows_that_are_there() -> None:
+    """Each ID has its tests in the table of requirements, and each file that is named exists."""
+    page = (DOCS / "security.md").read_text("utf-8")
+    table = (DOCS.parent / "tests" / "hostile" / "README.md").read_text("utf-8")
+    rows = set(re.findall(r"^\| ([A-Z]{2}-\d\d) \|", table, re.MULTILINE))
+    named = set(re.findall(r"\b[A-Z]{2}-\d\d\b", page))
+    assert len(named) > 20
+    assert named <= rows
+    assert all((DOCS.parent / path).exists() for path in re.findall(r"`(\w+/[\w/]+\.\w+)`", page))

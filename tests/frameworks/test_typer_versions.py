@@ -1,4 +1,4 @@
-"""The README's program for Typer, and our own tests of it, with four versions of Typer."""
+"""The program of docs/howto/typer.md, and our own tests of it, with four versions of Typer."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ each_version = pytest.mark.parametrize(
 
 @each_version
 def test_the_story_of_the_demo(name: str, make_person: Callable[..., Person]) -> None:
-    """The README's second program goes through a whole day."""
+    """It goes through a whole day."""
     python = environment(name, *VERSIONS[name], *TEST_TOOLS)
     person = make_person(python, ROOT / "examples" / "todo_typer.py")
     server = person.server
