@@ -108,6 +108,14 @@ def test_a_page_is_true(page: Path, reader: Reader) -> None:
             reader.run_commands(block)
 
 
+def test_the_page_on_forks_does_the_work(reader: Reader) -> None:
+    """What its children run, here without a fork: the client that a worker makes is good."""
+    logged_in(reader.isolated[0], server=reader.server)
+    for _, block in BLOCK.findall((HOWTO / "forking.md").read_text("utf-8")):
+        reader.run_python(f"{block}\nstart_worker()\ntasks = work(0)\n_api.close()", HOWTO)
+    assert reader.names["tasks"] == 3
+
+
 def test_the_json_objects_are_those_on_the_page(reader: Reader) -> None:
     """Each command prints an object with exactly the fields that the table names."""
     page = (DOCS / "reference" / "commands.md").read_text("utf-8")
@@ -128,6 +136,8 @@ def test_every_public_name_is_on_the_page() -> None:
     )
     assert documented == set(click_auth.__all__)
     assert all(getattr(click_auth, name).__doc__ for name in click_auth.__all__)
+    methods = [name for name in dir(Auth) if not name.startswith("_")]
+    assert [name for name in methods if not getattr(Auth, name).__doc__] == []
 
 
 def test_every_variable_is_on_the_page() -> None:
