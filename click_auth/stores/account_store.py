@@ -69,7 +69,7 @@ class AccountStore(Storage):
 
     def default(self) -> str | None:
         """Return the key of the default account, without a look at any."""
-        return self.records.document().default
+        return self.records.document(self.records.glance()).default
 
     def damaged(self) -> Sequence[str]:
         """Return the keys of accounts whose records cannot be used."""
@@ -77,7 +77,7 @@ class AccountStore(Storage):
 
     def pending_removals(self) -> Sequence[str]:
         """Return the keys of accounts whose secrets may still lie in the keyring."""
-        return tuple(self.records.document().removed)
+        return tuple(self.records.document(self.records.glance()).removed)
 
     def migration(self, name: str) -> str | None:
         """Return the durable marker of a migration, None where it was not begun."""

@@ -99,7 +99,7 @@ def cost_of(folder: Path, *arguments: str) -> Cost:
     [
         ("--help", START, 0),
         ("auth token", f"{START} {READING} {SIGNALS}", 1),
-        ("auth status --offline", f"{START} {READING} {SIGNALS}", 3),
+        ("auth status --offline", f"{START} {READING} {SIGNALS}", 1),
         ("auth account list", f"{START} {READING} {SIGNALS}", 1),
     ],
 )

@@ -586,3 +586,18 @@ def test_a_hand_edited_record_is_validated_again(file: RecordFile) -> None:
     assert found is not None
     assert found.account.label == "Countess"
     assert file.select(None) == found
+
+
+def test_what_is_kept_in_memory_is_never_older_than_the_file(file: RecordFile) -> None:
+    """A look after somebody else's write, an edit or a removal tells what is there then."""
+    other = RecordFile(file.folder)
+    assert file.select(None) == ADA
+    other.compare_and_set(ADA, replace(ADA, generation=7))
+    assert file.select(None) == replace(ADA, generation=7)
+    with file.transaction() as draft:
+        draft.default = "nobody"
+    assert file.document(file.glance()).default == "nobody"
+    file.path.write_bytes(b"")
+    assert file.select(None) is None
+    file.path.unlink()
+    assert other.glance() == file.glance() == b""
