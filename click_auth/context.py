@@ -277,7 +277,7 @@ class Context:
         audience = self.services.provider(instance).workload_audience
         if audience is None:
             return None
-        from click_auth.workload import find_identity  # noqa: PLC0415 - an option
+        from click_auth.oauth.workload import find_identity  # noqa: PLC0415 - an option
 
         return find_identity(self.environment, audience)
 

@@ -188,7 +188,8 @@ from click_auth import Auth, OAuthProvider
 provider = OAuthProvider(client_id="x", authorization_endpoint="https://i.example/a",
                          token_endpoint="https://i.example/t", api_url="https://a.example")
 auth = Auth("todo", provider)
-print(auth.access_token(), sorted({"id", "urllib3", "click_auth.workload"} & set(sys.modules)))
+ours = {"id", "urllib3", "click_auth.oauth.workload"}
+print(auth.access_token(), sorted(ours & set(sys.modules)))
 """
     environ = {**os.environ, "GITHUB_ACTIONS": "true", "TODO_TOKEN": "x"}
     done = subprocess.run(
