@@ -12,6 +12,17 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from click_auth.commands import (  # noqa: F401 - so that PyInstaller and its like find them
+        accounts,
+        doctor,
+        git_credential,
+        login,
+        logout,
+        refresh,
+        run,
+        status,
+        token,
+    )
     from click_auth.login.results import LoginContext
     from click_auth.logout import LogoutContext
     from click_auth.operations import Operations
