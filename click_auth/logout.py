@@ -127,7 +127,7 @@ def _revoke(context: Context, record: Record, bundle: TokenBundle) -> bool | Non
     """End the grant at its own server, best effort (RFC 7009)."""
     try:
         provider = context.provider(record.instance)
-        check_binding(record, provider.binding)
+        check_binding(record, provider.discover_binding())
         revoked = provider.revoke(bundle)
     except AuthError as error:
         console.current().warn(f"The grant is not revoked at the server: {error.message}")

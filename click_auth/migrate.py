@@ -119,6 +119,7 @@ class _Migration:
             scopes=bundle.scopes,
             issuer=binding.issuer,
             client_id=binding.client_id,
+            resource=binding.resource,
             storage=PLAINTEXT,
             fallback_token=bundle.access_token,
             fallback_refresh_token=bundle.refresh_token,

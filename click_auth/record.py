@@ -22,10 +22,10 @@ PLAINTEXT = "plaintext"
 ENCRYPTED = "encrypted"
 CUSTOM = "custom"
 
-Bound = tuple[str | None, str | None]
-"""The issuer and the client that a credential belongs to; None where nothing is known."""
+Bound = tuple["str | None", "str | None", "str | None"]
+"""The issuer, the client and the API that a credential belongs to; None where nothing is known."""
 
-UNBOUND: Bound = (None, None)
+UNBOUND: Bound = (None, None, None)
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,8 @@ class Record:
     """One account's record. Times are POSIX seconds or None; see design notes in docs/format.md.
 
     `has_refresh_token` None means unknown: look. `rejected_generation` is the generation whose
-    grant the server called dead. `issuer` and `client_id` name what the credential is bound to.
+    grant the server called dead. `issuer`, `client_id` and, where the issuer
+    is known from the API only, its address `resource` name what the credential is bound to.
     `backend` names the keyring backend that the secrets were written with, where it is known.
     `unknown` are the fields of a later version, kept through every rewrite.
     """
@@ -48,6 +49,7 @@ class Record:
     scopes: tuple[str, ...] | None = None
     issuer: str | None = None
     client_id: str | None = None
+    resource: str | None = None
     storage: str = SYSTEM
     backend: str | None = None
     fallback_token: str | None = field(default=None, repr=False)
@@ -92,6 +94,8 @@ class Record:
         """Return the record as the record file holds it, plaintext tokens included."""
         known = {name: getattr(self, name) for name in FIELDS}
         known["account"] = self.account.to_json()
+        if self.resource is None:  # as in most records
+            del known["resource"]
         known["scopes"] = None if self.scopes is None else list(self.scopes)
         return {**known, **self.unknown}
 
@@ -147,19 +151,23 @@ def is_fresh(record: Record, *, now: float, min_ttl: float) -> bool:
     return expires_at - now > min_ttl
 
 
-def check_usable(record: Record, binding: tuple[str | None, str | None]) -> None:
+def check_usable(record: Record, binding: Bound) -> None:
     """Raise `NotLoggedIn` where the credential of *record* must not be shown to anybody."""
     check_binding(record, binding)
     if record.is_rejected:
         raise session_ended(record)
 
 
-def check_binding(record: Record, binding: tuple[str | None, str | None]) -> None:
+def check_binding(record: Record, binding: Bound) -> None:
     """Raise `NotLoggedIn` where *record* belongs to another issuer or client than *binding*.
 
-    What is None on either side binds nothing.
+    What is None on either side binds nothing; but where an API binds, a login that was bound
+    to an issuer only is another one.
     """
-    issuer, client_id = binding
+    issuer, client_id, resource = binding
+    bound_to = record.resource or record.issuer
+    if None not in (bound_to, resource) and record.resource != resource:
+        raise NotLoggedIn(f"You are logged in at {bound_to}, not at {resource}.")
     if None not in (record.issuer, issuer) and record.issuer != issuer:
         raise NotLoggedIn(f"You are logged in at {record.issuer}, not at {issuer}.")
     if None not in (record.client_id, client_id) and record.client_id != client_id:

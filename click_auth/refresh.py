@@ -108,6 +108,7 @@ class Renewal:
         """Ask the server and store what it gives. Signals wait until this is done."""
         provider = self.context.provider(record.instance)
         try:
+            check_binding(record, provider.discover_binding())
             old, fresh = self._ask(provider, record, old)
             _refuse_others(provider, record, fresh)
         except NotLoggedIn as error:

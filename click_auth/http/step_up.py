@@ -6,16 +6,12 @@ The challenges of RFC 6750 (`insufficient_scope`) and RFC 9470 (`insufficient_us
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from click_auth.errors import INSUFFICIENT_SCOPE, NotLoggedIn
-from click_auth.http.call import host_in
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from click_auth.http.call import challenge_parameters, host_in
 
 _ERRORS = ("insufficient_scope", "insufficient_user_authentication")
-_PARAMETER = re.compile(r'([A-Za-z_]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s",]+))')
 _WORD = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]{1,200}")  # RFC 6749 section 3.3
 _MOST_WORDS = 50
 
@@ -25,7 +21,7 @@ def find_step_up(response: Any) -> NotLoggedIn | None:
 
     What the API says beside the parameters that a login takes is not quoted.
     """
-    asked = _parse(response.headers.get("www-authenticate", ""))
+    asked = challenge_parameters(response.headers.get("www-authenticate", ""))
     if asked.get("error") not in _ERRORS:
         return None
     scopes = _words(asked.get("scope"))
@@ -39,14 +35,6 @@ def find_step_up(response: Any) -> NotLoggedIn | None:
     error = NotLoggedIn(f"{host_in(response.request)} asks for {what}.", code=INSUFFICIENT_SCOPE)
     error.login_options = tuple(options)
     return error
-
-
-def _parse(header: str) -> Mapping[str, str]:
-    """Return the parameters of a `WWW-Authenticate` header; of several alike the first counts."""
-    found: dict[str, str] = {}
-    for name, quoted, bare in _PARAMETER.findall(header):
-        found.setdefault(name.lower(), re.sub(r"\\(.)", r"\1", quoted) or bare)
-    return found
 
 
 def _words(text: str | None) -> list[str]:

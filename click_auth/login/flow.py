@@ -160,4 +160,4 @@ class Login:
                     stack.enter_context(self.store.lock(account.key))
             except LockBusy:
                 console.current().say("A refresh is under way; this login replaces it.")
-            return self.store.log_in(account, bundle, self.provider.binding).storage
+            return self.store.log_in(account, bundle, self.provider.discover_binding()).storage

@@ -68,7 +68,7 @@ class PendingLogin:
 class Pending(Unpickled):
     """All that is needed to finish a login. `expires_at` is in POSIX seconds.
 
-    `issuer` and `client_id` are what the provider's credentials are bound to.
+    `issuer`, `client_id` and `resource` are what the provider's credentials are bound to.
     """
 
     id: str
@@ -82,6 +82,7 @@ class Pending(Unpickled):
     storage: str | None = None
     issuer: str | None = None
     client_id: str | None = None
+    resource: str | None = None
 
     def shown(self, resume: str) -> PendingLogin:
         """Return what is shown of it; *resume* is the command line that finishes it."""

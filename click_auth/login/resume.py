@@ -39,7 +39,7 @@ def begin(context: Context, request: LoginRequest, storage: str | None) -> Pendi
     logins.sweep(context.clock())
     provider = context.provider(request.instance)
     begun = provider.begin_login(request)
-    issuer, client_id = provider.binding
+    issuer, client_id, resource = provider.discover_binding()
     pending = Pending(
         new_id(),
         context.clock() + begun.lifetime,
@@ -52,6 +52,7 @@ def begin(context: Context, request: LoginRequest, storage: str | None) -> Pendi
         storage=storage,
         issuer=issuer,
         client_id=client_id,
+        resource=resource,
     )
     logins.save(pending)
     return pending
@@ -142,7 +143,8 @@ def _finish(
 def _ask(
     provider: Provider, pending: Pending, request: LoginRequest, answer: str | None
 ) -> TokenBundle:
-    if (pending.issuer, pending.client_id) != tuple(provider.binding):
+    bound_to = (pending.issuer, pending.client_id, pending.resource)
+    if bound_to != tuple(provider.discover_binding()):
         raise LoginFailed("The pending login was begun at another server, or as another client.")
 
     def respond(asked: AuthorizationRequest) -> AuthorizationResponse:

@@ -34,7 +34,7 @@ class Prover:
 
     def __init__(self, facts: Facts, context: ProviderContext) -> None:
         self.context = context
-        self._issuer = facts.binding.issuer or ""
+        self._home = _home(facts)
         self._key = _load_key(facts, context)
         self._nonces: dict[str, str] = {}
 
@@ -46,7 +46,7 @@ class Prover:
     def proof(self, method: str, url: str, access_token: str | None = None) -> str:
         """Return the `DPoP` header of a request (section 4.2), which may carry a token."""
         # An API's own clock is seldom measured.
-        clock_difference = self.context.http.clock_difference(url, self._issuer) or 0.0
+        clock_difference = self.context.http.clock_difference(url, self._home) or 0.0
         claims: dict[str, Any] = {
             "jti": secrets.token_urlsafe(16),
             "htm": method,
@@ -83,9 +83,13 @@ class Prover:
         return "use_dpop_nonce" in said
 
 
+def _home(facts: Facts) -> str:
+    return facts.binding.resource or facts.binding.issuer or ""
+
+
 def _load_key(facts: Facts, context: ProviderContext) -> ECKey:
     """Return the key, made now where there is none."""
-    name = f"dpop {facts.binding.issuer} {facts.client_id or ''}".rstrip()
+    name = f"dpop {_home(facts)} {facts.client_id or ''}".rstrip()
     kept = context.registrations.load(name)
     if kept is None:
         made = ECKey.generate_key("P-256", private=True).as_dict(private=True)

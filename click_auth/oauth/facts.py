@@ -102,7 +102,10 @@ class Facts:
     def _check(self) -> None:
         """Draw conclusions. Raises `ValueError` for facts that are wrong or contradict others."""
         by_hand = self.authorization_endpoint and self.token_endpoint
-        self.discovers: bool = self.issuer is not None and not by_hand
+        is_known = self.issuer or any(getattr(self, name) for name in ENDPOINTS)
+        self.asks_api: bool = self.api_url is not None and not is_known
+        """Whether the API is asked which server issues its tokens (RFC 9728)."""
+        self.discovers: bool = self.asks_api or (self.issuer is not None and not by_hand)
         """Whether the server is asked for what is not given by hand."""
         self.binds_tokens: bool = self.client_metadata.get("dpop_bound_access_tokens") is True
         """Whether tokens are to be bound to a key of ours: RFC 9449's own client metadata."""
@@ -111,8 +114,8 @@ class Facts:
         _check_parameters(self)
         if not 0 < self.http_timeout < float("inf"):
             raise ValueError("http_timeout is a number of seconds, more than none")
-        self.home: str = self.issuer or self.token_endpoint or ""
-        """Where a login goes: one of the two is there."""
+        self.home: str = self.issuer or self.token_endpoint or self.api_url or ""
+        """Where a login goes, as far as it is known."""
         self.options: frozenset[str] = _offered_options(self)
 
     @property
@@ -122,13 +125,28 @@ class Facts:
 
     @property
     def service_url(self) -> str | None:
-        """The issuer where the server is discovered, else the token endpoint."""
-        return self.issuer if self.discovers else self.token_endpoint
+        """What is asked first where the server is discovered, else the token endpoint."""
+        return self.home if self.discovers else self.token_endpoint
 
     @property
     def binding(self) -> Binding:
-        """The issuer, else the token endpoint's origin; and the client id if it is a fixed one."""
+        """The issuer, else the token endpoint's origin; and the client id if it is a fixed one.
+
+        Where the issuer is known from the API only, its address binds.
+        """
+        if self.asks_api:
+            return Binding(self.issuer, self.client_id, self.api_url)
         return Binding(self.issuer or origin(self.home), self.client_id)
+
+    @property
+    def resource_metadata_url(self) -> str | None:
+        """Where the API says who issues its tokens (RFC 9728 section 3.1), if it is asked."""
+        if not self.asks_api:
+            return None
+        parts = split(self.api_url or "")
+        path = "" if parts.path == "/" else parts.path
+        query = "" if parts.query is None else f"?{parts.query}"
+        return f"{origin(self.api_url or '')}/.well-known/oauth-protected-resource{path}{query}"
 
     @property
     def has_client_document(self) -> bool:
@@ -169,8 +187,8 @@ def _check_urls(facts: Facts) -> None:
         url = getattr(facts, name)
         if url is not None:
             checked_endpoint(url, name)
-    if facts.issuer is None and facts.token_endpoint is None:
-        raise ValueError("OAuthProvider needs issuer= or at least token_endpoint=")
+    if not (facts.asks_api or facts.issuer or facts.token_endpoint):
+        raise ValueError("OAuthProvider needs issuer=, token_endpoint= or an api_url= that says it")
     if facts.issuer is not None and split(facts.issuer).query is not None:
         raise ValueError("issuer has a query")
     if facts.resource is not None:
@@ -196,6 +214,8 @@ def _check_client(facts: Facts) -> None:
         raise ValueError(f"token_endpoint_auth_method is one of {', '.join(AUTH_METHODS)}")
     if facts.client_secret is not None and method == "none":
         raise ValueError("there is a client_secret, and token_endpoint_auth_method is none")
+    if facts.client_secret is not None and facts.asks_api:
+        raise ValueError("there is a client_secret and no issuer: the API would say who gets it")
     if facts.client_id is not None:
         return
     if facts.client_secret is not None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from click_auth.errors import BAD_SETTING, AuthError
+from click_auth.errors import BAD_SETTING, OAUTH_FAILED, AuthError
 from click_auth.oauth.facts import Facts
 from click_auth.providers.base import Provider
 
@@ -18,19 +18,40 @@ if TYPE_CHECKING:
     import httpx
 
     from click_auth.oauth.dpop import Prover
+    from click_auth.oauth.endpoint import EndpointFailed
     from click_auth.oauth.server import Server
     from click_auth.providers.authorization import AuthorizationRequest, AuthorizationResponse
+    from click_auth.providers.base import Binding
     from click_auth.providers.request import BegunLogin, LoginRequest, LoginUI
     from click_auth.tokens import TokenBundle
+
+    Explain = Callable[[EndpointFailed], Exception]
+
+
+def as_login_error(error: EndpointFailed) -> Exception:
+    """Return what a login raises where the API does not say which its server is."""
+    return error.as_login_error(OAUTH_FAILED)
+
+
+def as_refresh_error(error: EndpointFailed) -> Exception:
+    """Return what a refresh raises where the API does not say which its server is."""
+    return error.as_refresh_error()
+
+
+def as_it_is(error: EndpointFailed) -> Exception:
+    """Return the *error* itself."""
+    return error
 
 
 class OAuthProvider(Facts, Provider):
     """A standard OAuth 2 server and the client that an application is to it. No I/O until used.
 
-    *issuer* discovers what is not given by hand (RFC 8414, OpenID); where both
+    *issuer* discovers what is not given by hand (RFC 8414, OpenID); without it and any endpoint
+    the API at *api_url* is asked who issues its tokens (RFC 9728). Where both
     *authorization_endpoint* and *token_endpoint* are given, nothing is discovered and *issuer*
     only says who must answer. A public client has no *client_secret*, which may be a function,
-    called when needed; without *client_id* the client registers itself (RFC 7591).
+    called when needed; without *client_id* the client registers itself (RFC 7591). A *client_id*
+    that is the URL of a document is used where the server's metadata says that it reads such.
     *redirect_uris* are as registered: without a port any free one is taken, with ports they are
     tried in order. *identify* gets a client with the new token, whose base URL is *api_url*, and
     returns a mapping with `id`. *token_response* gets the JSON object of every answer of the token
@@ -53,15 +74,37 @@ class OAuthProvider(Facts, Provider):
             self._prover = Prover(self, self.context)
         return self._prover
 
-    def _server(self) -> Server:
+    def _server(self, explain: Explain = as_login_error, timeout: float | None = None) -> Server:
+        """Return the server; an API that has to be asked for it has *timeout* seconds.
+
+        What *explain* makes of its failure is raised.
+        """
         from click_auth.oauth.server import Server  # noqa: PLC0415
 
-        return Server(self, self.context, self.prover if self.binds_tokens else None)
+        return Server(
+            self._described(explain, timeout or self.http_timeout) if self.asks_api else self,
+            self.context,
+            self.prover if self.binds_tokens else None,
+        )
+
+    def _described(self, explain: Explain, timeout: float) -> Facts:
+        from click_auth.oauth.endpoint import EndpointFailed  # noqa: PLC0415
+        from click_auth.oauth.protected_resource import describe  # noqa: PLC0415 - an option
+
+        try:
+            return describe(self, self.context, timeout)
+        except EndpointFailed as error:
+            failure = explain(error)
+        raise failure
+
+    def discover_binding(self) -> Binding:
+        """Return `binding`, with the issuer that the API names where only it does. Blocks."""
+        return self._server(as_refresh_error).facts.binding if self.asks_api else self.binding
 
     def check_metadata(self, timeout: float) -> bool:
         """Return whether the server is discovered, once its metadata were found good. Blocks."""
         if self.discovers:
-            server = self._server()
+            server = self._server(as_it_is, timeout)
             server.limit(timeout)
             _ = server.metadata
         return self.discovers
@@ -146,7 +189,7 @@ class OAuthProvider(Facts, Provider):
         """Return new tokens for the refresh token of *bundle*, in one POST. Blocks."""
         from click_auth.oauth import token_endpoint  # noqa: PLC0415
 
-        return token_endpoint.refresh(self._server(), bundle)
+        return token_endpoint.refresh(self._server(as_refresh_error), bundle)
 
     def revoke(self, bundle: TokenBundle) -> bool | None:
         """End the grant at the server (RFC 7009), in at most 10 seconds.
@@ -155,7 +198,11 @@ class OAuthProvider(Facts, Provider):
         """
         from click_auth.oauth import token_endpoint  # noqa: PLC0415
 
-        return token_endpoint.revoke(self._server(), bundle)
+        try:
+            server = self._server(timeout=token_endpoint.REVOCATION_SECONDS)
+        except AuthError:
+            return False
+        return token_endpoint.revoke(server, bundle)
 
     def client_credentials(self, client_id: str, client_secret: str) -> TokenBundle:
         """Return a token for the client itself (RFC 6749 section 4.4). Blocks."""
@@ -163,13 +210,13 @@ class OAuthProvider(Facts, Provider):
 
         client = registration.Client(client_id, client_secret)
         del client_secret
-        return token_endpoint.client_credentials(self._server(), client)
+        return token_endpoint.client_credentials(self._server(as_refresh_error), client)
 
     def exchange_id_token(self, id_token: str) -> TokenBundle:
         """Return a token for the ID token of a CI job (RFC 8693). Blocks."""
         from click_auth.oauth import token_exchange  # noqa: PLC0415 - an option
 
-        return token_exchange.exchange_id_token(self._server(), id_token)
+        return token_exchange.exchange_id_token(self._server(as_refresh_error), id_token)
 
     def is_challenge(self, response: httpx.Response) -> bool:
         """Return whether the API asks for a proof with the nonce that it has just given."""

@@ -77,7 +77,11 @@ class Server:
         if facts.issuer is None or not facts.discovers:
             return {}
         openid = "openid" in facts.scopes
-        return discover(self.context, facts.issuer, openid=openid, timeout=self._seconds_left())
+        try:
+            return discover(self.context, facts.issuer, openid=openid, timeout=self._seconds_left())
+        except EndpointFailed:
+            self.forget_metadata()  # the API may name another server by now
+            raise
 
     @cached_property
     def client_id(self) -> str | None:
@@ -145,8 +149,8 @@ class Server:
 
     def forget_metadata(self) -> None:
         """Drop what is remembered of the server, so that the next call asks it."""
-        if self.facts.issuer is not None:
-            self.context.cache.forget(self.facts.issuer)
+        for url in filter(None, (self.facts.issuer, self.facts.resource_metadata_url)):
+            self.context.cache.forget(url)
 
     def fetch(
         self, endpoint: str, call_to: Callable[[str], Call], meaning: Meaning | None = None

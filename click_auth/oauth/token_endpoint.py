@@ -26,7 +26,7 @@ FOR_PEOPLE = ("openid", "offline_access")
 """Scopes that mean nothing where no person logs in."""
 _REFUSALS = ("invalid_client", "unauthorized_client", "invalid_scope", "unsupported_grant_type")
 _NUMBER = re.compile(r"[0-9]{1,20}(?:\.[0-9]+)?")
-_SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")  # section 3.3
+SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")  # section 3.3
 _KNOWN = ("access_token", "refresh_token", "token_type", "expires_in", "scope", "id_token", "error")
 # Ways to send a token (section 7.1). Any other word is a service's own name of what it grants:
 # Slack's "bot", eBay's "User Access Token".
@@ -213,7 +213,7 @@ def _scopes(
     if isinstance(scope, list) and all(isinstance(name, str) for name in scope):
         scope = separator.join(scope)  # Twitch
     names = scope.replace(separator, " ").split() if isinstance(scope, str) else [""]
-    if all(_SCOPE.fullmatch(name) for name in names):
+    if all(SCOPE.fullmatch(name) for name in names):
         return tuple(dict.fromkeys(names))
     if scope is not None and renews is None:
         raise unusable("the server answered with scopes that cannot be read")

@@ -32,10 +32,14 @@ LOGIN_OPTIONS = frozenset(
 
 
 class Binding(NamedTuple):
-    """The server and the client that a credential belongs to; None where nothing is known."""
+    """The server and the client that a credential belongs to; None where nothing is known.
+
+    `resource` is the API's address where the server is known from it only.
+    """
 
     issuer: str | None = None
     client_id: str | None = None
+    resource: str | None = None
 
 
 class Provider(ABC):
@@ -85,6 +89,13 @@ class Provider(ABC):
     def binding(self) -> Binding:
         """What the credentials of this provider belong to. No I/O."""
         return Binding()
+
+    def discover_binding(self) -> Binding:
+        """Return `binding`, with the issuer that only the service itself knows. Blocks.
+
+        Raises `Unreachable` where it does not say.
+        """
+        return self.binding
 
     def with_context(self, context: ProviderContext) -> Self:
         """Return a copy of this provider that works with *context*."""

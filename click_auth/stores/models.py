@@ -64,6 +64,7 @@ class UserRecord(Unpickled, BaseModel):
     scopes: tuple[str, ...] | None = None
     issuer: str | None = None
     client_id: str | None = None
+    resource: str | None = None
     instance: str | None = None
     storage: Literal["system", "encrypted", "plaintext"] = "system"
     backend: str | None = None

@@ -51,8 +51,8 @@ class Write:
         self, account: Account, bundle: TokenBundle, binding: Bound, *, is_default: bool
     ) -> Record:
         """Store a new grant and return its record. What it replaces stands until it is stored."""
-        issuer, client_id = binding
-        new = Record(account, issuer=issuer, client_id=client_id)
+        issuer, client_id, resource = binding
+        new = Record(account, issuer=issuer, client_id=client_id, resource=resource)
         try:
             record, trouble = self._place(self._dated(new, bundle), bundle, None)
             with self._storage.records.transaction(repair=True) as draft:

@@ -1,0 +1,121 @@
+"""What an API says about itself: who issues its tokens, and for which scopes (RFC 9728)."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from click_auth.console.text import printable
+from click_auth.http.call import Call, challenge_parameters
+from click_auth.http.urls import checked_endpoint, host_of, named_by, split
+from click_auth.oauth.endpoint import EndpointFailed, ask, granted
+from click_auth.oauth.token_endpoint import SCOPE
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from click_auth.http.call import Answer
+    from click_auth.oauth.facts import Facts
+    from click_auth.providers.context import ProviderContext
+
+_MOST_SCOPES = 50
+
+
+def describe(facts: Facts, context: ProviderContext, timeout: float) -> Facts:
+    """Return *facts*, of which only the API is known, completed by what the API says.
+
+    That is the issuer (its first authorization server), `resource`, and the scopes where the
+    application gives none. Blocks at most *timeout* seconds, unless the answer is in the cache.
+    Raises `EndpointFailed`, also where the API's metadata is that of another resource.
+    """
+    api, place = facts.api_url or "", facts.resource_metadata_url or ""
+    document = context.cache.load(place)
+    is_new = document is None or not _is_of(document, api)
+    if document is None or is_new:
+        document = _fetch(context, api, place, timeout)
+    issuer = _issuer(document, api)
+    described = object.__new__(type(facts))
+    vars(described).update(
+        vars(facts),
+        issuer=issuer,
+        home=issuer,
+        scopes=facts.scopes or _scopes(document, facts.scope_separator),
+        resource=facts.resource or document["resource"],
+    )
+    if is_new:
+        context.cache.save(place, document)
+    return described
+
+
+def _fetch(context: ProviderContext, api: str, place: str, timeout: float) -> Mapping[str, Any]:
+    """Return the metadata from its well-known place, or from where a 401 of the API points."""
+    deadline = time.monotonic() + timeout
+
+    def get(url: str) -> Answer:
+        return ask(context.http, Call(url), max(deadline - time.monotonic(), 0.1))
+
+    try:
+        document = granted(ask(context.http, Call(place), timeout))
+    except EndpointFailed as error:
+        if error.status is None:
+            raise
+        document = _granted(get(_place_in(get(api), api)))
+    if not _is_of(document, api):
+        other = printable(document.get("resource") or "none")
+        raise EndpointFailed(f"the metadata of {api} is about another resource: {other}")
+    return document
+
+
+def _granted(answer: Answer) -> dict[str, Any]:
+    """Return the object in *answer*. An API's word for its failure says nothing of a grant."""
+    try:
+        return granted(answer)
+    except EndpointFailed as error:
+        reason, status = error.reason, error.status
+    raise EndpointFailed(reason, status=status)
+
+
+def _place_in(answer: Answer, api: str) -> str:
+    """Return where the API's metadata is, by the challenge of a 401 (section 5.1)."""
+    url = challenge_parameters(answer.headers.get("www-authenticate", "")).get("resource_metadata")
+    if answer.status != 401 or url is None:  # noqa: PLR2004
+        raise EndpointFailed(f"{api} does not say who issues its tokens (RFC 9728)")
+    return _checked(api, url, "resource_metadata")
+
+
+def _is_of(document: Mapping[str, Any], api: str) -> bool:
+    """Return whether *document* is about the very address *api* (section 3.3)."""
+    resource = document.get("resource")
+    return isinstance(resource, str) and _without_root(resource) == _without_root(api)
+
+
+def _without_root(url: str) -> str:
+    """Return *url* without the slash that is all of its path: both spellings are one address."""
+    is_root = url.endswith("/") and url.count("/") == 3 and "?" not in url  # noqa: PLR2004
+    return url[:-1] if is_root else url
+
+
+def _scopes(document: Mapping[str, Any], separator: str) -> tuple[str, ...]:
+    """Return the scopes that the API has, and nothing in the list that cannot be asked for."""
+    listed = document.get("scopes_supported")
+    names = [name for name in listed if isinstance(name, str)] if isinstance(listed, list) else []
+    fit = [name for name in names if SCOPE.fullmatch(name) and separator not in name]
+    return tuple(fit[:_MOST_SCOPES])
+
+
+def _issuer(document: Mapping[str, Any], api: str) -> str:
+    servers = document.get("authorization_servers")
+    if not isinstance(servers, list) or not servers:
+        raise EndpointFailed(f"{host_of(api)} names no authorization server")
+    issuer = _checked(api, servers[0], "authorization_servers")
+    if split(issuer).query is not None:
+        raise EndpointFailed(f"{host_of(api)} names an authorization server with a query")
+    return issuer
+
+
+def _checked(api: str, url: object, name: str) -> str:
+    try:
+        return checked_endpoint(named_by(api, url, name), name)
+    except ValueError as error:
+        reason = f"{host_of(api)} cannot be used: {str(error).rstrip('.')}"
+    raise EndpointFailed(reason)
