@@ -27,8 +27,6 @@ nitpicky = True
 # Annotations are shown as they are written: other libraries' and those only a type checker reads.
 nitpick_ignore_regex = [("py:class", ".*")]
 
-suppress_warnings = ["toc.empty_glob"]  # a page that a session writes need not be there
-
 html_theme = "furo"
 html_title = f"click-auth {release}"
 html_copy_source = False
