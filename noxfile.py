@@ -165,6 +165,16 @@ def docs(session: nox.Session) -> None:
 
 
 @nox.session
+def environments(session: nox.Session) -> None:
+    """Log in in twelve environments, as really as this machine can; writes docs/environments.md."""
+    install(session, "tests")
+    environment = {"PYTHONPATH": str(ROOT / "tests")}
+    with session.chdir(scratch(session)):
+        program = str(ROOT / "tests" / "environments" / "table.py")
+        session.run("python", program, env=environment, silent=True)
+
+
+@nox.session
 def typing(session: nox.Session) -> None:
     """Check the types inside (mypy), of user code, and of the public names (pyright)."""
     install(session, "typing", extras="[encrypted,httpx2,joserfc,qr,redis,truststore,typer]")
