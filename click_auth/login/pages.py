@@ -68,7 +68,7 @@ main { width: 100%; max-width: 27rem; padding: 2.75rem 2.5rem 0; text-align: cen
 svg { display: none; width: 4rem; height: 4rem; margin: 0 auto 1.5rem; fill: none;
   stroke: currentColor; stroke-width: 4; stroke-linecap: round; stroke-linejoin: round }
 circle { fill: currentColor; fill-opacity: .12; stroke: none }
-.logo { width: 4rem; height: 4rem; margin-bottom: 1rem; object-fit: contain }
+.logo { width: 3rem; height: 3rem; margin-bottom: 1rem; object-fit: contain }
 .good .good, .bad .bad, .open .open { display: block; color: var(--good) }
 .bad .bad { color: var(--bad) } .open .open { color: var(--open) }
 h1 { margin: 0 0 .5rem; font-size: 1.5rem; line-height: 1.25; letter-spacing: -.01em;
@@ -76,7 +76,8 @@ h1 { margin: 0 0 .5rem; font-size: 1.5rem; line-height: 1.25; letter-spacing: -.
 p { margin: 0; overflow-wrap: anywhere; text-wrap: pretty }
 .app, .what { color: var(--soft) } .app { margin-bottom: .35rem; font-weight: 600 }
 .next { margin: 2.25rem -2.5rem 0; padding: 1.1rem 2.5rem; font-size: .95rem; font-weight: 500;
-  text-wrap: balance; border-top: 1px solid var(--line); background: var(--back) }
+  text-wrap: balance; white-space: pre-line; border-top: 1px solid var(--line);
+  background: var(--back) }
 $accent</style></head>
 <body><main class="$tone">
 $logo<svg class="good" viewBox="0 0 64 64" aria-hidden="true">

@@ -221,7 +221,7 @@ class TerminalUI(LoginUI):
             self._app_name,
             success=success,
             message=message,
-            what_next=again and f"To try again, run {again} in your terminal.",
+            what_next=again and f"To try again, run this in your terminal:\n{again}",
         )
         try:
             page = make_page(page=self._page or built_in)

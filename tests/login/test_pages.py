@@ -171,7 +171,7 @@ def test_an_application_may_give_the_page_its_name_accent_and_logo() -> None:
 
 def test_a_failure_says_what_to_type_next() -> None:
     """In the style of the application, too, and a function of its own is told as well."""
-    again = "To try again, run todo auth login in your terminal."
+    again = "To try again, run this in your terminal:\ntodo auth login"
     for page in (None, STYLE, lambda context: context.next):
         ui = {"page": page, "login_line": "todo auth login"}
         with Waiting(ui=ui) as login, login.connect() as browser:
