@@ -87,7 +87,7 @@ class Auth(Operations):
         settings = before.settings.replaced(
             store=store, folder=folder, environ=environ, browser=browser, http_options=http_options
         )
-        self.context = Context(settings, migrate_once)
+        self.context: Context = Context(settings, migrate_once)
         try:
             yield self
         finally:

@@ -124,7 +124,10 @@ class FixedToken(Credential):
         del min_ttl, rejected
         return self._bundle
 
-    cached = bundle
+    def cached(self, min_ttl: float = DEFAULT_MIN_TTL) -> TokenBundle:
+        """Return the token."""
+        del min_ttl
+        return self._bundle
 
     def after_401(self, rejected: Rejected) -> None:
         """Return None: the answer stands."""

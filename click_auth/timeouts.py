@@ -25,7 +25,7 @@ class Deadline:
     def __init__(
         self, seconds: float, extra: float = 0.0, on_late: Callable[[], object] = bool
     ) -> None:
-        self.seconds = seconds
+        self.seconds: float = seconds
         self._end = time.monotonic() + seconds
         self._extra = extra
         self._on_late = on_late

@@ -28,7 +28,8 @@ class Connection:
     """One application's keys in Redis. All have one hash tag: a cluster keeps them together."""
 
     def __init__(self, client_or_url: Any, app_name: str, prefix: str) -> None:
-        self.client = _client(client_or_url) if isinstance(client_or_url, str) else client_or_url
+        is_url = isinstance(client_or_url, str)
+        self.client: Any = _client(client_or_url) if is_url else client_or_url
         self._tag = f"{{{prefix}:{folder_name(app_name)}}}"
         facts: dict[str, Any] = getattr(self.client, "get_connection_kwargs", dict)()
         self.place: str = ":".join(str(facts[name]) for name in ("host", "port") if name in facts)

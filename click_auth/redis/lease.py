@@ -63,7 +63,7 @@ class Lease:
         self._keys = [connection.name(kind, key) for kind in ("lock", "fence", "wake")]
         self._milliseconds = int(seconds * 1000)
         self._key = key
-        self.fence = 0
+        self.fence: int = 0
 
     def check(self) -> None:
         """Renew the lease. Raises `Unreachable` where it is lost or cannot be renewed."""

@@ -157,10 +157,11 @@ class Document:
         rest: Mapping[str, Any] = MappingProxyType({}),
     ) -> None:
         self.default = default
-        self.records = Entries(texts)
+        self.records: Entries = Entries(texts)
         self.unknown: dict[str, Any] = dict(rest)
         removed: list[str] = self.unknown.pop("removed", [])
-        self.removed = [key for key in removed if is_account_key(key)]  # they name slots and paths
+        keys = [key for key in removed if is_account_key(key)]  # they name slots and paths
+        self.removed: list[str] = keys
         self.migrations: dict[str, Any] = self.unknown.pop("migrations", {})
         self.clients: dict[str, Any] = self.unknown.pop("clients", {})
 

@@ -58,7 +58,7 @@ class KeyringClient:
     """
 
     def __init__(self, app_name: str, seconds: float | None = None) -> None:
-        self.backend = Backend()
+        self.backend: Backend = Backend()
         self._app_name = app_name
         self._seconds = CALL_SECONDS if seconds is None else seconds
         self._is_bus_ours = False

@@ -31,10 +31,10 @@ class StoragePromises:
     keeps_refresh_tokens = True
     """False of a store that has only the five methods that must be there."""
 
-    reaches_processes = True
+    reaches_processes: bool = True
     """Whether another process that opens the same place sees the same accounts and locks."""
 
-    seconds_of_a_lost_lock = 0.0
+    seconds_of_a_lost_lock: float = 0.0
     """After how long the lock of a holder that was killed is free: the lease, if it is one."""
 
     def make_store(self, place: Path) -> TokenStore:
