@@ -342,3 +342,13 @@ def test_an_error_leaves_what_is_stored(person: Person) -> None:
     assert result.exit_code == 5
     assert "does not say who issues its tokens" in result.output
     assert person.todo.run("auth", "token").exit_code == 0
+
+
+def test_what_is_remembered_of_another_resource_counts_for_nothing(api: Api) -> None:
+    """Whoever put it there: the API itself is asked."""
+    api.publish()
+    made = api.provider()
+    place = made.resource_metadata_url or ""
+    made.context.cache.save(place, api.document(resource="https://evil.example"))
+    assert authorize(made)["resource"] == api.url
+    assert api.asked() == 1
