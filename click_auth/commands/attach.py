@@ -139,7 +139,7 @@ def attach_accounts(
 
     def make(group: click.Group) -> click.Group:
         def account() -> None:
-            """List, switch and remove accounts."""
+            """List, choose and remove accounts."""
 
         made = group.group(name, params=list(params), **_kind(cls), **attrs)(account)
         for each, (body, own) in _load("accounts").build(auth).items():
@@ -278,7 +278,7 @@ def _make(
 
     json = click.Option(["--json", "as_json"], is_flag=True, help="Print one JSON object.")
     ndjson = click.Option(
-        ["--ndjson", "as_ndjson"], is_flag=True, help="Print newline-delimited JSON."
+        ["--ndjson", "as_ndjson"], is_flag=True, help="Print JSON, one object a line."
     )
     made: click.Command = group.command(name, params=[*own, json, ndjson], **attrs)(callback)
     return made

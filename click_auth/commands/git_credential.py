@@ -31,7 +31,7 @@ def build(auth: Operations, *, hosts: Iterable[str], username: str) -> Parts:
     def git_credential(
         _: Console, *, user: str | None, instance: str | None = None, operation: str
     ) -> None:
-        """Act as a Git credential helper (run by Git)."""
+        """Answer git's questions for a credential; git runs this."""
         asked = read_attributes(sys.stdin)
         api_url = auth.context.provider(auth.context.instance(instance)).api_url
         ours = {*allowed, _origin(api_url or "")} - {None}

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from click_auth.providers.base import Provider
     from click_auth.tokens import TokenBundle
 
-_PASTE = "Paste the URL your browser ended up on."
+_PASTE = "Paste the URL that your browser ended on."
 _LOCK_MARGIN_SECONDS = 60.0
 _SLACK_SECONDS = 2.0
 
@@ -109,8 +109,8 @@ def _only(logins: PendingLogins) -> str:
     if len(ids) == 1:
         return ids[0]
     if not ids:
-        raise LoginFailed("No login is pending.", hints=["Start one with `login --no-wait`."])
-    message = "Several logins are pending. Say which one to finish."
+        raise LoginFailed("No login is pending.", hints=["Start one first."])
+    message = "Several logins are pending: name the one to finish."
     raise LoginFailed(message, hints=[", ".join(ids)])
 
 
@@ -123,7 +123,7 @@ def _finish(
 ) -> LoginResult:
     if pending.expires_at <= context.clock():
         message = "The pending login has expired."
-        raise LoginFailed(message, code=CALLBACK_TIMEOUT, hints=["Log in again."])
+        raise LoginFailed(message, code=CALLBACK_TIMEOUT, hints=["Start the login again."])
     request = LoginRequest(
         user=pending.user,
         scopes=pending.scopes,
@@ -159,7 +159,7 @@ def _ask(
     bundle = provider.finish_login(pending.begun, request, respond)
     if bundle is None:
         code, url = pending.begun.user_code, pending.begun.url
-        raise _still_pending(f"Open {url} and enter the code {code}, then resume the login.")
+        raise _still_pending(f"Open {url} and enter the code {code}, then resume it.")
     return bundle
 
 
@@ -171,6 +171,6 @@ def _adopt(context: Context, pending: Pending, started: float) -> LoginResult:
     """Return what another process has stored of this very login while we waited for it."""
     record = find_record(context, pending.user, pending.instance)
     if record is None or (record.access_token_obtained_at or 0.0) < started - _SLACK_SECONDS:
-        raise LoginFailed("Another process has finished the pending login, or it failed there.")
+        raise LoginFailed("The pending login was finished, or has failed, in another process.")
     console.current().say("Another process has finished this login.")
     return LoginResult(record.account, record.storage)
