@@ -68,6 +68,7 @@ class RecordFile(Records):
 
     def glance(self) -> bytes:
         """Return the same, from memory where nobody has written since; for what only tells."""
+        self._ask_guard()
         stamp = self.stamp()
         if stamp is None or stamp != self._glanced[0]:
             self._glanced = stamp, self.content()  # the older stamp: a write between is seen
