@@ -16,7 +16,7 @@ import time_machine
 
 from click_auth import Account, Auth, AuthError, NotLoggedIn, TokenBundle, Unreachable
 from runner import CliRunner
-from workload.parties import AUDIENCE, OTHER_KEY, Job, Services, id_token
+from workload.parties import AUDIENCE, KEY, OTHER_KEY, Job, Services, id_token
 
 SYSTEMS = ["github", "gitlab", "buildkite", "circleci"]
 
@@ -88,17 +88,19 @@ def test_a_file_is_read_anew_at_each_exchange(auth: Auth, services: Services, jo
 
 
 @pytest.mark.parametrize(
-    "token, problem",
+    "key, claims, problem",
     [
-        (id_token(aud="https://elsewhere.example"), "InvalidClaimError"),
-        (id_token(OTHER_KEY), "BadSignatureError"),
-        (id_token(exp=1), "ExpiredTokenError"),
+        (KEY, {"aud": "https://elsewhere.example"}, "InvalidClaimError"),
+        (OTHER_KEY, {}, "BadSignatureError"),
+        (KEY, {"exp": 1}, "ExpiredTokenError"),
     ],
+    ids=["audience", "signature", "expired"],
 )
 def test_a_token_that_the_server_does_not_trust_is_its_refusal(
-    auth: Auth, job: Job, token: str, problem: str
+    auth: Auth, job: Job, key: Any, claims: dict[str, Any], problem: str
 ) -> None:
     """Exit 4, in the server's words without their colours, and never the token."""
+    token = id_token(key, **claims)
     job.file(token)
     with pytest.raises(NotLoggedIn) as caught:
         auth.access_token()
