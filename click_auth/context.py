@@ -274,7 +274,9 @@ class Context:
 
     def find_identity(self, instance: str | None) -> Identity | None:
         """Return the identity of the CI job that runs us, None where none counts. Blocks."""
-        audience = self.services.provider(instance).workload_audience
+        audience = None
+        with suppress(TypeError, ValueError):  # a function of addresses may know no default one
+            audience = self.services.provider(instance).workload_audience
         if audience is None:
             return None
         from click_auth.oauth.workload import find_identity  # noqa: PLC0415 - an option

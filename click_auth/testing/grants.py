@@ -217,6 +217,14 @@ class Grants:
             refresh_token = _keep(self.tokens, refresh)
         return document if refresh_token is None else {**document, "refresh_token": refresh_token}
 
+    def is_family_alive(self, token_or_user: str) -> bool:
+        """Whether the grant of a token, or any grant of a user, is alive."""
+        token = self.tokens.get(token_or_user)
+        if token is not None:
+            return token.grant.alive
+        grants = [token.grant for token in self.tokens.values()]
+        return any(grant.alive for grant in grants if grant.user == token_or_user)
+
     def find(self, value: object) -> Token | None:
         """Return an access token that is good now."""
         token = self.tokens.get(str(value))

@@ -14,7 +14,8 @@ from click_auth.testing.messages import Answer, OAuthError, Request
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from click_auth.testing.service import Client, Service, User
+    from click_auth.testing.parties import Client, User
+    from click_auth.testing.service import Service
 
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",

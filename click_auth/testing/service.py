@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hmac
 import json
-import re
 import threading
 import time
 from base64 import b64decode, urlsafe_b64encode
@@ -16,50 +14,12 @@ from urllib.parse import unquote_plus
 from click_auth.testing.faults import Faults
 from click_auth.testing.grants import Authorization, Grant, Grants, Policy
 from click_auth.testing.messages import Endpoint, Journal, JournalEntry, OAuthError, Request
+from click_auth.testing.parties import LOOPBACK_CALLBACKS, Client, User
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_LOOPBACK = re.compile(r"^(http://(?:127\.0\.0\.1|\[::1\]|localhost))(?::\d{1,5})?(?=[/?]|$)")
-LOOPBACK_CALLBACKS = (
-    "http://127.0.0.1/callback",
-    "http://[::1]/callback",
-    "http://localhost/callback",
-)
 _FIRST_TASKS = ("Write the notes on the engine", "Check the numbers", "Post the letter")
-
-
-@dataclass(frozen=True, slots=True)
-class User:
-    """Somebody who can log in; `email` is also the label that the API and userinfo give."""
-
-    id: str
-    name: str
-    email: str
-
-
-@dataclass(frozen=True, slots=True)
-class Client:
-    """A registered client, public if without a secret; that expires at POSIX seconds, 0: never."""
-
-    client_id: str
-    redirect_uris: tuple[str, ...] = ()
-    secret: str | None = None
-    auth_methods: tuple[str, ...] = ("client_secret_basic", "client_secret_post")
-    secret_expires_at: float = 0.0
-
-    def accepts_redirect(self, uri: str) -> bool:
-        """Whether a redirect URI is registered; loopback ones at any port (RFC 8252 7.3)."""
-        return uri in self.redirect_uris or _LOOPBACK.sub(r"\1", uri) in self.redirect_uris
-
-    def is_proved_by(self, secret: str | None, method: str) -> bool:
-        """Whether a request with this secret, sent in this way, is the client's."""
-        if self.secret is None or secret is None:
-            return self.secret is secret
-        if self.secret_expires_at and self.secret_expires_at <= time.time():
-            return False
-        right = hmac.compare_digest(secret.encode(), self.secret.encode())
-        return right and method in self.auth_methods
 
 
 _USERS = (
@@ -162,11 +122,7 @@ class Service(Policy):
     def family_alive(self, token_or_user: str) -> bool:
         """Whether the grant of a token, or any grant of a user, is alive."""
         with self.lock:
-            token = self.grants.tokens.get(token_or_user)
-            if token is not None:
-                return token.grant.alive
-            grants = [token.grant for token in self.grants.tokens.values()]
-            return any(grant.alive for grant in grants if grant.user == token_or_user)
+            return self.grants.is_family_alive(token_or_user)
 
     def expire_access_tokens(self) -> None:
         """From now on every access token issued so far is answered with 401."""
@@ -232,13 +188,6 @@ class Service(Policy):
         }
         # Unsigned: the code flow's TLS vouches for it (OIDC Core 3.1.3.7, 6).
         return {**document, "id_token": f"{_encode({'alg': 'none'})}.{_encode(claims)}."}
-
-
-def may_be_registered(uri: object) -> bool:
-    """Whether a redirect URI is https or loopback http, without a fragment."""
-    if not isinstance(uri, str) or "#" in uri:
-        return False
-    return uri.startswith("https://") or _LOOPBACK.match(uri) is not None
 
 
 def _first_tasks() -> list[dict[str, object]]:

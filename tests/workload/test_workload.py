@@ -14,7 +14,15 @@ import click
 import pytest
 import time_machine
 
-from click_auth import Account, Auth, AuthError, NotLoggedIn, TokenBundle, Unreachable
+from click_auth import (
+    Account,
+    Auth,
+    AuthError,
+    NotLoggedIn,
+    OAuthProvider,
+    TokenBundle,
+    Unreachable,
+)
 from runner import CliRunner
 from workload.parties import AUDIENCE, KEY, OTHER_KEY, Job, Services, id_token
 
@@ -218,3 +226,18 @@ except NotLoggedIn as error:
         [sys.executable, "-c", script], env=environ, capture_output=True, text=True, check=True
     )
     assert "click-auth[ci]" in done.stdout
+
+
+def test_a_function_of_addresses_need_not_know_a_default_one(tmp_path: Path) -> None:
+    """It is not asked for one before somebody logs in there."""
+
+    def make(instance: str | None) -> OAuthProvider:
+        return OAuthProvider(
+            client_id="x",
+            authorization_endpoint=instance + "/authorize",  # type: ignore[operator]
+            token_endpoint=instance + "/token",  # type: ignore[operator]
+        )
+
+    auth = Auth("todo", make, storage="plaintext", folder=tmp_path)
+    with pytest.raises(NotLoggedIn, match="Not logged in"):
+        auth.access_token()
