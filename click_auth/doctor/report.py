@@ -56,7 +56,7 @@ class Report:
 
     def render(self, width: int | None = None) -> str:
         """Return the table for a terminal of *width* columns, by default this one's."""
-        width = width or shutil.get_terminal_size().columns
+        width = width or shutil.get_terminal_size().columns or 80
         lines = [line for check in self.checks for line in _lines(check, width)]
         return "\n".join((*lines, "", *_summary(self)))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 import click
@@ -41,6 +42,7 @@ def _ask(check: Callable[[], None], log_in: Callable[[], object]) -> None:
     try:
         check()  # another process may just have done it
     except NotLoggedIn as error:
-        if not click.confirm(f"{error.message} Log in now?", default=True, err=True):
+        click.echo(f"{error.message} Log in now? [Y/n] ", nl=False, err=True)
+        if sys.stdin.readline().lower() not in ("\n", "y\n", "yes\n"):  # its end is no yes
             raise
         log_in()

@@ -309,7 +309,8 @@ def _show(code: DeviceCode, request: LoginRequest, ui: LoginUI, rows_below: int 
 def _fits(text: str) -> bool:
     """Return whether the terminal shows all of *text* at once, and a line on which to wait."""
     columns, rows = shutil.get_terminal_size()
-    return sum(len(line) // columns + 1 for line in text.splitlines()) < rows
+    lines = sum(len(line) // (columns or 80) + 1 for line in text.splitlines())  # 0 is unknown
+    return lines < (rows or 24)
 
 
 def _qr_code(url: str) -> str | None:

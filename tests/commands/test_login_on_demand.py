@@ -77,10 +77,11 @@ def test_a_person_is_asked_once_and_the_command_goes_on(environ: dict[str, str])
     assert (code, out, shown) == (0, "tasks of ada\n", "")
 
 
-def test_no_is_exit_4(environ: dict[str, str]) -> None:
-    """With the line to type for later."""
+@pytest.mark.parametrize("answer", ["n\n", "no\n", "what?\n", "\x04"])
+def test_no_is_exit_4(environ: dict[str, str], answer: str) -> None:
+    """With the line to type for later; the end of the input is a no, too."""
     person = Person(environ, "tasks")
-    person.type("n\n")
+    person.type(answer)
     code, out, shown = person.end()
     assert (code, out) == (4, "")
     assert "todo auth login" in shown

@@ -18,12 +18,12 @@ from pathlib import Path
 
 import click
 import pytest
-from click.testing import CliRunner
 
 import click_auth
 from click_auth import Auth
 from click_auth.environment import Environment
 from click_auth.testing import AuthorizationServer, isolated, logged_in
+from runner import CliRunner
 
 DOCS = Path(__file__).parents[2] / "docs"
 BLOCK = re.compile(r"^```(python|console)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
@@ -80,7 +80,7 @@ class Reader:
             done = CliRunner().invoke(cli, shlex.split(words or ""), prog_name="todo")
         expected = int(wanted[1]) if wanted else 0
         assert done.exit_code == expected, (words, done.output, done.exception)
-        return done.stdout if "--json" in (words or "") else done.output
+        return done.stdout if "--json" in (words or "") else done.stdout + done.stderr
 
 
 @pytest.fixture

@@ -278,13 +278,13 @@ def test_a_token_is_for_no_other_api(person: Person, tmp_path: Path) -> None:
     todo = Todo(person.todo.server, tmp_path, provider=other, store=store)
     result = todo.run("auth", "token")
     assert result.exit_code == 4
-    assert f"logged in at {person.api.url}, not at {person.api.url}/other" in result.output
+    assert f"logged in at {person.api.url}, not at {person.api.url}/other" in result.stderr
     binding = Binding(person.api.issuer, "todo-cli")
     account = person.record().account
     person.todo.auth.context.store.log_in(account, TokenBundle("a-canary"), binding)
     result = person.todo.run("auth", "token")
     assert result.exit_code == 4
-    assert "a-canary" not in result.output
+    assert "a-canary" not in result.stderr
 
 
 def test_a_refresh_token_goes_to_no_server_that_the_api_names_later(person: Person) -> None:
@@ -294,11 +294,11 @@ def test_a_refresh_token_goes_to_no_server_that_the_api_names_later(person: Pers
         shutil.rmtree(person.cache)
         result = person.todo.run("auth", "refresh")
         assert result.exit_code == 4
-        assert f"logged in at {person.api.issuer}, not at {other.issuer}" in result.output
+        assert f"logged in at {person.api.issuer}, not at {other.issuer}" in result.stderr
         assert person.todo.run("auth", "token").exit_code == 0
         assert not other.posts("token")
         result = person.todo.run("auth", "logout")
-        assert "not revoked" in result.output
+        assert "not revoked" in result.stderr
         assert not other.posts("revoke")
 
 
@@ -340,7 +340,7 @@ def test_an_error_leaves_what_is_stored(person: Person) -> None:
     person.api.server.on[f"{WELL_KNOWN}/v1"] = MISSING
     result = person.todo.run("auth", "refresh")
     assert result.exit_code == 5
-    assert "does not say who issues its tokens" in result.output
+    assert "does not say who issues its tokens" in result.stderr
     assert person.todo.run("auth", "token").exit_code == 0
 
 
