@@ -30,6 +30,10 @@ class Deadline:
         self._extra = extra
         self._on_late = on_late
 
+    def put_off(self, seconds: float) -> None:
+        """Let it come so much later."""
+        self._end += seconds
+
     def left(self) -> float:
         """Return how many seconds are left. Raises `TimedOut` when they are over."""
         left = self._end - time.monotonic()
@@ -42,6 +46,19 @@ class Deadline:
         self._end = time.monotonic() + left
         self._on_late()
         return left
+
+
+def _wait(done: threading.Event, deadline: Deadline) -> bool:
+    """Wait a little for *done*, and return whether it came.
+
+    Time for which this process was stopped does not count: the answer may have come meanwhile, and
+    a refresh that is sent once more would spend its token twice.
+    """
+    began, seconds = time.monotonic(), min(deadline.left(), _POLL_SECONDS)
+    if done.wait(seconds):
+        return True
+    deadline.put_off(time.monotonic() - began - seconds)
+    return False
 
 
 def call_with_timeout(function: Callable[[], T], deadline: Deadline | float) -> T:
@@ -65,7 +82,7 @@ def call_with_timeout(function: Callable[[], T], deadline: Deadline | float) -> 
             done.set()
 
     threading.Thread(target=call, name="click-auth", daemon=True).start()
-    while not done.wait(min(wait.left(), _POLL_SECONDS)):
+    while not _wait(done, wait):
         pass
     if errors:
         raise errors[0]
