@@ -93,7 +93,7 @@ class BearerFlow:
     def sync_auth_flow(
         self, request: httpx.Request
     ) -> Generator[httpx.Request, httpx.Response, None]:
-        """Send the request with the token; after a 401, once more with another one."""
+        """Send the request with the token; after a 401, again with another one."""
         with self._hinting():
             steps, answer = self._steps(request), None
             while (step := _advance(steps, answer)) is not None:

@@ -9,6 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import anyio
 import click
 import httpx
 import pytest
@@ -142,15 +143,13 @@ def test_an_async_client_says_the_same(auth: Auth, api: Api) -> None:
         async with auth.client(httpx.AsyncClient) as client:
             await client.get("/")
 
-    import anyio
-
     with pytest.raises(NotLoggedIn) as caught:
         anyio.run(ask)
     assert caught.value.code == "AUTH_INSUFFICIENT_SCOPE"
 
 
 def test_the_next_login_asks_for_strength_and_age(
-    auth: Auth, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The parameters of RFC 9470 reach the authorization server."""
     monkeypatch.setenv("TODO_NO_BROWSER", "1")
@@ -161,12 +160,13 @@ def test_the_next_login_asks_for_strength_and_age(
             said.append(super().authorize(request).url)
             raise click.Abort
 
-    auth.context.services._source = Provider(
+    provider = Provider(
         client_id="x",
         authorization_endpoint="https://id.example/authorize",
         token_endpoint="https://id.example/token",
         api_url="https://api.example",
     )
+    auth = Auth("todo", provider, storage="plaintext", folder=tmp_path / "todo")
     cli = click.Group("todo", commands=[auth.group()])
     words = ["auth", "login", "--acr-values", "phr phrh", "--max-age", "0"]
     CliRunner().invoke(cli, words)

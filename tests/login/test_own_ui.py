@@ -39,7 +39,8 @@ def test_a_notebook_logs_in(auth: Auth, monkeypatch: pytest.MonkeyPatch) -> None
 
     result = auth.login(ui=ui(shown.append, paste))
     assert opened[0] in shown
-    assert result.account.id in auth.access_token() or result.account.title in shown[-1]
+    assert auth.current_account() == result.account
+    assert result.account.title in shown[-1]
 
 
 def test_a_person_who_pastes_nothing_is_not_logged_in(
