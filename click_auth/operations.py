@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from click_auth.console.text import check_texts
-from click_auth.context import Context
+from click_auth.context import Context, Settings
 from click_auth.defaults import DEFAULT_MIN_TTL, LOGIN_TIMEOUT
 from click_auth.errors import AuthError, NotLoggedIn, Unwritable, UsageError
 from click_auth.invocation import INSTANCE, USER, Invocation, wants_json
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from typing_extensions import TypeVar
 
     from click_auth.account import Account, StoredAccount
-    from click_auth.context import Settings
     from click_auth.credentials import Credential, StoredCredential
     from click_auth.doctor.report import Report
     from click_auth.login.pending import PendingLogin
@@ -94,10 +93,9 @@ class Operations:
         from click_auth.api_client import client_for  # noqa: PLC0415 - httpx, when needed
 
         with self.hinting():
-            credential = self.credential(user, instance)
             client: C = client_for(
                 self.context,
-                credential,
+                self.credential(user, instance),
                 cls,
                 hosts,
                 options,
@@ -120,8 +118,7 @@ class Operations:
 
         with self.hinting():
             credential = self.credential(user, instance)
-            bearer: httpx.Auth = flow_for(self.context, credential, hosts, self.hinting)
-            return bearer
+            return cast("httpx.Auth", flow_for(self.context, credential, hosts, self.hinting))
 
     def access_token(
         self,
@@ -236,10 +233,12 @@ class Operations:
         device: bool | None = None,
         instance: str | None = None,
         storage: str | None = None,
+        acr_values: str | None = None,
+        max_age: int | None = None,
     ) -> PendingLogin:
         """Begin a login that `finish_login` finishes, in this process or another. Does not wait.
 
-        By a code for another device where the server has such and *device* does not forbid it,
+        By a code for another device where the server, and what is asked for, have a use for it,
         else through a browser anywhere. Its secrets are kept as tokens are. Raises as `login`.
         """
         from click_auth.login.resume import begin  # noqa: PLC0415 - the edge
@@ -251,6 +250,8 @@ class Operations:
             read_only=read_only,
             device=device,
             instance=instance,
+            acr_values=acr_values,
+            max_age=max_age,
         )
         with self.hinting():
             pending = begin(self.context, request, storage)
@@ -382,8 +383,7 @@ class Operations:
         self, user: str | None = None, instance: str | None = None
     ) -> tuple[str | None, str | None]:
         """Return *user* and *instance*, or what the running command was given for them."""
-        in_effect = self.invocation.in_effect
-        return in_effect(USER, user), in_effect(INSTANCE, instance)
+        return self.invocation.in_effect(USER, user), self.invocation.in_effect(INSTANCE, instance)
 
 
 def migrate_once(context: Context) -> None:

@@ -171,7 +171,8 @@ def _log_in(
 
 
 def _begin(auth: Operations, output: Console, wanted: dict[str, Any]) -> None:
-    names = ("user", "scopes", "read_only", "device", "instance", "storage")
+    strength = ("acr_values", "max_age")
+    names = ("user", "scopes", "read_only", "device", "instance", "storage", *strength)
     pending = auth.begin_login(**{name: wanted[name] for name in names if name in wanted})
     how = f"Open {pending.url}\n"
     if pending.user_code is not None:

@@ -135,10 +135,14 @@ class PendingLogins:
         return []
 
     def forget(self, pending_id: str) -> None:
-        """Remove a pending login and its secrets. Never raises."""
+        """Remove a pending login and its secrets, wherever it keeps them. Never raises."""
+        is_hidden = self._store.policy in _IN_VAULT
+        with contextlib.suppress(OSError, ValueError, TypeError, KeyError, StorageUnavailable):
+            facts = json.loads(read_private(self._path(pending_id)) or b"")
+            is_hidden = facts["begun"]["secrets"] is None  # it began with a policy of its own
         with contextlib.suppress(OSError, StorageUnavailable):
             self._path(pending_id).unlink()
-        if self._store.policy in _IN_VAULT:
+        if is_hidden:
             with contextlib.suppress(StorageUnavailable):
                 self._store.vault.delete(_slot(pending_id))
 

@@ -32,8 +32,9 @@ def begin(
     request: LoginRequest,
     authorize: Callable[[LoginRequest], AuthorizationRequest],
 ) -> BegunLogin:
-    """Return a login by device, or where the server has none, or *request* none, by redirect."""
-    if request.device or (request.device is None and _has_device_grant(server)):
+    """Return a login by device; by redirect where the server or *request* has no use for that."""
+    is_open = (request.device, request.acr_values, request.max_age) == (None, None, None)
+    if request.device or (is_open and _has_device_grant(server)):  # RFC 9470 is for browsers
         code = device.begin(server, server.facts.requested_scopes(request))[1]
         secrets = {"device_code": code.device_code}
         url = code.complete_uri or code.uri

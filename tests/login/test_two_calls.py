@@ -263,17 +263,28 @@ def test_two_resumes_at_once_are_one_login(todo: Todo, server: AuthorizationServ
     assert {json.loads(out)["account"]["id"] for (out, _), _ in ended} == {"ada"}
 
 
-@pytest.mark.real_keyring
-def test_secrets_wait_in_the_keyring_where_tokens_go_there(
-    todo: Todo, server: AuthorizationServer, cellar: Cellar
+@pytest.mark.parametrize("option, value", [("acr_values", "phr phrh"), ("max_age", "0")])
+def test_an_api_that_wants_a_stronger_login_gets_it_in_two_calls(
+    todo: Todo, option: str, value: str
 ) -> None:
-    """Slot `pending-<id>`, emptied when the login ends; the file has none."""
-    pending = todo.auth("system").begin_login()
+    """RFC 9470: strength and age are asked for in a browser, though the server has codes."""
+    pending = todo.begin(f"--{option.replace('_', '-')}", value)
+    assert pending["kind"] == "redirect"
+    assert query_of(pending)[option] == value
+
+
+@pytest.mark.real_keyring
+@pytest.mark.parametrize("policy, own", [("system", None), ("plaintext", "system")])
+def test_secrets_wait_in_the_keyring_where_tokens_go_there(
+    todo: Todo, server: AuthorizationServer, cellar: Cellar, policy: str, own: str | None
+) -> None:
+    """Slot `pending-<id>`, emptied when the login ends, whoever chose it; the file has none."""
+    pending = todo.auth(policy).begin_login(storage=own)
     slot = f"pending-{pending.id}"
     assert json.loads(cellar.get_password(f"todo/{slot}", slot)).keys() == {"device_code"}
     assert json.loads(todo.files[0].read_text())["begun"]["secrets"] is None
     assert server.approve_device(pending.user_code)
-    todo.auth("system").finish_login(pending.id)
+    todo.auth(policy).finish_login(pending.id)
     assert cellar.get_password(f"todo/{slot}", slot) is None
 
 
