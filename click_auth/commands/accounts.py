@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def build(auth: Operations) -> dict[str, Parts]:
     """Return what each command of the group does, and its options."""
 
-    def list_accounts(console: Console, **_: Any) -> None:
+    def list_accounts(console: Console) -> None:
         """List the accounts that are stored."""
         accounts = auth.accounts()
         rows = [each.to_json() for each in accounts]
@@ -29,15 +29,13 @@ def build(auth: Operations) -> dict[str, Parts]:
         nobody = f"No accounts. Run `{auth.invocation.login_line()}`."
         console.result(lambda: {"accounts": rows, "default": default}, text or nobody, rows)
 
-    def use(console: Console, *, ref: str, **_: Any) -> None:
+    def use(console: Console, *, ref: str) -> None:
         """Make an account the default one."""
         account = auth.use(ref)
         console.done(f"{account.title} is now the default account.")
         console.result(lambda: {"account": account.to_json()}, None)
 
-    def current(
-        console: Console, *, user: str | None, instance: str | None = None, **_: Any
-    ) -> None:
+    def current(console: Console, *, user: str | None, instance: str | None = None) -> None:
         """Show which account applies."""
         variable = auth.overriding_variable(*auth.resolve(user, instance))
         if variable is not None:
@@ -47,7 +45,7 @@ def build(auth: Operations) -> dict[str, Parts]:
         account = auth.stored_credential(user, instance).record.account
         console.result(lambda: {"account": account.to_json()}, account.title)
 
-    def remove(console: Console, *, ref: str, no_revoke: bool, **_: Any) -> None:
+    def remove(console: Console, *, ref: str, no_revoke: bool) -> None:
         """Log an account out and forget it."""
         result = auth.logout(ref, revoke=not no_revoke)
         console.done(f"Removed {', '.join(result.removed)}.")

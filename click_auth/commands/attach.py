@@ -138,7 +138,7 @@ def attach_accounts(
     """
 
     def make(group: click.Group) -> click.Group:
-        def account() -> None:
+        def account(**_: Any) -> None:
             """List, choose and remove accounts."""
 
         made = group.group(name, params=list(params), **_kind(cls), **attrs)(account)
@@ -240,7 +240,7 @@ def _attach(
 
     def make(group: click.Group) -> click.Command:
         body, own = _load(command).build(auth, **hooks)
-        return _make(group, auth, name, body, [*own, *params], **_kind(cls), **attrs)
+        return _make(group, auth, name, body, own, params=params, **_kind(cls), **attrs)
 
     return functools.partial(_add, name=name, make=make)
 
@@ -260,13 +260,17 @@ def _make(
     auth: Operations,
     name: str,
     body: Body,
-    own: Sequence[click.Parameter],
+    own: Params,
+    *,
+    params: Params = (),
     **attrs: Any,
 ) -> click.Command:
     """Return a command, made by the group itself.
 
-    *body* is called as `body(output, **options)`; its docstring is the help.
+    *body* is called as `body(output, **options)`, those that are its *own*; what comes of *params*,
+    the application's, is for their callbacks. Its docstring is the help.
     """
+    names = {each.name for each in own}
 
     @functools.wraps(body)
     def callback(*, as_json: bool, as_ndjson: bool, **options: Any) -> Any:
@@ -274,13 +278,14 @@ def _make(
 
         _check_host(click.get_current_context().find_root())
         with command_console(auth, as_json=as_json, as_ndjson=as_ndjson) as output:
-            return body(output, **options)
+            return body(output, **{key: options[key] for key in options.keys() & names})
 
     json = click.Option(["--json", "as_json"], is_flag=True, help="Print one JSON object.")
     ndjson = click.Option(
         ["--ndjson", "as_ndjson"], is_flag=True, help="Print JSON, one object a line."
     )
-    made: click.Command = group.command(name, params=[*own, json, ndjson], **attrs)(callback)
+    every = [*own, *params, json, ndjson]
+    made: click.Command = group.command(name, params=every, **attrs)(callback)
     return made
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def build(auth: Operations) -> Parts:
     """Return what `doctor` does, and its options."""
 
-    def doctor(output: Console, **_: Any) -> None:
+    def doctor(output: Console) -> None:
         """Check everything that logging in depends on; change nothing."""
         report = auth.doctor()
         rows = [check.to_json() for check in report.checks]

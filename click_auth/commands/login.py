@@ -41,8 +41,6 @@ def build(
     render_json: Callable[[LoginContext], Mapping[str, Any]] | None,
 ) -> Parts:
     """Return what `login` does, and its options."""
-    own = _options(auth)
-    ours = {option.name for option in own}
 
     def login(
         output: Console, *, user: str | None = None, instance: str | None = None, **options: Any
@@ -52,8 +50,7 @@ def build(
         variable = auth.overriding_variable(None, instance)
         if variable is not None:
             output.warn(f"{variable} takes precedence over this login.")
-        wanted = {name: value for name, value in options.items() if name in ours}
-        wanted |= {"user": user, "instance": instance}
+        wanted = {**options, "user": user, "instance": instance}
         if wanted.pop("no_wait", False):
             _begin(auth, output, wanted)
             return
@@ -68,7 +65,7 @@ def build(
 
     if "--timeout" not in auth.context.services.login_options:
         login.__doc__ = "Log in."
-    return login, own
+    return login, _options(auth)
 
 
 def _options(auth: Operations) -> list[click.Parameter]:

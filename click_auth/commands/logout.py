@@ -32,7 +32,6 @@ def build(
         instance: str | None = None,
         all_accounts: bool,
         no_revoke: bool,
-        **_: Any,
     ) -> None:
         """Log out, here and at the server."""
         from click_auth.logout import LogoutContext  # noqa: PLC0415 - not for help

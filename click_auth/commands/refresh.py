@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from click_auth.commands.options import account_options
 from click_auth.tokens import from_posix, local_time, rfc3339
@@ -16,9 +16,7 @@ if TYPE_CHECKING:
 def build(auth: Operations) -> Parts:
     """Return what `refresh` does, and its options."""
 
-    def refresh(
-        console: Console, *, user: str | None, instance: str | None = None, **_: Any
-    ) -> None:
+    def refresh(console: Console, *, user: str | None, instance: str | None = None) -> None:
         """Rotate the stored credential now."""
         record = auth.stored_credential(user, instance).renew(forced=True).record
         expires_at = record.access_token_expires_at

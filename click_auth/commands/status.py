@@ -47,7 +47,6 @@ def build(auth: Operations, **hooks: Any) -> Parts:
         instance: str | None = None,
         all_accounts: bool,
         offline: bool,
-        **_: Any,
     ) -> None:
         """Show who is logged in, and how well."""
         if all_accounts:

@@ -48,7 +48,6 @@ def build(auth: Operations) -> Parts:
         min_ttl: float,
         stored: bool,
         format_name: str | None,
-        **_: Any,
     ) -> None:
         """Print the access token, renewed first if it must be."""
         select = auth.stored_credential if stored else auth.credential

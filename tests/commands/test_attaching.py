@@ -20,8 +20,12 @@ from click_auth import (
     StatusContext,
     attach_accounts,
     attach_all,
+    attach_doctor,
+    attach_git_credential,
     attach_login,
     attach_logout,
+    attach_refresh,
+    attach_run,
     attach_status,
     attach_token,
 )
@@ -118,6 +122,38 @@ def test_command_class_of_the_group_holds(todo: Todo) -> None:
     with todo.auth.override(environ=todo.environ):
         CliRunner().invoke(group, ["who", "--team", "blue"])
     assert seen == ["blue"]
+
+
+@pytest.mark.parametrize(
+    "attach, words, exit_code",
+    [
+        (attach_login, [], 0),
+        (attach_token, [], 0),
+        (attach_refresh, [], 0),
+        (attach_status, [], 0),
+        (attach_doctor, [], 0),
+        (attach_accounts, ["list"], 0),
+        (attach_git_credential, ["store"], 0),
+        (attach_run, ["--env", "TOKEN", "no-such-program-here"], 127),
+        (attach_logout, [], 0),
+    ],
+)
+def test_every_command_takes_an_option_of_the_applications(
+    make_todo: Callable[..., Todo], attach: Callable[..., Any], words: list[str], exit_code: int
+) -> None:
+    """Its callback sees the value, and the command does what it does without it."""
+    seen: list[str] = []
+    extra = click.Option(["--team"], callback=lambda _c, _p, value: seen.append(value))
+    provider = OAuthProvider(
+        client_id="todo-cli",
+        issuer=make_todo().server.issuer,
+        scopes=("tasks:read", "offline_access"),
+    )
+    todo = make_todo(provider=provider)
+    attach(todo.auth, "it", params=[extra])(todo.group)
+    assert todo.run("auth", "login").exit_code == 0
+    done = todo.run("auth", "it", "--team", "blue", *words)
+    assert (done.exit_code, seen) == (exit_code, ["blue"]), done.output
 
 
 def test_login_has_the_options_of_its_provider() -> None:
