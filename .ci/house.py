@@ -31,7 +31,7 @@ EXTRAS = re.compile(
 # of imports, 45 of them late, no circle, and walks of 18, 26, 50 and 32 modules.
 BOUNDS = {
     "lines of code, core": 9159,
-    "lines of code, without extras": 12491,
+    "lines of code, without extras": 12489,
     "lines of code, all": 14284,
     "share of import lines, %": 13.5,
     "imports inside functions": 100,

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from click_auth.commands.options import Parts
     from click_auth.console.console import Console
     from click_auth.operations import Operations
+    from click_auth.providers.base import Provider
 
 _MOST_LINES = 100
 
@@ -33,8 +34,7 @@ def build(auth: Operations, *, hosts: Iterable[str], username: str) -> Parts:
     ) -> None:
         """Answer git's questions for a credential; git runs this."""
         asked = read_attributes(sys.stdin)
-        api_url = auth.context.provider(auth.context.instance(instance)).api_url
-        ours = {*allowed, _origin(api_url or "")} - {None}
+        ours = {*allowed, _origin(_provider(auth, user, instance).api_url or "")} - {None}
         if asked.get("protocol") != "https" or _origin(asked.get("host", "")) not in ours:
             return
         if operation == "erase":
@@ -50,6 +50,13 @@ def build(auth: Operations, *, hosts: Iterable[str], username: str) -> Parts:
 
     operation = click.Argument(["operation"], metavar="get|store|erase")
     return git_credential, [*account_options(auth), operation]
+
+
+def _provider(auth: Operations, user: str | None, instance: str | None) -> Provider:
+    """Return the provider of the credential that applies; of the service, where none does."""
+    with contextlib.suppress(AuthError):
+        return auth.credential(user, instance).provider
+    return auth.context.provider(auth.context.instance(auth.resolve(user, instance)[1]))
 
 
 def read_attributes(stream: TextIO) -> dict[str, str]:

@@ -107,7 +107,8 @@ class PendingLogins:
         facts = {**asdict(pending), "version": VERSION}
         text = json.dumps(dict(pending.begun.secrets))
         is_hidden = self._hide(pending.id, text)
-        if not is_hidden and (self._store.policy == ENCRYPTED or self._is_sealed_instead):
+        policy, has_key = self._store.policy, self._store.cipher is not None
+        if not is_hidden and (policy == ENCRYPTED or (policy == "fallback" and has_key)):
             text = self._store.sealer.seal(text, _slot(pending.id))
         facts["begun"]["secrets"] = None if is_hidden else text
         make_private_folder(self._folder)
@@ -172,11 +173,6 @@ class PendingLogins:
                 raise
             return False
         return True
-
-    @property
-    def _is_sealed_instead(self) -> bool:
-        """Whether what the keyring refused is sealed, as a token would be."""
-        return self._store.policy == "fallback" and self._store.cipher is not None
 
     def _parse(self, content: bytes) -> Pending | None:
         with contextlib.suppress(ValueError, TypeError, KeyError, AttributeError):

@@ -234,12 +234,16 @@ def poll(
 
 def begin(server: Server, scopes: tuple[str, ...]) -> tuple[Client, DeviceCode]:
     """Return a new code, and the client that it was made for. Blocks. Raises `LoginFailed`."""
+    facts = server.facts
     try:
         if server.offered(ENDPOINT) is None:
-            message = f"{server.facts.display_name} has no login by device."
+            message = f"{facts.display_name} has no login by device."
             hint = "Log in without --device: the address opens in any browser; paste the answer."
             raise LoginFailed(message, hints=[hint])
-        return _begin(server, scopes)
+        # Auth0 wants its audience here too.
+        form = {**facts.authorize_params, **facts.request_fields(scopes)}
+        client, granted = as_client(server, lambda each: each.post(server, ENDPOINT, form))
+        return client, DeviceCode.of(granted.document, server.endpoint(ENDPOINT))
     except EndpointFailed as error:
         raise error.as_login_error(OAUTH_FAILED) from None
 
@@ -277,14 +281,6 @@ def _wait_for_code(
 def _ask(server: Server, client: Client, device_code: str, scopes: tuple[str, ...]) -> TokenBundle:
     form = Hidden({"grant_type": GRANT_TYPE, "device_code": device_code})
     return request_tokens(server, client, form, scopes)
-
-
-def _begin(server: Server, scopes: tuple[str, ...]) -> tuple[Client, DeviceCode]:
-    facts = server.facts
-    # Auth0 wants its audience here too.
-    form = {**facts.authorize_params, **facts.request_fields(scopes)}
-    client, granted = as_client(server, lambda each: each.post(server, ENDPOINT, form))
-    return client, DeviceCode.of(granted.document, server.endpoint(ENDPOINT))
 
 
 def _show(code: DeviceCode, request: LoginRequest, ui: LoginUI, rows_below: int = 0) -> None:

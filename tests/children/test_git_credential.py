@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import click
 import pytest
 
 from children.conftest import TOKEN, Todo
-from click_auth import Auth, MemoryTokenStore, OAuthProvider, attach_git_credential
+from click_auth import (
+    Account,
+    Auth,
+    MemoryTokenStore,
+    OAuthProvider,
+    TokenBundle,
+    attach_git_credential,
+)
 from click_auth.testing import AuthorizationServer, FakeBrowser
 from runner import CliRunner
 
@@ -104,6 +112,30 @@ def test_nobody_logged_in_is_said_to_the_person(todo: Todo) -> None:
     done = todo.run("git-credential", "get", stdin=asked(), TODO_CONFIG_DIR=none)
     assert (done.returncode, done.stdout) == (4, "")
     assert "todo auth login" in done.stderr
+
+
+@pytest.mark.parametrize("host, is_answered", [("api.test.example", True), ("api.example", False)])
+def test_a_token_goes_to_the_service_of_its_account(
+    tmp_path: Path, host: str, is_answered: bool
+) -> None:
+    """The default account is one of the test service; the other service never sees its token."""
+    services = {
+        name: OAuthProvider(
+            client_id="todo-cli",
+            authorization_endpoint=f"https://id.{domain}/authorize",
+            token_endpoint=f"https://id.{domain}/token",
+            api_url=f"https://api.{domain}",
+        )
+        for name, domain in {"prod": "example", "test": "test.example"}.items()
+    }
+    auth = Auth("todo", services, storage="plaintext", folder=tmp_path / "todo")
+    ada = Account("ada", instance="test")
+    auth.store.set_bundle(ada, TokenBundle("of-test"), promote_default=True)
+    group = attach_git_credential(auth)(click.Group("auth"))
+    done = CliRunner().invoke(group, ["git-credential", "get"], input=asked("https", host))
+    assert done.exit_code == 0
+    assert ("password=of-test\n" in done.stdout) is is_answered
+    assert bool(done.output) is is_answered
 
 
 def test_a_token_that_git_was_refused_is_not_given_again(
