@@ -76,10 +76,13 @@ def become(command: Sequence[str], environ: Mapping[str, str]) -> NoReturn:
     try:
         if os.name == "nt":
             sys.exit(subprocess.run(command, env=environ, check=False).returncode)  # noqa: S603
-        with contextlib.suppress(ValueError):  # only the main thread has a say in signals
+        with contextlib.ExitStack() as undo:  # where nothing was run, this process goes on
             for each in _IGNORED_BY_PYTHON:  # what is ignored stays ignored in the new program
-                signal.signal(getattr(signal, each), signal.SIG_DFL)
-        os.execvpe(command[0], list(command), environ)  # noqa: S606 - no shell is wanted
+                with contextlib.suppress(ValueError):  # only the main thread has a say in signals
+                    number = getattr(signal, each)
+                    before = signal.signal(number, signal.SIG_DFL)
+                    undo.callback(signal.signal, number, before or signal.SIG_DFL)
+            os.execvpe(command[0], list(command), environ)  # noqa: S606 - no shell is wanted
     except FileNotFoundError:
         raise NotFound(f"{printable(command[0])}: command not found") from None
     except OSError as error:

@@ -74,6 +74,7 @@ def read_hidden_line(stdin: TextIO | None) -> str:
     if keyboard is None:
         return ""
     with contextlib.closing(keyboard):
+        keyboard.hide()  # in here, where a Ctrl-C is sure to undo it
         while (lines := keyboard.read_lines()) == []:
             time.sleep(_POLL_SECONDS)
     if not lines or lines[0] == _END_OF_FILE:
@@ -94,6 +95,9 @@ class Keyboard:
     def rest(self) -> str:
         """What stands behind the last line that was finished."""
         return strip_control(self._line).strip()
+
+    def hide(self) -> None:
+        """Show nothing of what is typed from now on, until it is closed."""
 
     def read_lines(self) -> list[str] | None:
         """Return the lines finished since the last call, None when no more can come."""
@@ -166,19 +170,17 @@ else:
             super().__init__()
             self._fileno = fileno
             self._decode = codecs.getincrementaldecoder(encoding)("replace").decode
-            self._before = termios.tcgetattr(fileno)
-            self._hidden = termios.tcgetattr(fileno)
+            self._before, self._hidden = termios.tcgetattr(fileno), termios.tcgetattr(fileno)
             self._hidden[3] &= ~(termios.ICANON | termios.ECHO)
-            self._turn(self._hidden)
 
-        def _turn(self, mode: list[Any]) -> None:
+        def hide(self) -> None:
             with contextlib.suppress(termios.error):
-                termios.tcsetattr(self._fileno, termios.TCSANOW, mode)
+                termios.tcsetattr(self._fileno, termios.TCSANOW, self._hidden)
 
         def _read(self) -> str | None:
             if not in_foreground(self._fileno):  # reading would stop the process
                 return ""
-            self._turn(self._hidden)  # after Ctrl-Z and `fg` the shell has changed that
+            self.hide()  # after Ctrl-Z and `fg` the shell has changed that
             pressed = ""
             with contextlib.suppress(OSError, ValueError):
                 while select.select([self._fileno], [], [], 0)[0]:
@@ -192,8 +194,8 @@ else:
         def close(self) -> None:
             if in_foreground(self._fileno):
                 with contextlib.suppress(termios.error):
+                    termios.tcsetattr(self._fileno, termios.TCSANOW, self._before)
                     termios.tcflush(self._fileno, termios.TCIFLUSH)
-                self._turn(self._before)
 
     def _open(fileno: int, encoding: str) -> Keyboard | None:
         return _PosixTerminal(fileno, encoding) if in_foreground(fileno) else None

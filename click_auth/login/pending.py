@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from click_auth.errors import LoginFailed, StorageUnavailable
 from click_auth.files import read_private
 from click_auth.files.folders import make_private_folder, replace_private
-from click_auth.providers.request import BegunLogin
+from click_auth.providers.request import BegunLogin, LoginRequest
 from click_auth.record import ENCRYPTED, SYSTEM
 from click_auth.tokens import Unpickled, rfc3339, to_posix
 
@@ -74,11 +74,7 @@ class Pending(Unpickled):
     id: str
     expires_at: float
     begun: BegunLogin
-    user: str | None = None
-    scopes: tuple[str, ...] = ()
-    granted_scopes: tuple[str, ...] = ()
-    read_only: bool = False
-    instance: str | None = None
+    request: LoginRequest
     storage: str | None = None
     issuer: str | None = None
     client_id: str | None = None
@@ -179,12 +175,16 @@ class PendingLogins:
             facts = json.loads(content)
             if facts.pop("version") != VERSION:
                 return None
-            begun, tuples = facts.pop("begun"), ("scopes", "granted_scopes")
+            begun, request = facts.pop("begun"), facts.pop("request")
             text = begun.pop("secrets") or self._store.vault.get(_slot(str(facts["id"])))
             if text and text.startswith("sealed:"):
                 text = self._store.sealer.open(text, _slot(str(facts["id"])))
-            facts |= {name: tuple(facts[name]) for name in tuples}
-            found = Pending(**facts, begun=BegunLogin(**begun, secrets=json.loads(text or "")))
+            request |= {name: tuple(request[name]) for name in ("scopes", "granted_scopes")}
+            found = Pending(
+                **facts,
+                begun=BegunLogin(**begun, secrets=json.loads(text or "")),
+                request=LoginRequest(**request),
+            )
             found.shown("")  # which fails for what is no time
             return found
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from click_auth.console import console
@@ -12,7 +13,6 @@ from click_auth.login.flow import Login, choose_store, complete_request
 from click_auth.login.paste import WrongPaste, parse_paste
 from click_auth.login.pending import Pending, PendingLogins, new_id
 from click_auth.login.results import LoginResult
-from click_auth.providers.request import LoginRequest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from click_auth.login.results import LoginContext
     from click_auth.providers.authorization import AuthorizationRequest, AuthorizationResponse
     from click_auth.providers.base import Provider
+    from click_auth.providers.request import LoginRequest
     from click_auth.tokens import TokenBundle
 
 _PASTE = "Paste the URL that your browser ended on."
@@ -44,11 +45,7 @@ def begin(context: Context, request: LoginRequest, storage: str | None) -> Pendi
         new_id(),
         context.clock() + begun.lifetime,
         begun,
-        user=request.user,
-        scopes=request.scopes,
-        granted_scopes=request.granted_scopes,
-        read_only=request.read_only,
-        instance=request.instance,
+        request,
         storage=storage,
         issuer=issuer,
         client_id=client_id,
@@ -124,15 +121,8 @@ def _finish(
     if pending.expires_at <= context.clock():
         message = "The pending login has expired."
         raise LoginFailed(message, code=CALLBACK_TIMEOUT, hints=["Start the login again."])
-    request = LoginRequest(
-        user=pending.user,
-        scopes=pending.scopes,
-        granted_scopes=pending.granted_scopes,
-        read_only=pending.read_only,
-        instance=pending.instance,
-        timeout=timeout,
-    )
-    provider = context.provider(pending.instance)
+    request = replace(pending.request, timeout=timeout)
+    provider = context.provider(request.instance)
     store = choose_store(context, pending.storage)
     login = Login(context, request, provider, store, on_login)
     with store.patiently():
@@ -169,7 +159,7 @@ def _still_pending(what: str) -> Unreachable:
 
 def _adopt(context: Context, pending: Pending, started: float) -> LoginResult:
     """Return what another process has stored of this very login while we waited for it."""
-    record = find_record(context, pending.user, pending.instance)
+    record = find_record(context, pending.request.user, pending.request.instance)
     if record is None or (record.access_token_obtained_at or 0.0) < started - _SLACK_SECONDS:
         raise LoginFailed("The pending login was finished, or has failed, in another process.")
     console.current().say("Another process has finished this login.")

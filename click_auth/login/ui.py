@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from click_auth.providers.authorization import AuthorizationRequest, AuthorizationResponse
 
 _PASTE = (
-    "Or paste here the address of the browser's last page{or_the_code}, and press Enter.\n"
+    "Or paste here the address of the browser's last page{}, and press Enter.\n"
     "On another machine that page will not load: its address is all that is needed.\n"
     "What you paste is not shown."
 )
@@ -169,8 +169,8 @@ class TerminalUI(LoginUI):
             if not opened:
                 self._explain_forwarding(listener)
             if typed_on is not None:
-                code = "" if request.iss_required else ", or the code"
-                self.event("paste", _PASTE.format(or_the_code=code))
+                typed_on.hide()
+                self.event("paste", _PASTE.format("" if request.iss_required else ", or the code"))
             if not countdown.shown:
                 self.event(
                     "waiting",

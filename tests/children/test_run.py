@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from children.conftest import TOKEN, Todo
+from children.conftest import PROGRAM, TOKEN, Todo
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="POSIX shells and signals")
 
@@ -59,6 +59,29 @@ def test_what_cannot_be_run_ends_as_in_a_shell(
     assert (done.returncode, done.stdout) == (exit_code, "")
     assert said in done.stderr
     assert TOKEN not in done.stderr
+
+
+def test_a_failed_run_leaves_the_program_as_it_was(todo: Todo) -> None:
+    """An application that goes on, as a shell or a notebook does, survives a closed pipe."""
+    source = (
+        "import signal, sys\n"
+        f"sys.path.insert(0, {str(PROGRAM.parent)!r})\n"
+        "from todo import group\n"
+        "try:\n"
+        "    group(['run', 'no-such-program-here'], standalone_mode=False)\n"
+        "except Exception as error:\n"
+        "    print(error)\n"
+        "print(signal.getsignal(signal.SIGPIPE).name, signal.getsignal(signal.SIGXFSZ).name)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", source],
+        env=todo.environ,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert done.stdout == "no-such-program-here: command not found\nSIG_IGN SIG_IGN\n"
 
 
 def test_an_error_is_an_object_where_json_is_wanted(todo: Todo) -> None:
