@@ -120,17 +120,15 @@ class Services:
             if found is not None:
                 return found
             hints = []
-            problem = (
-                f"This account belongs to {printable(instance, 60)!r}, which is not known here."
-            )
+            problem = f"This account's service, {printable(instance, 60)!r}, is unknown here."
         else:
             try:
                 return source(instance)
             except ValueError as error:
                 if instance is None:
                     raise  # the application's own mistake
-                problem = f"The instance cannot be used: {error}"
-                hints = ["Check what --instance says."]
+                problem = f"Can't use this instance: {error}"
+                hints = ["Check the value of --instance."]
         # Not while the other is handled: what a person mistyped may hold a password.
         raise AuthError(problem, code=BAD_SETTING, hints=hints)
 

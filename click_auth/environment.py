@@ -98,7 +98,7 @@ class Environment:
         except ValueError:
             seconds = 0.0
         if not 0 < seconds <= _LONGEST_KEYRING_TIMEOUT:
-            message = f"{name} is {text!r}; it takes a number of seconds."
+            message = f"{name} is {text!r}; it must be a number of seconds."
             raise AuthError(message, code="AUTH_BAD_SETTING")
         return seconds
 
@@ -133,6 +133,8 @@ class Environment:
         if os.path.isabs(path):  # noqa: PTH117
             return os.path.abspath(path)  # noqa: PTH100
         is_homeless = path.startswith("~")
-        problem = "There is no home folder." if is_homeless else f"{path} is not an absolute path."
-        hint = f"Set {self.name('CONFIG_DIR')} to the folder where credentials are to lie."
+        problem = (
+            "Can't find your home folder." if is_homeless else f"{path} is not an absolute path."
+        )
+        hint = f"Set {self.name('CONFIG_DIR')} to the folder where credentials should be stored."
         raise AuthError(problem, code="AUTH_BAD_SETTING", hints=[hint])

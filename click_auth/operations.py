@@ -56,7 +56,7 @@ class Operations:
                 error.name_login(f"Run `{self.invocation.login_line(*error.login_options)}`.")
             if isinstance(error, Unwritable) and settings.folder is None:
                 variable = self.context.environment.name("CONFIG_DIR")
-                error.with_hints([f"{variable} names another folder to keep credentials in."])
+                error.with_hints([f"{variable} can name another folder for credentials."])
             error.with_hints(settings.hints)
             if error.console is None and wants_json():
                 from click_auth.console.console import JsonConsole  # noqa: PLC0415 - then only
@@ -365,7 +365,7 @@ class Operations:
         with self.hinting():
             account = self.store.active_account(ref)
             if account is None:
-                raise UsageError(f"There is no account {ref!r} here.")
+                raise UsageError(f"No account {ref!r}.")
             self.store.set_default(account.key)
             return account
 

@@ -177,5 +177,5 @@ def check_binding(record: Record, binding: Bound) -> None:
 
 def session_ended(record: Record, hints: Iterable[str] = ()) -> NotLoggedIn:
     """Return the error of a session that the server has ended."""
-    message = f"The session of {record.account.name} has ended at the server."
+    message = f"Your session ({record.account.name}) has expired or was revoked."
     return NotLoggedIn(message, code=REFRESH_EXPIRED, hints=hints)

@@ -129,7 +129,7 @@ def _recorded(context: Context, credential: Credential) -> Status:
     if refusal is not None:
         reason = refusal.message
     elif not is_refreshable and record.has_refresh_token is not False:
-        reason = "The session is over: its refresh token has expired."
+        reason = "The session has ended: its refresh token has expired."
     return Status(
         "ok" if is_valid or is_refreshable else "expired",
         record.account,

@@ -21,7 +21,7 @@ def build(auth: Operations) -> dict[str, Parts]:
     """Return what each command of the group does, and its options."""
 
     def list_accounts(console: Console) -> None:
-        """List the accounts that are stored."""
+        """List stored accounts."""
         accounts = auth.accounts()
         rows = [each.to_json() for each in accounts]
         default = next((each.account.key for each in accounts if each.default), None)
@@ -30,23 +30,23 @@ def build(auth: Operations) -> dict[str, Parts]:
         console.result(lambda: {"accounts": rows, "default": default}, text or nobody, rows)
 
     def use(console: Console, *, ref: str) -> None:
-        """Make an account the default one."""
+        """Set the default account."""
         account = auth.use(ref)
         console.done(f"{account.title} is now the default account.")
         console.result(lambda: {"account": account.to_json()}, None)
 
     def current(console: Console, *, user: str | None, instance: str | None = None) -> None:
-        """Show which account applies."""
+        """Show the account in use."""
         variable = auth.overriding_variable(*auth.resolve(user, instance))
         if variable is not None:
-            message = f"{variable} applies, and nobody knows whose account that is."
-            hint = "Name a stored account with --user."
+            message = f"{variable} is set, so the account in use is unknown."
+            hint = "Choose a stored account with --user."
             raise UsageError(message, code=NO_ACCOUNT_SELECTED, hints=[hint])
         account = auth.stored_credential(user, instance).record.account
         console.result(lambda: {"account": account.to_json()}, account.title)
 
     def remove(console: Console, *, ref: str, no_revoke: bool) -> None:
-        """Log an account out and forget it."""
+        """Log out of an account and remove it."""
         result = auth.logout(ref, revoke=not no_revoke)
         console.done(f"Removed {', '.join(result.removed)}.")
         console.result(result.to_json, None)

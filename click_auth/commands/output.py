@@ -84,6 +84,6 @@ def _unexpected(auth: Operations, error: Exception) -> AuthError:
     while last.tb_next is not None:
         last = last.tb_next
     place = f"{os.path.basename(last.tb_frame.f_code.co_filename)}:{last.tb_lineno}"  # noqa: PTH119
-    message = f"Something unexpected went wrong: {type(error).__name__} in {place}."
-    hint = f"{auth.context.environment.name('AUTH_DEBUG')}=1 shows how it came to that."
+    message = f"Unexpected error: {type(error).__name__} in {place}."
+    hint = f"Set {auth.context.environment.name('AUTH_DEBUG')}=1 to see the traceback."
     return AuthError(message, code="AUTH_UNEXPECTED", hints=[hint])

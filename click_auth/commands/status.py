@@ -27,12 +27,13 @@ _COLORS = {"ok": "green", "none": "yellow", "unreachable": "yellow"}
 _SOURCES = {
     "env": "the environment",
     "system": "the system keyring",
-    "encrypted": "sealed with a key",
-    "plaintext": "a file, in plain text",
+    "encrypted": "an encrypted file",
+    "plaintext": "an unencrypted file",
     "client_credentials": "client credentials",
     "workload": "this CI job's identity",
     "custom": "the application's own store",
 }
+_NO_REFRESH = "none (log in again when the token expires)"
 _UNITS = ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
 
 
@@ -48,7 +49,7 @@ def build(auth: Operations, **hooks: Any) -> Parts:
         all_accounts: bool,
         offline: bool,
     ) -> None:
-        """Show who is logged in, and how well."""
+        """Show who is logged in and whether the session is valid."""
         if all_accounts:
             deciding = view.show_all(console, auth.look_at_all(offline=offline))
             deciding = deciding or auth.look(offline=offline)
@@ -58,8 +59,8 @@ def build(auth: Operations, **hooks: Any) -> Parts:
         click.get_current_context().exit(deciding.status.exit_code)
 
     return status, [
-        *account_options(auth, with_all="Show every account."),
-        flag("--offline", "Ask nobody; read no secret."),
+        *account_options(auth, with_all="Show all accounts."),
+        flag("--offline", "Don't contact the server or read secrets."),
     ]
 
 
@@ -107,7 +108,7 @@ class _View:
         with suppress(AuthError):  # an environment's token is shown where there is no store at all
             pending = self._auth.context.store.pending_removals()
         for key in pending:
-            line = f"The tokens of {printable(key, 80)} wait to be deleted from the keyring."
+            line = f"The tokens of {printable(key, 80)} are waiting to be deleted from the keyring."
             lines.append(line)
             console.aside("removal", line, account=key)
         return "\n".join(lines) if lines else None
@@ -136,11 +137,11 @@ def _facts(auth: Operations, context: StatusContext) -> list[tuple[str, str]]:
     if status.expires_at is not None:
         facts.append(("Token", _remaining(status.expires_at)))
     if account is not None:
-        renewed = "renews itself" if status.refreshable else "ends when its token does"
-        facts.append(("Session", "over" if status.state == "expired" else renewed))
+        renewed = "automatic" if status.refreshable else _NO_REFRESH
+        facts.append(("Refresh", "session ended" if status.state == "expired" else renewed))
     if status.scopes is not None:
         facts.append(("Scopes", printable(", ".join(status.scopes)) or "none"))
-    facts.append(("Kept in", _kept_in(auth, status)))
+    facts.append(("Stored in", _kept_in(auth, status)))
     if status.reason is not None:
         facts.append(("Note", status.reason))
     facts.extend(
@@ -151,9 +152,9 @@ def _facts(auth: Operations, context: StatusContext) -> list[tuple[str, str]]:
 
 def _kept_in(auth: Operations, status: Status) -> str:
     if status.source == "env":
-        return f"{auth.context.environment.token_env}, in the environment"
+        return f"the environment ({auth.context.environment.token_env})"
     if status.source == "plaintext":
-        return f"{auth.context.folder / 'auth.json'}, in plain text"
+        return f"{auth.context.folder / 'auth.json'} (unencrypted)"
     return _SOURCES.get(status.source or "", "unknown")
 
 

@@ -67,7 +67,9 @@ class Countdown:
         """Draw the line where it has changed."""
         if self.shown:
             left = max(0, -int((time.monotonic() - self._deadline) // 1))  # rounded up
-            self._draw(f"Waiting, {left // 60}:{left % 60:02} left. Ctrl-C stops.")
+            self._draw(
+                f"Waiting for the browser... {left // 60}:{left % 60:02} left (Ctrl-C to cancel)"
+            )
 
     def sleep(self, seconds: float) -> None:
         """Block for *seconds*, and draw."""

@@ -72,11 +72,11 @@ def run_check(
     try:
         call_with_timeout(lambda: found.extend(look()), seconds)
     except TimedOut:
-        found.append(Check(name, "could not be checked in time", source, "fail"))
+        found.append(Check(name, "check timed out", source, "fail"))
     except click.ClickException as error:
         found.append(report_error(name, error, source))
     except Exception as error:  # noqa: BLE001 - whatever it is, it is a finding
-        found.append(Check(name, f"could not be checked ({_cause(error)})", source, "fail"))
+        found.append(Check(name, f"check failed ({_cause(error)})", source, "fail"))
     return found
 
 
@@ -120,9 +120,9 @@ def _lines(check: Check, width: int) -> Iterator[str]:
 
 
 def _summary(report: Report) -> Iterator[str]:
-    for verdict, word in (("fail", "Failed"), ("warn", "To look at")):
+    for verdict, word in (("fail", "Failed"), ("warn", "Warnings")):
         names = dict.fromkeys(each.name for each in report.checks if each.verdict == verdict)
         if names:
             yield click.style(f"{word}: {', '.join(names)}.", fg=_COLORS[verdict])
     if all(check.verdict == "ok" for check in report.checks):
-        yield click.style("Everything is in order.", fg="green")
+        yield click.style("No problems found.", fg="green")

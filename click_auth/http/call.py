@@ -118,7 +118,7 @@ class _Exchange:
     def give_up(self) -> TransportFailed:
         """Let the call end by itself, and return the failure that there was no time left."""
         self._given_up = True
-        reason = f"{self._host} did not answer within {self._timeout:g} seconds"
+        reason = f"{self._host} didn't respond within {self._timeout:g} seconds"
         lost = self._sending and self._status is None
         return TransportFailed(reason, status=self._status, lost=lost)
 
@@ -174,10 +174,10 @@ class _Exchange:
         for chunk in response.iter_bytes():
             body += chunk
             if len(body) > MOST_BYTES:
-                raise self._broken("answered with more than 1 MiB")
+                raise self._broken("sent more than 1 MiB")
             # No look at the clock: whoever was stopped meanwhile still wants what has come.
             if self._given_up:
-                raise self._broken("is not waited for any more")
+                raise self._broken("took too long")
         return bytes(body)
 
     def _measure_clock(self, date: str, sent_at: float) -> None:
@@ -208,7 +208,7 @@ def explain(
     untrusted = next((each for each in causes if isinstance(each, ssl.SSLError)), None)
     if isinstance(untrusted, ssl.SSLCertVerificationError):
         why, names = printable(untrusted.verify_message), " or ".join(CERTIFICATE_VARIABLES)
-        reason = f"the certificate of {host} is not trusted ({why}); {names} says which are"
+        reason = f"the certificate of {host} is not trusted ({why}); {names} can name trusted ones"
         return TransportFailed(reason, unsent=True)
     if isinstance(error, httpx.ProxyError):
         reason = f"{proxy or 'the proxy'} refused to connect to {host} ({printable(error, 100)})"
@@ -218,15 +218,15 @@ def explain(
         known = (each.strerror for each in causes if isinstance(each, OSError))
         why = printable(next(filter(None, known), type(error).__name__), 100)
         away = host if proxy is None or untrusted is not None else proxy
-        return TransportFailed(f"{away} could not be reached ({why})", unsent=True, away=True)
+        return TransportFailed(f"{away} can't be reached ({why})", unsent=True, away=True)
     if isinstance(error, httpx.TimeoutException):
-        what = f"did not answer {within}"
+        what = f"didn't respond {within}"
     elif isinstance(error, httpx.DecodingError):
-        what = "answered with what cannot be decoded"
+        what = "sent a response that can't be decoded"
     elif status is None:
-        what = "closed the connection without an answer"
+        what = "closed the connection without responding"
     else:
-        what = "cut its answer short"
+        what = "sent an incomplete response"
     through = "" if proxy is None else f", through {proxy}"
     return TransportFailed(f"{host} {what}{through}", status=status, lost=status is None)
 

@@ -244,5 +244,5 @@ def _path_of(folder: Path, key: str) -> Path:
 
 
 def _cannot_lock(path: Path, reason: str) -> Unwritable:
-    hint = "Credentials are renewed only under a lock: make the folder writable."
-    return Unwritable(f"No lock can be made at {path}: {reason}", hints=[hint])
+    hint = "Tokens can't be refreshed safely without a lock. Make the folder writable."
+    return Unwritable(f"Can't create the lock file {path}: {reason}", hints=[hint])

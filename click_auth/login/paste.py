@@ -54,7 +54,7 @@ def parse_paste(text: str, request: AuthorizationRequest) -> AuthorizationRespon
         except OtherIssuer as other:
             wrong = wrong or other.message
     if wrong is None and _ADDRESS.match(line):
-        wrong = f"The address to paste begins with {request.redirect_uri}; it comes at the end."
+        wrong = f"Paste the URL your browser ends up on; it starts with {request.redirect_uri}."
     if wrong is not None:
         raise WrongPaste(wrong)
     return request.answered_with(_parse_code(line.strip("'\"<>`"), request)) if line else None
@@ -89,7 +89,7 @@ def is_address(text: str) -> bool:
 def _parse_code(line: str, request: AuthorizationRequest) -> str:
     """Return the code. It does not say who sent it: not enough where that was promised."""
     if len(line) < _SHORTEST_CODE or not all("!" <= character <= "~" for character in line):
-        raise WrongPaste("That is neither the address that you were sent to nor a code.")
+        raise WrongPaste("That doesn't look like the redirect URL or a code.")
     if request.iss_required:
-        raise WrongPaste("This server needs the whole address, not only the code.")
+        raise WrongPaste("This server needs the whole URL, not just the code.")
     return unquote(line) if _ESCAPED.search(line) else line

@@ -33,7 +33,7 @@ VERSION = 1
 _IN_VAULT = (SYSTEM, "fallback")
 _ID = re.compile(r"[a-z0-9]{12}")
 _LETTERS = "abcdefghijkmnpqrstuvwxyz23456789"
-_AGAIN = "Start the login again."
+_AGAIN = "Log in again."
 
 
 @dataclass(frozen=True)
@@ -117,11 +117,11 @@ class PendingLogins:
         """
         content = read_private(self._path(pending_id)) if _ID.fullmatch(pending_id) else None
         if content is None:
-            message = "There is no such pending login: it was finished, or has expired."
+            message = "No such pending login. It was finished or has expired."
             raise LoginFailed(message, hints=[_AGAIN])
         found = self._parse(content)
         if found is None or found.id != pending_id:
-            message = f"{self._path(pending_id)} holds no pending login of this version."
+            message = f"{self._path(pending_id)} is not a pending login of this version."
             raise LoginFailed(message, hints=[_AGAIN])
         return found
 

@@ -32,9 +32,8 @@ if TYPE_CHECKING:
     from click_auth.providers.authorization import AuthorizationRequest, AuthorizationResponse
 
 _PASTE = (
-    "Or paste here the address of the browser's last page{}, and press Enter.\n"
-    "On another machine that page will not load: its address is all that is needed.\n"
-    "What you paste is not shown."
+    "If the browser can't reach this machine, paste the URL it ends up on{or_the_code} here and "
+    "press Enter. Your input stays hidden."
 )
 _MOST_QUOTED = 3
 _SSH_PORT = "22"
@@ -109,18 +108,18 @@ class TerminalUI(LoginUI):
     def open_page(self, url: str) -> bool:
         """Print *url* and open it in the browser; return whether a browser was started."""
         try:
-            checked_url(url, "The address to open")
+            checked_url(url, "The URL to open")
         except ValueError as error:  # it does not quote it: it may come from a server that lies
             raise LoginFailed(str(error), hints=["Nothing was opened."]) from None
-        text = f"Open this address in a browser:\n\n{url}\n"
+        text = f"Open this URL in your browser:\n\n{url}\n"
         self.event("open_url", text, url=url)
         opened = self._browser.open(url)
         if opened:
-            text = "A browser on this machine should be showing it now."
+            text = "Your browser should open. If it doesn't, open the URL above."
         elif self._browser.reason is None:
-            text = "The browser could not be started: please open the address yourself."
+            text = "Couldn't open a browser. Please open the URL yourself."
         else:
-            text = f"No browser was started: {self._browser.reason}."
+            text = f"Not opening a browser ({self._browser.reason})."
         self.event("browser", text, opened=opened, reason=self._browser.reason)
         return opened
 
@@ -152,9 +151,9 @@ class TerminalUI(LoginUI):
         env = self._environment
         token = f"{env.token_env}, or " if env.token_env else ""
         instead = f"Set {token}{env.name('CLIENT_ID')} and {env.name('CLIENT_SECRET')} instead."
-        hints = [instead, "A login with a --timeout of its own waits all the same."]
+        hints = [instead, "With --timeout, the login waits anyway."]
         raise LoginFailed(
-            "Nobody can log in here: this is a CI job without a terminal.", hints=hints
+            "Can't log in interactively: this is a CI job without a terminal.", hints=hints
         )
 
     def _first_answer(
@@ -170,11 +169,12 @@ class TerminalUI(LoginUI):
                 self._explain_forwarding(listener)
             if typed_on is not None:
                 typed_on.hide()
-                self.event("paste", _PASTE.format("" if request.iss_required else ", or the code"))
+                code = "" if request.iss_required else " (or the code)"
+                self.event("paste", _PASTE.format(or_the_code=code))
             if not countdown.shown:
                 self.event(
                     "waiting",
-                    f"Waiting for the answer, up to {_in_words(timeout)}. Ctrl-C stops.",
+                    f"Waiting for the browser, up to {_in_words(timeout)} (Ctrl-C to cancel).",
                     redirect_uri=listener.redirect_uri,
                     timeout=timeout,
                 )
@@ -186,7 +186,7 @@ class TerminalUI(LoginUI):
         if answer is None:
             raise _timeout_error(timeout, wait.strays)
         if is_terminal(sys.stderr):
-            self.event("finishing", "The answer is here. Finishing the login...")
+            self.event("finishing", "Response received. Finishing the login...")
         return answer
 
     def _explain_forwarding(self, listener: Listener) -> None:
@@ -195,7 +195,7 @@ class TerminalUI(LoginUI):
         if connection and not self._has_explained:
             self._has_explained = True
             command = _ssh_command(listener, connection)
-            text = "If the browser is at the other end of this SSH session, run there first:"
+            text = "If your browser is on the machine you're connecting from, run this there first:"
             self.event("ssh_forward", f"{text}\n\n{command}\n", command=command)
 
     def _watch_browser(self, listener: Listener) -> None:
@@ -203,7 +203,7 @@ class TerminalUI(LoginUI):
         failure = self._browser.failure
         if failure is not None and failure != self._known_failure:
             self._known_failure = failure
-            self.say(f"The browser did not open ({failure}): please open the address yourself.")
+            self.say(f"Couldn't open a browser ({failure}). Please open the URL yourself.")
             self._explain_forwarding(listener)
 
     def finish(self, success: bool, message: str | None = None) -> None:  # noqa: FBT001
@@ -251,11 +251,11 @@ def _ssh_command(listener: Listener, connection: str) -> str:
 
 def _timeout_error(seconds: float, strays: Sequence[str]) -> LoginFailed:
     quoted = "; ".join(dict.fromkeys(strays[:_MOST_QUOTED]))
-    came = f" What came instead: {quoted}." if quoted else ""
+    came = f" Ignored: {quoted}." if quoted else ""
     return LoginFailed(
-        f"No answer came within {_in_words(seconds)}.{came}",
+        f"Timed out after {_in_words(seconds)} waiting for the browser.{came}",
         code=CALLBACK_TIMEOUT,
-        hints=["Start the login again; --timeout gives it more time."],
+        hints=["Try again; --timeout allows more time."],
     )
 
 

@@ -75,9 +75,9 @@ class DeviceCode:
         lifetime = expiry(document.get("expires_in"))
         user_code = document.get("user_code")
         if not isinstance(user_code, str) or not printable(user_code):
-            raise EndpointFailed("the server gave no user code")
+            raise EndpointFailed("the server sent no user code")
         if lifetime is None:
-            raise EndpointFailed("the server did not say for how long the code is good")
+            raise EndpointFailed("the server didn't say when the code expires")
         return cls(
             usable_token(document.get("device_code"), "device code"),
             printable(user_code, 60),
@@ -217,7 +217,7 @@ def poll(
     except EndpointFailed as error:
         raise error.as_login_error(OAUTH_FAILED) from None
     if client is None:
-        raise LoginFailed("This application's client is not registered any more.")
+        raise LoginFailed("This application is no longer registered at the server.")
     try:
         return _poll(
             lambda: _ask(server, client, device_code, scopes),
@@ -237,8 +237,8 @@ def begin(server: Server, scopes: tuple[str, ...]) -> tuple[Client, DeviceCode]:
     facts = server.facts
     try:
         if server.offered(ENDPOINT) is None:
-            message = f"{facts.display_name} has no login by device."
-            hint = "Log in without --device: the address opens in any browser; paste the answer."
+            message = f"{facts.display_name} doesn't support logging in with a code."
+            hint = "Log in without --device: open the URL in any browser, then paste the final URL."
             raise LoginFailed(message, hints=[hint])
         # Auth0 wants its audience here too.
         form = {**facts.authorize_params, **facts.request_fields(scopes)}
@@ -286,7 +286,7 @@ def _ask(server: Server, client: Client, device_code: str, scopes: tuple[str, ..
 def _show(code: DeviceCode, request: LoginRequest, ui: LoginUI, rows_below: int = 0) -> None:
     text = (
         f"To log in, open {code.uri} on any device and enter the code:\n\n    {code.user_code}\n\n"
-        "Go on only if you started this login yourself."
+        "Only continue if you started this login."
     )
     fields = {"user_code": code.user_code, "verification_uri": code.uri}
     if code.complete_uri is not None:
@@ -350,13 +350,13 @@ def _poll(
                 break
             elif error.error != "authorization_pending":
                 raise error.as_login_error() from None
-    hints = ["Start the login again."]
+    hints = ["Log in again."]
     if slowed > 1:  # one is a server's way to lengthen the interval
         hints.append(
-            f"The server said {slowed} times that it was asked too often: the clock of "
-            "this machine may run too fast, as in a virtual machine that was suspended."
+            f"The server asked {slowed} times for fewer requests: this machine's clock may "
+            "be running fast, as in a virtual machine that was suspended."
         )
-    raise LoginFailed("The code was not entered in time.", code=CALLBACK_TIMEOUT, hints=hints)
+    raise LoginFailed("The code wasn't entered in time.", code=CALLBACK_TIMEOUT, hints=hints)
 
 
 def _is_passing(error: EndpointFailed) -> bool:

@@ -67,7 +67,7 @@ class Server:
     def _seconds_left(self) -> float:
         left = self._deadline - time.monotonic()
         if left <= 0:
-            raise EndpointFailed("there was no time left to ask the server")
+            raise EndpointFailed("no time was left to ask the server")
         return min(left, self.facts.http_timeout)
 
     @cached_property
@@ -116,7 +116,7 @@ class Server:
         try:
             return checked_endpoint(named_by(self.facts.issuer or "", url, endpoint))
         except ValueError as error:
-            reason = f"the server's metadata cannot be used: {str(error).rstrip('.')}"
+            reason = f"the server's metadata is unusable: {str(error).rstrip('.')}"
         self.forget_metadata()  # it may be mended soon
         raise EndpointUnfit(reason)
 
@@ -206,8 +206,10 @@ def discover(
         context.cache.save(issuer, found)
         return found
     if other is not None:
-        raise EndpointFailed(f"{host_of(issuer)} calls itself {printable(other)}, not {issuer}")
-    raise EndpointFailed(f"{host_of(issuer)} publishes no metadata for {issuer}")
+        raise EndpointFailed(
+            f"issuer mismatch: expected {issuer}, but {host_of(issuer)} says {printable(other)}"
+        )
+    raise EndpointFailed(f"{host_of(issuer)} has no OAuth metadata for {issuer}")
 
 
 def well_known(issuer: str) -> Iterator[tuple[str, str]]:

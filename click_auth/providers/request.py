@@ -69,7 +69,9 @@ def accept_token(token: str) -> TokenBundle:
     secret = usable(token.strip())
     del token
     if secret is None:
-        raise LoginFailed("That is not a token: it is empty or has odd characters.")
+        raise LoginFailed(
+            "That is not a valid token: it is empty or contains unexpected characters."
+        )
     return TokenBundle(secret)
 
 

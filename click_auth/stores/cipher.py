@@ -44,7 +44,7 @@ class Keys(Unpickled):
 def malformed(source: str) -> AuthError:
     """Return the error of a key that is none. It quotes nothing of it."""
     return AuthError(
-        f"{source} holds no key: that is {_KEY_BYTES} bytes, as base64 or, in a file, as they are.",
+        f"{source} does not contain a key: {_KEY_BYTES} bytes, as base64 or (in a file) raw.",
         code=BAD_SETTING,
         hints=["`head -c 32 /dev/urandom | base64` makes one."],
     )
@@ -71,8 +71,8 @@ def _in_file(path: str, name: str) -> list[bytes]:
         with open(os.path.expanduser(path), "rb") as file:  # noqa: PTH111, PTH123 - no pathlib yet
             content = file.read(_LONGEST_KEY_FILE)
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "it has no name of a file"
-        raise AuthError(f"{name} cannot be read: {path}: {reason}.", code=BAD_SETTING) from None
+        reason = getattr(error, "strerror", None) or "it names no file"
+        raise AuthError(f"{name} can't be read: {path}: {reason}.", code=BAD_SETTING) from None
     return [content] if len(content) == _KEY_BYTES else _decoded(content, f"{name}={path}")
 
 
@@ -118,13 +118,13 @@ class Cipher(Unpickled):
         """
         mark, _, text = sealed.removeprefix(_PREFIX).partition(":")
         if not sealed.startswith(_PREFIX) or mark != _VERSION:
-            raise self._unopened(slot, "it is in no format that this version knows")
+            raise self._unopened(slot, "this version doesn't know its format")
         try:
             content = urlsafe_b64decode(text)
         except ValueError:
             content = b""
         if len(content) < _NONCE_BYTES + _TAG_BYTES:
-            raise self._unopened(slot, "it is cut off or was edited")
+            raise self._unopened(slot, "it is truncated or was edited")
         nonce, content = content[:_NONCE_BYTES], content[_NONCE_BYTES:]
         aead, invalid_tag = _library()
         for each in self.keys.all:
@@ -138,8 +138,8 @@ class Cipher(Unpickled):
 
     def _unopened(self, slot: str, reason: str) -> StorageUnavailable:
         return StorageUnavailable(
-            f"The sealed credential {slot} cannot be opened: {reason}. Nothing was changed.",
-            hints=["Bring back the key that it was sealed with, or log in again."],
+            f"The encrypted credential {slot} can't be decrypted: {reason}. Nothing was changed.",
+            hints=["Restore the key it was encrypted with, or log in again."],
         )
 
 
@@ -149,6 +149,6 @@ def _library() -> tuple[Any, type[Exception]]:
         from cryptography.exceptions import InvalidTag  # noqa: PLC0415 - an extra
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415
     except ImportError:
-        message = "Sealed credentials need cryptography: install click-auth[encrypted]."
+        message = "Encrypted storage needs cryptography: install click-auth[encrypted]."
         raise StorageUnavailable(message) from None
     return AESGCM, InvalidTag

@@ -42,7 +42,7 @@ class DamagedRecords(StorageUnavailable):
     """The place does not hold what records are: a login may keep it aside and start anew."""
 
     def __init__(self, message: str) -> None:
-        hint = "It is left as it is. The next login keeps it aside and starts anew."
+        hint = "It was left untouched; the next login moves it aside and starts fresh."
         super().__init__(message, hints=[hint])
 
 
@@ -215,7 +215,7 @@ def parse(content: bytes, place: object = "memory") -> Document:
     root, texts = parts
     if root["version"] > VERSION:
         newer = f"a newer version of this program (format {root['version']})"
-        hint = "Upgrade this program to use it; it is left as it is."
+        hint = "Upgrade this program to use it. It was left untouched."
         raise StorageUnavailable(f"{place} was written by {newer}.", hints=[hint])
     rest = {name: value for name, value in root.items() if name not in _FRAME}
     return Document(root.get("default"), texts, rest)
@@ -237,7 +237,7 @@ def _fault(root: Any) -> str | None:
     kinds = {"accounts": dict, "removed": list, "migrations": dict, "clients": dict}
     for name, kind in kinds.items():
         if not isinstance(root.get(name, kind()), kind):
-            return f"its {name} are none"
+            return f"its {name} are invalid"
     default = root.get("default")
     keys = [*root.get("removed", ()), *(() if default is None else (default,))]
     return None if all(isinstance(each, str) for each in keys) else "it names no account"

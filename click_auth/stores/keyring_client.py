@@ -138,7 +138,7 @@ class KeyringClient:
                 return
             if refusal is not None:
                 raise fault_of(refusal, self.backend.name)
-        raise KeyringFault("failing", self.backend.name, "it does not delete")
+        raise KeyringFault("failing", self.backend.name, "it doesn't delete")
 
     def _put_back(self, slot: str, before: str | None) -> None:
         if self.read(slot) == before:
@@ -189,7 +189,7 @@ class KeyringClient:
         """Return what *function* returns for the backend in use."""
         _ask_guard(description)
         if self._stuck is not None and not self._stuck.is_set():
-            raise KeyringFault("hanging", self.backend.name, "an earlier call still waits")
+            raise KeyringFault("hanging", self.backend.name, "an earlier call is still waiting")
         finished = threading.Event()
 
         def run() -> tuple[T | None, BaseException | None]:
@@ -276,4 +276,4 @@ def _ask_guard(description: str) -> None:
 
 
 def _say_that_it_waits() -> None:
-    console.current().say("The keyring is waiting, perhaps for you to answer its prompt.")
+    console.current().say("Waiting for the keyring. It may be showing you a prompt.")

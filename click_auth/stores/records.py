@@ -150,7 +150,7 @@ class Records(ABC):
     def transaction(self, *, repair: bool = False) -> Iterator[Document]:
         """Change the document that this yields; it is kept when the block ends normally.
 
-        With *repair* a damaged place does not raise: it is kept aside, loudly, once the new
+        With *repair* a damaged place does not raise: it is set aside, loudly, once the new
         document is to be written.
         """
         with self.alone():
@@ -272,7 +272,7 @@ class Storage:
                 "<APP>_AUTH_KEY" if self.environment is None else self.environment.name("AUTH_KEY")
             )
             hints = [f"Set {name} or {name}_FILE."]
-            raise StorageUnavailable("There is no key for sealed credentials.", hints=hints)
+            raise StorageUnavailable("No key for encrypted credentials.", hints=hints)
         return self.cipher
 
     def policy_of(self, old: Record | None) -> str:

@@ -242,7 +242,7 @@ class SharedRecords(Records):
             document = Document(root.pop("default", None), texts, root)
         except (*UNREADABLE, AttributeError, TypeError):
             if not repair:
-                raise DamagedRecords("What is stored for all accounts is damaged.") from None
+                raise DamagedRecords("The data shared by all accounts is damaged.") from None
             document = Document(None, texts)
         if self._seconds_behind():
             for key, record in list(document.records.items()):
@@ -300,7 +300,7 @@ def _text_of(key: str, stored: StoredRecord) -> bytes:
     version, _, text = stored.text.partition(" ")
     if version != _VERSION and version.isdecimal():
         newer = f"a newer version of this program (format {version})"
-        hint = "Upgrade this program to use it; it is left as it is."
+        hint = "Upgrade this program to use it. It was left untouched."
         raise StorageUnavailable(f"The record of {key} was written by {newer}.", hints=[hint])
     return (text if version == _VERSION else stored.text).encode("utf-8", "replace")
 
@@ -321,7 +321,7 @@ class Overtaken(StoreUnreachable, Superseded):
     """Another machine has changed the record meanwhile, or has taken the lock."""
 
     def __init__(self) -> None:
-        super().__init__("Another process has changed the credential.", hints=["Try again."])
+        super().__init__("Another process changed the credentials.", hints=["Try again."])
 
 
 class LockedElsewhere(LockBusy):

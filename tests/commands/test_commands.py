@@ -19,7 +19,7 @@ def test_login_and_all_that_follows(todo: Todo) -> None:
     """Log in, look, use, renew, log out: each says on stderr what it did, and data on stdout."""
     done = todo.run("auth", "login")
     assert (done.exit_code, done.stdout) == (0, "")
-    assert "Logged in as ada@todo.example (ada), now the default account." in done.stderr
+    assert "Logged in as ada@todo.example (ada) (now the default account)." in done.stderr
     status = todo.run("auth", "status")
     assert (status.exit_code, status.stderr) == (0, "")
     assert "ada@todo.example (ada)  ok  (default)" in status.stdout
@@ -27,11 +27,11 @@ def test_login_and_all_that_follows(todo: Todo) -> None:
     assert token.stdout == todo.auth.access_token()
     renewed = todo.run("auth", "refresh")
     assert renewed.stdout == ""
-    assert "Renewed the credential of ada@todo.example (ada)" in renewed.stderr
+    assert "Refreshed the token of ada@todo.example (ada)" in renewed.stderr
     assert todo.run("auth", "token").stdout != token.stdout
     out = todo.run("auth", "logout")
     assert (out.exit_code, out.stdout) == (0, "")
-    assert out.stderr == "Logged out: ada.\nNo account is in use from now on.\n"
+    assert out.stderr == "Logged out: ada.\nNo account is now in use.\n"
     assert not todo.server.family_alive("ada")
     assert todo.run("auth", "logout").exit_code == 0
 
@@ -173,7 +173,7 @@ def test_which_account(todo: Todo) -> None:
     assert _current(todo) == "ada"
     missing = todo.run("auth", "account", "current", "--user", "eve")
     assert (missing.exit_code, missing.stdout) == (2, "")
-    assert "There is no account 'eve' here." in missing.stderr
+    assert "No account 'eve'." in missing.stderr
     removed = todo.run("auth", "account", "remove", "ada", "--json")
     assert json.loads(removed.stdout)["removed"] == ["ada"]
     assert _current(todo) == "bob"
@@ -191,7 +191,7 @@ def test_label_that_means_several(todo: Todo) -> None:
         todo.auth.store.set_bundle(account, TokenBundle("t" + account_id))
     result = todo.run("auth", "token", "--user", "ada")
     assert (result.exit_code, result.stdout) == (2, "")
-    assert "several accounts. Name one with --user: 1, 2." in result.stderr
+    assert "several accounts. Choose one with --user: 1, 2." in result.stderr
     assert todo.run("auth", "token", "--user", "2").stdout == "t2"
     nobody = todo.run("auth", "token")
     assert nobody.exit_code == 2
@@ -255,7 +255,7 @@ def test_fewer_scopes_than_asked_for_are_shown(todo: Todo) -> None:
     """What was asked for and not granted is said, and the granted scopes are stored."""
     todo.server.faults.overlay["token"] = {"scope": "tasks:read"}
     result = todo.run("auth", "login", "--scope", "tasks:write")
-    assert "Not granted: tasks:write." in result.stderr
+    assert "Permissions not granted: tasks:write." in result.stderr
     assert json.loads(todo.run("auth", "status", "--json").stdout)["scopes"] == ["tasks:read"]
 
 

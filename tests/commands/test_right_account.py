@@ -59,7 +59,7 @@ def test_h4_after_a_logout_no_other_instance_steps_in(services: Todo) -> None:
     assert "ada is the account in use from now on" in out.stderr
     assert services.run("auth", "token").stdout == "ada-token"
     out = services.run("auth", "logout", "--no-revoke")
-    assert "No account is in use from now on." in out.stderr
+    assert "No account is now in use." in out.stderr
     assert services.run("auth", "token").exit_code == 4
 
 
@@ -68,7 +68,7 @@ def test_h4_a_logout_does_not_make_the_last_account_elsewhere_the_default(servic
     store_account(services.auth, "bob", "staging")
     store_account(services.auth, "ada", "prod", default=True)
     out = services.run("auth", "logout", "--no-revoke")
-    assert "No account is in use from now on." in out.stderr
+    assert "No account is now in use." in out.stderr
     assert services.run("auth", "token").exit_code == 4
     listed = json.loads(services.run("auth", "account", "list", "--json").stdout)
     assert (len(listed["accounts"]), listed["default"]) == (1, None)
@@ -128,7 +128,7 @@ def test_h4_logout_says_who_acts_from_now_on(todo: Todo) -> None:
     assert event in [json.loads(line) for line in out.stderr.splitlines()]
     assert json.loads(out.stdout)["removed"] == ["eve"]
     out = todo.run("auth", "account", "remove", "ada")
-    assert "bob is the account in use from now on." in out.stderr
+    assert "bob is the account now in use." in out.stderr
     out = todo.run("auth", "account", "remove", "bob", "--json")
     assert event in [json.loads(line) for line in out.stderr.splitlines()]
 
@@ -304,7 +304,7 @@ def test_l14_half_of_a_client_is_told(todo: Todo) -> None:
     """An id without a secret is no credential: whoever misses one is told."""
     refused = todo.run("auth", "token", TODO_CLIENT_ID="x")
     assert refused.exit_code == 4
-    assert "TODO_CLIENT_ID counts only together with TODO_CLIENT_SECRET" in refused.stderr
+    assert "TODO_CLIENT_ID only works together with TODO_CLIENT_SECRET" in refused.stderr
 
 
 # A7

@@ -21,8 +21,8 @@ def test_a_folder_that_is_not_there_yet_is_no_fault(patient: Patient) -> None:
     check = patient.check("folder")
 
     assert (check.verdict, check.source) == ("ok", "the application")
-    assert check.value == f"{patient.folder}, made by the first login"
-    assert patient.check("record file").value == "not there yet"
+    assert check.value == f"{patient.folder}, created by the first login"
+    assert patient.check("record file").value == "not created yet"
 
 
 def test_the_folder_of_the_environment_is_named(patient: Patient, tmp_path: Path) -> None:
@@ -123,7 +123,7 @@ def test_a_file_that_was_kept_aside_is_pointed_out(patient: Patient) -> None:
     logged_in(patient.auth)
     (patient.folder / "auth.json.broken-20200101").write_text("{")
 
-    check = patient.check("kept aside")
+    check = patient.check("set aside")
 
     assert check.verdict == "warn"
     assert "auth.json.broken-20200101" in check.value

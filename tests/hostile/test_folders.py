@@ -188,7 +188,7 @@ def test_b14_what_was_open_is_said_once_it_is_closed(world: World) -> None:
     world.config.chmod(0o755)
     first = world.invoke("auth", "account", "use", "ada", storage="plaintext")
     again = world.invoke("auth", "account", "use", "ada", storage="plaintext")
-    assert f"{world.config} was open to others (mode 0755); it is 0700 now." in first.err
+    assert f"{world.config} was open to other users (mode 0755); it is 0700 now." in first.err
     assert "open to others" not in again.err
     assert mode(world.config) == 0o700
 
@@ -439,7 +439,7 @@ def test_s5_nothing_is_written_that_would_not_be_read(world: World) -> None:
 
 @pytest.mark.parametrize("size", [33_600_000, 1 << 40])
 def test_s5_a_login_repairs_a_file_that_is_too_large(world: World, size: int) -> None:
-    """It is kept aside, private, however large, and said; logout says what to do."""
+    """It is set aside, private, however large, and said; logout says what to do."""
     logged_in(world.auth())
     with (world.config / "auth.json").open("r+b") as file:
         file.truncate(size)
@@ -498,7 +498,7 @@ except AuthError as error:
     token = world.server.issue("ada", scopes=("tasks:read",))["access_token"]
     environ = {"TODO_TOKEN": token} if kind == "TODO_TOKEN" else {"TODO_TOKEN": ""}
     out = run(source, world.server.issuer, world.server.api_url, **environ)
-    complaint = "AUTH_BAD_SETTING There is no home folder. Set TODO_CONFIG_DIR"
+    complaint = "AUTH_BAD_SETTING Can't find your home folder. Set TODO_CONFIG_DIR"
     *worked, said = out.splitlines()
     assert worked[:2] == (["200", "ok True"] if kind == "TODO_TOKEN" else [])
     assert ("TODO_TOKEN, in the environment" in out) == (kind == "TODO_TOKEN")

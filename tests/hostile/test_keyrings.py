@@ -51,7 +51,7 @@ def test_kr_03_a_keyring_that_hangs_downgrades_nobody_in_silence(
     hanging.hangs = True
     done = here.invoke("auth", "refresh", storage="fallback")
     assert done.status == 6
-    assert "did not answer in time" in done.err
+    assert "didn't respond in time" in done.err
     assert here.server.posts("token") == []
     assert (here.record_bytes(), here.slots()) == before
 

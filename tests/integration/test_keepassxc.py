@@ -85,7 +85,7 @@ def test_b1_a_refresh_that_nobody_answers_costs_nothing(
     with keepassxc(tmp_path / "session") as person:
         assert Told(person, server, "login", terminal=False, **settings).status == 0
         refresh = Told(person, server, "refresh", terminal=False, **settings)
-        assert (refresh.status, "did not answer in time" in refresh.err) == (6, True), refresh.err
+        assert (refresh.status, "didn't respond in time" in refresh.err) == (6, True), refresh.err
         assert server.refresh_count == 0
         token = Told(person, server, "token", "--min-ttl", "90d", terminal=False, **settings)
         assert (token.status, server.refresh_count) == (0, 0), token.err

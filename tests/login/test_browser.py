@@ -90,19 +90,19 @@ def test_a_text_browser_behind_another_name_is_none(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "environ, files, reason",
     [
-        ({}, (), "none was found for this screen"),
+        ({}, (), "none was found"),
         (
             {"SSH_CONNECTION": "10.0.0.1 1 10.0.0.2 22"},
             (),
-            "this is an SSH session without a display",
+            "SSH session without a display",
         ),
-        ({"SSH_TTY": "/dev/pts/0"}, (), "this is an SSH session without a display"),
-        ({**DESK, "CI": "true"}, (), "this is a CI job"),
-        ({**DESK, "GITHUB_ACTIONS": "true"}, (), "this is a CI job"),
-        ({}, ("/.dockerenv",), "this is a container"),
-        ({}, ("/run/.containerenv",), "this is a container"),
-        ({"CODESPACES": "true"}, (), "this is a container"),
-        ({"KUBERNETES_SERVICE_HOST": "10.0.0.1"}, (), "this is a container"),
+        ({"SSH_TTY": "/dev/pts/0"}, (), "SSH session without a display"),
+        ({**DESK, "CI": "true"}, (), "running in a CI job"),
+        ({**DESK, "GITHUB_ACTIONS": "true"}, (), "running in a CI job"),
+        ({}, ("/.dockerenv",), "running in a container"),
+        ({}, ("/run/.containerenv",), "running in a container"),
+        ({"CODESPACES": "true"}, (), "running in a container"),
+        ({"KUBERNETES_SERVICE_HOST": "10.0.0.1"}, (), "running in a container"),
         (
             {"BROWSER": "surf -x", "CODESPACES": "true"},
             (),
@@ -128,8 +128,8 @@ def test_df_13_where_nobody_sits_at_the_screen(
         ({**DESK, "BROWSER": "missing"}, ("firefox",), ["firefox"]),
         ({**DESK, "container": "oci"}, ("firefox",), ["firefox"]),
         ({**DESK, "CODESPACES": "true"}, ("firefox",), ["firefox"]),
-        (DESK, (), ["none: none was found for this screen"]),
-        (DESK, ("lynx", "w3m"), ["none: none was found for this screen"]),
+        (DESK, (), ["none: none was found"]),
+        (DESK, ("lynx", "w3m"), ["none: none was found"]),
     ],
 )
 def test_a_desktop(environ: dict[str, str], programs: tuple[str, ...], expected: list[str]) -> None:
@@ -158,7 +158,7 @@ def test_other_systems(platform: str, programs: tuple[str, ...], expected: list[
     """Windows and macOS have one opener each, and none from afar."""
     assert commands_of({}, *programs, platform=platform) == expected
     remote = commands_of({"SSH_CONNECTION": "1"}, *programs, platform=platform)
-    assert remote == ["none: this is an SSH session without a display"]
+    assert remote == ["none: SSH session without a display"]
 
 
 def test_windows_paths_keep_their_backslashes() -> None:
@@ -467,10 +467,10 @@ def test_doctor_can_say_which_browser_it_is() -> None:
     kinds = (
         Browser([["/usr/bin/xdg-open"]], {}),
         CallableBrowser(bool),
-        Browser(reason="this is a CI job"),
+        Browser(reason="running in a CI job"),
     )
     assert [kind.describe() for kind in kinds] == [
         "/usr/bin/xdg-open",
         "the application's own",
-        "none: this is a CI job",
+        "none: running in a CI job",
     ]

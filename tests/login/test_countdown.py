@@ -15,8 +15,8 @@ from login.waiting import CODE, at_once
 PROGRAM = str(Path(__file__).parent / "waiting_program.py")
 ERASES = "\r\x1b[K"
 TEN_MINUTES = 600
-UNSEEN = "What you paste is not shown."
-FINISHING = "The answer is here. Finishing the login..."
+UNSEEN = "Your input stays hidden."
+FINISHING = "Response received. Finishing the login..."
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminals are POSIX's")
 
 
@@ -50,7 +50,7 @@ def test_the_time_that_is_left_is_shown_and_gone_afterwards() -> None:
         person.read_until("Waiting, 9:")
         person.type(f"{CODE}\n")
         assert person.end() == 0
-    assert re.fullmatch(r"Waiting, (10:00|9:\d\d) left\. Ctrl-C stops\.", drawn(person)[0])
+    assert re.fullmatch(r"Waiting, (10:00|9:\d\d) left\. Ctrl-C to cancel\.", drawn(person)[0])
     assert person.screen[-4:] == [UNSEEN, FINISHING, f"code={CODE}", ""]
     assert "Waiting for the answer" not in person.shown
 
@@ -61,7 +61,7 @@ def test_what_is_said_meanwhile_stands_above_it() -> None:
         person.read_until("Waiting, ")
         person.type("hello there\n")
         person.read_until(f"Still waiting.\n{ERASES}Waiting, ")
-        person.read_until("Ctrl-C stops.")
+        person.read_until("Ctrl-C to cancel.")
         assert person.screen[-2].startswith("That is neither the address")
         assert person.screen[-1].startswith("Waiting, ")
         person.type(f"{CODE}\n")
@@ -94,8 +94,8 @@ def test_nobody_came() -> None:
     """The error stands where the time stood."""
     with program(timeout=1) as person:
         assert person.end() == 0
-    assert person.screen[-2:] == ["failed: No answer came within 1 s.", ""]
-    assert drawn(person)[-1] in {f"Waiting, 0:0{left} left. Ctrl-C stops." for left in (0, 1)}
+    assert person.screen[-2:] == ["failed: Timed out after 1 s waiting for the browser.", ""]
+    assert drawn(person)[-1] in {f"Waiting, 0:0{left} left. Ctrl-C to cancel." for left in (0, 1)}
 
 
 @pytest.mark.parametrize("columns, room", [(20, 19), (60, 59), (200, 199), (1, 0), (0, 79)])
@@ -103,7 +103,7 @@ def test_a_terminal_narrower_than_the_line(columns: int, room: int) -> None:
     """What would wrap is cut, and nothing of it stays; one that says nothing has 80 columns."""
     with program(columns=columns, timeout=1) as person:
         assert person.end() == 0
-    full = "Waiting, 0:01 left. Ctrl-C stops."
+    full = "Waiting, 0:01 left. Ctrl-C to cancel."
     assert max(map(len, drawn(person)), default=0) == min(room, len(full))
     assert not [line for line in person.screen if line.startswith("Waiting")]
 
@@ -113,7 +113,7 @@ def test_a_terminal_that_cannot_draw_over_a_line(term: str | None) -> None:
     """It says once how long it waits, and sends no control character."""
     with program(term, timeout=1) as person:
         assert person.end() == 0
-    assert "\nWaiting for the answer, up to 1 s. Ctrl-C stops.\n" in person.shown
+    assert "\nWaiting for the answer, up to 1 s. Ctrl-C to cancel.\n" in person.shown
     assert not set(person.shown) & {"\r", "\x1b"}
 
 
@@ -143,7 +143,7 @@ def test_d20_where_nobody_reads_the_prompt_no_key_is_taken(tmp_path: Path) -> No
     said = tmp_path / "said"
     argv = f"exec {sys.executable} {PROGRAM} '{{\"timeout\": 60}}' 2> {said}"
     with Terminal(["sh", "-c", argv], environ(), columns=80) as person:
-        while "Ctrl-C stops" not in (said.read_text() if said.exists() else ""):
+        while "Ctrl-C to cancel" not in (said.read_text() if said.exists() else ""):
             assert person.process.poll() is None
         assert person.echoes
         assert "paste here" not in said.read_text()
@@ -154,7 +154,7 @@ def test_a_pipe_gets_nothing_of_it() -> None:
     """Where stderr is no terminal, the one line says it, whatever stdin is."""
     with in_shell("{login} 2>&1 | cat", timeout=1) as person:
         assert person.end() == 0
-    assert "\nWaiting for the answer, up to 1 s. Ctrl-C stops.\n" in person.shown
+    assert "\nWaiting for the answer, up to 1 s. Ctrl-C to cancel.\n" in person.shown
     assert not set(person.shown) & {"\r", "\x1b"}
 
 
@@ -181,5 +181,8 @@ def test_a_terminal_that_goes_away_takes_no_wait_along() -> None:
         person.read_until("Waiting, 0:0")
         person.hang_up()
         assert person.process.stdout is not None
-        assert person.process.stdout.read() == b"failed: No answer came within 3 s.\n"
+        assert (
+            person.process.stdout.read()
+            == b"failed: Timed out after 3 s waiting for the browser.\n"
+        )
         assert person.process.wait() in {0, 120}

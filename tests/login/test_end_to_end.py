@@ -166,7 +166,7 @@ def person_at(environ: Mapping[str, str], *options: str) -> Terminal:
 
 def url_on(person: Terminal) -> str:
     """Return the address on the screen: on its own line, whole."""
-    shown = person.read_until("Ctrl-C stops")
+    shown = person.read_until("Ctrl-C to cancel")
     (url,) = (line for line in shown.splitlines() if "code_challenge=" in line)
     return url
 
@@ -314,7 +314,7 @@ def test_lb_21_a_signal_at_a_terminal(
     environ["TERM"] = "xterm"
     server.auto_approve = False
     with person_at(unmeasured(environ), how) as person:
-        person.read_until("Ctrl-C stops")
+        person.read_until("Ctrl-C to cancel")
         assert person.interrupt(number) < at_once()
         assert person.process.returncode == status
         assert person.echoes

@@ -309,7 +309,7 @@ def test_lb_22_a_refusal_is_shown_as_one() -> None:
         with pytest.raises(LoginFailed, match="refused in the browser"):
             login.response()
         assert status_of(reply) == 400
-        assert b"The login was refused in the browser." in reply
+        assert b"You declined the request in the browser." in reply
 
 
 @pytest.fixture

@@ -50,7 +50,7 @@ def program(**wishes: Any) -> Terminal:
 def person() -> Iterator[Terminal]:
     """A terminal on which a login waits."""
     with program() as terminal:
-        terminal.read_until("Ctrl-C stops")
+        terminal.read_until("Ctrl-C to cancel")
         yield terminal
 
 
@@ -343,7 +343,7 @@ def test_a_paste_after_ctrl_z_is_not_shown_either() -> None:
     """The shell hands the terminal back in line mode; the login takes it out of it again."""
     shell = f"set -m; {sys.executable} {PROGRAM} '{{}}'; stty icanon echo; echo as it likes; fg"
     with Terminal(["bash", "-c", shell], dict(os.environ)) as person:
-        person.read_until("Ctrl-C stops")
+        person.read_until("Ctrl-C to cancel")
         person.type("\x1a")
         person.read_until("as it likes")
         deadline = time.monotonic() + BOUND_SECONDS
@@ -383,7 +383,7 @@ def test_a_terminal_that_goes_away_leaves_the_listener_waiting() -> None:
     """Whoever ignores the hang-up, as under nohup, can still be answered through the browser."""
     shell = f"trap '' HUP; exec {sys.executable} {PROGRAM} '{{}}'"
     with Terminal(["bash", "-c", shell], dict(os.environ), pipe=True) as terminal:
-        terminal.read_until("Ctrl-C stops")
+        terminal.read_until("Ctrl-C to cancel")
         port = port_of(terminal)
         terminal.hang_up()
         # The listener and the terminal are looked at together: the first visit comes after both.
@@ -411,7 +411,7 @@ def port_of(person: Terminal) -> int:
 def test_sigterm_is_left_to_the_program() -> None:
     """Without a handler it ends the process as everywhere; the port goes with it."""
     with program() as terminal:
-        terminal.read_until("Ctrl-C stops")
+        terminal.read_until("Ctrl-C to cancel")
         port = port_of(terminal)
         assert terminal.interrupt(signal.SIGTERM) < at_once()
         assert refuses(("127.0.0.1", port))

@@ -80,9 +80,9 @@ def test_the_url_comes_first_in_full_on_its_own_line() -> None:
     [
         ({}, {"browser": lambda url: True}, "should be showing it now"),
         ({}, {"browser": lambda url: False}, "could not be started"),
-        ({}, {"allow_browser": False}, "No browser was started: it was not wanted"),
+        ({}, {"allow_browser": False}, "No browser was started: --no-browser"),
         ({"TODO_NO_BROWSER": "1"}, {}, "No browser was started: TODO_NO_BROWSER is set"),
-        ({"SSH_TTY": "x"}, {}, "No browser was started: this is an SSH session without a display"),
+        ({"SSH_TTY": "x"}, {}, "No browser was started: SSH session without a display"),
     ],
 )
 def test_ti_05_a_person_learns_what_became_of_the_browser(
@@ -369,7 +369,7 @@ def test_a_login_that_fails_later_tells_the_browser(error: Exception, says: str)
     with Waiting(ends_with=error) as login:
         page = login.get(ANSWER)
     assert says.encode() in page
-    assert b"The login failed" in page
+    assert b"Login failed" in page
 
 
 def test_a_login_that_ends_without_a_word_leaves_a_neutral_page() -> None:

@@ -208,10 +208,10 @@ def test_sx_02_an_echo_of_the_state_is_hidden() -> None:
 @pytest.mark.parametrize(
     "query, message",
     [
-        ("error=access_denied&state=the-state", "The login was refused in the browser."),
+        ("error=access_denied&state=the-state", "You declined the request in the browser."),
         (
             "error=x%0a&error_description=a%1b[31mb&state=the-state",
-            "The server refused the login: x (a [31mb).",
+            "The server rejected the login: x (a [31mb).",
         ),
     ],
 )

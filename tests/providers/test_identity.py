@@ -90,7 +90,7 @@ def test_b10_a_subject_that_is_a_number(server: Scripted, module: str) -> None:
     expected = {"id": "12345678901234567890", "label": "Ada"}
     assert who(by_userinfo(server, module)) == expected
     server.replies = [say({"sub": ["ada"]})]
-    with pytest.raises(LoginFailed, match="its sub is no text"):
+    with pytest.raises(LoginFailed, match="its sub is not a string"):
         who(by_userinfo(server, module))
 
 

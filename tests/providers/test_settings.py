@@ -28,7 +28,7 @@ BY_HAND: dict[str, Any] = {
         ({"issuer": ISSUER, "api_url": "http://api.todo.example"}, "api_url is not https"),
         ({"issuer": ISSUER, "token_endpoint": "http://x.example/t"}, "token_endpoint is not https"),
         ({"issuer": ISSUER, "userinfo_endpoint": "x"}, "userinfo_endpoint is not an http"),
-        ({"issuer": ISSUER, "revocation_endpoint": "https://u@x.example"}, "carries a user name"),
+        ({"issuer": ISSUER, "revocation_endpoint": "https://u@x.example"}, "contains a user name"),
         ({"issuer": ISSUER, "resource": "todo"}, "not an absolute URI"),
         ({"issuer": ISSUER, "resource": "https://api.todo.example#x"}, "has a fragment"),
         ({"issuer": ISSUER, "redirect_uris": ()}, "redirect_uris is empty"),

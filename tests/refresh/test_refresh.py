@@ -212,7 +212,7 @@ def test_rf_20_scopes_are_kept_when_the_answer_names_none(place: Place) -> None:
 
 
 def test_no_refresh_token_means_log_in(place: Place) -> None:
-    """An expired credential without a refresh token cannot be renewed."""
+    """An expired credential without a refresh token can't be refreshed."""
     from datetime import datetime, timedelta, timezone
 
     from click_auth import Account, TokenBundle

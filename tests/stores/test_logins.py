@@ -198,7 +198,7 @@ def test_a_login_whose_record_cannot_be_written(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "replace", full)
-    with pytest.raises(StorageUnavailable, match=r"auth\.json cannot be written: no space left"):
+    with pytest.raises(StorageUnavailable, match=r"auth\.json can't be written: no space left"):
         store.account_store.log_in(ADA, SECOND)
     assert (dict(cellar.secrets), store.account_store.records.document().to_bytes()) == before
 
