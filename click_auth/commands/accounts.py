@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING
 import click
 
 from click_auth.commands.logout import say_who_acts
-from click_auth.commands.options import account_argument, account_options, no_revoke_option
+from click_auth.commands.options import (
+    account_argument,
+    account_options,
+    ask_for_account,
+    no_revoke_option,
+)
 from click_auth.errors import NO_ACCOUNT_SELECTED, UsageError
 
 if TYPE_CHECKING:
@@ -25,12 +30,16 @@ def build(auth: Operations) -> dict[str, Parts]:
         accounts = auth.accounts()
         rows = [each.to_json() for each in accounts]
         default = next((each.account.key for each in accounts if each.default), None)
-        text = "\n".join(map(_line, accounts))
+        widest = max((len(each.account.title) for each in accounts), default=0)
+        text = "\n".join(_line(each, widest) for each in accounts)
         nobody = f"No accounts. Run `{auth.invocation.login_line()}`."
         console.result(lambda: {"accounts": rows, "default": default}, text or nobody, rows)
 
-    def use(console: Console, *, ref: str) -> None:
+    def use(console: Console, *, ref: str | None) -> None:
         """Set the default account."""
+        ref = ref or ask_for_account(auth, console)
+        if ref is None:
+            raise click.MissingParameter(param=optional_ref)
         account = auth.use(ref)
         console.done(f"{account.title} is now the default account.")
         console.result(lambda: {"account": account.to_json()}, None)
@@ -52,17 +61,18 @@ def build(auth: Operations) -> dict[str, Parts]:
         console.result(result.to_json, None)
         say_who_acts(auth, console, result)
 
-    ref = account_argument(auth)
+    ref, optional_ref = account_argument(auth), account_argument(auth, required=False)
     return {
         "list": (list_accounts, []),
-        "use": (use, [ref]),
+        "use": (use, [optional_ref]),
         "current": (current, account_options(auth)),
         "remove": (remove, [ref, no_revoke_option()]),
     }
 
 
-def _line(stored: StoredAccount) -> str:
+def _line(stored: StoredAccount, widest: int) -> str:
     """Return what `list` prints of an account: the default one is marked."""
     account, mark = stored.account, click.style("*", fg="green") if stored.default else " "
     where = f"  on {account.instance}" if account.instance else ""
-    return f"{mark} {account.title}{where}" + ("  (default)" if stored.default else "")
+    tail = where + ("  (default)" if stored.default else "")
+    return f"{mark} {account.title:<{widest}}{tail}".rstrip()

@@ -159,7 +159,7 @@ def _log_in(
     except KeyboardInterrupt:
         if seen:  # it may have been stored already
             raise
-        output.done("\nLogin cancelled. Nothing was changed.")
+        output.done("\nLogin cancelled. Nothing was changed.", well=False)
         raise click.exceptions.Exit(signals.INTERRUPTED) from None
     if not seen:  # another process has finished this very login
         bundle = auth.credential(result.account.key).bundle()

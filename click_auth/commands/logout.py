@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Any
 
-from click_auth.commands.options import account_options, no_revoke_option
+from click_auth.commands.options import account_options, ask_for_account, no_revoke_option
 from click_auth.errors import AuthError
 
 if TYPE_CHECKING:
@@ -36,13 +36,19 @@ def build(
         """Log out and revoke the session."""
         from click_auth.logout import LogoutContext  # noqa: PLC0415 - not for help
 
+        user, instance = auth.resolve(user, instance)
+        is_open = user is None and auth.context.environment.account is None
+        if is_open and not all_accounts:
+            user = ask_for_account(auth, console, instance, fewest=2)
         result = auth.logout(user, instance=instance, all=all_accounts, revoke=not no_revoke)
         context = LogoutContext(result)
         if on_logout is not None:
             on_logout(context)
         if render_text is None:
             gone = ", ".join(result.removed)
-            console.done(f"Logged out: {gone}." if gone else "You weren't logged in.")
+            console.done(
+                f"Logged out: {gone}." if gone else "You weren't logged in.", well=bool(gone)
+            )
         text = None if render_text is None else render_text(context)
         as_json = result.to_json if render_json is None else lambda: render_json(context)
         console.result(as_json, text)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from click_auth.operations import Operations
 
 
-_CLICKS_OWN = (click.ClickException, click.exceptions.Exit, BrokenPipeError)
+_CLICKS_OWN = (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError)
 
 
 @contextlib.contextmanager
@@ -29,7 +29,8 @@ def command_console(auth: Operations, *, as_json: bool, as_ndjson: bool) -> Iter
     To a program an error is printed here: a host that draws errors would draw this one too.
     """
     output = NdjsonConsole() if as_ndjson else JsonConsole() if as_json else Console()
-    if os.environ.get("NO_COLOR"):  # Click has no say of its own in this
+    # Click has no say of its own in this.
+    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
         click.get_current_context().color = False
     try:
         with auth.hinting(), _speaking(output):
@@ -74,7 +75,7 @@ def _speaking(output: Console) -> Iterator[None]:
             error.console = output
             raise
         except (KeyboardInterrupt, click.Abort):
-            output.done("")  # ends the line on which the terminal shows ^C
+            output.done("", well=False)  # ends the line on which the terminal shows ^C
             raise click.exceptions.Exit(signals.INTERRUPTED) from None
 
 

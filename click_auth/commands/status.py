@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from contextlib import suppress
 from dataclasses import replace
@@ -10,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from click_auth.commands.options import account_options, flag
-from click_auth.console.text import printable
+from click_auth.console import terminal
+from click_auth.console.text import printable, wrap
 from click_auth.errors import AuthError
 from click_auth.tokens import local_time, to_posix
 
@@ -34,6 +36,7 @@ _SOURCES = {
     "custom": "the application's own store",
 }
 _NO_REFRESH = "none (log in again when the token expires)"
+_NARROWEST = 16  # columns
 _UNITS = ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
 
 
@@ -118,7 +121,14 @@ def _describe(auth: Operations, context: StatusContext) -> str:
     status = context.status
     if status.state == "none":
         return f"{status.reason} Run `{auth.invocation.login_line()}`."
-    lines = (f"  {name + ':':<12} {value}" for name, value in _facts(auth, context))
+    facts = _facts(auth, context)
+    widest = max(len(name) for name, _ in facts) + 4  # two before it, a colon and a space
+    width = terminal.columns(sys.stdout)
+    room = None if width is None else max(width - widest, _NARROWEST)
+    lines = [
+        f"{f'  {name}:':<{widest}}" + wrap(value, room).replace("\n", "\n" + " " * widest)
+        for name, value in facts
+    ]
     return "\n".join((_headline(status), *lines))
 
 

@@ -51,6 +51,22 @@ def can_redraw(stream: TextIO | None) -> bool:
     return is_terminal(stream) and not is_plain and os.environ.get("TERM", unknown) != "dumb"
 
 
+def can_show(stream: TextIO | None, character: str) -> bool:
+    """Return whether *stream* is a terminal of a person who sees, and has this *character*."""
+    with contextlib.suppress(LookupError, UnicodeEncodeError):
+        character.encode(getattr(stream, "encoding", None) or "ascii")
+        return can_redraw(stream)
+    return False
+
+
+def columns(stream: TextIO | None) -> int | None:
+    """Return how wide the terminal at the other end of *stream* is, None where nobody knows."""
+    with contextlib.suppress(OSError, ValueError):
+        if stream is not None and is_terminal(stream):
+            return os.get_terminal_size(stream.fileno()).columns or None
+    return None
+
+
 class Countdown:
     """The time that is left, on the last line of stderr's terminal.
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+_WORDS = re.compile(r"(?:`[^`]*`|\S)+")  # a command in backticks is one
+_STYLES = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def check_texts(given: Iterable[str], name: str) -> tuple[str, ...]:
@@ -33,3 +37,30 @@ def without_password(text: str) -> str:
     before, _, host = text.rpartition("@")
     scheme, is_url, _ = before.partition("://")
     return printable(f"{scheme}://{host}" if is_url else host)
+
+
+def wrap(text: str, width: int | None, indent: str = "") -> str:
+    """Return *text* in lines of at most *width* columns, those that go on behind *indent*.
+
+    A URL, a path without spaces and a command in backticks stay whole, and so does a line that
+    begins with a space. None is a terminal whose width nobody knows, or none.
+    """
+    lines = text.split("\n")
+    if width is not None:
+        lines = [line if line[:1] == " " else _wrapped(line, width, indent) for line in lines]
+    return "\n".join(lines)
+
+
+def _wrapped(line: str, width: int, indent: str) -> str:
+    lines, free = [""], width
+    for word in _WORDS.findall(line):
+        length = len(_STYLES.sub("", word))
+        if lines[-1] and length >= free:
+            lines.append(indent)
+            free = width - len(indent)
+        elif lines[-1]:
+            lines[-1] += " "
+            free -= 1
+        lines[-1] += word
+        free -= length
+    return "\n".join(lines)

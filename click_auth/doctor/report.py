@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import textwrap
 import traceback
 from dataclasses import dataclass
 from pathlib import PurePath
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from click_auth.console.text import printable
+from click_auth.console.text import printable, wrap
 from click_auth.timeouts import TimedOut, call_with_timeout
 
 if TYPE_CHECKING:
@@ -20,8 +19,9 @@ if TYPE_CHECKING:
 Verdict = Literal["ok", "warn", "fail"]
 
 _COLORS = {"ok": "green", "warn": "yellow", "fail": "red"}
-_WIDEST_NAME, _NARROWEST_TEXT = 16, 24
-_INDENT = " " * (len("warn  ") + _WIDEST_NAME + 2)
+_WIDEST_NAME, _NARROWEST_TEXT = 16, 30
+_SHORT_INDENT = " " * len("warn  ")
+_INDENT = _SHORT_INDENT + " " * (_WIDEST_NAME + 2)
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Report:
         """Return the table for a terminal of *width* columns, by default this one's."""
         width = width or shutil.get_terminal_size().columns or 80
         lines = [line for check in self.checks for line in _lines(check, width)]
-        return "\n".join((*lines, "", *_summary(self)))
+        return "\n".join((*lines, "", *_summary(self, width)))
 
 
 def run_check(
@@ -102,27 +102,25 @@ def _cause(error: Exception) -> str:
 
 
 def _lines(check: Check, width: int) -> Iterator[str]:
-    """Yield the value of a check and where it comes from, then the way out, wrapped."""
-    head = f"{check.verdict:<6}{check.name:<{_WIDEST_NAME}}  "
-    source = f"  [{check.source}]" if check.source else ""
-    texts = [(head, check.value + source), (_INDENT, f"-> {check.hint}" if check.hint else "")]
-    for start, text in texts:
-        for line in textwrap.wrap(
-            text,
-            max(width, len(_INDENT) + _NARROWEST_TEXT),
-            initial_indent=start,
-            subsequent_indent=_INDENT,
-            break_long_words=False,  # a path stays whole
-            break_on_hyphens=False,
-        ):
-            mark = click.style(check.verdict, fg=_COLORS[check.verdict])
-            yield line if line.startswith(" ") else mark + line[len(check.verdict) :]
+    """Yield the value of a check and where it comes from, then the way out, wrapped.
+
+    Where the terminal is narrow the name has a line of its own.
+    """
+    indent = _INDENT if width >= len(_INDENT) + _NARROWEST_TEXT else _SHORT_INDENT
+    mark = click.style(f"{check.verdict:<4}", fg=_COLORS[check.verdict])
+    head = f"{mark}  {check.name:<{_WIDEST_NAME}}  "
+    source = f" [{check.source}]" if check.source else ""
+    texts = [check.value + source, *([f"-> {check.hint}"] if check.hint else [])]
+    room = max(width - len(indent), _NARROWEST_TEXT // 2)
+    rows = [line for text in texts for line in wrap(text, room).split("\n")]
+    yield head + rows.pop(0) if indent == _INDENT else head.rstrip()
+    yield from (indent + row for row in rows)
 
 
-def _summary(report: Report) -> Iterator[str]:
+def _summary(report: Report, width: int) -> Iterator[str]:
     for verdict, word in (("fail", "Failed"), ("warn", "Warnings")):
         names = dict.fromkeys(each.name for each in report.checks if each.verdict == verdict)
         if names:
-            yield click.style(f"{word}: {', '.join(names)}.", fg=_COLORS[verdict])
+            yield click.style(wrap(f"{word}: {', '.join(names)}.", width), fg=_COLORS[verdict])
     if all(check.verdict == "ok" for check in report.checks):
         yield click.style("No problems found.", fg="green")

@@ -196,7 +196,7 @@ class TerminalUI(LoginUI):
             self._has_explained = True
             command = _ssh_command(listener, connection)
             text = "If your browser is on the machine you're connecting from, run this there first:"
-            self.event("ssh_forward", f"{text}\n\n{command}\n", command=command)
+            self.event("ssh_forward", f"{text}\n\n    {command}\n", command=command)
 
     def _watch_browser(self, listener: Listener) -> None:
         """Say it, once, when the opener turns out to have failed after it had started."""
