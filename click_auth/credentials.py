@@ -336,8 +336,8 @@ def _passed_over(context: Context, instance: str | None) -> Iterator[str]:
     variable = environment.token_env if environment.token is not None else name("CLIENT_ID")
     is_whole = environment.token is not None or environment.client_credentials is not None
     if is_whole and not context.takes_tokens(instance):
-        instance = name("TOKEN_INSTANCE")
-        yield f"{variable} applies to another service unless {instance} names this one."
+        named = name("TOKEN_INSTANCE")
+        yield f"{variable} applies to another service unless {named} names this one."
     elif environment.value("CLIENT_ID") and environment.client_credentials is None:
         yield f"{name('CLIENT_ID')} only works together with {name('CLIENT_SECRET')}."
     identity = context.find_identity(context.instance(instance))

@@ -10,9 +10,9 @@ from click_auth.commands.logout import say_who_acts
 from click_auth.commands.options import (
     account_argument,
     account_options,
-    ask_for_account,
     no_revoke_option,
 )
+from click_auth.commands.output import ask_for_account
 from click_auth.errors import NO_ACCOUNT_SELECTED, UsageError
 
 if TYPE_CHECKING:

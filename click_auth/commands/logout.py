@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Any
 
-from click_auth.commands.options import account_options, ask_for_account, no_revoke_option
+from click_auth.commands.options import account_options, no_revoke_option
+from click_auth.commands.output import ask_for_account
 from click_auth.errors import AuthError
 
 if TYPE_CHECKING:

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from click_auth.console.console import echo
-from click_auth.console.terminal import is_terminal
 from click_auth.console.text import printable
 from click_auth.invocation import INSTANCE, USER
 
@@ -19,7 +16,6 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
     from click_auth.account import Account
-    from click_auth.console.console import Console
     from click_auth.operations import Operations
 
     Body = Callable[..., Any]
@@ -61,28 +57,6 @@ def account_argument(auth: Operations, *, required: bool = True) -> click.Argume
     """Return the argument REF, completed with the stored accounts."""
     complete, metavar = _completing_accounts(auth), "REF" if required else "[REF]"
     return click.Argument(["ref"], metavar=metavar, required=required, shell_complete=complete)
-
-
-def ask_for_account(
-    auth: Operations, console: Console, instance: str | None = None, *, fewest: int = 1
-) -> str | None:
-    """Return the key of the account that a person picks from a menu of the stored ones.
-
-    None where nobody can be asked, or where there are fewer than *fewest*.
-    """
-    if console.is_json or not (is_terminal(sys.stdin) and is_terminal(sys.stderr)):
-        return None
-    named = auth.context.instance_filter(instance)
-    listed = [each for each in auth.accounts() if named in (None, each.account.instance)]
-    if len(listed) < fewest:
-        return None
-    for number, each in enumerate(listed, 1):
-        where = f"  on {each.account.instance}" if each.account.instance else ""
-        echo(f"{number:>3}  {each.account.title}{where}")
-    default = next((number for number, each in enumerate(listed, 1) if each.default), None)
-    wanted = click.IntRange(1, len(listed))
-    picked: int = click.prompt("Account", type=wanted, default=default, err=True)
-    return listed[picked - 1].account.key
 
 
 def instance_parameters(auth: Operations) -> list[click.Parameter]:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from click_auth import signals
-from click_auth.console.console import Console, JsonConsole, NdjsonConsole, use_console
+from click_auth.console.console import Console, JsonConsole, NdjsonConsole, echo, use_console
+from click_auth.console.terminal import is_terminal
 from click_auth.errors import AuthError
 
 if TYPE_CHECKING:
@@ -45,6 +46,28 @@ def command_console(auth: Operations, *, as_json: bool, as_ndjson: bool) -> Iter
             raise
         error.show()
         raise click.exceptions.Exit(error.exit_code) from None
+
+
+def ask_for_account(
+    auth: Operations, console: Console, instance: str | None = None, *, fewest: int = 1
+) -> str | None:
+    """Return the key of the account that a person picks from a menu of the stored ones.
+
+    None where nobody can be asked, or where there are fewer than *fewest*.
+    """
+    if console.is_json or not (is_terminal(sys.stdin) and is_terminal(sys.stderr)):
+        return None
+    named = auth.context.instance_filter(instance)
+    listed = [each for each in auth.accounts() if named in (None, each.account.instance)]
+    if len(listed) < fewest:
+        return None
+    for number, each in enumerate(listed, 1):
+        where = f"  on {each.account.instance}" if each.account.instance else ""
+        echo(f"{number:>3}  {each.account.title}{where}")
+    default = next((number for number, each in enumerate(listed, 1) if each.default), None)
+    wanted = click.IntRange(1, len(listed))
+    picked: int = click.prompt("Account", type=wanted, default=default, err=True)
+    return listed[picked - 1].account.key
 
 
 @contextlib.contextmanager

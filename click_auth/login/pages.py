@@ -124,7 +124,7 @@ def outcome(
     *page* is an application's own look: it returns a whole document. Inline `<style>` elements
     and `data:` images work in it; scripts, `style` attributes and anything loaded do not.
     """
-    title = "You're logged in" if success else "The login failed"
+    title = "You're logged in" if success else "Login failed"
     text = message or (f"{app_name} is ready." if success else "Nothing was stored.")
     html = page(PageContext(app_name, success, title, text, what_next))
     return reply(html, HTTPStatus.OK if success else HTTPStatus.BAD_REQUEST)

@@ -345,7 +345,7 @@ def _poll(
                 backoff = min(interval * 2**failures, max(interval, LONGEST_BACKOFF))
                 wait = max(backoff, error.retry_after or 0.0)
             elif error.error == "access_denied":
-                raise Declined("The login was refused on the other device.") from None
+                raise Declined("You declined the request on the other device.") from None
             elif error.error == "expired_token":
                 break
             elif error.error != "authorization_pending":

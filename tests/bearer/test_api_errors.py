@@ -119,7 +119,7 @@ def test_h5_a_refused_variable_is_named(place: Place) -> None:
 
 
 FAILURES = {
-    "no answer": (GONE, None, Unreachable, 5, "could not be reached"),
+    "no answer": (GONE, None, Unreachable, 5, "can't be reached"),
     "status": (None, (500, "{}"), AuthError, 1, "returned status 500"),
     "forbidden": (None, (403, "{}"), AuthError, 1, "returned status 403"),
 }

@@ -147,12 +147,12 @@ def test_environment_token_is_told_everywhere(todo: Todo) -> None:
     assert (status["state"], status["source"], status["account"]) == ("ok", "env", None)
     assert todo.run("auth", "token", TODO_TOKEN=token).stdout == token
     login = todo.run("auth", "login", TODO_TOKEN=token)
-    assert "TODO_TOKEN takes precedence" in login.stderr
+    assert "TODO_TOKEN is set and takes precedence" in login.stderr
     stored = todo.run("auth", "token", "--stored", TODO_TOKEN=token)
     assert stored.stdout not in ("", token)
     assert todo.run("auth", "token", "--user", "ada", TODO_TOKEN=token).stdout == stored.stdout
     logout = todo.run("auth", "logout", TODO_TOKEN=token)
-    assert "TODO_TOKEN still applies" in logout.stderr
+    assert "TODO_TOKEN is still set" in logout.stderr
 
 
 @pytest.mark.parametrize("token", ["a b", "a\nb", "ü", "a\x00b"])
@@ -233,7 +233,7 @@ def test_login_as_somebody_else_is_refused(todo: Todo) -> None:
     todo.server.login_as = "bob"
     result = todo.run("auth", "login", "--user", "ada")
     assert (result.exit_code, result.stdout) == (1, "")
-    assert "bob@todo.example logged in, not ada." in result.stderr
+    assert "You signed in as bob@todo.example, not ada." in result.stderr
     assert todo.server.posts("revoke")
     assert todo.run("auth", "account", "list", "--json").stdout.count('"key"') == 1
 

@@ -56,7 +56,7 @@ def test_h4_after_a_logout_no_other_instance_steps_in(services: Todo) -> None:
     store_account(services.auth, "ada", "prod")
     store_account(services.auth, "ada", "staging", default=True)
     out = services.run("auth", "logout", "--no-revoke")
-    assert "ada is the account in use from now on" in out.stderr
+    assert "ada is the account now in use" in out.stderr
     assert services.run("auth", "token").stdout == "ada-token"
     out = services.run("auth", "logout", "--no-revoke")
     assert "No account is now in use." in out.stderr
@@ -295,9 +295,9 @@ def test_s8_doctor_says_whether_the_variables_count(hosts: Todo, services: Todo)
     address = {"TODO_INSTANCE": "https://other.example", "TODO_TOKEN": "a-canary"}
     assert rows(hosts, **address)["TODO_TOKEN"] == "set; no effect"
     named = {**address, "TODO_TOKEN_INSTANCE": "https://other.example"}
-    assert "instead of every stored account" in rows(hosts, **named)["TODO_TOKEN"]
+    assert "instead of any stored account" in rows(hosts, **named)["TODO_TOKEN"]
     unknown = rows(services, TODO_INSTANCE="nowhere", TODO_TOKEN="a-canary")
-    assert "instead of every stored account" in unknown["TODO_TOKEN"]
+    assert "instead of any stored account" in unknown["TODO_TOKEN"]
 
 
 def test_l14_half_of_a_client_is_told(todo: Todo) -> None:
@@ -324,7 +324,7 @@ def test_a7_status_names_whose_secrets_wait_to_be_deleted(
     text = path.read_text() if somebody else '{"version": 1, "default": null, "accounts": {}}'
     path.write_text(json.dumps({**json.loads(text), "removed": ["u1"]}))
     path.chmod(0o600)
-    assert "The tokens of u1 wait" in todo.run("auth", "status", *options).stdout
+    assert "The tokens of u1 are waiting" in todo.run("auth", "status", *options).stdout
     said = todo.run("auth", "status", "--json", *options).stderr.splitlines()
     (event,) = (each for each in map(json.loads, said) if each["event"] == "removal")
     assert event["account"] == "u1"
@@ -376,7 +376,7 @@ def test_l10_l12_login_says_at_the_start_what_wins_and_at_the_end_where(services
     done = services.run(*line, stdin="a-key", TODO_TOKEN="x")
     assert done.exit_code == 0, done.output
     first, *_, last = done.stderr.splitlines()
-    assert "TODO_TOKEN takes precedence over this login." in first
+    assert "TODO_TOKEN is set and takes precedence over this login." in first
     assert "on staging, now the default account" in last
 
 

@@ -73,7 +73,7 @@ def test_an_expired_token_that_renews_itself_is_fine(patient: Patient) -> None:
 
     assert check.verdict == "ok"
     assert ": ok, expiry 20" in check.value
-    assert "not renewable" not in check.value
+    assert "not refreshable" not in check.value
 
 
 def test_an_expiry_that_nobody_knows_is_said(patient: Patient) -> None:

@@ -28,7 +28,7 @@ def test_a_server_that_is_away_fails(patient: Patient) -> None:
         checks = {check.name: check for check in patient.checks()}
 
     assert checks["server"].verdict == "fail"
-    assert "could not be reached" in checks["server"].value
+    assert "can't be reached" in checks["server"].value
     assert "clock" not in checks
 
 
@@ -107,7 +107,7 @@ def test_each_service_has_its_lines(patient: Patient) -> None:
         other.stop()
         eu, us = patient.all("server")
 
-    assert eu.value.startswith("eu: published")
+    assert eu.value.startswith("eu: metadata found")
     assert (us.value[:4], us.verdict) == ("us: ", "fail")
 
 
@@ -120,7 +120,7 @@ def test_the_instances_of_accounts_are_asked(patient: Patient) -> None:
 
     patient.settings["provider"] = provider
 
-    assert patient.check("server").value.startswith(f"{patient.server.url}: published")
+    assert patient.check("server").value.startswith(f"{patient.server.url}: metadata found")
 
 
 def test_a_provider_without_an_address_is_asked_nothing(patient: Patient) -> None:
@@ -151,7 +151,7 @@ def test_certificates_that_are_there_are_named(patient: Patient, tmp_path: Path)
     patient.environ |= {"SSL_CERT_DIR": str(tmp_path), "REQUESTS_CA_BUNDLE": str(tmp_path)}
 
     assert patient.check("TLS").value == "certificates of SSL_CERT_DIR"
-    assert patient.check("SSL_CERT_DIR").value.startswith(f"{tmp_path}; these certificates are")
+    assert patient.check("SSL_CERT_DIR").value.startswith(f"{tmp_path}; trusted certificates")
     assert "no effect" in patient.check("REQUESTS_CA_BUNDLE").value
 
 

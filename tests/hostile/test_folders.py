@@ -422,7 +422,7 @@ def test_s5_an_endless_name_is_no_name(world: World, field: str) -> None:
     body = {"id": "ada", field: "x" * 100_000}
     provider = ApiKeyProvider(identify=lambda _client: body)
     auth = Auth("todo", provider, storage="plaintext", folder=world.config)
-    with pytest.raises(AuthError, match="who this is"):
+    with pytest.raises(AuthError, match="who is logged in"):
         auth.login(token="t")
     assert list(auth.accounts()) == []
 
@@ -501,5 +501,5 @@ except AuthError as error:
     complaint = "AUTH_BAD_SETTING Can't find your home folder. Set TODO_CONFIG_DIR"
     *worked, said = out.splitlines()
     assert worked[:2] == (["200", "ok True"] if kind == "TODO_TOKEN" else [])
-    assert ("TODO_TOKEN, in the environment" in out) == (kind == "TODO_TOKEN")
+    assert ("the environment (TODO_TOKEN)" in out) == (kind == "TODO_TOKEN")
     assert said.startswith(complaint)

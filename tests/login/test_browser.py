@@ -353,7 +353,7 @@ def test_ti_05_an_opener_that_fails_is_known_to_have(tmp_path: Path) -> None:
     """`xdg-open` starts well and ends badly when there is nothing to open the page with."""
     browser = Browser([[str(script(tmp_path, "raise SystemExit(3)"))]], dict(os.environ))
     assert browser.open(URL)
-    assert failure_of(browser) == "browser ended with 3"
+    assert failure_of(browser) == "browser: exit status 3"
 
 
 def failure_of(browser: Browser) -> str:
@@ -373,7 +373,7 @@ def test_d20_the_next_browser_is_started_when_one_soon_fails(tmp_path: Path) -> 
     browser = Browser([["/no/such"], [str(failing)], [str(good)]], dict(os.environ))
     assert browser.open(URL)
     assert URL in wait_for(seen)
-    assert failure_of(browser) == "xdg-open ended with 4; another one was started"
+    assert failure_of(browser) == "xdg-open: exit status 4; trying another one"
 
 
 @pytest.mark.parametrize(

@@ -238,7 +238,7 @@ def test_m7_plain_text_is_told_by_the_name_of_the_file(
     auth = make(auth_server, tmp_path, storage="fallback")
     assert migrate_legacy_auth(auth, before.credential).state == "migrated"
     warned = capsys.readouterr().err
-    assert "plain text" in warned
+    assert "unencrypted" in warned
     assert str(tmp_path / "config" / "auth.json") in warned
     assert auth.access_token()
     assert capsys.readouterr().err == ""
@@ -267,7 +267,7 @@ def test_m7_a_migration_that_is_skipped_can_be_seen(
     with auth_server.offline(), caplog.at_level(logging.INFO, "click_auth"):
         assert auth.current_account() is None
     (line,) = (each.getMessage() for each in caplog.records if "migration" in each.getMessage())
-    assert "skipped: the service did not say whose the old credential is" in line
+    assert "skipped: couldn't identify the old credentials" in line
     assert _row(auth) == ("warn", "file-to-keyring: not migrated yet")
     again = make(auth_server, tmp_path, legacy=before.credential)
     assert again.current_account() is not None

@@ -259,7 +259,7 @@ def test_ar_05_a_discovered_endpoint_says_nothing_of_ours(server: Scripted, modu
 def test_te_19_a_token_brought_along_is_checked(token: str) -> None:
     """It is one line of printable ASCII, or none."""
     made = OAuthProvider(**BY_HAND)  # type: ignore[arg-type]
-    with pytest.raises(LoginFailed, match="not a token"):
+    with pytest.raises(LoginFailed, match="not a valid token"):
         made.login(LoginRequest(token=token), Person())
     assert made.login(LoginRequest(token=" tok \n"), Person()).access_token == "tok"
 

@@ -158,7 +158,7 @@ def test_an_api_key_comes_from_stdin_too() -> None:
 @pytest.mark.parametrize("key", ["", "a\nX-Evil: 1", "schlüssel", "a\x00"])
 def test_te_19_an_api_key_is_checked(key: str) -> None:
     """It goes into a header."""
-    with pytest.raises(LoginFailed, match="not a token"):
+    with pytest.raises(LoginFailed, match="not a valid token"):
         ApiKeyProvider().login(LoginRequest(), Person(answer=key))
 
 

@@ -103,7 +103,7 @@ def test_fallback_prefers_it_to_plain_text(
     assert logged(folder, "fallback")["storage"] == "encrypted"
     assert heard.warnings == []
     assert logged(folder, "fallback", key=None)["storage"] == "plaintext"
-    assert "in plain text" in heard.warnings[0]
+    assert "unencrypted" in heard.warnings[0]
 
 
 def test_fallback_takes_the_keyring_first(folder: Path, cellar: Cellar) -> None:
@@ -138,7 +138,7 @@ def test_what_cannot_be_opened_changes_nothing(folder: Path) -> None:
     }
     cases: list[tuple[dict[str, Any], dict[str, Any], str]] = [
         ({}, {"key": OTHER}, "no key of Auth"),
-        ({}, {"key": None}, "There is no key"),
+        ({}, {"key": None}, "No key for"),
         ({"fallback_token": whole["fallback_token"][:-9]}, {}, "edited"),
         ({"fallback_token": "at-secret"}, {}, "no format"),
         (swapped, {}, "no key of Auth"),
@@ -155,7 +155,7 @@ def test_what_cannot_be_opened_changes_nothing(folder: Path) -> None:
 
 def test_no_key_is_found_out_before_the_browser_opens(folder: Path) -> None:
     """And a malformed one is a bad setting; neither makes a file."""
-    with pytest.raises(StorageUnavailable, match="There is no key") as caught:
+    with pytest.raises(StorageUnavailable, match="No key for") as caught:
         opened(folder, key=None).account_store.check_writable()
     assert "TODO_AUTH_KEY" in caught.value.hints[0]
     for key in ({"key": b"short"}, {"environ": {"TODO_AUTH_KEY": "short"}}):
