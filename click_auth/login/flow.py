@@ -159,5 +159,7 @@ class Login:
                 with suppress(StorageUnavailable):  # no lock can be made: what is stored decides
                     stack.enter_context(self.store.lock(account.key))
             except LockBusy:
-                console.current().say("A refresh is under way; this login replaces it.")
+                console.current().say(
+                    "Another process is refreshing the token; this login replaces it."
+                )
             return self.store.log_in(account, bundle, self.provider.discover_binding()).storage

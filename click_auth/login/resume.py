@@ -135,7 +135,7 @@ def _ask(
 ) -> TokenBundle:
     bound_to = (pending.issuer, pending.client_id, pending.resource)
     if bound_to != tuple(provider.discover_binding()):
-        raise LoginFailed("The pending login was begun at another server, or as another client.")
+        raise LoginFailed("The pending login was started at another server or as another client.")
 
     def respond(asked: AuthorizationRequest) -> AuthorizationResponse:
         try:

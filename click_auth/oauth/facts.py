@@ -113,7 +113,7 @@ class Facts:
         _check_client(self)
         _check_parameters(self)
         if not 0 < self.http_timeout < float("inf"):
-            raise ValueError("http_timeout is a number of seconds, more than none")
+            raise ValueError("http_timeout is a number of seconds greater than 0")
         self.home: str = self.issuer or self.token_endpoint or self.api_url or ""
         """Where a login goes, as far as it is known."""
         self.options: frozenset[str] = _offered_options(self)
