@@ -109,7 +109,7 @@ def _convert(httpx: Any, hinting: Hinting, proxy_of: Callable[..., Any], error: 
     if isinstance(error, httpx.HTTPStatusError):
         failure = _of_status(error.response)
     elif isinstance(error, httpx.RequestError):
-        failure = Unreachable(f"{why(httpx, error, proxy_of)}.", hints=["Try again later."])
+        failure = Unreachable(f"{why(httpx, error, proxy_of)}.", hints=[Unreachable.try_later])
     else:
         return
     with hinting():
@@ -134,7 +134,9 @@ def _of_status(response: Any) -> AuthError:
     lacking = None if sent is None else sent.flow.find_step_up(response)
     if lacking is not None:
         return lacking
-    hints = ["No token was sent; hosts= lists where else it may go."] if sent is None else []
+    hints = (
+        ["No token was sent there. To allow that, name the host in hosts=."] if sent is None else []
+    )
     message = f"{host_in(request)} returned status {status}."
     return AuthError(message, code=API_STATUS, hints=hints if status == UNAUTHORIZED else ())
 

@@ -231,7 +231,7 @@ class BearerFlow:
         return sent
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("a bearer holds a secret and is not pickled")
+        raise TypeError("a bearer holds a secret and can't be pickled")
 
 
 def _advance(steps: Steps, answer: Any) -> httpx.Request | _Call | None:
@@ -261,7 +261,7 @@ def flow_for(
     Raises `ValueError` where no origin is named, `TypeError` for *hosts* that are one text.
     """
     if isinstance(hosts, str):
-        raise TypeError(f"hosts are a list of origins, not {hosts!r}")
+        raise TypeError(f"hosts must be a list of origins, not {hosts!r}")
     named = [*hosts, *map(str, filter(None, (base_url, credential.provider.api_url)))]
     if not named:
         raise ValueError("say where the token may go: the provider's api_url=, base_url= or hosts=")

@@ -72,9 +72,9 @@ class Services:
     def __init__(self, source: ProviderSource) -> None:
         given: object = source
         if not isinstance(given, (Provider, Mapping)) and not callable(given):
-            raise TypeError(f"provider is a Provider, a mapping or a function, not {source!r}")
+            raise TypeError(f"provider must be a Provider, a mapping or a function, not {source!r}")
         if isinstance(source, Mapping) and not source:
-            raise ValueError("a mapping of providers names at least one")
+            raise ValueError("a mapping of providers must name at least one")
         self._source = source
         self.has_instances: bool = not isinstance(source, Provider)
         """Whether there is more than one service, so that `--instance` makes sense."""
@@ -156,7 +156,7 @@ class Context:
     def __init__(self, settings: Settings, migrate_once: Callable[[Context], None]) -> None:
         folder = settings.folder
         if folder is not None and not str(folder).startswith("~") and not os.path.isabs(folder):  # noqa: PTH117
-            raise ValueError(f"folder is an absolute path or begins with ~; {folder} is neither")
+            raise ValueError(f"folder must be an absolute path or begin with ~, not {folder}")
         self.settings = settings
         self.clock: Callable[[], float] = time.time
         self.services: Services = Services(settings.provider)

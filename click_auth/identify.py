@@ -41,7 +41,7 @@ def identify_account(context: Context, credential: Credential) -> Account:
         except errors.HTTPError as error:
             raise unidentified(None, why(errors, error, http.proxy_of)) from None
         except ValueError:
-            message = "Can't read the server's response about whose token this is."
+            message = "Can't read the server's response about who is logged in."
             raise LoginFailed(message) from None
     return _parse(fields, credential.instance)
 

@@ -99,7 +99,9 @@ def _remove(context: Context, key: str, *, revoke: bool) -> LogoutResult:
 def _remove_damaged(context: Context, key: str) -> LogoutResult:
     """Remove an account of which only the key can be read; its grant cannot be revoked."""
     left_behind = context.store.forget(key)
-    console.current().warn(left_behind or f"The grant of {key} was not revoked on the server.")
+    console.current().warn(
+        left_behind or f"Couldn't revoke {key}'s session: its record is damaged."
+    )
     return LogoutResult((key,), revoked=False)
 
 
@@ -109,9 +111,7 @@ def _read_tokens(context: Context, record: Record) -> TokenBundle | None:
     refresh_token = _read(context.store.refresh_token, record)
     if access_token or refresh_token:
         return record.bundle(access_token or "", refresh_token)
-    console.current().warn(
-        "The grant was not revoked on the server: there is no token to revoke it with."
-    )
+    console.current().warn("Couldn't revoke the session: there is no token to revoke it with.")
     return None
 
 
@@ -121,7 +121,7 @@ def _read(read: Callable[[Record], str | None], record: Record) -> str | None:
     except NotLoggedIn:
         return None
     except AuthError as error:
-        console.current().warn(f"A token was not revoked on the server: {error.message}")
+        console.current().warn(f"Couldn't revoke a token: {error.message}")
         return None
 
 
@@ -132,7 +132,7 @@ def _revoke(context: Context, record: Record, bundle: TokenBundle) -> bool | Non
         check_binding(record, provider.discover_binding())
         revoked = provider.revoke(bundle)
     except AuthError as error:
-        console.current().warn(f"The grant was not revoked on the server: {error.message}")
+        console.current().warn(f"Couldn't revoke the session: {error.message}")
         return False
     if revoked is False:
         console.current().warn(

@@ -188,7 +188,7 @@ class Renewal:
             found = self._find(record)
         if found is None:
             message = f"Another process has been refreshing the token for too long: {busy}."
-            raise Unreachable(message, hints=["Try again later."])
+            raise Unreachable(message, hints=[Unreachable.try_later])
         return found
 
     def _read_record(self) -> Record:
@@ -239,4 +239,4 @@ def _request_tokens(provider: Provider, bundle: TokenBundle) -> TokenBundle:
 def _refuse_others(provider: Provider, record: Record, fresh: TokenBundle) -> None:
     if not provider.is_same_account(fresh, record.account.id):
         message = "The server returned another account's tokens."
-        raise NotLoggedIn(message, code=REFRESH_EXPIRED, hints=[message, "Log in again."])
+        raise NotLoggedIn(message, code=REFRESH_EXPIRED, hints=[message, NotLoggedIn.log_in_again])

@@ -15,7 +15,7 @@ class Unpickled:
     """What holds secrets: pickle would show them to whoever reads the file or the queue."""
 
     def __reduce__(self) -> NoReturn:
-        message = f"a {type(self).__name__} holds secrets and is not pickled"
+        message = f"a {type(self).__name__} holds secrets and can't be pickled"
         raise TypeError(message)
 
 

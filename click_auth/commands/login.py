@@ -13,7 +13,7 @@ from click_auth import signals
 from click_auth.commands.options import flag, instance_parameters, user_parameter
 from click_auth.console.terminal import LONGEST_LINE, is_terminal
 from click_auth.console.text import printable
-from click_auth.defaults import LOGIN_TIMEOUT, POLICIES
+from click_auth.defaults import LOGIN_TIMEOUT, PLACES, POLICIES
 from click_auth.errors import LoginFailed
 from click_auth.login.keyboard import ask
 from click_auth.login.results import LoginContext
@@ -27,11 +27,6 @@ if TYPE_CHECKING:
     from click_auth.operations import Operations
 
 _LONGEST_WAIT = 24 * 60 * 60.0  # seconds
-_KEPT_IN = {
-    "system": "the system keyring",
-    "encrypted": "an encrypted file",
-    "plaintext": "an unencrypted file",
-}
 
 
 def build(
@@ -193,11 +188,11 @@ def _finish(
 
 
 def _sentence(result: LoginResult) -> str:
-    account, place = result.account, _KEPT_IN.get(result.stored_in)
+    account, place = result.account, PLACES.get(result.stored_in)
     where = f" on {printable(account.instance)}" if account.instance else ""
-    stored = f" Credentials stored in {place}." if place else ""
+    stored = f"\nCredentials stored in {place}." if place else ""
     who = f"{click.style('Logged in', fg='green')} as {account.title}{where}"
-    return f"{who} (now the default account).{stored}"
+    return f"{who}, now the default account.{stored}"
 
 
 def _token_from_stdin() -> str:

@@ -30,9 +30,6 @@ def command_console(auth: Operations, *, as_json: bool, as_ndjson: bool) -> Iter
     To a program an error is printed here: a host that draws errors would draw this one too.
     """
     output = NdjsonConsole() if as_ndjson else JsonConsole() if as_json else Console()
-    # Click has no say of its own in this.
-    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
-        click.get_current_context().color = False
     try:
         with auth.hinting(), _speaking(output):
             try:
@@ -66,7 +63,11 @@ def ask_for_account(
         echo(f"{number:>3}  {each.account.title}{where}")
     default = next((number for number, each in enumerate(listed, 1) if each.default), None)
     wanted = click.IntRange(1, len(listed))
-    picked: int = click.prompt("Account", type=wanted, default=default, err=True)
+    try:
+        picked: int = click.prompt("Account", type=wanted, default=default, err=True)
+    except click.Abort:
+        console.done("\nNothing was changed.", well=False)
+        raise click.exceptions.Exit(signals.INTERRUPTED) from None
     return listed[picked - 1].account.key
 
 

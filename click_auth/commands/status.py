@@ -13,6 +13,7 @@ import click
 from click_auth.commands.options import account_options, flag
 from click_auth.console import terminal
 from click_auth.console.text import printable, wrap
+from click_auth.defaults import PLACES
 from click_auth.errors import AuthError
 from click_auth.tokens import local_time, to_posix
 
@@ -28,9 +29,7 @@ if TYPE_CHECKING:
 _COLORS = {"ok": "green", "none": "yellow", "unreachable": "yellow"}
 _SOURCES = {
     "env": "the environment",
-    "system": "the system keyring",
-    "encrypted": "an encrypted file",
-    "plaintext": "an unencrypted file",
+    **PLACES,
     "client_credentials": "client credentials",
     "workload": "this CI job's identity",
     "custom": "the application's own store",

@@ -41,8 +41,9 @@ class Console:
         _tell(f"{warning} {printable(text, _LONGEST_LINE)}")
 
     def event(self, _name: str, text: str, /, **_fields: Any) -> None:
-        """Print *text*, several lines perhaps. A program gets the name and the fields."""
-        _tell(text)
+        """Print *text*, several lines perhaps or none. A program gets the name and the fields."""
+        if text:
+            _tell(text)
 
     def error(self, error: click.ClickException, _as_json: AsJson, /) -> None:
         """Print the error that ends the command, as Click would; to a program the object."""
@@ -125,11 +126,13 @@ def echo(text: str, *, err: bool = True) -> None:
     if err and getattr(stream, "closed", False):
         return
     encoding = getattr(stream, "encoding", None) or "utf-8"
-    click.echo(text.encode(encoding, "replace").decode(encoding), err=err)
+    color = None if terminal.wants_colour() else False
+    click.echo(text.encode(encoding, "replace").decode(encoding), err=err, color=color)
 
 
 def _tell(text: str) -> None:
-    echo(wrap(text, terminal.columns(sys.stderr)))
+    width = terminal.columns(sys.stderr)
+    echo(text if width is None else wrap(text, width))
 
 
 _TEXT = Console()

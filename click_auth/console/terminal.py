@@ -51,6 +51,11 @@ def can_redraw(stream: TextIO | None) -> bool:
     return is_terminal(stream) and not is_plain and os.environ.get("TERM", unknown) != "dumb"
 
 
+def wants_colour() -> bool:
+    """Return whether colours are welcome: not where NO_COLOR or a dumb terminal says no."""
+    return not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
 def can_show(stream: TextIO | None, character: str) -> bool:
     """Return whether *stream* is a terminal of a person who sees, and has this *character*."""
     with contextlib.suppress(LookupError, UnicodeEncodeError):

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_WORDS = re.compile(r"(?:`[^`]*`|\S)+")  # a command in backticks is one
+# One word is a command in backticks, and a path: `Application Support` is a folder's name.
+_PATH = r"(?<!\S)['\"(]?(?:~|[A-Za-z]:)?[/\\]\S*(?: [^\s/\\:]+[/\\]\S*)*"
+_WORDS = re.compile(rf"(?:{_PATH}|`[^`]*`|\S)+")
 _STYLES = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -16,7 +18,7 @@ def check_texts(given: Iterable[str], name: str) -> tuple[str, ...]:
     """Return the texts *given* as the argument *name*. Raises TypeError for one text alone."""
     found = tuple(given)
     if isinstance(given, str) or not all(isinstance(each, str) for each in found):
-        raise TypeError(f"{name} takes several texts, [{given!r}] for example")
+        raise TypeError(f"{name} must be a list of strings, [{given!r}] for example")
     return found
 
 
@@ -42,8 +44,8 @@ def without_password(text: str) -> str:
 def wrap(text: str, width: int | None, indent: str = "") -> str:
     """Return *text* in lines of at most *width* columns, those that go on behind *indent*.
 
-    A URL, a path without spaces and a command in backticks stay whole, and so does a line that
-    begins with a space. None is a terminal whose width nobody knows, or none.
+    A URL, a path and a command in backticks stay whole, and so does a line that begins with a
+    space. None is a terminal whose width nobody knows, or none.
     """
     lines = text.split("\n")
     if width is not None:

@@ -40,7 +40,7 @@ def tls(context: Context) -> Iterator[Check]:
     elif callable(given) or not {"verify", "transport"}.isdisjoint(given):
         yield Check("TLS", "set by the application", "Auth(http_options=)")
     else:
-        yield Check("TLS", f"certificates of {context.http.trust}", ssl.OPENSSL_VERSION)
+        yield Check("TLS", f"certificates from {context.http.trust}", ssl.OPENSSL_VERSION)
 
 
 def proxy(context: Context) -> Iterator[Check]:
@@ -99,7 +99,7 @@ def _ask(provider: Provider, url: str, about: str, seconds: float) -> Iterator[C
         else:
             status = _status(provider, url, seconds)
             value = f"returned status {status}"
-            hint = "Try again later." if status >= _SERVER_ERROR else None
+            hint = AuthError.try_later if status >= _SERVER_ERROR else None
     except TransportFailed as error:
         hint = "Check the network, the proxy and the URL. Stored credentials are kept."
         yield Check("server", about + error.reason, source, "fail", hint)

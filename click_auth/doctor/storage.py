@@ -18,6 +18,7 @@ from click_auth.record import CUSTOM, ENCRYPTED, PLAINTEXT, SYSTEM
 from click_auth.status import judge_grant
 from click_auth.stores.account_store import MIGRATED
 from click_auth.stores.record_file import FILE_NAME
+from click_auth.stores.records import REPLACE_IT
 from click_auth.tokens import rfc3339
 
 if TYPE_CHECKING:
@@ -92,8 +93,8 @@ def _record_file(path: Path, document: Document) -> Iterator[Check]:
     else:
         yield Check("record file", "not created yet", source)
     for key, reason in list(document.records.bad.items())[:_MOST_LISTED]:
-        hint = "Log in to that account again to replace it."
-        yield Check("bad record", f"{printable(key, 80)}: {reason}", source, "fail", hint)
+        found = f"{printable(key, 80)}: {reason}"
+        yield Check("bad record", found, source, "fail", REPLACE_IT)
     for aside in sorted(path.parent.glob(f"{FILE_NAME}.broken-*"))[-_MOST_LISTED:]:
         hint = "It was damaged and may contain tokens. Delete it when you no longer need it."
         yield advise("set aside", aside.name, str(path.parent), hint)

@@ -103,7 +103,7 @@ def named_by(server: str, url: object, name: str) -> str:
     """
     checked = checked_url(url if isinstance(url, str) else "", name)
     if split(checked).scheme == "http" and not is_loopback(split(server).host):
-        raise ValueError(f"{name} is on this machine, and {host_of(server)} is not.")
+        raise ValueError(f"{name} is on this machine, but {host_of(server)} is not.")
     return checked
 
 

@@ -107,7 +107,7 @@ class FileLock:
     def check(self) -> None:
         """Raise `Unreachable` where somebody has taken the file away: it is held no more."""
         if not self._path.exists():
-            raise Unreachable(f"The lock {self._path} was lost.", hints=["Try again."])
+            raise Unreachable(f"The lock {self._path} was lost.", hints=[Unreachable.try_again])
 
 
 @contextlib.contextmanager

@@ -168,9 +168,9 @@ def find_browser(
     if found and not is_text:
         return Browser(found, environ)
     if configured:
-        missing = f"the program that $BROWSER names, {printable(configured[0][0], 60)}, is not here"
+        missing = f"$BROWSER names {printable(configured[0][0], 60)}, which was not found"
         obstacle = "$BROWSER is a text browser" if is_text else missing
-    return Browser(reason=obstacle or "none was found")
+    return Browser(reason=obstacle or "none found")
 
 
 @dataclass(frozen=True)

@@ -269,7 +269,7 @@ class AnswerWait:
         with contextlib.suppress(StrayCallback, LoginFailed):
             self._request.answered_by(redirect.query)
             host = printable(redirect.host, 60)
-            self._note(f"a response to this login sent to {host!r}, not to here")
+            self._note(f"a response to this login sent to {host!r} instead of here")
 
     def _note(self, stray: str) -> None:
         if not self.strays:

@@ -120,7 +120,7 @@ def _finish(
 ) -> LoginResult:
     if pending.expires_at <= context.clock():
         message = "The pending login has expired."
-        raise LoginFailed(message, code=CALLBACK_TIMEOUT, hints=["Log in again."])
+        raise LoginFailed(message, code=CALLBACK_TIMEOUT, hints=[LoginFailed.log_in_again])
     request = replace(pending.request, timeout=timeout)
     provider = context.provider(request.instance)
     store = choose_store(context, pending.storage)
@@ -135,7 +135,7 @@ def _ask(
 ) -> TokenBundle:
     bound_to = (pending.issuer, pending.client_id, pending.resource)
     if bound_to != tuple(provider.discover_binding()):
-        raise LoginFailed("The pending login was started at another server or as another client.")
+        raise LoginFailed("The pending login was started with another server or client.")
 
     def respond(asked: AuthorizationRequest) -> AuthorizationResponse:
         try:

@@ -7,6 +7,7 @@ import math
 import re
 import socket
 import sys
+import time
 from contextlib import closing, suppress
 from functools import partial
 from typing import TYPE_CHECKING, TextIO
@@ -14,9 +15,10 @@ from typing import TYPE_CHECKING, TextIO
 from click_auth.arguments import PageContext, PageStyle
 from click_auth.console import console
 from click_auth.console.terminal import is_terminal, is_unseen
+from click_auth.console.text import printable
 from click_auth.defaults import LOGIN_TIMEOUT
 from click_auth.errors import CALLBACK_TIMEOUT, AuthError, LoginFailed
-from click_auth.http.urls import checked_url
+from click_auth.http.urls import checked_url, host_of
 from click_auth.login import keyboard, pages
 from click_auth.login.browser import CI_JOB, choose_browser
 from click_auth.login.listener import Listener, listen
@@ -35,7 +37,9 @@ _PASTE = (
     "If the browser can't reach this machine, paste the URL it ends up on{or_the_code} here and "
     "press Enter. Your input stays hidden."
 )
+_COULD_NOT = "Couldn't open a browser"
 _MOST_QUOTED = 3
+_WHOLE_URL_SECONDS = 10.0
 _SSH_PORT = "22"
 _REACHED = re.compile(r"\S+ \d+ ([0-9A-Fa-f.:]+) ([0-9]{1,5})", re.ASCII)  # sshd(8)
 _HOST = re.compile(r"[A-Za-z0-9:][A-Za-z0-9.:-]*")
@@ -46,8 +50,10 @@ class TerminalUI(LoginUI):
     """One login on one terminal, or in one pipe. A context manager.
 
     *browser* opens pages instead of the one that would be found; *page* is the application's own
-    look of the last page, *login_line* what to type to try again. Leaving the block closes whatever
-    is still open, and tells a browser that still waits how it ended: with an error, that it failed.
+    look of the last page, *login_line* what to type to try again. After *whole_url_seconds* a
+    person whose browser was opened is shown the whole URL as well. Leaving the block closes
+    whatever is still open, and tells a browser that still waits how it ended: with an error, that
+    it failed.
     """
 
     def __init__(
@@ -59,6 +65,7 @@ class TerminalUI(LoginUI):
         *,
         login_line: str = "",
         allow_browser: bool = True,
+        whole_url_seconds: float = _WHOLE_URL_SECONDS,
         stdin: TextIO | None = None,
     ) -> None:
         self._app_name = app_name
@@ -69,6 +76,8 @@ class TerminalUI(LoginUI):
         self._login_line = login_line
         self._stdin = sys.stdin if stdin is None else stdin
         self._held: HeldBrowser | None = None
+        self._whole_url_seconds = whole_url_seconds
+        self._abridged: str | None = None  # a URL of which the person has seen the host only
         self._known_failure: str | None = None
         self._has_explained = False
         self._checks: list[Callable[[], None]] = []
@@ -107,21 +116,39 @@ class TerminalUI(LoginUI):
 
     def open_page(self, url: str) -> bool:
         """Print *url* and open it in the browser; return whether a browser was started."""
+        return self._open(url, abridged=False)
+
+    def _open(self, url: str, *, abridged: bool) -> bool:
         try:
             checked_url(url, "The URL to open")
         except ValueError as error:  # it does not quote it: it may come from a server that lies
             raise LoginFailed(str(error), hints=["Nothing was opened."]) from None
         text = f"Open this URL in your browser:\n\n{url}\n"
+        if abridged:
+            self._abridged = url
+            text = f"Opening {host_of(url)} in your browser..."
         self.event("open_url", text, url=url)
-        opened = self._browser.open(url)
+        opened, reason = self._browser.open(url), self._browser.reason
         if opened:
             text = "Your browser should open. If it doesn't, open the URL above."
-        elif self._browser.reason is None:
-            text = "Couldn't open a browser. Please open the URL yourself."
+            text = "" if abridged else text
+        elif reason is None:
+            text = f"{_COULD_NOT}. {self._please_open()}"
         else:
-            text = f"Not opening a browser ({self._browser.reason})."
-        self.event("browser", text, opened=opened, reason=self._browser.reason)
+            text = f"Not opening a browser ({reason})."
+        self.event("browser", text, opened=opened, reason=reason)
         return opened
+
+    def _please_open(self) -> str:
+        """Return the request to open the URL, with the URL where it was not shown whole."""
+        url, self._abridged = self._abridged, None
+        shown = "the URL yourself." if url is None else f"this URL yourself:\n\n{url}\n"
+        return f"Please open {shown}"
+
+    def _show_whole_url(self, since: float) -> None:
+        """Show it, once, where a browser was opened and still nothing has come."""
+        if self._abridged is not None and time.monotonic() > since + self._whole_url_seconds:
+            self.event("open_url", f"No browser window? {self._please_open()}")
 
     def watch(self, check: Callable[[], None]) -> bool:
         """Call *check* several times a second while a redirect is waited for."""
@@ -140,7 +167,8 @@ class TerminalUI(LoginUI):
         self._refuse_to_wait_for_nobody(timeout)
         with closing(listen(redirect_uris, callback_port)) as listener:
             request = start(listener.redirect_uri)
-            opened = self.open_page(request.url)
+            is_seen = is_terminal(sys.stderr) and not console.current().is_json
+            opened = self._open(request.url, abridged=is_seen and self.has_browser)
             return self._first_answer(listener, request, timeout, opened=opened)
 
     def _refuse_to_wait_for_nobody(self, timeout: float) -> None:
@@ -179,8 +207,10 @@ class TerminalUI(LoginUI):
                     timeout=timeout,
                 )
             watch = partial(self._watch_browser, listener)
+            watch_time = partial(self._show_whole_url, time.monotonic())
+            ticks: list[Callable[[], None]] = [watch, watch_time, countdown.tick, *self._checks]
             try:
-                answer = wait.first_answer(timeout, watch, countdown.tick, *self._checks)
+                answer = wait.first_answer(timeout, *ticks)
             finally:
                 self._held = wait.held
         if answer is None:
@@ -203,7 +233,8 @@ class TerminalUI(LoginUI):
         failure = self._browser.failure
         if failure is not None and failure != self._known_failure:
             self._known_failure = failure
-            self.say(f"Couldn't open a browser ({failure}). Please open the URL yourself.")
+            text = f"{_COULD_NOT} ({printable(failure)}). {self._please_open()}"
+            self.event("message", text, message=text)
             self._explain_forwarding(listener)
 
     def finish(self, success: bool, message: str | None = None) -> None:  # noqa: FBT001

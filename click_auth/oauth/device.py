@@ -217,7 +217,7 @@ def poll(
     except EndpointFailed as error:
         raise error.as_login_error(OAUTH_FAILED) from None
     if client is None:
-        raise LoginFailed("This application is no longer registered at the server.")
+        raise LoginFailed("This application is no longer registered with the server.")
     try:
         return _poll(
             lambda: _ask(server, client, device_code, scopes),
@@ -350,7 +350,7 @@ def _poll(
                 break
             elif error.error != "authorization_pending":
                 raise error.as_login_error() from None
-    hints = ["Log in again."]
+    hints = [AuthError.log_in_again]
     if slowed > 1:  # one is a server's way to lengthen the interval
         hints.append(
             f"The server asked {slowed} times for fewer requests: this machine's clock may "

@@ -57,7 +57,7 @@ class EndpointFailed(TransportFailed):
     seconds, `interval` what the server says of it, unchecked. Never leaves this package.
     """
 
-    again: ClassVar[str] = "Log in again."
+    again: ClassVar[str] = AuthError.log_in_again
     """What a person whose login ends with it is told."""
 
     error: str | None = None
@@ -107,7 +107,7 @@ class EndpointFailed(TransportFailed):
     @property
     def _advice(self) -> str:
         if self.retry_after is None:
-            return "Try again later."
+            return AuthError.try_later
         return f"Try again in {self.retry_after:.0f} seconds."
 
 

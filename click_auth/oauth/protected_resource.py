@@ -79,7 +79,7 @@ def _place_in(answer: Answer, api: str) -> str:
     """Return where the API's metadata is, by the challenge of a 401 (section 5.1)."""
     url = challenge_parameters(answer.headers.get("www-authenticate", "")).get("resource_metadata")
     if answer.status != 401 or url is None:  # noqa: PLR2004
-        raise EndpointFailed(f"{api} does not say who issues its tokens (RFC 9728)")
+        raise EndpointFailed(f"{api} doesn't say who issues its tokens (RFC 9728)")
     return _checked(api, url, "resource_metadata")
 
 
@@ -106,7 +106,7 @@ def _scopes(document: Mapping[str, Any], separator: str) -> tuple[str, ...]:
 def _issuer(document: Mapping[str, Any], api: str) -> str:
     servers = document.get("authorization_servers")
     if not isinstance(servers, list) or not servers:
-        raise EndpointFailed(f"{host_of(api)} names no authorization server")
+        raise EndpointFailed(f"{host_of(api)} doesn't name an authorization server")
     issuer = _checked(api, servers[0], "authorization_servers")
     if split(issuer).query is not None:
         raise EndpointFailed(f"{host_of(api)} names an authorization server with a query")
@@ -117,5 +117,5 @@ def _checked(api: str, url: object, name: str) -> str:
     try:
         return checked_endpoint(named_by(api, url, name), name)
     except ValueError as error:
-        reason = f"{host_of(api)} cannot be used: {str(error).rstrip('.')}"
+        reason = f"{host_of(api)} can't be used: {str(error).rstrip('.')}"
     raise EndpointFailed(reason)

@@ -66,7 +66,7 @@ def refresh(server: Server, bundle: TokenBundle) -> TokenBundle:
     """
     if bundle.refresh_token is None:
         message = "There is no refresh token, so the session can't be refreshed."
-        raise NotLoggedIn(message, code=REFRESH_UNAVAILABLE, hints=["Log in again."])
+        raise NotLoggedIn(message, code=REFRESH_UNAVAILABLE, hints=[NotLoggedIn.log_in_again])
     form = Hidden({"grant_type": "refresh_token", "refresh_token": bundle.refresh_token})
     try:
         client = known_client(server)
@@ -77,7 +77,7 @@ def refresh(server: Server, bundle: TokenBundle) -> TokenBundle:
             raise error.as_refresh_error() from None
     forget_client(server)  # a registered client that is no more, and its grants with it
     message = f"{server.facts.display_name} no longer knows this application."
-    raise NotLoggedIn(message, code=REFRESH_EXPIRED, hints=["Log in again."])
+    raise NotLoggedIn(message, code=REFRESH_EXPIRED, hints=[NotLoggedIn.log_in_again])
 
 
 def client_credentials(server: Server, given: Client) -> TokenBundle:

@@ -22,7 +22,7 @@ def identify_slack(api: httpx.Client) -> dict[str, Any]:
     """Return who the token is, in which workspace."""
     said = api.post("auth.test").raise_for_status().json()  # 200 for errors too
     if not said.get("ok"):
-        raise Refused("Slack does not take this token.")
+        raise Refused("Slack rejected this token.")
     return {"id": f"{said['team_id']}-{said['user_id']}", "label": f"{said['user']}@{said['team']}"}
 
 

@@ -110,7 +110,7 @@ class Provider(ABC):
     def begin_login(self, request: LoginRequest) -> BegunLogin:
         """Return a login that another call finishes. Blocks. Raises `LoginFailed`: the default."""
         del request
-        raise LoginFailed(f"A login at {self.display_name} can't be split into two commands.")
+        raise self._unsplittable()
 
     def finish_login(
         self,
@@ -124,7 +124,10 @@ class Provider(ABC):
         Blocks, at most the request's timeout. Raises `LoginFailed`, as by default.
         """
         del begun, request, respond
-        raise LoginFailed(f"A login at {self.display_name} can't be split into two commands.")
+        raise self._unsplittable()
+
+    def _unsplittable(self) -> LoginFailed:
+        return LoginFailed(f"A login at {self.display_name} can't be split into two commands.")
 
     def identify(self, client: httpx.Client, bundle: TokenBundle) -> Mapping[str, Any]:
         """Return who logged in: a mapping with `id`, optionally `label` and more.
@@ -198,5 +201,5 @@ def unidentified(status: int | None, reason: str) -> LoginFailed | Unreachable:
         return Refused(f"The server rejected this token ({status}).")
     message = f"The server didn't say who is logged in: {reason}."
     if status is None or status in (408, 425, 429) or status >= 500:  # noqa: PLR2004
-        return Unreachable(message, hints=["Try again later."])
+        return Unreachable(message, hints=[Unreachable.try_later])
     return LoginFailed(message)

@@ -64,7 +64,7 @@ class Connection:
         except (exceptions.RedisError, OSError) as error:
             message = f"Redis at {self.place or 'the given client'}: {error}"
             if isinstance(error, _AWAY) and not isinstance(error, _REFUSED):
-                raise StoreUnreachable(message, hints=["Try again later."]) from None
+                raise StoreUnreachable(message, hints=[StorageUnavailable.try_later]) from None
             raise StorageUnavailable(message) from None
 
 

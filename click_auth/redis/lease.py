@@ -69,7 +69,7 @@ class Lease:
         """Renew the lease. Raises `Unreachable` where it is lost or cannot be renewed."""
         if not self._connection.run(_RENEW, self._keys[:2], self.fence, self._milliseconds):
             message = f"The lease of {self._key} ran out and another process has taken it."
-            raise Unreachable(message, hints=["Try again."])
+            raise Unreachable(message, hints=[Unreachable.try_again])
 
     @contextlib.contextmanager
     def held(self, seconds: float) -> Iterator[None]:

@@ -120,12 +120,12 @@ class RedisRecords:
         is_old = version.partition(".")[0] in ("2", "3", "4", "5")
         yield "redis version", version, "Redis 6 or later is needed." if is_old else None
         role = str(facts.get("role", "unknown"))
-        yield "redis role", role, "A replica takes no writes." if role == "slave" else None
+        yield "redis role", role, "A replica accepts no writes." if role == "slave" else None
         policy = str(facts.get("maxmemory_policy", "unknown"))
-        hint = "Set maxmemory-policy to noeviction: what is evicted is logged out."
+        hint = "Set maxmemory-policy to noeviction: an evicted account is logged out."
         yield "redis eviction", policy, None if policy in ("noeviction", "unknown") else hint
         has_log = bool(facts.get("aof_enabled"))
-        hint = "Set appendonly to yes: a restart may bring a refresh token back that was spent."
+        hint = "Set appendonly to yes: a restart may restore a refresh token that was already used."
         yield "redis persistence", "log" if has_log else "no log", None if has_log else hint
 
     def now(self) -> float:

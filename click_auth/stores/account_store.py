@@ -100,7 +100,7 @@ class AccountStore(Storage):
         if current is None or is_same_credential(current, record):
             place = _PLACES.get(record.storage, "keyring")
             message = f"The credentials of {record.account.name} are missing from the {place}."
-            raise NotLoggedIn(message, hints=["Log in again."])
+            raise NotLoggedIn(message, hints=[NotLoggedIn.log_in_again])
         return self.access_token(current)
 
     def read_cached(self, record: Record) -> CachedCredential:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from click_auth.stores.vault import Vault
     from click_auth.tokens import TokenBundle
 
+REPLACE_IT = "Log in to that account again to replace it."
+
 
 class Reserve:
     """Room for one record, held while a grant is spent; this one has none.
@@ -143,7 +145,7 @@ class Records(ABC):
         """Return the error of a record that cannot be used."""
         return StorageUnavailable(
             f"The record of {key} in {self.place} is damaged: {reason}.",
-            hints=["Log in to that account again to replace it."],
+            hints=[REPLACE_IT],
         )
 
     @contextlib.contextmanager

@@ -14,11 +14,18 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 from click_auth.environment import Environment
-from click_auth.errors import StorageUnavailable, StoreUnreachable
+from click_auth.errors import StoreUnreachable
 from click_auth.locks.account_lock import LockBusy, lock_seconds
 from click_auth.record import CUSTOM, ENCRYPTED
 from click_auth.stores.account_store import AccountStore
-from click_auth.stores.document import UNREADABLE, DamagedRecords, Document, json_bytes, loads
+from click_auth.stores.document import (
+    UNREADABLE,
+    DamagedRecords,
+    Document,
+    json_bytes,
+    loads,
+    newer_format,
+)
 from click_auth.stores.records import Records, Reserve
 from click_auth.stores.token_store import RecordedTokenStore
 from click_auth.stores.vault import MemoryVault, Vault
@@ -299,9 +306,7 @@ def _index_of(document: Document) -> dict[str, Any]:
 def _text_of(key: str, stored: StoredRecord) -> bytes:
     version, _, text = stored.text.partition(" ")
     if version != _VERSION and version.isdecimal():
-        newer = f"a newer version of this program (format {version})"
-        hint = "Upgrade this program to use it. It was left untouched."
-        raise StorageUnavailable(f"The record of {key} was written by {newer}.", hints=[hint])
+        raise newer_format(f"The record of {key}", version)
     return (text if version == _VERSION else stored.text).encode("utf-8", "replace")
 
 
@@ -321,7 +326,7 @@ class Overtaken(StoreUnreachable, Superseded):
     """Another machine has changed the record meanwhile, or has taken the lock."""
 
     def __init__(self) -> None:
-        super().__init__("Another process changed the credentials.", hints=["Try again."])
+        super().__init__("Another process changed the credentials.", hints=[self.try_again])
 
 
 class LockedElsewhere(LockBusy):

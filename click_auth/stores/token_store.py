@@ -206,7 +206,7 @@ class KeyringTokenStore(RecordedTokenStore):
         key: KeyGiven | None = None,
     ) -> None:
         if storage not in POLICIES:
-            raise ValueError(f"storage is one of {', '.join(POLICIES)}, not {storage!r}")
+            raise ValueError(f"storage must be one of {', '.join(POLICIES)}, not {storage!r}")
         self.service = service
         self.storage = storage
         self._environment = Environment(service, environ)
