@@ -39,7 +39,7 @@ def build(auth: Operations) -> dict[str, Parts]:
         """Set the default account."""
         ref = ref or ask_for_account(auth, console)
         if ref is None:
-            raise click.MissingParameter(param=optional_ref)
+            raise click.MissingParameter(param=required)
         account = auth.use(ref)
         console.done(f"{account.title} is now the default account.")
         console.result(lambda: {"account": account.to_json()}, None)
@@ -61,12 +61,12 @@ def build(auth: Operations) -> dict[str, Parts]:
         console.result(result.to_json, None)
         say_who_acts(auth, console, result)
 
-    ref, optional_ref = account_argument(auth), account_argument(auth, required=False)
+    required, optional = account_argument(auth), account_argument(auth, required=False)
     return {
         "list": (list_accounts, []),
-        "use": (use, [optional_ref]),
+        "use": (use, [optional]),
         "current": (current, account_options(auth)),
-        "remove": (remove, [ref, no_revoke_option()]),
+        "remove": (remove, [required, no_revoke_option()]),
     }
 
 

@@ -67,6 +67,5 @@ def say_who_acts(auth: Operations, console: Console, result: LogoutResult) -> No
         account = None
         with contextlib.suppress(AuthError):  # several and no default, or nothing can be read
             account = auth.next_account()
-        who = "No account is" if account is None else f"{account.title} is the account"
-        key = None if account is None else account.key
-        console.event("account", f"{who} now in use.", account=key)
+        who, key = ("No account", None) if account is None else (account.title, account.key)
+        console.event("account", f"{who} is now in use.", account=key)

@@ -21,7 +21,7 @@ def build(auth: Operations) -> Parts:
         record = auth.stored_credential(user, instance).renew(forced=True).record
         expires_at = record.access_token_expires_at
         moment = from_posix(expires_at)
-        until = "" if moment is None else f"; it expires {local_time(moment)}"
+        until = "" if moment is None else f"; it expires at {local_time(moment)}"
         console.done(f"Refreshed the token of {record.account.title}{until}.")
         as_json = {"account": record.account.to_json(), "expires_at": rfc3339(expires_at)}
         console.result(lambda: as_json, None)

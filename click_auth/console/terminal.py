@@ -87,10 +87,10 @@ class Countdown:
     def tick(self) -> None:
         """Draw the line where it has changed."""
         if self.shown:
-            left = max(0, -int((time.monotonic() - self._deadline) // 1))  # rounded up
-            self._draw(
-                f"Waiting for the browser... {left // 60}:{left % 60:02} left (Ctrl-C to cancel)"
-            )
+            seconds = max(0, -int((time.monotonic() - self._deadline) // 1))  # rounded up
+            left = f"{seconds // 60}:{seconds % 60:02} left"
+            whole = f"Waiting for the browser... {left} (Ctrl-C to cancel)"
+            self._draw(whole, f"Waiting... {left}")
 
     def sleep(self, seconds: float) -> None:
         """Block for *seconds*, and draw."""
@@ -104,11 +104,12 @@ class Countdown:
         if self._drawn:
             self._draw("")
 
-    def _draw(self, line: str) -> None:
+    def _draw(self, line: str, short: str = "") -> None:
         try:
             fileno = sys.stderr.fileno()
             columns = os.get_terminal_size(fileno).columns or 80  # 0 is unknown
-            line = line[: columns - 1]  # a line that wraps could not be drawn over
+            if len(line) >= columns:  # a line that wraps could not be drawn over
+                line = short[: columns - 1]
             if line != self._drawn and in_foreground(fileno):
                 wrapped = max(0, len(self._drawn) - 1) // columns  # by a window that shrank
                 up = f"\x1b[{wrapped}A\r\x1b[J" if wrapped else "\r\x1b[K"

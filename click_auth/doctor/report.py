@@ -19,9 +19,8 @@ if TYPE_CHECKING:
 Verdict = Literal["ok", "warn", "fail"]
 
 _COLORS = {"ok": "green", "warn": "yellow", "fail": "red"}
-_WIDEST_NAME, _NARROWEST_TEXT = 16, 30
+_NARROWEST_NAME, _NARROWEST_TEXT = 16, 30
 _SHORT_INDENT = " " * len("warn  ")
-_INDENT = _SHORT_INDENT + " " * (_WIDEST_NAME + 2)
 
 
 @dataclass(frozen=True)
@@ -57,7 +56,8 @@ class Report:
     def render(self, width: int | None = None) -> str:
         """Return the table for a terminal of *width* columns, by default this one's."""
         width = width or shutil.get_terminal_size().columns or 80
-        lines = [line for check in self.checks for line in _lines(check, width)]
+        widest = max((_NARROWEST_NAME, *(len(check.name) for check in self.checks)))
+        lines = [line for check in self.checks for line in _lines(check, width, widest)]
         return "\n".join((*lines, "", *_summary(self, width)))
 
 
@@ -101,19 +101,20 @@ def _cause(error: Exception) -> str:
     return f"{type(error).__name__} at {PurePath(last.filename).name}:{last.lineno}"
 
 
-def _lines(check: Check, width: int) -> Iterator[str]:
+def _lines(check: Check, width: int, widest: int) -> Iterator[str]:
     """Yield the value of a check and where it comes from, then the way out, wrapped.
 
     Where the terminal is narrow the name has a line of its own.
     """
-    indent = _INDENT if width >= len(_INDENT) + _NARROWEST_TEXT else _SHORT_INDENT
+    column = _SHORT_INDENT + " " * (widest + 2)
+    indent = column if width >= len(column) + _NARROWEST_TEXT else _SHORT_INDENT
     mark = click.style(f"{check.verdict:<4}", fg=_COLORS[check.verdict])
-    head = f"{mark}  {check.name:<{_WIDEST_NAME}}  "
+    head = f"{mark}  {check.name:<{widest}}  "
     source = f"  [{check.source}]" if check.source else ""
     texts = [check.value + source, *([f"-> {check.hint}"] if check.hint else [])]
     room = max(width - len(indent), _NARROWEST_TEXT // 2)
     rows = [line for text in texts for line in wrap(text, room).split("\n")]
-    yield head + rows.pop(0) if indent == _INDENT else head.rstrip()
+    yield head + rows.pop(0) if indent == column else head.rstrip()
     yield from (indent + row for row in rows)
 
 

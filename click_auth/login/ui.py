@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from click_auth.providers.authorization import AuthorizationRequest, AuthorizationResponse
 
 _PASTE = (
-    "If the browser can't reach this machine, paste the URL it ends up on{or_the_code} here and "
-    "press Enter. Your input stays hidden."
+    "If the browser can't reach this machine, its last page won't load. Paste the URL of that "
+    "page{or_the_code} here and press Enter. Your input stays hidden."
 )
 _COULD_NOT = "Couldn't open a browser"
 _MOST_QUOTED = 3

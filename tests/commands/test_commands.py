@@ -19,7 +19,7 @@ def test_login_and_all_that_follows(todo: Todo) -> None:
     """Log in, look, use, renew, log out: each says on stderr what it did, and data on stdout."""
     done = todo.run("auth", "login")
     assert (done.exit_code, done.stdout) == (0, "")
-    assert "Logged in as ada@todo.example (ada) (now the default account)." in done.stderr
+    assert "Logged in as ada@todo.example (ada), now the default account." in done.stderr
     status = todo.run("auth", "status")
     assert (status.exit_code, status.stderr) == (0, "")
     assert "ada@todo.example (ada)  ok  (default)" in status.stdout

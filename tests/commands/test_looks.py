@@ -66,6 +66,16 @@ def test_no_colour_where_none_is_wanted(environ: dict[str, str], quiet: dict[str
         assert "\x1b" not in whole({**environ, **quiet}, *words)
 
 
+def test_an_applications_own_command_has_no_colour_either(environ: dict[str, str]) -> None:
+    """What we warn of in it: no context of Click's says that there is no colour."""
+    warn = "from click_auth.console import console; console.current().warn('mind it')"
+    for more, styled in (({}, True), ({"NO_COLOR": "1"}, False), ({"TERM": "dumb"}, False)):
+        with Terminal([sys.executable, "-c", warn], {**environ, **more}) as person:
+            person.end()
+        assert ("\x1b" in person.shown) is styled
+        assert plain(person.shown) == "Warning: mind it\n"
+
+
 def test_sentences_are_wrapped_and_commands_stay_whole(environ: dict[str, str]) -> None:
     """An error at 40 columns: no line is too long but for what must not be broken."""
     shown = plain(whole(environ, "token", "--user", "nobody-of-that-name"))
@@ -86,6 +96,14 @@ def test_wrap_keeps_what_is_one() -> None:
         "now.",
         "    ssh -L 1:2:3 somewhere far away",
     ]
+    path = "/Users/ada/Library/Application Support/todo/auth.json"
+    windows = r"C:\Users\Ada Lovelace\AppData\Roaming\todo\auth.json"
+    for whole in (path, windows):
+        assert wrap(f"Other users can read {whole} here", 20).split("\n") == [
+            "Other users can read",
+            whole,
+            "here",
+        ]
     assert wrap("\x1b[1mWarning:\x1b[0m mind it", 16) == "\x1b[1mWarning:\x1b[0m mind it"
     assert wrap(text, None) == text
 
@@ -119,6 +137,14 @@ def test_doctor_is_readable_at_forty_columns() -> None:
     assert wide[0] == "warn  record file       /x/auth.json, mode 0644 [default]"
 
 
+def test_doctors_values_stand_in_one_column() -> None:
+    """Behind the longest name, where the terminal is wide enough."""
+    names = ("folder", "REQUESTS_CA_BUNDLE")
+    report = Report(tuple(Check(name, "here", "") for name in names))
+    rows = plain(report.render(80)).splitlines()[:2]
+    assert {row.index("here") for row in rows} == {6 + len("REQUESTS_CA_BUNDLE") + 2}
+
+
 def test_account_use_without_a_name_asks(environ: dict[str, str]) -> None:
     """A menu on a terminal, Enter for the default one; without a terminal the usual error."""
     with run(environ, "account", "use") as person:
@@ -133,7 +159,7 @@ def test_account_use_without_a_name_asks(environ: dict[str, str]) -> None:
         bare.read_until(": ")
         bare.interrupt()
     as_json = whole(environ, "account", "use", "--json")
-    assert "Missing argument 'REF'" in plain(as_json).replace("[REF]", "REF")
+    assert "Missing argument 'REF'" in plain(as_json)
 
 
 def test_logout_asks_which_of_several(environ: dict[str, str]) -> None:
@@ -142,6 +168,8 @@ def test_logout_asks_which_of_several(environ: dict[str, str]) -> None:
         person.read_until("[2]: ")
         person.type("\x04")
         assert person.end() == 130
+        assert "Nothing was changed." in person.shown
+    assert "* bobby" in plain(whole(environ, "account", "list"))
     with run(environ, "logout", "--no-revoke") as person:
         person.read_until("[2]: ")
         person.type("1\n")

@@ -138,7 +138,7 @@ def test_h4_logout_of_an_account_beside_names_who_acts_still(todo: Todo) -> None
     logged_in(todo.auth, "bob", server=todo.server)
     logged_in(todo.auth, "ada", server=todo.server)
     out = todo.run("auth", "logout", "--user", "bob")
-    assert "ada@todo.example (ada) is the account in use" in out.stderr
+    assert "ada@todo.example (ada) is now in use" in out.stderr
 
 
 # L17
@@ -262,7 +262,7 @@ def test_s8_a_variable_does_not_send_the_token_to_any_host(
         assert result.exit_code == 0, result.output
         return
     assert (result.exit_code, result.stdout) == (4, "")
-    assert f"{next(iter(environ))} counts for another service" in result.stderr
+    assert f"{next(iter(environ))} applies to another service" in result.stderr
     assert "TODO_TOKEN_INSTANCE" in result.stderr
     assert len(hosts.server.journal) == 0
 
@@ -383,14 +383,14 @@ def test_l10_l12_login_says_at_the_start_what_wins_and_at_the_end_where(services
 @pytest.mark.parametrize("name", ["", " ", ".", "..", "a/b", "a\\b", "/etc", "a\nb", "c:x"])
 def test_l15_what_is_no_name_is_refused_at_construction(name: str) -> None:
     """It would become a folder, a service in the keyring, and the name of a variable."""
-    with pytest.raises(ValueError, match="no name"):
+    with pytest.raises(ValueError, match="a word, not a path"):
         Auth(name, ApiKeyProvider(), store=MemoryTokenStore())
 
 
 @pytest.mark.parametrize("storage", ["keyring", "", "System"])
 def test_l15_a_policy_that_is_none_is_refused_at_construction(storage: str) -> None:
     """Not only by the first command that stores something."""
-    with pytest.raises(ValueError, match="storage is one of"):
+    with pytest.raises(ValueError, match="storage must be one of"):
         Auth("todo", ApiKeyProvider(), storage=storage)
     assert Auth("to do-2.x", ApiKeyProvider()).app_name == "to do-2.x"
 

@@ -90,7 +90,7 @@ def test_a_text_browser_behind_another_name_is_none(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "environ, files, reason",
     [
-        ({}, (), "none was found"),
+        ({}, (), "none found"),
         (
             {"SSH_CONNECTION": "10.0.0.1 1 10.0.0.2 22"},
             (),
@@ -106,7 +106,7 @@ def test_a_text_browser_behind_another_name_is_none(tmp_path: Path) -> None:
         (
             {"BROWSER": "surf -x", "CODESPACES": "true"},
             (),
-            "the program that $BROWSER names, surf, is not here",
+            "$BROWSER names surf, which was not found",
         ),
         ({"BROWSER": "lynx:surf"}, (), "$BROWSER is a text browser"),
     ],
@@ -128,8 +128,8 @@ def test_df_13_where_nobody_sits_at_the_screen(
         ({**DESK, "BROWSER": "missing"}, ("firefox",), ["firefox"]),
         ({**DESK, "container": "oci"}, ("firefox",), ["firefox"]),
         ({**DESK, "CODESPACES": "true"}, ("firefox",), ["firefox"]),
-        (DESK, (), ["none: none was found"]),
-        (DESK, ("lynx", "w3m"), ["none: none was found"]),
+        (DESK, (), ["none: none found"]),
+        (DESK, ("lynx", "w3m"), ["none: none found"]),
     ],
 )
 def test_a_desktop(environ: dict[str, str], programs: tuple[str, ...], expected: list[str]) -> None:
