@@ -117,7 +117,7 @@ def _convert(httpx: Any, hinting: Hinting, proxy_of: Callable[..., Any], error: 
 
 
 def why(httpx: Any, error: Any, proxy_of: Callable[..., Any]) -> str:
-    """Return in words why a request got no answer."""
+    """Return in words why a request got no response."""
     try:
         request = error.request
     except RuntimeError:  # raised by the application itself

@@ -163,9 +163,9 @@ def refresh_access_token(
     rejected: str | None = None,
     lock: LockOf | None = None,
 ) -> TokenBundle:
-    """Return tokens with more than *min_ttl* seconds left, renewed first where they must be.
+    """Return tokens with more than *min_ttl* seconds left, refreshed first where they must be.
 
-    *rejected* names an access token that a server has answered with 401: it is not returned.
+    *rejected* names an access token that a server has rejected (401): it is not returned.
     *lock* replaces the store's own lock, by account key. Blocks, for two calls to the token
     endpoint or as long as another process takes for them; does not prompt. Raises `NotLoggedIn`
     when only a login helps, `Unreachable` when trying later does.

@@ -67,7 +67,7 @@ class Settings:  # no dataclass or named tuple: each start would compile it
 
 
 class Services:
-    """The providers behind `Auth(provider=)`: one, several by name, or any by its address."""
+    """The providers behind `Auth(provider=)`: one, several by name, or any by its URL."""
 
     def __init__(self, source: ProviderSource) -> None:
         given: object = source
@@ -136,7 +136,7 @@ class Services:
 def normalise(instance: str) -> str:
     """Return an instance as it is remembered: without a default port and a trailing slash.
 
-    Of an address, scheme and host are in lower case.
+    Of a URL, scheme and host are in lower case.
     """
     text = instance.strip().rstrip("/")
     scheme, separator, rest = text.partition("://")
@@ -262,7 +262,7 @@ class Context:
     def takes_tokens(self, explicit: str | None) -> bool:
         """Return whether the environment's token and client belong to the instance in effect.
 
-        Where any address is a service they belong to the default one, or to the one that
+        Where any URL is a service they belong to the default one, or to the one that
         `<APP>_TOKEN_INSTANCE` names: one harmless-looking variable must not send them anywhere.
         """
         if self.services.choices is not None or not self.services.has_instances:
@@ -273,7 +273,7 @@ class Context:
     def find_identity(self, instance: str | None) -> Identity | None:
         """Return the identity of the CI job that runs us, None where none counts. Blocks."""
         audience = None
-        with suppress(TypeError, ValueError):  # a function of addresses may know no default one
+        with suppress(TypeError, ValueError):  # a function of URLs may know no default one
             audience = self.services.provider(instance).workload_audience
         if audience is None:
             return None

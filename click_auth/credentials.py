@@ -130,7 +130,7 @@ class FixedToken(Credential):
         return self._bundle
 
     def after_401(self, rejected: Rejected) -> None:
-        """Return None: the answer stands."""
+        """Return None: the response stands."""
 
 
 class EnvironmentToken(FixedToken):

@@ -110,7 +110,7 @@ class Refused(LoginFailed):
 
 
 class Unreachable(AuthError):
-    """The server could not be asked, or gave no usable answer. The tokens are kept."""
+    """The server could not be asked, or gave no usable response. The tokens stay stored."""
 
     exit_code: ClassVar[int] = 5
     default_code: ClassVar[str] = REFRESH_TRANSIENT
@@ -128,7 +128,7 @@ class StorageUnavailable(AuthError):
     exit_code: ClassVar[int] = 6
     default_code: ClassVar[str] = STORE_READ_FAILED
     is_late: bool = False
-    """Whether there only was no answer in time: what was asked may be done yet."""
+    """Whether there only was no response in time: what was asked may be done yet."""
 
 
 class Unwritable(StorageUnavailable):

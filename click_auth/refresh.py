@@ -64,7 +64,7 @@ class Renewal:
 
         What could not be stored serves this process, with a warning. *lock_of* replaces the
         store's lock. Raises `NotLoggedIn` when only a login helps, `Unreachable` when trying
-        later does, `StorageUnavailable` when the server was not asked because its answer could
+        later does, `StorageUnavailable` when the server was not asked because its response could
         not be kept.
         """
         store = self.context.store
@@ -226,7 +226,7 @@ class Renewal:
 
 
 def _request_tokens(provider: Provider, bundle: TokenBundle) -> TokenBundle:
-    """Refresh; where the answer was lost without any status, send the same token once more.
+    """Refresh; where the response was lost without any status, send the same token once more.
 
     The server may have rotated it, and a replay right away falls into the window that servers
     leave for it. Never after a status (RFC 9700 section 4.14.2).

@@ -153,7 +153,7 @@ def _asked(context: Context, credential: Credential) -> StatusContext:
         bundle = credential.bundle()
         if credential.source not in NOBODYS:  # it is nobody whom a service knows
             identify_account(context, credential)
-            bundle = credential.bundle()  # another one where a 401 was answered by a refresh
+            bundle = credential.bundle()  # another one where a 401 led to a refresh
     except AuthError as error:
         state, reason = _state_after(error), error.message
     status = _recorded(context, credential)

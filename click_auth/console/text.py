@@ -35,7 +35,7 @@ def printable(text: object, limit: int = 200) -> str:
 
 
 def without_password(text: str) -> str:
-    """Return an address as one printable line, without the user name and password in it."""
+    """Return a URL as one printable line, without the user name and password in it."""
     before, _, host = text.rpartition("@")
     scheme, is_url, _ = before.partition("://")
     return printable(f"{scheme}://{host}" if is_url else host)

@@ -1,4 +1,4 @@
-"""Whether the service answers, whose certificates are trusted, and what stands in between."""
+"""Whether the service responds, whose certificates are trusted, and what stands in between."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def proxy(context: Context) -> Iterator[Check]:
 
 
 def servers(context: Context) -> Iterator[Check]:
-    """Yield for each service whether it answers, and how far its clock is from ours."""
+    """Yield for each service whether it responds, and how far its clock is from ours."""
     instances = _instances(context)[:_MOST_SERVICES]
     seconds = min(SERVER_SECONDS, SERVERS_SECONDS / len(instances))
     for instance in instances:

@@ -42,12 +42,12 @@ class Call:
     body: bytes | None = field(default=None, repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     secrets: tuple[str, ...] = field(default=(), repr=False)
-    """What is hidden where the answer quotes it."""
+    """What is hidden where the response quotes it."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a server answered: header names in lower case, the body decoded and whole.
+    """What a server returned: header names in lower case, the body decoded and whole.
 
     `sent_at` is this machine's clock, in POSIX seconds, just before the request was sent.
     """
@@ -61,7 +61,7 @@ class Answer:
 
 @dataclass(eq=False, repr=False)
 class TransportFailed(Exception):
-    """No whole answer came. *reason* is inert and holds no query, no header, no body.
+    """No whole response came. *reason* is inert and holds no query, no header, no body.
 
     `status` is the status that had come, None where none had; `lost` says that the server may
     have done what it was asked, `unsent` that nothing was sent: it was not there, or not trusted;
@@ -77,7 +77,7 @@ class TransportFailed(Exception):
 
 
 def send(http: Http, call: Call, timeout: float) -> Answer:
-    """Return the answer to *call*, whatever its status; redirects are not followed.
+    """Return the response to *call*, whatever its status; redirects are not followed.
 
     Blocks at most *timeout* seconds, name resolution and every byte of the body included.
     Raises `TransportFailed`, and `ValueError` for a URL to which no secret may go.
@@ -123,7 +123,7 @@ class _Exchange:
         return TransportFailed(reason, status=self._status, lost=lost)
 
     def run(self) -> Answer:
-        """Return the answer. Raises `TransportFailed`."""
+        """Return the response. Raises `TransportFailed`."""
         module, parts = self._http.module, split(self._call.url)
         with mute_http_loggers(module.__name__):
             try:
@@ -199,10 +199,10 @@ def explain(
     status: int | None = None,
     within: str = "in time",
 ) -> TransportFailed:
-    """Return in words what kept *host* from answering: *error* is one of the module *httpx*.
+    """Return in words what kept *host* from responding: *error* is one of the module *httpx*.
 
     *proxy* is what the request went through, *status* what had come before, *within* how long
-    the answer was waited for.
+    the response was waited for.
     """
     causes = list(_chain(error))
     untrusted = next((each for each in causes if isinstance(each, ssl.SSLError)), None)

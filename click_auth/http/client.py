@@ -55,12 +55,12 @@ class Http:
         self._given = options
         self._environ = os.environ if environ is None else environ
         self.clocks: dict[str, float] = {}
-        """By origin, a server's clock minus this machine's, in seconds, as of its last answer."""
+        """By origin, a server's clock minus this machine's, in seconds, as of its last response."""
 
     def clock_difference(self, *urls: str) -> float | None:
-        """Return a server's clock minus this machine's, in seconds, as of its last answer.
+        """Return a server's clock minus this machine's, in seconds, as of its last response.
 
-        It is that of the first of *urls* whose origin has answered: a server tells the time for
+        It is that of the first of *urls* whose origin has responded: a server tells the time for
         nobody else.
         """
         measured = (self.clocks.get(origin(url)) for url in urls)

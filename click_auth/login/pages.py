@@ -119,7 +119,7 @@ def outcome(
     what_next: str = "",
     page: Callable[[PageContext], str] = render,
 ) -> bytes:
-    """Return the whole answer to the browser that brought the answer of a login.
+    """Return the whole response to the browser that brought the response of a login.
 
     *page* is an application's own look: it returns a whole document. Inline `<style>` elements
     and `data:` images work in it; scripts, `style` attributes and anything loaded do not.
@@ -131,7 +131,7 @@ def outcome(
 
 
 def undecided(style: PageStyle | None = None, again: str | None = None) -> bytes:
-    """Return the answer to a browser that cannot be kept waiting for the outcome any longer.
+    """Return the response to a browser that cannot be kept waiting for the outcome any longer.
 
     It goes to *again* by itself, where the outcome is to be had.
     """
@@ -143,7 +143,7 @@ def undecided(style: PageStyle | None = None, again: str | None = None) -> bytes
 
 
 def refusal(status: HTTPStatus) -> bytes:
-    """Return the answer to a request that is not the redirect of this login."""
+    """Return the response to a request that is not the redirect of this login."""
     if status is HTTPStatus.BAD_REQUEST:
         message = "This isn't the login your terminal is waiting for."
     else:

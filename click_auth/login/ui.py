@@ -163,7 +163,7 @@ class TerminalUI(LoginUI):
         callback_port: int | None = None,
         timeout: float = 300.0,
     ) -> AuthorizationResponse:
-        """Send the person to the server and return its answer."""
+        """Send the person to the server and return its response."""
         self._refuse_to_wait_for_nobody(timeout)
         with closing(listen(redirect_uris, callback_port)) as listener:
             request = start(listener.redirect_uri)
@@ -172,7 +172,7 @@ class TerminalUI(LoginUI):
             return self._first_answer(listener, request, timeout, opened=opened)
 
     def _refuse_to_wait_for_nobody(self, timeout: float) -> None:
-        """Raise in a CI job, unless a time to wait was chosen or a program reads the address."""
+        """Raise in a CI job, unless a time to wait was chosen or a program reads the URL."""
         is_read = self.has_terminal or console.current().is_json
         if self._browser.reason != CI_JOB or is_read or timeout != LOGIN_TIMEOUT:
             return

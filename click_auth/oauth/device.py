@@ -56,7 +56,7 @@ class CodeEntered(Exception):
 
 @dataclass(frozen=True)
 class DeviceCode:
-    """The server's answer to a device authorization request (section 3.2), checked."""
+    """The server's response to a device authorization request (section 3.2), checked."""
 
     device_code: str = field(repr=False)
     user_code: str = field(repr=False)
@@ -125,7 +125,7 @@ def race(
 ) -> TokenBundle:
     """Return the tokens of a code entered elsewhere or of the redirect, whichever comes first.
 
-    A server that gives no code leaves the redirect, and where nobody could paste its answer the
+    A server that gives no code leaves the redirect, and where nobody could paste its response the
     code is all there is. Blocks. Raises `LoginFailed`.
     """
     with CodePoll() as code_poll:
@@ -360,6 +360,6 @@ def _poll(
 
 
 def _is_passing(error: EndpointFailed) -> bool:
-    """Return whether the failure says nothing about this login: no answer, or a sick server."""
+    """Return whether the failure says nothing about this login: no response, or a sick server."""
     is_sick = error.status == 429 or (error.status or 0) >= 500  # noqa: PLR2004
     return is_sick or (error.error is None and not error.answered)

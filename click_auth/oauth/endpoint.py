@@ -1,4 +1,4 @@
-"""What an authorization server answers: a JSON object that is what was asked for, or an error."""
+"""What an authorization server returns: a JSON object that is what was asked for, or an error."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ _DEAD_GRANT = frozenset(
 
 @dataclass(eq=False, repr=False)
 class EndpointFailed(TransportFailed):
-    """An endpoint gave no usable answer. *reason* is inert and holds no secret.
+    """An endpoint gave no usable response. *reason* is inert and holds no secret.
 
     `error` is the code that the server named, for comparing only; `answered` says that a JSON
     object came with status 200 or 201, so that what was sent is used up. `retry_after` is in
@@ -118,12 +118,12 @@ class EndpointUnfit(EndpointFailed):
 
 
 def unusable(what: str) -> EndpointFailed:
-    """Return the failure of an answer that came whole and holds *what*."""
+    """Return the failure of a response that came whole and holds *what*."""
     return EndpointFailed(what, status=SUCCESS[0], answered=True)
 
 
 def ask(http: Http, call: Call, timeout: float) -> Answer:
-    """Return the answer to *call*, whatever its status. Raises `EndpointFailed`."""
+    """Return the response to *call*, whatever its status. Raises `EndpointFailed`."""
     try:
         return send(http, call, timeout)
     except TransportFailed as error:
@@ -135,7 +135,7 @@ def granted(answer: Answer, meaning: Meaning | None = None) -> dict[str, Any]:
     """Return the JSON object of a successful *answer*.
 
     *meaning* makes of the object, whatever the status, what a standard server would have said.
-    Raises `EndpointFailed`: what it quotes of the answer is inert and free of the call's secrets.
+    Raises `EndpointFailed`: what it quotes of the response is inert and free of the call's secrets.
     """
     host = host_of(answer.call.url)
     failure = partial(

@@ -132,7 +132,7 @@ class Facts:
     def binding(self) -> Binding:
         """The issuer, else the token endpoint's origin; and the client id if it is a fixed one.
 
-        Where the issuer is known from the API only, its address binds.
+        Where the issuer is known from the API only, its URL binds.
         """
         if self.asks_api:
             return Binding(self.issuer, self.client_id, self.api_url)

@@ -25,7 +25,7 @@ def describe(facts: Facts, context: ProviderContext, timeout: float) -> Facts:
     """Return *facts*, of which only the API is known, completed by what the API says.
 
     That is the issuer (its first authorization server), `resource`, and the scopes where the
-    application gives none. Blocks at most *timeout* seconds, unless the answer is in the cache.
+    application gives none. Blocks at most *timeout* seconds, unless the response is in the cache.
     Raises `EndpointFailed`, also where the API's metadata is that of another resource.
     """
     api, place = facts.api_url or "", facts.resource_metadata_url or ""
@@ -84,13 +84,13 @@ def _place_in(answer: Answer, api: str) -> str:
 
 
 def _is_of(document: Mapping[str, Any], api: str) -> bool:
-    """Return whether *document* is about the very address *api* (section 3.3)."""
+    """Return whether *document* is about the very URL *api* (section 3.3)."""
     resource = document.get("resource")
     return isinstance(resource, str) and _without_root(resource) == _without_root(api)
 
 
 def _without_root(url: str) -> str:
-    """Return *url* without the slash that is all of its path: both spellings are one address."""
+    """Return *url* without the slash that is all of its path: both spellings are one URL."""
     is_root = url.endswith("/") and url.count("/") == 3 and "?" not in url  # noqa: PLR2004
     return url[:-1] if is_root else url
 

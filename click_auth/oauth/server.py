@@ -32,7 +32,7 @@ _OPENIDS_OWN = {"jwks_uri", "userinfo_endpoint"}
 
 
 class Granted(NamedTuple):
-    """The JSON object of a successful answer, and when it was asked for, in POSIX seconds."""
+    """The JSON object of a successful response, and when it was asked for, in POSIX seconds."""
 
     document: dict[str, Any]
     sent_at: float
@@ -61,7 +61,7 @@ class Server:
         self._deadline = time.monotonic() + seconds
 
     def ask(self, call: Call) -> Answer:
-        """Return the answer to *call*, whatever its status."""
+        """Return the response to *call*, whatever its status."""
         return ask(self.context.http, call, self._seconds_left())
 
     def _seconds_left(self) -> float:

@@ -137,10 +137,10 @@ def parse_grant(
     token_type: str = "Bearer",  # noqa: S107 - no password
     renews: TokenBundle | None = None,
 ) -> TokenBundle:
-    """Return the tokens that a token endpoint's answer grants (RFC 6749 section 5.1).
+    """Return the tokens that a token endpoint's response grants (RFC 6749 section 5.1).
 
     Null and "" are as good as absent, but for an empty scope: then nothing is granted.
-    *requested_scopes* are granted where the answer names none. *renews* is what a refresh renews:
+    *requested_scopes* are granted where the response names none. *renews* is what a refresh renews:
     whatever cannot be understood beside the new access token falls back to it.
     Raises `EndpointFailed`.
     """

@@ -1,6 +1,6 @@
 """The typed handshake of an authorization request: request -> response -> tokens.
 
-A response exists only for the request that it answers: state, issuer and redirect URI are
+A response exists only for the request that it responds to: state, issuer and redirect URI are
 checked on the way from the one type to the other. And the random values that bind the two:
 Proof Key for Code Exchange (RFC 7636), S256 only.
 """
@@ -43,16 +43,16 @@ def random_state() -> str:
 
 
 class StrayCallback(Exception):
-    """A request to the redirect URI that is not the answer to this login."""
+    """A request to the redirect URI that is not the response to this login."""
 
 
 class OtherIssuer(LoginFailed):
-    """The answer is not from the authorization server that was asked (RFC 9207)."""
+    """The response is not from the authorization server that was asked (RFC 9207)."""
 
 
 @dataclass(frozen=True)
 class AuthorizationResponse(Unpickled):
-    """The server's answer to one `AuthorizationRequest`: a code, still to be exchanged.
+    """The server's response to one `AuthorizationRequest`: a code, still to be exchanged.
 
     `extra` is what the redirect brought beyond the standard parameters (QuickBooks' `realmId`):
     at most 20 texts, inert. It has come through the browser: a hint, and no proof of anything.
@@ -66,9 +66,9 @@ class AuthorizationResponse(Unpickled):
 
 @dataclass(frozen=True)
 class AuthorizationRequest(Unpickled):
-    """One authorization request (RFC 6749 section 4.1.1) and the secrets that bind its answer.
+    """One authorization request (RFC 6749 section 4.1.1) and the secrets that bind its response.
 
-    `issuer` is whom the answer must name in `iss` (RFC 9207), None where the issuer is not
+    `issuer` is whom the response must name in `iss` (RFC 9207), None where the issuer is not
     known; `iss_required` says that the server promised to name itself.
     """
 
@@ -84,8 +84,8 @@ class AuthorizationRequest(Unpickled):
     def answered_by(self, query: str) -> AuthorizationResponse:
         """Return the response that the redirect's *query* carries.
 
-        Raises `StrayCallback` for whatever is not the answer to this request: it must not end
-        the login. Raises `LoginFailed` when it is the answer and the answer is no.
+        Raises `StrayCallback` for whatever is not the response to this request: it must not end
+        the login. Raises `LoginFailed` when it is and the server says no.
         """
         values = _parsed(query)
         if not hmac.compare_digest(values.get("state", "").encode(), self.state.encode()):

@@ -34,7 +34,7 @@ LOGIN_OPTIONS = frozenset(
 class Binding(NamedTuple):
     """The server and the client that a credential belongs to; None where nothing is known.
 
-    `resource` is the API's address where the server is known from it only.
+    `resource` is the API's URL where the server is known from it only.
     """
 
     issuer: str | None = None
@@ -196,7 +196,7 @@ class Provider(ABC):
 
 
 def unidentified(status: int | None, reason: str) -> LoginFailed | Unreachable:
-    """Return the error for a service that did not say who it is, by the status it answered with."""
+    """Return the error for a service that did not say who it is, by the status it returned."""
     if status in (401, 403):
         return Refused(f"The server rejected this token ({status}).")
     message = f"The server didn't say who is logged in: {reason}."

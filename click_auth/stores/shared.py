@@ -90,7 +90,7 @@ class RecordStore(Protocol):
         """Compare and set: put *new* in place of the text whose generation is *expected*.
 
         Generation 0 is that of nothing, and None as *new* deletes. Return whether it was done;
-        a call that is repeated because its answer was lost returns True once more. The text may be
+        a call that is repeated as its response was lost returns True once more. The text may be
         dropped at *expires_at*, in POSIX seconds of `now`. *lock* is what `lock` yielded for this
         key, None where it is not held; one that was lost to another holder changes nothing.
         """
