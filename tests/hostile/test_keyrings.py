@@ -82,7 +82,7 @@ def test_kr_10_no_bus_and_no_backend(world: World) -> None:
     login = world.run("auth", "login", **nothing)
     assert login.status == 0, login.err
     assert "Traceback" not in login.err
-    assert login.err.count("plain text in") == 1
+    assert login.err.count("stored unencrypted in") == 1
     assert str(world.config / "auth.json") in login.err
     assert world.run("me", **nothing).out == "200\n"
     refused = world.run("auth", "login", **{**nothing, "HOSTILE_STORAGE": "system"})

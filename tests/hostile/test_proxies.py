@@ -22,7 +22,7 @@ UNUSABLE = {
     "a range": (
         {"HTTPS_PROXY": "http://127.0.0.1:9", "NO_PROXY": "localhost,fd00::/8"},
         "NO_PROXY",
-        "single addresses",
+        "single IP addresses",
     ),
 }
 PASSWORD = "canary-of-the-proxy"

@@ -110,7 +110,7 @@ def test_rf_08_what_the_keyring_does_not_take_is_kept_somewhere(here: World) -> 
     assert here.invoke("auth", "login", "--user", "ada", **settings).status == 0
     (here.keyring / REFUSAL).touch()
     done = here.invoke("auth", "refresh", **settings)
-    assert (done.status, "plain text" in done.err) == (0, True), done.err
+    assert (done.status, "unencrypted" in done.err) == (0, True), done.err
     assert here.record()["storage"] == "plaintext"
     assert here.auth(**settings).refresh().access_token
     assert here.server.reuse_count == 0

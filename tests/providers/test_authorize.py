@@ -251,7 +251,7 @@ def test_ar_05_a_discovered_endpoint_says_nothing_of_ours(server: Scripted, modu
         )
     ]
     made = provider(server, module, issuer=server.url)
-    with pytest.raises(LoginFailed, match="query says"):
+    with pytest.raises(LoginFailed, match="reserved parameters"):
         made.authorize(LoginRequest(redirect_uri=URI))
 
 

@@ -124,7 +124,7 @@ def test_md_04_endpoints_that_no_secret_may_go_to(
     for _ in range(2):
         with pytest.raises(LoginFailed, match=f"metadata is unusable: {name}") as failed:
             made.authorize(LoginRequest(redirect_uri=URI))
-        assert "Start the login again" not in failed.value.format_message()
+        assert "log in again" not in failed.value.format_message().lower()
     assert server.paths() == [OAUTH, OAUTH]
     server.replies = [say(document(server))]
     assert made.authorize(LoginRequest(redirect_uri=URI)).url.startswith(f"{server.url}/authorize?")

@@ -130,12 +130,12 @@ BAD = [
     ({"resource": "{url}/v2"}, "about another resource"),
     ({"resource": None}, "about another resource: none"),
     ({"resource": ["x"]}, "about another resource"),
-    ({"authorization_servers": None}, "names no authorization server"),
-    ({"authorization_servers": []}, "names no authorization server"),
-    ({"authorization_servers": "https://id.example"}, "names no authorization server"),
+    ({"authorization_servers": None}, "doesn't name an authorization server"),
+    ({"authorization_servers": []}, "doesn't name an authorization server"),
+    ({"authorization_servers": "https://id.example"}, "doesn't name an authorization server"),
     ({"authorization_servers": [5]}, "authorization_servers is not an http"),
     ({"authorization_servers": ["http://id.example"]}, "authorization_servers is not https"),
-    ({"authorization_servers": ["https://u@id.example"]}, "carries a user name"),
+    ({"authorization_servers": ["https://u@id.example"]}, "contains a user name"),
     ({"authorization_servers": ["https://id.example?x"]}, "with a query"),
 ]
 
@@ -214,7 +214,7 @@ def test_te_13_te_14_an_api_that_is_not_there(api: Api, module: str) -> None:
     with pytest.raises(LoginFailed, match="closed the connection"):
         authorize(api.provider(module))
     gone = OAuthProvider(client_id="x", api_url="http://127.0.0.1:9/v1")
-    with pytest.raises(Unreachable, match="could not be reached"):
+    with pytest.raises(Unreachable, match="can't be reached"):
         gone.authorize(LoginRequest(redirect_uri=URI))
 
 
@@ -340,7 +340,7 @@ def test_an_error_leaves_what_is_stored(person: Person) -> None:
     person.api.server.on[f"{WELL_KNOWN}/v1"] = MISSING
     result = person.todo.run("auth", "refresh")
     assert result.exit_code == 5
-    assert "does not say who issues its tokens" in result.stderr
+    assert "doesn't say who issues its tokens" in result.stderr
     assert person.todo.run("auth", "token").exit_code == 0
 
 

@@ -34,11 +34,11 @@ BY_HAND: dict[str, Any] = {
         ({"issuer": ISSUER, "redirect_uris": ()}, "redirect_uris is empty"),
         ({"issuer": ISSUER, "redirect_uris": ("https://todo.example/cb",)}, "loopback"),
         ({"issuer": ISSUER, "redirect_uris": ("urn:ietf:wg:oauth:2.0:oob",)}, "redirect_uris"),
-        ({"issuer": ISSUER, "scopes": "read write"}, "scopes is a sequence"),
+        ({"issuer": ISSUER, "scopes": "read write"}, "scopes must be a sequence"),
         ({"issuer": ISSUER, "scopes": ("read write",)}, "is not one scope"),
         ({"issuer": ISSUER, "scopes": ("a,b",), "scope_separator": ","}, "is not one scope"),
         ({"issuer": ISSUER, "scopes": ("",)}, "is not one scope"),
-        ({"issuer": ISSUER, "read_only_scopes": "read"}, "scopes is a sequence"),
+        ({"issuer": ISSUER, "read_only_scopes": "read"}, "scopes must be a sequence"),
         ({"issuer": ISSUER, "client_secret": "x"}, "no client_id"),
         (
             {
@@ -49,7 +49,7 @@ BY_HAND: dict[str, Any] = {
             },
             "is none",
         ),
-        ({"issuer": ISSUER, "token_endpoint_auth_method": "private_key_jwt"}, "is one of"),
+        ({"issuer": ISSUER, "token_endpoint_auth_method": "private_key_jwt"}, "must be one of"),
         (BY_HAND, "registration_endpoint="),
         ({"issuer": ISSUER, "http_timeout": 0}, "http_timeout"),
         ({"issuer": ISSUER, "http_timeout": float("nan")}, "http_timeout"),

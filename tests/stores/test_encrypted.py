@@ -140,7 +140,7 @@ def test_what_cannot_be_opened_changes_nothing(folder: Path) -> None:
         ({}, {"key": OTHER}, "no key of Auth"),
         ({}, {"key": None}, "No key for"),
         ({"fallback_token": whole["fallback_token"][:-9]}, {}, "edited"),
-        ({"fallback_token": "at-secret"}, {}, "no format"),
+        ({"fallback_token": "at-secret"}, {}, "doesn't know its format"),
         (swapped, {}, "no key of Auth"),
     ]
     for edits, settings, expected in cases:
