@@ -110,7 +110,7 @@ def _lines(check: Check, width: int, widest: int) -> Iterator[str]:
     indent = column if width >= len(column) + _NARROWEST_TEXT else _SHORT_INDENT
     mark = click.style(f"{check.verdict:<4}", fg=_COLORS[check.verdict])
     head = f"{mark}  {check.name:<{widest}}  "
-    source = f"  [{check.source}]" if check.source else ""
+    source = f" [{check.source}]" if check.source else ""
     texts = [check.value + source, *([f"-> {check.hint}"] if check.hint else [])]
     room = max(width - len(indent), _NARROWEST_TEXT // 2)
     rows = [line for text in texts for line in wrap(text, room).split("\n")]

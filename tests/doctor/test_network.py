@@ -150,7 +150,7 @@ def test_certificates_that_are_there_are_named(patient: Patient, tmp_path: Path)
     """The first variable wins, and the others are said to have no effect."""
     patient.environ |= {"SSL_CERT_DIR": str(tmp_path), "REQUESTS_CA_BUNDLE": str(tmp_path)}
 
-    assert patient.check("TLS").value == "certificates of SSL_CERT_DIR"
+    assert patient.check("TLS").value == "certificates from SSL_CERT_DIR"
     assert patient.check("SSL_CERT_DIR").value.startswith(f"{tmp_path}; trusted certificates")
     assert "no effect" in patient.check("REQUESTS_CA_BUNDLE").value
 

@@ -173,9 +173,10 @@ def test_no_line_is_wider_than_the_terminal(width: int) -> None:
     lines = click.unstyle(REPORT.render(width)).splitlines()
 
     assert max(map(len, lines)) <= width
-    assert "ok    click-auth        1.2.3  [/somewhere/else]" in lines
-    assert "fail  server            nothing" in lines
-    assert " " * 24 + "-> Wait." in lines
+    column = len("warn  TODO_CLIENT_SECRET  ")
+    assert f"{'ok    click-auth':<{column}}1.2.3 [/somewhere/else]" in lines
+    assert f"{'fail  server':<{column}}nothing" in lines
+    assert " " * column + "-> Wait." in lines
 
 
 def test_a_path_stays_whole_however_narrow_the_terminal() -> None:
