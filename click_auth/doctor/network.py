@@ -101,7 +101,7 @@ def _ask(provider: Provider, url: str, about: str, seconds: float) -> Iterator[C
             value = f"returned status {status}"
             hint = AuthError.try_later if status >= _SERVER_ERROR else None
     except TransportFailed as error:
-        hint = "Check the network, the proxy and the URL. Stored credentials are kept."
+        hint = "Check the network, the proxy and the URL. Your stored credentials are safe."
         yield Check("server", about + error.reason, source, "fail", hint)
     else:
         value = f"{about}{value} in {time.monotonic() - started:.2f} s"

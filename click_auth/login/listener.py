@@ -106,7 +106,7 @@ def _parsed(uri: str) -> SplitResult:
         parts, host = urlsplit(""), ""
     if parts.scheme != "http" or "@" in parts.netloc or parts.fragment or not is_loopback(host):
         raise _failure(
-            f"The redirect URI {uri!r} is not http on a loopback address and a port.",
+            f"The redirect URI {uri!r} must be an http URL on a loopback address.",
             "This is set by the application.",
         )
     return parts

@@ -133,7 +133,7 @@ class LoginUI(ABC):
         """Send the person to the server and return its response.
 
         Binds a listener for one of *redirect_uris*, calls *start* with the URI listened on,
-        prints and opens the request's URL, and takes whichever comes first: the redirect, or the
+        shows and opens the request's URL, and takes whichever comes first: the redirect, or the
         URL (or code) pasted on the terminal. Blocks at most *timeout* seconds. Raises
         `LoginFailed` when the server refused, when nothing came, or when no port is free.
         """

@@ -140,7 +140,7 @@ def test_lb_13_impossible_callback_ports(port: int) -> None:
 )
 def test_lb_13_what_is_no_loopback_redirect_is_refused(uri: str) -> None:
     """A setting that cannot work is one clear line before anything is opened."""
-    with pytest.raises(LoginFailed, match="is not http on a loopback address") as caught:
+    with pytest.raises(LoginFailed, match="http URL on a loopback address") as caught:
         listen([uri])
     assert caught.value.code == PORT_BIND_FAILED
 
