@@ -29,7 +29,7 @@ def test_sx_10_what_is_piped_in_is_no_token(world: World, given: bytes) -> None:
     said = done.stderr.decode()
     assert (done.returncode, done.stdout) == (1, b"")
     assert "token" in said
-    assert "unexpected" not in said
+    assert "Unexpected error" not in said
     assert "\x07" not in said
     assert not (world.config / "auth.json").exists()
 
