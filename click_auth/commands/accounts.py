@@ -12,7 +12,7 @@ from click_auth.commands.options import (
     account_options,
     no_revoke_option,
 )
-from click_auth.commands.output import ask_for_account
+from click_auth.commands.output import ask_for_account, can_ask
 from click_auth.errors import NO_ACCOUNT_SELECTED, UsageError
 
 if TYPE_CHECKING:
@@ -61,10 +61,12 @@ def build(auth: Operations) -> dict[str, Parts]:
         console.result(result.to_json, None)
         say_who_acts(auth, console, result)
 
-    required, optional = account_argument(auth), account_argument(auth, required=False)
+    required = account_argument(auth)
+    # Where nobody can be asked, the parser's own error comes, as the framework draws it.
+    named_or_asked = account_argument(auth, required=not can_ask())
     return {
         "list": (list_accounts, []),
-        "use": (use, [optional]),
+        "use": (use, [named_or_asked]),
         "current": (current, account_options(auth)),
         "remove": (remove, [required, no_revoke_option()]),
     }

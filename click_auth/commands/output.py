@@ -45,6 +45,11 @@ def command_console(auth: Operations, *, as_json: bool, as_ndjson: bool) -> Iter
         raise click.exceptions.Exit(error.exit_code) from None
 
 
+def can_ask() -> bool:
+    """Return whether somebody sits at a terminal who can be asked."""
+    return is_terminal(sys.stdin) and is_terminal(sys.stderr)
+
+
 def ask_for_account(
     auth: Operations, console: Console, instance: str | None = None, *, fewest: int = 1
 ) -> str | None:
@@ -52,7 +57,7 @@ def ask_for_account(
 
     None where nobody can be asked, or where there are fewer than *fewest*.
     """
-    if console.is_json or not (is_terminal(sys.stdin) and is_terminal(sys.stderr)):
+    if console.is_json or not can_ask():
         return None
     named = auth.context.instance_filter(instance)
     listed = [each for each in auth.accounts() if named in (None, each.account.instance)]

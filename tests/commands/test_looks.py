@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -157,7 +158,9 @@ def test_account_use_without_a_name_asks(environ: dict[str, str]) -> None:
         [sys.executable, str(TODO), "auth", "account", "use"], environ, pipe=True
     ) as bare:
         bare.read_until(": ")
+        time.sleep(0.5)  # a Ctrl-C just before Python begins to read is seen with the next key only
         bare.interrupt()
+        assert "Nothing was changed." in bare.shown
     as_json = whole(environ, "account", "use", "--json")
     assert "Missing argument 'REF'" in plain(as_json)
 

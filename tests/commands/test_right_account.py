@@ -56,7 +56,7 @@ def test_h4_after_a_logout_no_other_instance_steps_in(services: Todo) -> None:
     store_account(services.auth, "ada", "prod")
     store_account(services.auth, "ada", "staging", default=True)
     out = services.run("auth", "logout", "--no-revoke")
-    assert "ada is the account now in use" in out.stderr
+    assert "ada is now in use" in out.stderr
     assert services.run("auth", "token").stdout == "ada-token"
     out = services.run("auth", "logout", "--no-revoke")
     assert "No account is now in use." in out.stderr
@@ -128,7 +128,7 @@ def test_h4_logout_says_who_acts_from_now_on(todo: Todo) -> None:
     assert event in [json.loads(line) for line in out.stderr.splitlines()]
     assert json.loads(out.stdout)["removed"] == ["eve"]
     out = todo.run("auth", "account", "remove", "ada")
-    assert "bob is the account now in use." in out.stderr
+    assert "bob is now in use." in out.stderr
     out = todo.run("auth", "account", "remove", "bob", "--json")
     assert event in [json.loads(line) for line in out.stderr.splitlines()]
 
