@@ -16,7 +16,7 @@ from click_auth._version import __version__
 from click_auth.console import console
 from click_auth.console.text import printable
 from click_auth.http.client import CERTIFICATE_VARIABLES, mute_http_loggers
-from click_auth.http.urls import checked_endpoint, host_of, is_loopback, origin, shown, split
+from click_auth.http.urls import checked_endpoint, host_of, is_loopback, origin, split
 from click_auth.timeouts import Deadline, TimedOut, call_with_timeout
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def send(http: Http, call: Call, timeout: float) -> Answer:
     Raises `TransportFailed`, and `ValueError` for a URL to which no secret may go.
     """
     checked_endpoint(call.url)
-    exchange = _Exchange(http, call, timeout)
+    exchange, began = _Exchange(http, call, timeout), time.monotonic()
     try:
         answer = call_with_timeout(exchange.run, exchange.deadline())
     except TimedOut:
@@ -91,10 +91,17 @@ def send(http: Http, call: Call, timeout: float) -> Answer:
     except TransportFailed as error:
         failure = error
     else:
-        logger.debug("%s: status %s", shown(call.url), answer.status)
+        log_request("GET" if call.body is None else "POST", call.url, answer.status, began)
         return answer
-    logger.debug("%s: %s", shown(call.url), failure.reason)
+    log_request("GET" if call.body is None else "POST", call.url, failure.reason, began)
     raise failure  # out here, where httpx's own exception is not in its context
+
+
+def log_request(method: str, url: object, outcome: object, began: float) -> None:
+    """Log a request sent at *began* (monotonic) and its status, or why it has none: no query."""
+    if logger.isEnabledFor(logging.DEBUG):
+        place, seconds = printable(str(url).partition("?")[0]), time.monotonic() - began
+        logger.debug("%s %s: %s, %d ms", method, place, outcome, 1000 * seconds)
 
 
 class _Exchange:
