@@ -31,8 +31,8 @@ EXTRAS = re.compile(
 # of imports, 45 of them late, no circle, and walks of 18, 26, 50 and 32 modules.
 BOUNDS = {
     "lines of code, core": 9188,
-    "lines of code, without extras": 12516,
-    "lines of code, all": 14302,
+    "lines of code, without extras": 12519,
+    "lines of code, all": 14305,
     "share of import lines, %": 13.5,
     "imports inside functions": 100,
     "lines of the longest module": 393,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from click_auth.console.text import printable
 from click_auth.errors import NotLoggedIn
-from click_auth.http.call import host_in, log_request
+from click_auth.http.call import host_in, log_request, watch_connections
 from click_auth.http.urls import checked_endpoint
 from click_auth.tokens import Rejected, Unpickled
 
@@ -96,6 +96,7 @@ class BearerFlow(Unpickled):
         self, request: httpx.Request
     ) -> Generator[httpx.Request, httpx.Response, None]:
         """Send the request with the token; after a 401, again with another one."""
+        watch_connections(request)
         with self._hinting():
             steps, answer = self._steps(request), None
             while (step := _advance(steps, answer)) is not None:
@@ -105,6 +106,7 @@ class BearerFlow(Unpickled):
         self, request: httpx.Request
     ) -> AsyncGenerator[httpx.Request, httpx.Response]:
         """Do the same, and never block the event loop: what blocks runs in a worker thread."""
+        watch_connections(request, is_async=True)
         with self._hinting():
             steps, answer = self._steps(request), None
             while (step := _advance(steps, answer)) is not None:

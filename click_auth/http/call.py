@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import re
 import ssl
 import time
@@ -12,6 +13,7 @@ from email.utils import parsedate_to_datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from click_auth import http as guard
 from click_auth._version import __version__
 from click_auth.console import console
 from click_auth.console.text import printable
@@ -104,6 +106,24 @@ def log_request(method: str, url: object, outcome: object, began: float) -> None
         logger.debug("%s %s: %s, %d ms", method, place, outcome, 1000 * seconds)
 
 
+def watch_connections(request: httpx.Request, *, is_async: bool = False) -> None:
+    """Let *request* fail before it opens a socket to another machine, in a test run only."""
+    if guard.in_test_run or os.environ.get(guard.REFUSE_NETWORK) == "1":
+        request.extensions.setdefault("trace", _refuse_async if is_async else _refuse)
+
+
+def _refuse(event: str, details: Mapping[str, Any]) -> None:
+    """Raise where a test run is about to connect to another machine: httpcore's "trace"."""
+    host = details["host"] if event.endswith("connect_tcp.started") else "localhost"
+    if not is_loopback(host) and (guard.in_test_run or os.environ.get(guard.REFUSE_NETWORK) == "1"):
+        guard.refused.append(host)
+        raise AssertionError(f"no test may reach {host}: isolated_auth(auth, server=auth_server)")
+
+
+async def _refuse_async(event: str, details: Mapping[str, Any]) -> None:
+    _refuse(event, details)
+
+
 class _Exchange:
     """One call on its way, and how far it has come."""
 
@@ -172,7 +192,8 @@ class _Exchange:
             body = self._body(response)
         return Answer(call, response.status_code, named, body, sent_at)
 
-    def _trace(self, event: str, _details: Mapping[str, Any]) -> None:
+    def _trace(self, event: str, details: Mapping[str, Any]) -> None:
+        _refuse(event, details)
         if ".send_request_headers." in event:
             self._sending = True
 

@@ -46,10 +46,6 @@ most_seconds: ContextVar[float | None] = ContextVar("click_auth_keyring_most", d
 """How long a call may take where a prompt is answered; None: that depends on the terminal."""
 
 
-class KeyringRefused(AssertionError):
-    """The environment forbids any contact with the keyring: a test's child process."""
-
-
 class KeyringClient:
     """The slots of one application, as the backend has them, and what is known of the backend.
 
@@ -104,7 +100,8 @@ class KeyringClient:
             self.overwrite(slot, text)
         except KeyringFault:
             with contextlib.suppress(StorageUnavailable):
-                self._put_back(slot, before)
+                if self.read(slot) != before:
+                    self.erase(slot) if before is None else self.set(slot, before)
             raise
 
     def overwrite(self, slot: str, text: str) -> None:
@@ -138,14 +135,6 @@ class KeyringClient:
             if refusal is not None:
                 raise fault_of(refusal, self.backend.name)
         raise KeyringFault("failing", self.backend.name, "it does not delete")
-
-    def _put_back(self, slot: str, before: str | None) -> None:
-        if self.read(slot) == before:
-            return
-        if before is None:
-            self.erase(slot)
-        else:
-            self.set(slot, before)
 
     def _ask_directly(self, ask: str, slot: str, *text: str) -> Any:
         """Return what `secret_service` answers to *ask*, None where keyring is to be asked."""
@@ -273,7 +262,7 @@ def _logged(description: str) -> Iterator[None]:
     if stores.keyring_guard is not None:
         stores.keyring_guard(description)
     elif os.environ.get(stores.REFUSE_KEYRING) == "1":
-        raise KeyringRefused(description)
+        raise AssertionError(stores.REFUSAL.format(stores.REFUSE_KEYRING, description))
     began, ended = time.monotonic(), "done"
     try:
         yield
