@@ -70,16 +70,16 @@ def choose_way(server: Server, request: LoginRequest, ui: LoginUI) -> Way:
     """
     if request.token is not None:
         return "redirect"
-    opens, is_asked = request.browser and ui.has_browser, request.device is not None
-    way = _choose_way(server, request, ui, opens=opens)
+    is_special = (request.acr_values, request.max_age) != (None, None)  # RFC 9470: for browsers
+    opens, is_asked = request.browser and ui.has_browser, request.device is not None or is_special
+    asked: Way = "device" if request.device else "redirect"
+    way = asked if is_asked else _choose_way(server, ui, opens=opens)
     why = "asked for" if is_asked else "a browser opens" if opens else "no browser opens"
     console.log("login by %s: %s", way, why)
     return way
 
 
-def _choose_way(server: Server, request: LoginRequest, ui: LoginUI, *, opens: bool) -> Way:
-    if request.device is not None:
-        return "device" if request.device else "redirect"
+def _choose_way(server: Server, ui: LoginUI, *, opens: bool) -> Way:
     facts = server.facts
     if opens and facts.authorization_endpoint is not None:
         return "redirect"
