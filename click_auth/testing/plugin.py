@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -158,7 +157,8 @@ def record_folders(root: Path) -> tuple[str, ...]:
 
     What lies in the project at *root* or among temporary files is a test's own.
     """
-    own = [f"{each}{os.sep}" for each in (root, Path(tempfile.gettempdir()).resolve())]
+    temporary = next(filter(None, map(_ENVIRON.get, ("TMPDIR", "TEMP", "TMP"))), "/tmp")  # noqa: S108 - tempfile asks the disk
+    own = [f"{each}{os.sep}" for each in (root, Path(temporary))]
     named = (value for name, value in _ENVIRON.items() if name.endswith("_CONFIG_DIR") and value)
     folders = [f"{Path(value).expanduser()}{os.sep}" for value in named]
     folders.append(f"{Path('~').expanduser()}{os.sep}.")
