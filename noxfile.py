@@ -165,6 +165,15 @@ def docs(session: nox.Session) -> None:
 
 
 @nox.session
+def pictures(session: nox.Session) -> None:
+    """Draw docs/pictures anew: terminals as SVG, and the callback page by Chromium."""
+    install(session, "pictures")
+    environment = {"PYTHONPATH": str(ROOT / "tests")}
+    with session.chdir(scratch(session)):  # what is drawn is the wheel
+        session.run("python", str(ROOT / "tests" / "pictures" / "draw.py"), env=environment)
+
+
+@nox.session
 def environments(session: nox.Session) -> None:
     """Log in in twelve environments, as really as this machine can; writes docs/environments.md."""
     install(session, "tests")

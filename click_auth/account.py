@@ -195,9 +195,7 @@ def refresh_slot_name(key: str) -> str:
 
 def safe_name(key: str) -> str:
     """Return *key* as it may stand in the name of a slot or a file, distinct for distinct keys."""
-    if key == key.lower() and len(key) <= _LONGEST_PLAIN_KEY:
-        return key
-    return _hashed(key, key)
+    return key if key == key.lower() and len(key) <= _LONGEST_PLAIN_KEY else _hashed(key, key)
 
 
 def folder_name(app_name: str) -> str:

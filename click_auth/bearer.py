@@ -7,14 +7,15 @@ again at its expiry, after a 401, or when another process has written.
 from __future__ import annotations
 
 import logging
+import time
 from functools import lru_cache, partial
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from click_auth.console.text import printable
 from click_auth.errors import NotLoggedIn
-from click_auth.http.call import host_in
+from click_auth.http.call import host_in, log_request, watch_connections
 from click_auth.http.urls import checked_endpoint
-from click_auth.tokens import Rejected
+from click_auth.tokens import Rejected, Unpickled
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Generator, Iterable
@@ -55,6 +56,7 @@ class Sent:
     def strip_elsewhere(self, request: httpx.Request) -> None:
         """Take the credential off a request that a redirect leads away from home."""
         if request.url is not self.url and not self.flow.is_home(request.url):
+            self.flow.log_held_back(request.url)
             for name in self.names:
                 request.headers.pop(name, None)
 
@@ -69,7 +71,7 @@ class _Call(NamedTuple):
     find: Callable[[], Any] | None = None
 
 
-class BearerFlow:
+class BearerFlow(Unpickled):
     """The flow, whichever of httpx's modules the client is of. Thread-safe; not pickled.
 
     *hinting* adds to its errors what the reader does next. *guarded* says that the client takes
@@ -94,6 +96,7 @@ class BearerFlow:
         self, request: httpx.Request
     ) -> Generator[httpx.Request, httpx.Response, None]:
         """Send the request with the token; after a 401, again with another one."""
+        watch_connections(request)
         with self._hinting():
             steps, answer = self._steps(request), None
             while (step := _advance(steps, answer)) is not None:
@@ -103,6 +106,7 @@ class BearerFlow:
         self, request: httpx.Request
     ) -> AsyncGenerator[httpx.Request, httpx.Response]:
         """Do the same, and never block the event loop: what blocks runs in a worker thread."""
+        watch_connections(request, is_async=True)
         with self._hinting():
             steps, answer = self._steps(request), None
             while (step := _advance(steps, answer)) is not None:
@@ -112,31 +116,31 @@ class BearerFlow:
         """Yield what to send, for its response, and what to call, for what that returns."""
         credential = self._credential
         if not self.is_home(request.url):
-            self._say_held_back(request.url)
-            yield request
+            self.log_held_back(request.url)
+            yield from _send(request)
             return
         bundle = credential.cached() or (yield _Call(credential.bundle, credential.cached))
         sent = self._apply(request, bundle)
-        response = yield request
+        response = yield from _send(request)
         if (
             is_refused(response)
             and _can_be_sent_again(request)
             and credential.provider.is_challenge(response)  # the same one, put on anew, may do
         ):
             sent = self._apply(request, bundle)
-            response = yield request
+            response = yield from _send(request)
         other = None
         if is_refused(response):
             other = yield self._replacing(Rejected(bundle.access_token))
             if other is not None and _can_be_sent_again(request):
                 bundle, sent = other, self._apply(request, other)
-                response = yield request
+                response = yield from _send(request)
         if other is not None and is_refused(response) and _can_be_sent_again(request):
             # It may have waited so long that its token, good for others meanwhile, has ended too.
             newest = yield self._replacing(Rejected(bundle.access_token))
             if newest is not None:
                 bundle, sent = newest, self._apply(request, newest)
-                response = yield request
+                response = yield from _send(request)
         if not is_refused(response):
             credential.accepted(bundle.access_token)
             lacking = self.find_step_up(response)
@@ -190,6 +194,13 @@ class BearerFlow:
         """Whether the credential may go to *url*."""
         return _origin_of(url) in self._origins
 
+    def log_held_back(self, url: httpx.URL) -> None:
+        """Log that a request to *url* goes without the credential."""
+        if logger.isEnabledFor(logging.DEBUG):
+            origin = f"{url.scheme}://{printable(url.netloc.decode('ascii'))}"
+            known = ", ".join(self.hosts)
+            logger.debug("no token for %s: it goes to %s; hosts= names more", origin, known)
+
     def find_step_up(self, response: httpx.Response) -> NotLoggedIn | None:
         """Return the error of a *response* that asks for a login that grants more, or None."""
         if not self._stepping_up or response.status_code != FORBIDDEN:
@@ -211,10 +222,6 @@ class BearerFlow:
             failure.with_hints(["The token has been refreshed. Run the command again."])
         raise failure
 
-    def _say_held_back(self, url: httpx.URL) -> None:
-        known, host = ", ".join(self.hosts), printable(url.netloc.decode("ascii"))
-        logger.debug("no token for %s: it goes to %s; hosts= names more", host, known)
-
     def _apply(self, request: httpx.Request, bundle: TokenBundle) -> Sent:
         before = request.headers.raw  # as bytes: this runs for each request
         self._credential.provider.apply(request, bundle)
@@ -230,8 +237,18 @@ class BearerFlow:
         sent = request.extensions[_SENT] = Sent(self, request.url, put)
         return sent
 
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("a bearer holds a secret and can't be pickled")
+
+def _send(request: httpx.Request) -> Generator[httpx.Request, httpx.Response, httpx.Response]:
+    """Yield *request*, return its response, and log both."""
+    began, outcome = time.monotonic(), "no response"
+    try:
+        response = yield request
+        request, outcome = response.request, str(response.status_code)
+        return response
+    finally:
+        if logger.isEnabledFor(logging.DEBUG):
+            url = request.url.copy_with(userinfo=b"", query=None, fragment=None)
+            log_request(request.method, url, outcome, began)
 
 
 def _advance(steps: Steps, answer: Any) -> httpx.Request | _Call | None:

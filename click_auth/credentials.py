@@ -10,6 +10,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from click_auth.account import Account, select_account
+from click_auth.console import console
 from click_auth.defaults import DEFAULT_MIN_TTL
 from click_auth.errors import NotLoggedIn
 from click_auth.record import Record, check_usable, is_fresh, is_same_credential
@@ -269,7 +270,10 @@ def find_credential(
     """
     override = find_override(context, user, instance)
     if override is not None:
+        console.log("credential: %s, ahead of every stored account", override[0])
         return override[1](context, context.instance(instance))
+    if context.environment.token is not None:
+        console.log("%s is set aside: another credential is named", context.environment.token_env)
     return find_stored(context, user, instance)
 
 
@@ -296,9 +300,12 @@ def find_record(
     if context.settings.legacy is not None:
         context.migrate_once()
     named = context.instance_filter(instance)
-    if ref is None and named is None and context.services.homes:
-        return _find_at_home(context, context.services.homes)
-    return context.store.record(ref, instance=named)
+    homes = context.services.homes if ref is None and named is None else None
+    record = _find_at_home(context, homes) if homes else context.store.record(ref, instance=named)
+    named_by = "--user or user=" if user is not None else ref and context.environment.account_env
+    why = f"named by {named_by}" if named_by else "the default one, or the only one"
+    console.log("account: %s (%s)", "none" if record is None else record.key, why)
+    return record
 
 
 def _find_at_home(context: Context, homes: tuple[str | None, ...]) -> Record | None:

@@ -68,6 +68,8 @@ class Renewal:
         not be kept.
         """
         store = self.context.store
+        why = "it expires" if self.rejected is None else "the service rejected the token"
+        logger.debug("refresh of %s: %s", self.seen.key, "it was asked for" if self.forced else why)
         deadline = time.monotonic() + self.context.lock_timeout(self.seen.instance)
         try:
             # A crowd that looks on until one of it is done costs less than one that queues.
@@ -95,6 +97,7 @@ class Renewal:
         record = self._read_record()
         found = self._find_serving(record)
         if found is not None:
+            logger.debug("refresh of %s: another process has done it", record.key)
             return found
         old = record.bundle("", store.refresh_token(record))  # what has expired need not be read
         if old.refresh_token is None:

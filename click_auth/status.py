@@ -110,9 +110,7 @@ def look(
     except NotLoggedIn as error:
         return StatusContext(Status("none", None, reason=error.message))
     status = _recorded(context, credential)
-    if offline or status.state != "ok":
-        return StatusContext(status)
-    return _asked(context, credential)
+    return StatusContext(status) if offline or status.state != "ok" else _asked(context, credential)
 
 
 def look_at_all(context: Context, *, offline: bool = False) -> list[StatusContext]:

@@ -151,6 +151,16 @@ def say_on_terminal(text: str) -> None:
         console.say(text)
 
 
+def log(message: str, *values: object) -> None:
+    """Log *message* at DEBUG on the logger `click_auth`; its *values* are never secrets.
+
+    Where nobody has loaded `logging` nobody listens: most commands need not load it either.
+    """
+    get_logger = getattr(sys.modules.get("logging"), "getLogger", None)
+    if get_logger is not None:
+        get_logger("click_auth").debug(message, *values, stacklevel=2)
+
+
 @contextlib.contextmanager
 def use_console(console: Console) -> Iterator[Console]:
     """Put *console* into effect for a block."""

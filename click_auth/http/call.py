@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import re
 import ssl
 import time
@@ -12,11 +13,12 @@ from email.utils import parsedate_to_datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from click_auth import http as guard
 from click_auth._version import __version__
 from click_auth.console import console
 from click_auth.console.text import printable
 from click_auth.http.client import CERTIFICATE_VARIABLES, mute_http_loggers
-from click_auth.http.urls import checked_endpoint, host_of, is_loopback, origin, shown, split
+from click_auth.http.urls import checked_endpoint, host_of, is_loopback, origin, split
 from click_auth.timeouts import Deadline, TimedOut, call_with_timeout
 
 if TYPE_CHECKING:
@@ -83,7 +85,7 @@ def send(http: Http, call: Call, timeout: float) -> Answer:
     Raises `TransportFailed`, and `ValueError` for a URL to which no secret may go.
     """
     checked_endpoint(call.url)
-    exchange = _Exchange(http, call, timeout)
+    exchange, began = _Exchange(http, call, timeout), time.monotonic()
     try:
         answer = call_with_timeout(exchange.run, exchange.deadline())
     except TimedOut:
@@ -91,10 +93,35 @@ def send(http: Http, call: Call, timeout: float) -> Answer:
     except TransportFailed as error:
         failure = error
     else:
-        logger.debug("%s: status %s", shown(call.url), answer.status)
+        log_request("GET" if call.body is None else "POST", call.url, answer.status, began)
         return answer
-    logger.debug("%s: %s", shown(call.url), failure.reason)
+    log_request("GET" if call.body is None else "POST", call.url, failure.reason, began)
     raise failure  # out here, where httpx's own exception is not in its context
+
+
+def log_request(method: str, url: object, outcome: object, began: float) -> None:
+    """Log a request sent at *began* (monotonic) and its status, or why it has none: no query."""
+    if logger.isEnabledFor(logging.DEBUG):
+        place, seconds = printable(str(url).partition("?")[0]), time.monotonic() - began
+        logger.debug("%s %s: %s, %d ms", method, place, outcome, 1000 * seconds)
+
+
+def watch_connections(request: httpx.Request, *, is_async: bool = False) -> None:
+    """Let *request* fail before it opens a socket to another machine, in a test run only."""
+    if guard.in_test_run or os.environ.get(guard.REFUSE_NETWORK) == "1":
+        request.extensions.setdefault("trace", _refuse_async if is_async else _refuse)
+
+
+def _refuse(event: str, details: Mapping[str, Any]) -> None:
+    """Raise where a test run is about to connect to another machine: httpcore's "trace"."""
+    host = details["host"] if event.endswith("connect_tcp.started") else "localhost"
+    if not is_loopback(host) and (guard.in_test_run or os.environ.get(guard.REFUSE_NETWORK) == "1"):
+        guard.refused.append(host)
+        raise AssertionError(f"no test may reach {host}: isolated_auth(auth, server=auth_server)")
+
+
+async def _refuse_async(event: str, details: Mapping[str, Any]) -> None:
+    _refuse(event, details)
 
 
 class _Exchange:
@@ -165,7 +192,8 @@ class _Exchange:
             body = self._body(response)
         return Answer(call, response.status_code, named, body, sent_at)
 
-    def _trace(self, event: str, _details: Mapping[str, Any]) -> None:
+    def _trace(self, event: str, details: Mapping[str, Any]) -> None:
+        _refuse(event, details)
         if ".send_request_headers." in event:
             self._sending = True
 

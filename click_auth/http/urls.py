@@ -115,11 +115,6 @@ def origin(url: str) -> str:
     return f"{parts.scheme}://{host}{port}"
 
 
-def shown(url: str) -> str:
-    """Return *url* without its query, which may hold what nobody should see."""
-    return origin(url) + split(url).path
-
-
 def host_of(url: str) -> str:
     """Return host and port of *url*: what a person is told about where they are going."""
     return origin(url).partition("://")[2]

@@ -22,20 +22,12 @@ from click_auth.files import check_folder, reason_of
 from click_auth.files.folders import make_private_folder
 from click_auth.locks import lock_file
 from click_auth.locks.heartbeat import beating_lock
-from click_auth.locks.lock_file import LockBusy, Opened
+from click_auth.locks.lock_file import LockBusy as LockBusy  # noqa: PLC0414 - others take it from here
+from click_auth.locks.lock_file import Opened
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-__all__ = [
-    "LockBusy",
-    "account_lock",
-    "exclusive",
-    "lock_seconds",
-    "lock_timeout",
-    "wait_for_others",
-]
 
 DEFAULT_SECONDS = 75.0
 POLL_SECONDS = 0.008

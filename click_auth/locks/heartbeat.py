@@ -13,14 +13,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, BinaryIO
 
-from click_auth.locks.lock_file import (
-    LockBusy,
-    create,
-    identity_at,
-    is_at,
-    read_holder,
-    unlink,
-)
+from click_auth.locks.lock_file import LockBusy, create, identity_at, is_at, read_holder, unlink
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -91,6 +91,7 @@ class Login:
         account = self._identify(bundle)
         self._refuse_others(account, bundle)
         stored_in = self._store(account, bundle)
+        console.log("stored %s: %s", account.key, stored_in)
         wanted = self.request.scopes
         granted = wanted if bundle.scopes is None else bundle.scopes
         missing = tuple(scope for scope in wanted if scope not in granted)

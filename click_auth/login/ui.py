@@ -215,6 +215,7 @@ class TerminalUI(LoginUI):
                 self._held = wait.held
         if answer is None:
             raise _timeout_error(timeout, wait.strays)
+        console.log("response: %s", "pasted" if wait.held is None else listener.redirect_uri)
         if is_terminal(sys.stderr):
             self.event("finishing", "Response received. Finishing the login...")
         return answer

@@ -6,6 +6,7 @@ import dataclasses
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import parse_qsl, urlencode
 
+from click_auth.console import console
 from click_auth.errors import OAUTH_FAILED, LoginFailed
 from click_auth.http.urls import split
 from click_auth.oauth.endpoint import EndpointFailed
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from click_auth.providers.authorization import AuthorizationResponse
     from click_auth.providers.request import LoginRequest, LoginUI
     from click_auth.tokens import TokenBundle
+
+    Way = Literal["device", "redirect", "both"]
 
 
 def login(
@@ -60,17 +63,24 @@ def login(
     return exchange(started[response.redirect_uri], response)
 
 
-def choose_way(
-    server: Server, request: LoginRequest, ui: LoginUI
-) -> Literal["device", "redirect", "both"]:
+def choose_way(server: Server, request: LoginRequest, ui: LoginUI) -> Way:
     """Return how the person logs in: as they wish, by what the server has, and is at hand.
 
     "both" is where no browser opens here: whichever is answered first. Raises `LoginFailed`.
     """
+    if request.token is not None:
+        return "redirect"
     is_special = (request.acr_values, request.max_age) != (None, None)  # RFC 9470: for browsers
-    if request.device is not None or request.token is not None or is_special:
-        return "device" if request.device and request.token is None else "redirect"
-    facts, opens = server.facts, request.browser and ui.has_browser
+    opens, is_asked = request.browser and ui.has_browser, request.device is not None or is_special
+    asked: Way = "device" if request.device else "redirect"
+    way = asked if is_asked else _choose_way(server, ui, opens=opens)
+    why = "asked for" if is_asked else "a browser opens" if opens else "no browser opens"
+    console.log("login by %s: %s", way, why)
+    return way
+
+
+def _choose_way(server: Server, ui: LoginUI, *, opens: bool) -> Way:
+    facts = server.facts
     if opens and facts.authorization_endpoint is not None:
         return "redirect"
     try:

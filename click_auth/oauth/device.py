@@ -147,6 +147,7 @@ def race(
         try:
             return log_in_by_redirect()
         except CodeEntered as entered:
+            logger.debug("response: the code was entered on another device")
             return entered.bundle
 
 
@@ -271,10 +272,7 @@ def _wait_for_code(
     with console.counting_down(seconds) as countdown:
         _show(code, request, ui)
         return _poll(
-            ask,
-            code.interval,
-            lambda wait: monotonic() + wait < deadline,
-            sleep or countdown.sleep,
+            ask, code.interval, lambda wait: monotonic() + wait < deadline, sleep or countdown.sleep
         )
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from joserfc import jwt
 from joserfc.jwk import ECKey
 
-from click_auth.http.urls import origin, shown
+from click_auth.http.urls import origin, split
 from click_auth.oauth.endpoint import error_code
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class Prover:
         claims: dict[str, Any] = {
             "jti": secrets.token_urlsafe(16),
             "htm": method,
-            "htu": shown(url),
+            "htu": origin(url) + split(url).path,
             "iat": int(time.time() + clock_difference),
         }
         if access_token is not None:

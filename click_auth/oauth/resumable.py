@@ -28,9 +28,7 @@ _PORTS = (49152, 65535)
 
 
 def begin(
-    server: Server,
-    request: LoginRequest,
-    authorize: Callable[[LoginRequest], AuthorizationRequest],
+    server: Server, request: LoginRequest, authorize: Callable[[LoginRequest], AuthorizationRequest]
 ) -> BegunLogin:
     """Return a login by device; by redirect where the server or *request* has no use for that."""
     is_open = (request.device, request.acr_values, request.max_age) == (None, None, None)

@@ -46,10 +46,7 @@ class Server:
     """
 
     def __init__(
-        self,
-        facts: Facts,
-        context: ProviderContext,
-        prover: Callable[[], Prover] | None = None,
+        self, facts: Facts, context: ProviderContext, prover: Callable[[], Prover] | None = None
     ) -> None:
         self.facts = facts
         self.context = context

@@ -205,10 +205,7 @@ def _refresh_token(token: object, renews: TokenBundle | None) -> str | None:
 
 
 def _scopes(
-    scope: object,
-    requested: tuple[str, ...] | None,
-    separator: str,
-    renews: TokenBundle | None,
+    scope: object, requested: tuple[str, ...] | None, separator: str, renews: TokenBundle | None
 ) -> tuple[str, ...] | None:
     if isinstance(scope, list) and all(isinstance(name, str) for name in scope):
         scope = separator.join(scope)  # Twitch

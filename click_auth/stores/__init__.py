@@ -15,7 +15,9 @@ REFUSE_KEYRING = "CLICK_AUTH_REFUSE_KEYRING"
 """Names the variable that is 1 where no keyring may be touched: in a test's child process."""
 
 REFUSE_RECORDS = "CLICK_AUTH_REFUSE_RECORDS"
-"""Names the variable with the parent of the folders whose records no test may touch."""
+"""Names the variable with the beginnings of paths where no test may touch records."""
+
+REFUSAL = "{} is set: a test was about to touch {}; isolated_auth(auth) keeps it away"
 
 keyring_guard: Callable[[str], None] | None = None
 record_guard: Callable[[str], None] | None = None

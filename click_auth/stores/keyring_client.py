@@ -28,7 +28,7 @@ from click_auth.stores.keyring_backends import (
 from click_auth.timeouts import Deadline, TimedOut, call_with_timeout
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from keyring.backend import KeyringBackend
 
@@ -44,10 +44,6 @@ _LATE_READ = 1.5  # times the bound, beyond it
 
 most_seconds: ContextVar[float | None] = ContextVar("click_auth_keyring_most", default=None)
 """How long a call may take where a prompt is answered; None: that depends on the terminal."""
-
-
-class KeyringRefused(AssertionError):
-    """The environment forbids any contact with the keyring: a test's child process."""
 
 
 class KeyringClient:
@@ -104,7 +100,8 @@ class KeyringClient:
             self.overwrite(slot, text)
         except KeyringFault:
             with contextlib.suppress(StorageUnavailable):
-                self._put_back(slot, before)
+                if self.read(slot) != before:
+                    self.erase(slot) if before is None else self.set(slot, before)
             raise
 
     def overwrite(self, slot: str, text: str) -> None:
@@ -119,8 +116,7 @@ class KeyringClient:
         """Put *text* into the slot, on trust."""
         self._refuse_weak()
         if not self._ask_directly("replace_secret", slot, text):
-            place = self._place(slot)
-            self._call(f"write {slot}", lambda each: each.set_password(*place, text))
+            self._call(f"write {slot}", lambda each: each.set_password(*self._place(slot), text))
 
     def erase(self, slot: str) -> None:
         """Empty the slot and make sure that it is empty."""
@@ -140,28 +136,20 @@ class KeyringClient:
                 raise fault_of(refusal, self.backend.name)
         raise KeyringFault("failing", self.backend.name, "it doesn't delete")
 
-    def _put_back(self, slot: str, before: str | None) -> None:
-        if self.read(slot) == before:
-            return
-        if before is None:
-            self.erase(slot)
-        else:
-            self.set(slot, before)
-
     def _ask_directly(self, ask: str, slot: str, *text: str) -> Any:
         """Return what `secret_service` answers to *ask*, None where keyring is to be asked."""
         is_ours = self._loaded is not None  # then it is in use, whatever was chosen since
         if self._remembered != LINUX_BACKEND or (not is_ours and _is_chosen()):
             return None
-        _ask_guard(f"{'write' if text else 'read'} {slot}")
-        from click_auth.stores import secret_service  # noqa: PLC0415 - jeepney, on Linux alone
+        with _logged(f"{'write' if text else 'read'} {slot} without keyring"):
+            from click_auth.stores import secret_service  # noqa: PLC0415 - jeepney, on Linux alone
 
-        deadline = self._deadline(is_reading=not text)
-        try:
-            answer = getattr(secret_service, ask)(*self._place(slot), *text, deadline)
-        except TimedOut:  # keyring would ask the same service, and the person, once more
-            self.backend = Backend(LINUX_BACKEND)
-            raise self._too_late(deadline) from None
+            deadline = self._deadline(is_reading=not text)
+            try:
+                answer = getattr(secret_service, ask)(*self._place(slot), *text, deadline)
+            except TimedOut:  # keyring would ask the same service, and the person, once more
+                self.backend = Backend(LINUX_BACKEND)
+                raise self._too_late(deadline) from None
         if answer:
             self.backend = Backend(LINUX_BACKEND)
         return answer
@@ -187,7 +175,6 @@ class KeyringClient:
         self, description: str, function: Callable[[KeyringBackend], T], *, is_reading: bool = False
     ) -> T:
         """Return what *function* returns for the backend in use."""
-        _ask_guard(description)
         if self._stuck is not None and not self._stuck.is_set():
             raise KeyringFault("hanging", self.backend.name, "an earlier call is still waiting")
         finished = threading.Event()
@@ -201,14 +188,15 @@ class KeyringClient:
                 finished.set()
 
         deadline = self._deadline(is_reading=is_reading)
-        try:
-            result, error = call_with_timeout(run, deadline)
-        except TimedOut:
-            self._stuck = finished
-            raise self._too_late(deadline) from None
-        if error is not None:
-            is_known = isinstance(error, KeyringFault)
-            raise (error if is_known else fault_of(error, self.backend.name)) from None
+        with _logged(description):
+            try:
+                result, error = call_with_timeout(run, deadline)
+            except TimedOut:
+                self._stuck = finished
+                raise self._too_late(deadline) from None
+            if error is not None:
+                is_known = isinstance(error, KeyringFault)
+                raise (error if is_known else fault_of(error, self.backend.name)) from None
         return result  # type: ignore[return-value]
 
     def _too_late(self, deadline: Deadline) -> KeyringFault:
@@ -268,11 +256,21 @@ def _settings_file() -> str:
     return f"{root}/python_keyring/keyringrc.cfg"
 
 
-def _ask_guard(description: str) -> None:
+@contextlib.contextmanager
+def _logged(description: str) -> Iterator[None]:
+    """Ask the guard, let the block make a call, and log how it ended and how long it took."""
     if stores.keyring_guard is not None:
         stores.keyring_guard(description)
     elif os.environ.get(stores.REFUSE_KEYRING) == "1":
-        raise KeyringRefused(description)
+        raise AssertionError(stores.REFUSAL.format(stores.REFUSE_KEYRING, description))
+    began, ended = time.monotonic(), "done"
+    try:
+        yield
+    except BaseException as error:
+        ended = getattr(error, "kind", "interrupted")
+        raise
+    finally:
+        console.log("keyring: %s: %s, %d ms", description, ended, 1000 * (time.monotonic() - began))
 
 
 def _say_that_it_waits() -> None:

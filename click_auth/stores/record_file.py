@@ -176,14 +176,11 @@ class RecordFile(Records):
         return target.with_name(f"{target.name}.{slot_name(key)}.unstored")
 
     def _ask_guard(self) -> None:
-        real = os.environ.get(stores.REFUSE_RECORDS)
-        if not real or os.path.dirname(os.path.dirname(self._name)) != real:  # noqa: PTH120 - as above
-            return
-        if stores.record_guard is None:
-            raise AssertionError(
-                f"{stores.REFUSE_RECORDS} is set: a test was about to touch {self._name}"
-            )
-        stores.record_guard(self._name)
+        real = os.environ.get(stores.REFUSE_RECORDS, "").split(os.pathsep)
+        if stores.record_guard is not None:
+            stores.record_guard(self._name)
+        elif self._name.startswith(tuple(filter(None, real))):
+            raise AssertionError(stores.REFUSAL.format(stores.REFUSE_RECORDS, self._name))
 
     @contextlib.contextmanager
     def _moved_aside(self) -> Iterator[Path]:

@@ -201,8 +201,7 @@ class MemoryRecords(Records):
     """Records in memory, with the transactions of a record file."""
 
     def __init__(self) -> None:
-        self._content = b""
-        self._writes = 0
+        self._content, self._writes = b"", 0
         self._lock = threading.Lock()
         self._locks: dict[str, threading.Lock] = {}
 
@@ -243,10 +242,8 @@ class Storage:
         policy: str,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self.records = records
-        self.policy = policy
-        self.clock = clock
-        self._make_vault = make_vault
+        self.records, self._make_vault = records, make_vault
+        self.policy, self.clock = policy, clock
         self.environment: Environment | None = None
         self.key: KeyGiven | None = None
 
@@ -258,8 +255,7 @@ class Storage:
     @cached_property
     def cipher(self) -> Cipher | None:
         """What seals tokens in the records, None where nobody gave a key."""
-        environment = self.environment
-        names = ("AUTH_KEY", "AUTH_KEY_FILE")
+        environment, names = self.environment, ("AUTH_KEY", "AUTH_KEY_FILE")
         if environment is None or not (self.key or any(map(environment.value, names))):
             return None
         from click_auth.stores.cipher import make_cipher  # noqa: PLC0415 - an extra
@@ -270,9 +266,8 @@ class Storage:
     def sealer(self) -> Cipher:
         """The same. Raises `StorageUnavailable` where there is no key."""
         if self.cipher is None:
-            name = (
-                "<APP>_AUTH_KEY" if self.environment is None else self.environment.name("AUTH_KEY")
-            )
+            environment = self.environment
+            name = "<APP>_AUTH_KEY" if environment is None else environment.name("AUTH_KEY")
             hints = [f"Set {name} or {name}_FILE."]
             raise StorageUnavailable("No key for encrypted credentials.", hints=hints)
         return self.cipher

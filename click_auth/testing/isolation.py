@@ -162,10 +162,8 @@ class logged_in(ExitStack):  # noqa: N801 - it reads as what it does: `with logg
     ) -> None:
         super().__init__()
         if account is None:
-            known = (
-                User(user, user, f"{user}@todo.example") if server is None else server.user(user)
-            )
-            account = Account(id=known.id, label=known.email)
+            one = User(user, user, f"{user}@todo.example") if server is None else server.user(user)
+            account = Account(id=one.id, label=one.email)
         self.account: Account = account
         if scopes is None:
             scopes = getattr(auth.context.services.provider(self.account.instance), "scopes", None)

@@ -11,18 +11,8 @@ from urllib.parse import urlsplit
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-Endpoint = Literal[
-    "discovery",
-    "authorize",
-    "token",
-    "device_authorization",
-    "device",
-    "revoke",
-    "userinfo",
-    "register",
-    "api",
-    "unknown",
-]
+_OAuth = Literal["discovery", "authorize", "token", "device_authorization", "device", "revoke"]
+Endpoint = _OAuth | Literal["userinfo", "register", "api", "unknown"]
 
 
 @dataclass(frozen=True)

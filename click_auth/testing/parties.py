@@ -8,11 +8,8 @@ import time
 from dataclasses import dataclass
 
 _LOOPBACK = re.compile(r"^(http://(?:127\.0\.0\.1|\[::1\]|localhost))(?::\d{1,5})?(?=[/?]|$)")
-LOOPBACK_CALLBACKS = (
-    "http://127.0.0.1/callback",
-    "http://[::1]/callback",
-    "http://localhost/callback",
-)
+_HOSTS = ("127.0.0.1", "[::1]", "localhost")
+LOOPBACK_CALLBACKS = tuple(f"http://{host}/callback" for host in _HOSTS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from click_auth import stores
+from click_auth import http, stores
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -22,52 +22,63 @@ if TYPE_CHECKING:
     from click_auth import Auth
     from click_auth.testing import AuthorizationServer
 
-_MARK = "real_keyring"
+_MARKS = {
+    "real_keyring": "the test may touch real credentials, and other machines",
+    "real_network": "the test may reach other machines through click-auth",
+}
 _HARMLESS = ("keyring.backends.null", "keyring.backends.fail")
+_REFUSED = (stores.REFUSE_KEYRING, stores.REFUSE_RECORDS, http.REFUSE_NETWORK)
+_WHAT_TO_WRITE = """Write `def test_...(isolated_auth, auth_server)`, and in it first
+`isolated_auth(auth, server=auth_server)`; or `@pytest.mark.real_keyring`, or `real_network`."""
+_ENVIRON = dict(os.environ)  # before any conftest.py puts a folder of its own in place
 
 
 class RealKeyringTouched(Exception):
-    """Click-auth was about to touch the real keyring, or a real record file, in a test."""
+    """Click-auth was about to touch the real keyring, a real record file, or another machine."""
 
 
 class KeyringGuard:
-    """Stands before keyring and record files from `install()` to `remove()`, a whole test run.
+    """Stands before keyring, record files and network from `install()` to `remove()`.
 
     It refuses as long as no `allowed()` block is open. Child processes are refused by
-    environment variables that the guarded modules know. A real record file is one where
-    applications keep theirs on this machine, as it was when the guard was installed.
+    environment variables that the guarded modules know. A real record file is one in
+    *record_folders*, which are beginnings of paths.
     """
 
-    def __init__(self) -> None:
-        self._refused: list[str] = []
+    def __init__(self, record_folders: tuple[str, ...] = ()) -> None:
+        self._record_folders = record_folders
         self._allowed = False
         self._patch = pytest.MonkeyPatch()
 
     def install(self) -> None:
-        """Guard both; no library is loaded for this."""
-        self._patch.setenv(stores.REFUSE_KEYRING, "1")
-        self._patch.setenv(stores.REFUSE_RECORDS, str(applications_folder()))
+        """Guard all three; no library is loaded for this."""
+        values = ("1", os.pathsep.join(self._record_folders), "1")
+        for name, value in zip(_REFUSED, values, strict=True):
+            self._patch.setenv(name, value)
         self._patch.setattr(stores, "keyring_guard", self.refuse_keyring)
         self._patch.setattr(stores, "record_guard", self.refuse_record_file)
+        self._patch.setattr(http, "in_test_run", True)
 
     def remove(self) -> None:
         """Take everything back."""
         self._patch.undo()
 
     @contextmanager
-    def allowed(self) -> Iterator[None]:
-        """Let everything pass inside of the block, in child processes too."""
+    def allowed(self, *marks: str) -> Iterator[None]:
+        """Let what *marks* name, by default everything, pass inside, in child processes too."""
         with pytest.MonkeyPatch.context() as patch:
-            for name in (stores.REFUSE_KEYRING, stores.REFUSE_RECORDS):
+            for name in _REFUSED if "real_network" not in marks else (http.REFUSE_NETWORK,):
                 patch.delenv(name, raising=False)
-            patch.setattr(self, "_allowed", True)
+            patch.setattr(http, "in_test_run", False)
+            patch.setattr(self, "_allowed", "real_network" not in marks)
             yield
 
     def check(self) -> None:
         """Raise `RealKeyringTouched` if anything was refused since the last check."""
-        refused, self._refused = self._refused, []
-        if refused:
-            raise RealKeyringTouched(_explain(refused))
+        if http.refused:
+            refused = _explain(http.refused)
+            http.refused.clear()
+            raise RealKeyringTouched(refused)
 
     def refuse_keyring(self, operation: str) -> None:
         """Refuse an operation, unless it is allowed or a test's own backend would do it."""
@@ -76,11 +87,12 @@ class KeyringGuard:
 
     def refuse_record_file(self, path: str) -> None:
         """Refuse a real record file, unless it is allowed."""
-        self._refuse(f"the real record file {path}")
+        if path.startswith(self._record_folders):
+            self._refuse(f"the real record file {path}")
 
     def _refuse(self, what: str) -> None:
         if not self._allowed:
-            self._refused.append(what)
+            http.refused.append(what)
             raise RealKeyringTouched(_explain([what]))
 
 
@@ -114,9 +126,10 @@ def isolated_auth(tmp_path: Path) -> Iterator[Callable[..., Auth]]:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Make the mark known, and close the way to keyring and record files."""
-    config.addinivalue_line("markers", f"{_MARK}: the test may touch real credentials")
-    config.stash[_GUARD] = guard = KeyringGuard()
+    """Make the marks known, and close the way to keyring, record files and network."""
+    for mark, meaning in _MARKS.items():
+        config.addinivalue_line("markers", f"{mark}: {meaning}")
+    config.stash[_GUARD] = guard = KeyringGuard(record_folders(config.rootpath))
     guard.install()
     config.add_cleanup(guard.remove)  # also where another plugin's configuration fails
 
@@ -124,8 +137,8 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.hookimpl(hookwrapper=True)  # pluggy 1.0, which pytest 7.0 has, knows no other wrapper
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, None]:
     """Let marked tests pass, with their fixtures."""
-    is_marked = item.get_closest_marker(_MARK) is not None
-    with item.config.stash[_GUARD].allowed() if is_marked else nullcontext():
+    mark = next((mark for mark in _MARKS if item.get_closest_marker(mark)), None)
+    with item.config.stash[_GUARD].allowed(mark) if mark else nullcontext():
         yield
 
 
@@ -137,6 +150,20 @@ def pytest_runtest_call(item: pytest.Item) -> None:
 
 # The same for what its fixtures do afterwards.
 pytest_runtest_teardown = pytest_runtest_call
+
+
+def record_folders(root: Path) -> tuple[str, ...]:
+    """Return how paths of this person's record files begin: for Auth(folder=) and variables, too.
+
+    What lies in the project at *root* or among temporary files is a test's own.
+    """
+    temporary = next(filter(None, map(_ENVIRON.get, ("TMPDIR", "TEMP", "TMP"))), "/tmp")  # noqa: S108 - tempfile asks the disk
+    own = [f"{each}{os.sep}" for each in (root, Path(temporary))]
+    named = (value for name, value in _ENVIRON.items() if name.endswith("_CONFIG_DIR") and value)
+    folders = [f"{Path(value).expanduser()}{os.sep}" for value in named]
+    folders.append(f"{Path('~').expanduser()}{os.sep}.")
+    rest = (x for x in folders if not any(x.startswith(one) or one.startswith(x) for one in own))
+    return (f"{applications_folder()}{os.sep}", *rest)
 
 
 def applications_folder() -> Path:
@@ -159,7 +186,4 @@ def _is_real() -> bool:
 
 
 def _explain(refused: list[str]) -> str:
-    return (
-        f"click-auth was about to touch {', '.join(refused)}; isolate it with "
-        "the fixture isolated_auth, or mark the test real_keyring"
-    )
+    return f"click-auth was about to touch {', '.join(refused)}. {_WHAT_TO_WRITE}"

@@ -366,7 +366,9 @@ def test_m11_a_token_that_is_held_back_is_logged(
     elsewhere = place.server.api_url.replace("127.0.0.1", "localhost")
     with httpx.Client(auth=auth.bearer()) as client:
         assert client.get(f"{elsewhere}/me").status_code == 401
-    assert any("no token for localhost" in line and "hosts=" in line for line in caplog.messages)
+    assert any(
+        "no token for http://localhost" in line and "hosts=" in line for line in caplog.messages
+    )
     with pytest.raises(AuthError, match="status 401") as caught, auth.client() as api:
         api.get(f"{elsewhere}/me").raise_for_status()
     assert "hosts=" in caught.value.format_message()

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import click
+import httpx
 import pytest
 
 from click_auth import (
@@ -296,7 +297,9 @@ def test_s8_doctor_says_whether_the_variables_count(hosts: Todo, services: Todo)
     assert rows(hosts, **address)["TODO_TOKEN"] == "set; no effect"
     named = {**address, "TODO_TOKEN_INSTANCE": "https://other.example"}
     assert "instead of any stored account" in rows(hosts, **named)["TODO_TOKEN"]
-    unknown = rows(services, TODO_INSTANCE="nowhere", TODO_TOKEN="a-canary")
+    nobody = httpx.MockTransport(lambda _request: httpx.Response(503))
+    with services.auth.override(http_options={"transport": nobody}):
+        unknown = rows(services, TODO_INSTANCE="nowhere", TODO_TOKEN="a-canary")
     assert "instead of any stored account" in unknown["TODO_TOKEN"]
 
 

@@ -162,7 +162,8 @@ def test_a_server_that_refuses_the_grant_costs_one_line_of_the_log(
         with person_at(environ) as person:
             person.type(f"{answer_to(url_on(person), server)}\n")
             assert person.end() == 0, person.shown
-        assert person.shown.count("no login by device") == len(debug)
+        for line in ("no login by device", "login by both", "response: pasted"):
+            assert person.shown.count(line) == len(debug)
         assert ("enter the code" in person.shown, "Warning" in person.shown) == (False, False)
 
 

@@ -10,7 +10,6 @@ from click_auth.http.urls import (
     host_of,
     is_loopback,
     origin,
-    shown,
     split,
 )
 
@@ -103,4 +102,3 @@ def test_an_origin_has_no_default_port_and_no_path() -> None:
     assert origin("HTTPS://Api.todo.example:443/v1?x") == "https://api.todo.example"
     assert origin("http://[::1]:8080/") == "http://[::1]:8080"
     assert host_of("https://api.todo.example:8443/v1") == "api.todo.example:8443"
-    assert shown("https://api.todo.example/v1?token=secret") == "https://api.todo.example/v1"

@@ -9,8 +9,11 @@ from types import ModuleType
 import click
 import pytest
 
+from click_auth.http import REFUSE_NETWORK
 from click_auth.stores import REFUSE_KEYRING, REFUSE_RECORDS
 from click_auth.testing.plugin import KeyringGuard, RealKeyringTouched, applications_folder
+
+REFUSED = (REFUSE_KEYRING, REFUSE_RECORDS, REFUSE_NETWORK)
 
 
 @pytest.fixture
@@ -63,6 +66,8 @@ def test_a_backend_of_the_tests_is_not_the_real_keyring(
     if refused:
         with pytest.raises(RealKeyringTouched):
             guard.refuse_keyring("get_password")
+        with pytest.raises(RealKeyringTouched):
+            guard.check()
     else:
         guard.refuse_keyring("get_password")
 
@@ -80,18 +85,19 @@ import os, sys
 import pytest
 before = set(sys.modules)
 from click_auth.testing.plugin import KeyringGuard
-from click_auth import stores
+from click_auth import http, stores
 guard = KeyringGuard()
 guard.install()
 assert os.environ[{REFUSE_KEYRING!r}] == "1"
 assert stores.keyring_guard == guard.refuse_keyring
 loaded = {{name.partition(".")[0] for name in set(sys.modules) - before}}
 assert loaded == {{"click_auth"}}, loaded
-assert len([name for name in sys.modules if name.startswith("click_auth")]) == 4
+assert len([name for name in sys.modules if name.startswith("click_auth")]) == 5
 guard.remove()
 assert stores.keyring_guard is None and {REFUSE_KEYRING!r} not in os.environ
+assert http.in_test_run is False and {REFUSE_NETWORK!r} not in os.environ
 """
-    environ = {name: value for name, value in os.environ.items() if name != REFUSE_KEYRING}
+    environ = {name: value for name, value in os.environ.items() if name not in REFUSED}
     subprocess.run([sys.executable, "-c", program], check=True, timeout=100, env=environ)
 
 
@@ -226,7 +232,7 @@ def test_m6_a_test_that_forgets_to_isolate_does_not_read_the_developers_records(
     """The record file of this machine is refused, to children too; one's own folders are not."""
     environ = {**os.environ, "HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path / "config")}
     environ |= {"APPDATA": str(tmp_path / "config")}
-    for name in (REFUSE_KEYRING, REFUSE_RECORDS):
+    for name in REFUSED:
         environ.pop(name, None)
     login = (
         "from click_auth import Account, ApiKeyProvider, Auth, TokenBundle\n"
@@ -253,6 +259,194 @@ def test_m6_a_test_that_forgets_to_isolate_does_not_read_the_developers_records(
     assert "was about to touch the real record file" in done.stdout
     assert "isolated_auth" in done.stdout
     assert "a-canary" not in done.stdout + done.stderr
+
+
+FOLDERS_PAGE = """
+import os
+import subprocess
+import sys
+from unittest import mock
+
+from click_auth import ApiKeyProvider, Auth
+
+PROGRAM = "from click_auth import ApiKeyProvider, Auth; Auth('todo', ApiKeyProvider()).accounts()"
+
+
+def test_reads_a_folder_of_the_home():
+    Auth("other", ApiKeyProvider(), folder="~/.todo").current_account()
+
+
+def test_reads_the_folder_of_a_variable():
+    Auth("todo", ApiKeyProvider()).current_account()
+
+
+def test_reads_it_in_a_child():
+    subprocess.run([sys.executable, "-c", PROGRAM], check=True)
+
+
+def test_clears_the_environment():
+    folder = os.path.expanduser("~/.todo")
+    with mock.patch.dict(os.environ, clear=True):
+        Auth("other", ApiKeyProvider(), folder=folder).current_account()
+
+
+def test_has_a_folder_in_the_project():
+    folder = os.path.join(os.getcwd(), ".todo")
+    assert Auth("todo", ApiKeyProvider(), folder=folder).current_account() is None
+
+
+def test_has_a_temporary_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("TODO_CONFIG_DIR", str(tmp_path))
+    assert Auth("todo", ApiKeyProvider()).current_account() is None
+    subprocess.run([sys.executable, "-c", PROGRAM], check=True)
+"""
+
+NETWORK_PAGE = """
+import asyncio
+import os
+import subprocess
+import sys
+from unittest import mock
+
+import httpx
+import pytest
+
+from click_auth import Auth, MemoryTokenStore, OAuthProvider, Unreachable
+from click_auth.testing import Answer, logged_in
+
+AWAY = "https://192.0.2.1"  # RFC 5737: nobody's
+PROGRAM = '''
+from click_auth import Auth, MemoryTokenStore, OAuthProvider
+provider = OAuthProvider(client_id="todo", issuer="https://192.0.2.1", http_timeout=0.5)
+try:
+    Auth("todo", provider, store=MemoryTokenStore(), folder="/nowhere/todo").login()
+except AssertionError as error:
+    print(error)
+'''
+
+
+def auth_at(folder, **facts):
+    provider = OAuthProvider(client_id="todo-cli", http_timeout=0.5, **facts)
+    auth = Auth("todo", provider, store=MemoryTokenStore(), folder=folder)
+    logged_in(auth)
+    return auth
+
+
+@pytest.fixture
+def auth(tmp_path):
+    return auth_at(tmp_path, issuer=AWAY, api_url=f"{AWAY}/api")
+
+
+def test_asks_the_server(auth):
+    auth.login()
+
+
+def test_asks_the_api(auth):
+    with auth.client(timeout=0.5) as api:
+        api.get("/me")
+
+
+def test_asks_the_api_and_takes_it_well(auth):
+    try:
+        with auth.client(timeout=0.5) as api:
+            api.get("/me")
+    except BaseException:
+        pass
+
+
+def test_asks_the_api_asynchronously(auth):
+    async def ask():
+        async with httpx.AsyncClient(auth=auth.bearer(), timeout=0.5) as api:
+            await api.get(f"{AWAY}/api")
+
+    asyncio.run(ask())
+
+
+def test_follows_a_redirect(auth_server, tmp_path):
+    auth = auth_at(tmp_path, issuer=AWAY, api_url=auth_server.api_url)
+    auth_server.faults.hooks["api"] = lambda request: Answer.redirect(AWAY)
+    with auth.client(follow_redirects=True, timeout=0.5) as api:
+        api.get("/me")
+
+
+def test_clears_the_environment(auth):
+    with mock.patch.dict(os.environ, clear=True):
+        auth.login()
+
+
+def test_is_isolated_without_a_server(isolated_auth, auth):
+    isolated_auth(auth)
+    with logged_in(auth), auth.client(timeout=0.5) as api:
+        api.get("/me")
+
+
+def test_starts_a_child():
+    told = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True)
+    assert "isolated_auth(auth, server=auth_server)" in told.stdout, told.stderr
+
+
+@pytest.mark.real_network
+def test_means_it(auth):
+    with pytest.raises(Unreachable), auth.client(timeout=0.1) as api:
+        api.get("/me")
+    assert "CLICK_AUTH_REFUSE_KEYRING" in os.environ
+
+
+def test_has_a_server_here(auth_server, tmp_path):
+    auth = auth_at(tmp_path, issuer=auth_server.issuer, api_url=auth_server.api_url)
+    with logged_in(auth, server=auth_server), auth.client() as api:
+        assert api.get("/me").status_code == 200
+
+
+def test_has_a_transport(auth):
+    with auth.client(transport=httpx.MockTransport(lambda _: httpx.Response(200))) as api:
+        assert api.get("/me").status_code == 200
+
+
+def test_is_isolated(isolated_auth, auth, auth_server):
+    isolated_auth(auth, server=auth_server)
+    with logged_in(auth, server=auth_server), auth.client() as api:
+        assert api.get("/me").status_code == 200
+"""
+
+
+def run_suite(folder: Path, page: str, **environ: str) -> str:
+    """Return what pytest says of a suite of one page, run by a developer with a home."""
+    suite, temporary, home = folder / "suite", folder / "temporary", folder / "home"
+    for each in (suite, temporary, home / ".todo"):
+        each.mkdir(parents=True)
+    (suite / "test_page.py").write_text(page, encoding="utf-8")
+    (suite / "pytest.ini").touch()
+    inherited = {name: value for name, value in os.environ.items() if name not in REFUSED}
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider", "."],
+        cwd=suite,
+        env={**inherited, "HOME": str(home), "TMPDIR": str(temporary), **environ},
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    return done.stdout + done.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the home is somewhere else there")
+def test_folders_that_a_developer_has_chosen_are_refused_too(tmp_path: Path) -> None:
+    """One in the home, one that a variable names; those of the project and of a test are not."""
+    said = run_suite(tmp_path, FOLDERS_PAGE, TODO_CONFIG_DIR=str(tmp_path / "dotfiles"))
+    assert "4 failed, 2 passed" in said, said
+    assert f"the real record file {tmp_path / 'home/.todo/auth.json'}" in said
+    assert f"the real record file {tmp_path / 'dotfiles/auth.json'}" in said
+    assert "isolated_auth(auth, server=auth_server)" in said
+
+
+def test_no_test_reaches_another_machine(tmp_path: Path) -> None:
+    """Neither the library's requests nor a client's; what stays on this machine may go on."""
+    said = run_suite(tmp_path, NETWORK_PAGE)
+    assert "7 failed, 5 passed" in said, said
+    assert "192.0.2.1" in said
+    assert "isolated_auth(auth, server=auth_server)" in said
+    assert "real_network" in said
 
 
 @pytest.mark.parametrize("place", ["conftest.py", "early.py"])

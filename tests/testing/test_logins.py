@@ -38,6 +38,15 @@ def test_it_can_be_used_plainly(auth: Auth) -> None:
     assert (current.id, len(auth.accounts())) == ("bob", 2)
 
 
+def test_the_scopes_are_the_providers(auth: Auth, server: AuthorizationServer) -> None:
+    """With a server and without, as of a real login; unless others are said."""
+    assert logged_in(auth).bundle.scopes == ("tasks:read",)
+    bundle = logged_in(auth, server=server).bundle
+    assert bundle.scopes == ("tasks:read",)
+    assert server.grants.tokens[bundle.access_token].scopes == bundle.scopes
+    assert logged_in(auth, scopes=("a", "b")).bundle.scopes == ("a", "b")
+
+
 def test_the_servers_tokens_are_good(auth: Auth, server: AuthorizationServer) -> None:
     """With a server the API takes the token, and an expired one is refreshed."""
     with (
