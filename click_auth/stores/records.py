@@ -268,9 +268,7 @@ class Storage:
     def sealer(self) -> Cipher:
         """The same. Raises `StorageUnavailable` where there is no key."""
         if self.cipher is None:
-            name = (
-                "<APP>_AUTH_KEY" if self.environment is None else self.environment.name("AUTH_KEY")
-            )
+            name = self.environment.name("AUTH_KEY") if self.environment else "<APP>_AUTH_KEY"
             hints = [f"Set {name} or {name}_FILE."]
             raise StorageUnavailable("There is no key for sealed credentials.", hints=hints)
         return self.cipher

@@ -214,9 +214,8 @@ class SharedRecords(Records):
         for key in [key for key in {**before, **after} if before.get(key) != after.get(key)]:
             generation = stored[key].generation if key in stored else 0
             self._swap(key, generation, after.get(key))
-        changed = {
-            name: value for name, value in _index_of(draft).items() if value != index.get(name)
-        }
+        now = _index_of(draft)
+        changed = {name: now[name] for name in now if now[name] != index.get(name)}
         while changed and not self._changed_index(changed, repair=repair):
             continue
 

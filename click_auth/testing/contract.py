@@ -10,9 +10,9 @@ import contextlib
 import os
 import signal
 import sys
-import threading
 import time
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -208,18 +208,6 @@ def _posts(server: AuthorizationServer) -> int:
 
 def _together(deed: Callable[[], None]) -> None:
     """Let a crowd of threads do it at once, and raise what went wrong."""
-    wrong: list[BaseException] = []
-
-    def attempt() -> None:
-        try:
-            deed()
-        except BaseException as error:  # noqa: BLE001 - it is raised in the test's own thread
-            wrong.append(error)
-
-    threads = [threading.Thread(target=attempt) for _ in range(_CROWD)]
-    for each in threads:
-        each.start()
-    for each in threads:
-        each.join()
-    if wrong:
-        raise wrong[0]
+    with ThreadPoolExecutor(_CROWD) as crowd:
+        for each in [crowd.submit(deed) for _ in range(_CROWD)]:
+            each.result()
