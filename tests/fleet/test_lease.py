@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
 
@@ -183,6 +184,19 @@ def test_a_redis_that_has_lost_the_lock(server: RedisServer) -> None:
     lost.check()
     with pytest.raises(TimeoutError), opened(server).lock("u1", 0):
         pass
+
+
+def test_a_handle_that_nobody_holds_closes_its_connections(fragile: RedisServer) -> None:
+    """Those of the client that it has made; one that was given to it stays open."""
+    with fragile.client() as ours, fragile.client() as given:
+        for client_or_url, count in ((fragile.url, 1), (given, 2)):
+            records = RedisRecords(client_or_url, "todo", "click-auth", 2.0)
+            records.get("u1")
+            client = records._connection.client
+            assert len(ours.client_list()) == 2
+            del records
+            gc.collect()
+            assert len(ours.client_list()) == count, client
 
 
 def test_redis_away(fragile: RedisServer) -> None:
