@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from functools import lru_cache, partial
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, cast
 
 from click_auth.console.text import printable
 from click_auth.errors import NotLoggedIn
@@ -270,8 +270,8 @@ def flow_for(
 
 
 def _parse_origin(context: Context, name: str) -> Origin:
-    url = name if "://" in name else f"https://{name}"
-    return _origin_of(context.http.module.URL(checked_endpoint(url, name)))
+    url = checked_endpoint(name if "://" in name else f"https://{name}", name)
+    return _origin_of(context.http.module.URL(url))
 
 
 def _origin_of(url: httpx.URL) -> Origin:
@@ -287,8 +287,7 @@ def _find_added(before: list[Header], after: list[Header]) -> Iterable[bytes]:
 
 def find_sent(request: httpx.Request) -> Sent | None:
     """Return what was put on *request*, None where the credential was never on it."""
-    sent: Sent | None = request.extensions.get(_SENT)
-    return sent
+    return cast("Sent | None", request.extensions.get(_SENT))
 
 
 def is_refused(response: httpx.Response) -> bool:

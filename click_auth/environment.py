@@ -82,15 +82,13 @@ class Environment:
         """The storage policy that beats the application's own. Raises on an unknown one."""
         policy = self.value("AUTH_STORAGE")
         if policy is not None and policy not in POLICIES:
-            name = self.name("AUTH_STORAGE")
-            message = f"{name} is {policy!r}; it takes one of {', '.join(POLICIES)}."
-            raise AuthError(message, code="AUTH_BAD_SETTING")
+            raise self._refusal("AUTH_STORAGE", f"one of {', '.join(POLICIES)}")
         return policy
 
     @property
     def keyring_timeout(self) -> float | None:
         """How long a call to the keyring may take, in seconds. Raises on what is no such time."""
-        name, text = self.name("KEYRING_TIMEOUT"), self.value("KEYRING_TIMEOUT")
+        text = self.value("KEYRING_TIMEOUT")
         if text is None:
             return None
         try:
@@ -98,8 +96,7 @@ class Environment:
         except ValueError:
             seconds = 0.0
         if not 0 < seconds <= _LONGEST_KEYRING_TIMEOUT:
-            message = f"{name} is {text!r}; it takes a number of seconds."
-            raise AuthError(message, code="AUTH_BAD_SETTING")
+            raise self._refusal("KEYRING_TIMEOUT", "a number of seconds")
         return seconds
 
     @property
@@ -136,3 +133,7 @@ class Environment:
         problem = "There is no home folder." if is_homeless else f"{path} is not an absolute path."
         hint = f"Set {self.name('CONFIG_DIR')} to the folder where credentials are to lie."
         raise AuthError(problem, code="AUTH_BAD_SETTING", hints=[hint])
+
+    def _refusal(self, name: str, wanted: str) -> AuthError:
+        message = f"{self.name(name)} is {self.value(name)!r}; it takes {wanted}."
+        return AuthError(message, code="AUTH_BAD_SETTING")

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from click_auth.operations import Operations
 
 _LONGEST_WAIT = 24 * 60 * 60.0  # seconds
+_STRENGTH = ("acr_values", "max_age")
 _KEPT_IN = {
     "system": "the system keyring",
     "encrypted": "sealed with a key",
@@ -51,6 +52,8 @@ def build(
         if variable is not None:
             output.warn(f"{variable} takes precedence over this login.")
         wanted = {**options, "user": user, "instance": instance}
+        if wanted.get("device") and any(wanted.get(name) is not None for name in _STRENGTH):
+            raise click.UsageError("--acr-values and --max-age need a browser: leave --device out.")
         if wanted.pop("no_wait", False):
             _begin(auth, output, wanted)
             return
@@ -168,8 +171,7 @@ def _log_in(
 
 
 def _begin(auth: Operations, output: Console, wanted: dict[str, Any]) -> None:
-    strength = ("acr_values", "max_age")
-    names = ("user", "scopes", "read_only", "device", "instance", "storage", *strength)
+    names = ("user", "scopes", "read_only", "device", "instance", "storage", *_STRENGTH)
     pending = auth.begin_login(**{name: wanted[name] for name in names if name in wanted})
     how = f"Open {pending.url}\n"
     if pending.user_code is not None:
@@ -184,11 +186,9 @@ def _finish(
     on_login: Callable[[LoginContext], object],
 ) -> LoginResult:
     kind, stdin = auth.pending_kind(pending_id), cast("TextIO | None", sys.stdin)
-    answer = None
+    answer = _piped_line(stdin) if kind == "redirect" and not is_terminal(stdin) else None
     if kind == "redirect" and is_terminal(stdin):
         answer = ask("The URL that your browser ended on", stdin, hidden=True)
-    elif kind == "redirect":
-        answer = _piped_line(stdin)
     return auth.finish_login(pending_id, answer=answer, timeout=timeout, on_login=on_login)
 
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from click_auth.errors import LoginFailed, StorageUnavailable
 from click_auth.files import read_private
 from click_auth.files.folders import make_private_folder, replace_private
+from click_auth.providers.base import Binding
 from click_auth.providers.request import BegunLogin, LoginRequest
 from click_auth.record import ENCRYPTED, SYSTEM
 from click_auth.tokens import Unpickled, rfc3339, to_posix
@@ -33,6 +34,7 @@ VERSION = 1
 _IN_VAULT = (SYSTEM, "fallback")
 _ID = re.compile(r"[a-z0-9]{12}")
 _LETTERS = "abcdefghijkmnpqrstuvwxyz23456789"
+_PARTS = ("begun", "request", "bound_to")
 _AGAIN = "Start the login again."
 
 
@@ -68,17 +70,15 @@ class PendingLogin:
 class Pending(Unpickled):
     """All that is needed to finish a login. `expires_at` is in POSIX seconds.
 
-    `issuer`, `client_id` and `resource` are what the provider's credentials are bound to.
+    `bound_to` is what the provider's credentials are bound to.
     """
 
     id: str
     expires_at: float
     begun: BegunLogin
     request: LoginRequest
-    storage: str | None = None
-    issuer: str | None = None
-    client_id: str | None = None
-    resource: str | None = None
+    bound_to: Binding
+    storage: str | None
 
     def shown(self, resume: str) -> PendingLogin:
         """Return what is shown of it; *resume* is the command line that finishes it."""
@@ -175,7 +175,7 @@ class PendingLogins:
             facts = json.loads(content)
             if facts.pop("version") != VERSION:
                 return None
-            begun, request = facts.pop("begun"), facts.pop("request")
+            begun, request, bound_to = (facts.pop(each) for each in _PARTS)
             text = begun.pop("secrets") or self._store.vault.get(_slot(str(facts["id"])))
             if text and text.startswith("sealed:"):
                 text = self._store.sealer.open(text, _slot(str(facts["id"])))
@@ -184,6 +184,7 @@ class PendingLogins:
                 **facts,
                 begun=BegunLogin(**begun, secrets=json.loads(text or "")),
                 request=LoginRequest(**request),
+                bound_to=Binding(*bound_to),
             )
             found.shown("")  # which fails for what is no time
             return found

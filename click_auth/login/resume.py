@@ -40,17 +40,8 @@ def begin(context: Context, request: LoginRequest, storage: str | None) -> Pendi
     logins.sweep(context.clock())
     provider = context.provider(request.instance)
     begun = provider.begin_login(request)
-    issuer, client_id, resource = provider.discover_binding()
-    pending = Pending(
-        new_id(),
-        context.clock() + begun.lifetime,
-        begun,
-        request,
-        storage=storage,
-        issuer=issuer,
-        client_id=client_id,
-        resource=resource,
-    )
+    end, bound_to = context.clock() + begun.lifetime, provider.discover_binding()
+    pending = Pending(new_id(), end, begun, request, bound_to, storage)
     logins.save(pending)
     return pending
 
@@ -75,6 +66,10 @@ def finish(
     with lock_timeout(seconds), account_lock(context.folder, f"pending-{pending.id}"):
         if pending.id not in logins.ids():
             return _adopt(context, pending, started)
+        if pending.bound_to != context.provider(pending.request.instance).discover_binding():
+            raise LoginFailed(
+                "The pending login was begun at another server, or as another client."
+            )
         try:
             result = _finish(context, pending, answer, timeout, on_login)
         except LoginFailed:
@@ -133,10 +128,6 @@ def _finish(
 def _ask(
     provider: Provider, pending: Pending, request: LoginRequest, answer: str | None
 ) -> TokenBundle:
-    bound_to = (pending.issuer, pending.client_id, pending.resource)
-    if bound_to != tuple(provider.discover_binding()):
-        raise LoginFailed("The pending login was begun at another server, or as another client.")
-
     def respond(asked: AuthorizationRequest) -> AuthorizationResponse:
         try:
             response = parse_paste(answer or "", asked)

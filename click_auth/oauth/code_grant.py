@@ -67,7 +67,8 @@ def choose_way(
 
     "both" is where no browser opens here: whichever is answered first. Raises `LoginFailed`.
     """
-    if request.device is not None or request.token is not None:
+    is_special = (request.acr_values, request.max_age) != (None, None)  # RFC 9470: for browsers
+    if request.device is not None or request.token is not None or is_special:
         return "device" if request.device and request.token is None else "redirect"
     facts, opens = server.facts, request.browser and ui.has_browser
     if opens and facts.authorization_endpoint is not None:

@@ -8,6 +8,7 @@ import pty
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -91,6 +92,15 @@ def test_an_error_is_an_object_where_json_is_wanted(todo: Todo) -> None:
     assert json.loads(done.stderr)["error"]["code"] == "AUTH_COMMAND_NOT_RUN"
 
 
+@pytest.fixture
+def heeded_hangup() -> Iterator[None]:
+    """Let children end at a hangup: under `nohup` they would inherit that it is ignored."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.usefixtures("heeded_hangup")
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "SIGPIPE", "SIGHUP"])
 def test_a_signal_meets_the_command_as_if_we_were_not_there(todo: Todo, name: str) -> None:
     """It is the same process, and nothing that Python ignores stays ignored."""

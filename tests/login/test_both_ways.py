@@ -200,11 +200,13 @@ def test_a_program_at_a_terminal_gets_both_as_events(
     assert events.index("device_code") < events.index("open_url") < events.index("waiting")
 
 
-@pytest.mark.parametrize("options", [["--no-device"], ["--no-device", "--no-browser"]])
+@pytest.mark.parametrize(
+    "options", [["--no-device"], ["--no-device", "--no-browser"], ["--max-age", "60"]]
+)
 def test_no_device_forbids_it(
     environ: dict[str, str], server: AuthorizationServer, options: list[str]
 ) -> None:
-    """The server is not asked for a code."""
+    """The server is not asked for a code; a login that must be fresh is a matter for a page."""
     with person_at(environ, *options) as person:
         person.type(f"{answer_to(url_on(person), server)}\n")
         assert person.end() == 0, person.shown

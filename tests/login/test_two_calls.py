@@ -222,10 +222,11 @@ def test_an_expired_one_is_removed(todo: Todo) -> None:
 
 
 def test_another_server_does_not_finish_it(todo: Todo, tmp_path: Path) -> None:
-    """The application's configuration changed in between: nothing is sent there."""
+    """The application's configuration changed in between: nothing is sent there, and it stays."""
     todo.begin()
     with AuthorizationServer() as other, pytest.raises(LoginFailed, match="another server"):
         Todo(other, todo.folder).auth().finish_login()
+    assert len(todo.files) == 1
 
 
 @pytest.mark.skipif(os.name == "nt", reason="file modes")
@@ -271,6 +272,16 @@ def test_an_api_that_wants_a_stronger_login_gets_it_in_two_calls(
     pending = todo.begin(f"--{option.replace('_', '-')}", value)
     assert pending["kind"] == "redirect"
     assert query_of(pending)[option] == value
+
+
+def test_a_device_code_cannot_be_stronger(todo: Todo) -> None:
+    """A device grant has no such parameter (RFC 8628): nothing is sent where both are wanted."""
+    for options in (["--no-wait"], []):
+        done = todo.run("--device", "--acr-values", "phr", *options)
+        assert done.exit_code == 2
+        assert "browser" in done.stderr
+    assert todo.files == []
+    assert todo.server.grants.devices == {}
 
 
 @pytest.mark.real_keyring
