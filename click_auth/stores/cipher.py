@@ -39,7 +39,8 @@ class Keys(Unpickled):
 
     def __init__(self, keys: Iterable[bytes], source: str, file: str | None = None) -> None:
         self.all: tuple[bytes, ...] = tuple(keys)
-        self.source, self.file = source, file
+        self.source = source
+        self.file = file
         if not self.all or any(len(key) != _KEY_BYTES for key in self.all):
             raise malformed(source)
 
@@ -62,10 +63,9 @@ def find_keys(environment: Environment, given: KeyGiven | None = None) -> Keys |
     if (text := environment.value("AUTH_KEY")) is not None:
         return Keys(_decoded(text.encode(), name), name)
     if (path := environment.value("AUTH_KEY_FILE")) is not None:
-        file, systemd = os.path.expanduser(path), environment.environ.get("CREDENTIALS_DIRECTORY")  # noqa: PTH111 - no pathlib yet
-        is_private = bool(systemd) and file.startswith(f"{systemd}/")
-        source, content = f"{name}_FILE={path}", _in_file(path, f"{name}_FILE")
-        return Keys(content, source, None if is_private else file)
+        systemd = environment.environ.get("CREDENTIALS_DIRECTORY")
+        file = None if systemd and path.startswith(f"{systemd}/") else os.path.expanduser(path)  # noqa: PTH111 - as below
+        return Keys(_in_file(path, f"{name}_FILE"), f"{name}_FILE={path}", file)
     if given is None:
         return None
     keys = given() if callable(given) else given
