@@ -104,6 +104,7 @@ class Renewal:
             store.read_cached(record)  # raises where nothing at all is left
             message = f"The credentials of {record.account.name} can't be refreshed."
             raise NotLoggedIn(message, code=REFRESH_UNAVAILABLE)
+        _ = self.context.http.module  # imported before `reserve`: right after it comes the POST
         with store.reserve(record, old) as reserve, signals.deferred():
             return self._exchange(record, old, reserve)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import stat
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from click_auth.console.text import printable
@@ -23,7 +24,6 @@ from click_auth.tokens import rfc3339
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from click_auth.context import Context
     from click_auth.record import Record
@@ -171,7 +171,7 @@ def policy(context: Context) -> Iterator[Check]:
     store = store_of(context)
     if store.policy == ENCRYPTED or store.cipher is not None:
         keys = store.sealer.keys  # raises where there is none
-        yield Check("sealing key", f"keys: {len(keys.all)}", keys.source)
+        yield _private("sealing key", f"keys: {len(keys.all)}", keys.source, keys.file, "600")
 
 
 def keyring(context: Context) -> Iterator[Check]:
@@ -203,9 +203,11 @@ def _folder_of(context: Context) -> Path:
     return (None if given is None else given.folder) or context.folder
 
 
-def _private(name: str, value: str, source: str, path: Path, wanted: str) -> Check:
+def _private(name: str, value: str, source: str, path: Path | str | None, wanted: str) -> Check:
     """Return the mode of *path*; a file system that keeps none is said of the folder alone."""
-    facts, hint = path.stat(), None
+    if path is None:
+        return Check(name, value, source)
+    facts, hint = Path(path).stat(), None
     if is_open_to_others(path, facts):
         hint = (
             f"Other users can read it. Run `chmod {wanted} {quoted(path)}`; "

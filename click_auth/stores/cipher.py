@@ -26,17 +26,21 @@ KeyGiven = bytes | Iterable[bytes] | Callable[[], "bytes | Iterable[bytes]"]
 _KEY_BYTES = 32
 _NONCE_BYTES = 12
 _TAG_BYTES = 16
-_PREFIX = "sealed:"
 _VERSION = "1"
+_PREFIX = f"sealed:{_VERSION}:"
 _LONGEST_KEY_FILE = 64 * 1024
 
 
 class Keys(Unpickled):
-    """Keys of 32 bytes, of which the first seals and each opens; `source` says whence they are."""
+    """Keys of 32 bytes, of which the first seals and each opens; `source` says whence they are.
 
-    def __init__(self, keys: Iterable[bytes], source: str) -> None:
+    `file` is where they lie if its mode has to keep others out; systemd does so for its own.
+    """
+
+    def __init__(self, keys: Iterable[bytes], source: str, file: str | None = None) -> None:
         self.all: tuple[bytes, ...] = tuple(keys)
         self.source = source
+        self.file = file
         if not self.all or any(len(key) != _KEY_BYTES for key in self.all):
             raise malformed(source)
 
@@ -59,7 +63,9 @@ def find_keys(environment: Environment, given: KeyGiven | None = None) -> Keys |
     if (text := environment.value("AUTH_KEY")) is not None:
         return Keys(_decoded(text.encode(), name), name)
     if (path := environment.value("AUTH_KEY_FILE")) is not None:
-        return Keys(_in_file(path, f"{name}_FILE"), f"{name}_FILE={path}")
+        systemd = environment.environ.get("CREDENTIALS_DIRECTORY")
+        file = None if systemd and path.startswith(f"{systemd}/") else os.path.expanduser(path)  # noqa: PTH111 - as below
+        return Keys(_in_file(path, f"{name}_FILE"), f"{name}_FILE={path}", file)
     if given is None:
         return None
     keys = given() if callable(given) else given
@@ -91,45 +97,42 @@ def make_cipher(environment: Environment, given: KeyGiven | None) -> Cipher | No
     Raises as `find_keys`, and `StorageUnavailable` where the package `cryptography` is missing.
     """
     keys = find_keys(environment, given)
-    if keys is None:
-        return None
-    _library()
-    return Cipher(environment.app_name, keys)
+    return None if keys is None else Cipher(environment.app_name, keys)
 
 
 class Cipher(Unpickled):
-    """Seals and opens the secrets of one application."""
+    """Seals and opens the secrets of one application.
+
+    Raises `StorageUnavailable` where the package `cryptography` is missing.
+    """
 
     def __init__(self, app_name: str, keys: Keys) -> None:
+        self._aead, self._invalid_tag = _library()
         self._app_name = app_name
         self.keys = keys
 
     def seal(self, secret: str, slot: str) -> str:
         """Return *secret* sealed for *slot*, which names an account and a field of it."""
-        aead, _ = _library()
         nonce = os.urandom(_NONCE_BYTES)
-        content = aead(self.keys.all[0]).encrypt(nonce, secret.encode(), self._place(slot))
-        return f"{_PREFIX}{_VERSION}:{urlsafe_b64encode(nonce + content).decode()}"
+        content = self._aead(self.keys.all[0]).encrypt(nonce, secret.encode(), self._place(slot))
+        return f"{_PREFIX}{urlsafe_b64encode(nonce + content).decode()}"
 
     def open(self, sealed: str, slot: str) -> str:
         """Return the secret that was sealed for just this place.
 
         Raises `StorageUnavailable`, of which a person reads what to do.
         """
-        mark, _, text = sealed.removeprefix(_PREFIX).partition(":")
-        if not sealed.startswith(_PREFIX) or mark != _VERSION:
+        if not sealed.startswith(_PREFIX):
             raise self._unopened(slot, "this version doesn't know its format")
-        try:
-            content = urlsafe_b64decode(text)
-        except ValueError:
-            content = b""
+        content = b""
+        with contextlib.suppress(ValueError):
+            content = urlsafe_b64decode(sealed.removeprefix(_PREFIX))
         if len(content) < _NONCE_BYTES + _TAG_BYTES:
             raise self._unopened(slot, "it is truncated or was edited")
         nonce, content = content[:_NONCE_BYTES], content[_NONCE_BYTES:]
-        aead, invalid_tag = _library()
         for each in self.keys.all:
-            with contextlib.suppress(invalid_tag):
-                secret: bytes = aead(each).decrypt(nonce, content, self._place(slot))
+            with contextlib.suppress(self._invalid_tag):
+                secret: bytes = self._aead(each).decrypt(nonce, content, self._place(slot))
                 return secret.decode()
         raise self._unopened(slot, f"no key of {self.keys.source} opens it, or it was edited")
 

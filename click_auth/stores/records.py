@@ -266,8 +266,7 @@ class Storage:
     def sealer(self) -> Cipher:
         """The same. Raises `StorageUnavailable` where there is no key."""
         if self.cipher is None:
-            environment = self.environment
-            name = "<APP>_AUTH_KEY" if environment is None else environment.name("AUTH_KEY")
+            name = self.environment.name("AUTH_KEY") if self.environment else "<APP>_AUTH_KEY"
             hints = [f"Set {name} or {name}_FILE."]
             raise StorageUnavailable("No key for encrypted credentials.", hints=hints)
         return self.cipher

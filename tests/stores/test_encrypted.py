@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -189,6 +190,37 @@ def test_the_stories_with_a_key(folder: Path) -> None:
             assert environ["TODO_AUTH_KEY"] not in json.dumps(auth.doctor().to_json())
             assert auth.logout().removed == ("ada",)
             assert json.loads((folder / "auth.json").read_text("utf-8"))["accounts"] == {}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows knows no modes")
+def test_a_key_file_that_others_can_read(folder: Path, tmp_path: Path) -> None:
+    """The doctor warns of its mode, unless systemd, which shows a wider one, keeps others out."""
+    file = tmp_path / "todo key"
+    file.write_bytes(KEY)
+    provider = OAuthProvider(client_id="c", token_endpoint="http://127.0.0.1:9/token")
+    auth = Auth("todo", provider, folder=folder, storage="encrypted")
+    environ = {"TODO_AUTH_KEY_FILE": str(file)}
+    found = []
+    for mode, variables in (
+        (0o600, {}),
+        (0o644, {}),
+        (0o440, {}),
+        (0o440, {"CREDENTIALS_DIRECTORY": str(tmp_path)}),
+    ):
+        file.chmod(mode)
+        with auth.override(environ={**environ, **variables}):
+            check = next(each for each in auth.doctor().checks if each.name == "sealing key")
+        found.append((check.verdict, check.value))
+        assert check.source == f"TODO_AUTH_KEY_FILE={file}"
+        assert (check.hint is not None and f"chmod 600 '{file}'" in check.hint) == (
+            check.verdict == "warn"
+        )
+    assert found == [
+        ("ok", "keys: 1, mode 0600"),
+        ("warn", "keys: 1, mode 0644"),
+        ("warn", "keys: 1, mode 0440"),
+        ("ok", "keys: 1"),
+    ]
 
 
 def test_a_login_in_two_calls_hides_its_secrets(folder: Path) -> None:
