@@ -58,10 +58,10 @@ class Operations:
                 variable = self.context.environment.name("CONFIG_DIR")
                 error.with_hints([f"{variable} can name another folder for credentials."])
             error.with_hints(settings.hints)
-            if error.console is None and wants_json():
-                from click_auth.console.console import JsonConsole  # noqa: PLC0415 - then only
+            if error.console is None:
+                from click_auth.console.console import Console, JsonConsole  # noqa: PLC0415 - then
 
-                error.console = JsonConsole()
+                error.console = JsonConsole() if wants_json() else Console()
             raise
 
     # Tokens and clients

@@ -77,7 +77,7 @@ _MACHINE = {
     **{version(name): shown for name, shown in _LIBRARIES.items()},
 }
 
-# As rich draws it, without a font from elsewhere.
+# As rich draws it, without a font from elsewhere, and with the last line whole.
 _FORMAT = """<svg class="rich-terminal" viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg">
 <style>
 .{unique_id}-matrix {{
@@ -88,13 +88,10 @@ line-height: {line_height}px;
 {styles}
 </style>
 <defs>
-<clipPath id="{unique_id}-clip-terminal">
-<rect x="0" y="0" width="{terminal_width}" height="{terminal_height}" />
-</clipPath>
 {lines}
 </defs>
 {chrome}
-<g transform="translate({terminal_x}, {terminal_y})" clip-path="url(#{unique_id}-clip-terminal)">
+<g transform="translate({terminal_x}, {terminal_y})">
 {backgrounds}
 <g class="{unique_id}-matrix">
 {matrix}
