@@ -45,6 +45,7 @@ def waits(environment: dict[str, str], server: AuthorizationServer) -> str:
     """Return how long eight contenders wait, and how long others do after a SIGKILL."""
     words = [sys.executable, str(WORKER)]
     server.access_token_lifetime = 2.0
+    logged_in(made("redis"), server=server, expires_in=-5.0)
     crowd = [
         subprocess.Popen([*words, "waits", "6"], env=environment, stdout=subprocess.PIPE, text=True)
         for _ in range(8)

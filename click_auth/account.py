@@ -133,9 +133,9 @@ def select_account(
         return _select_unnamed(among, default)
     found = find_matching(among, ref)
     if not found:
-        raise UsageError(f"There is no account {printable(ref, 80)!r} here.", hints=[_known(among)])
+        raise UsageError(f"No account {printable(ref, 80)!r}.", hints=[_known(among)])
     if len(found) > 1:
-        message = f"{printable(ref, 80)!r} means several accounts."
+        message = f"{printable(ref, 80)!r} matches several accounts."
         raise UsageError(message, code=NO_ACCOUNT_SELECTED, hints=[_known(found)])
     return found[0]
 
@@ -145,8 +145,8 @@ def _select_unnamed(among: list[Account], default: str | None) -> Account | None
         if account.key == default:
             return account
     if len(among) > 1:
-        message = "There are several accounts and none of them is the default."
-        hints = [_known(among), "`account use` makes one of them the default."]
+        message = "Several accounts are stored and none is the default."
+        hints = [_known(among), "Or set a default with `account use`."]
         raise UsageError(message, code=NO_ACCOUNT_SELECTED, hints=hints)
     return among[0] if among else None
 
@@ -163,9 +163,9 @@ def find_matching(among: Iterable[Account], ref: str) -> list[Account]:
 
 def _known(among: list[Account]) -> str:
     if not among:
-        return "Nobody is logged in."
+        return "Not logged in."
     shown = ", ".join(printable(each.key, 60) for each in among[:5])
-    return f"Name one with --user: {shown}{', …' if len(among) > 5 else '.'}"  # noqa: PLR2004
+    return f"Choose one with --user: {shown}{', …' if len(among) > 5 else '.'}"  # noqa: PLR2004
 
 
 def account_key(account_id: str, instance: str | None = None) -> str:

@@ -109,7 +109,7 @@ def _convert(httpx: Any, hinting: Hinting, proxy_of: Callable[..., Any], error: 
     if isinstance(error, httpx.HTTPStatusError):
         failure = _of_status(error.response)
     elif isinstance(error, httpx.RequestError):
-        failure = Unreachable(f"{why(httpx, error, proxy_of)}.", hints=["Try again later."])
+        failure = Unreachable(f"{why(httpx, error, proxy_of)}.", hints=[Unreachable.try_later])
     else:
         return
     with hinting():
@@ -117,11 +117,11 @@ def _convert(httpx: Any, hinting: Hinting, proxy_of: Callable[..., Any], error: 
 
 
 def why(httpx: Any, error: Any, proxy_of: Callable[..., Any]) -> str:
-    """Return in words why a request got no answer."""
+    """Return in words why a request got no response."""
     try:
         request = error.request
     except RuntimeError:  # raised by the application itself
-        return f"the service could not be reached ({type(error).__name__})"
+        return f"the service can't be reached ({type(error).__name__})"
     proxy = proxy_of(request.url.scheme, request.url.host)
     return explain(httpx, error, host_in(request), proxy).reason
 
@@ -134,8 +134,10 @@ def _of_status(response: Any) -> AuthError:
     lacking = None if sent is None else sent.flow.find_step_up(response)
     if lacking is not None:
         return lacking
-    hints = ["No token was sent: hosts= says where else it may go."] if sent is None else []
-    message = f"{host_in(request)} answered with status {status}."
+    hints = (
+        ["No token was sent there. To allow that, name the host in hosts=."] if sent is None else []
+    )
+    message = f"{host_in(request)} returned status {status}."
     return AuthError(message, code=API_STATUS, hints=hints if status == UNAUTHORIZED else ())
 
 

@@ -61,7 +61,7 @@ class PageStyle:
 
     def __post_init__(self) -> None:
         if self.accent and not _COLOUR.fullmatch(self.accent):
-            raise ValueError(f"accent is a colour such as #17794a, not {self.accent!r}")
+            raise ValueError(f"accent must be a colour such as #17794a, not {self.accent!r}")
         if self.logo_svg:
             _check_svg(self.logo_svg)
 
@@ -82,7 +82,7 @@ def _check_svg(svg: str) -> None:
     except ET.ParseError as error:
         raise ValueError(f"logo_svg is not XML: {error}") from None
     if root.tag != f"{_SVG}svg":
-        raise ValueError('logo_svg is no <svg xmlns="http://www.w3.org/2000/svg">')
+        raise ValueError('logo_svg is not an <svg xmlns="http://www.w3.org/2000/svg">')
     for element in root.iter():
         kind = element.tag.rpartition("}")[2]
         if kind in _ACTIVE:

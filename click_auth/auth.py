@@ -59,9 +59,9 @@ class Auth(Operations):
         account_env: str | None = "<APP>_ACCOUNT",
     ) -> None:
         if not app_name.strip(". ") or not app_name.isprintable() or set(app_name) & set("/\\:"):
-            raise ValueError(f"{app_name!r} is no name of an application: a word, not a path")
+            raise ValueError(f"{app_name!r} is not an application name: use a word, not a path")
         if storage not in POLICIES:
-            raise ValueError(f"storage is one of {', '.join(POLICIES)}, not {storage!r}")
+            raise ValueError(f"storage must be one of {', '.join(POLICIES)}, not {storage!r}")
         settings = Settings(app_name, provider)
         settings.store, settings.storage, settings.folder = store, storage, folder
         settings.legacy, settings.hints, settings.page = legacy, tuple(hints), page
@@ -70,7 +70,7 @@ class Auth(Operations):
         super().__init__(settings)
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("an Auth is not pickled")
+        raise TypeError("an Auth can't be pickled")
 
     @contextlib.contextmanager
     def override(
@@ -163,9 +163,9 @@ def refresh_access_token(
     rejected: str | None = None,
     lock: LockOf | None = None,
 ) -> TokenBundle:
-    """Return tokens with more than *min_ttl* seconds left, renewed first where they must be.
+    """Return tokens with more than *min_ttl* seconds left, refreshed first where they must be.
 
-    *rejected* names an access token that a server has answered with 401: it is not returned.
+    *rejected* names an access token that a server has rejected (401): it is not returned.
     *lock* replaces the store's own lock, by account key. Blocks, for two calls to the token
     endpoint or as long as another process takes for them; does not prompt. Raises `NotLoggedIn`
     when only a login helps, `Unreachable` when trying later does.

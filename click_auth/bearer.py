@@ -212,14 +212,14 @@ class BearerFlow(Unpickled):
     def refusal(self, request: httpx.Request) -> NotLoggedIn:
         """Return the error of a 401 that stands: whose token it was, and what to do."""
         whose, hints = self._credential.whose, self._credential.way_out
-        return NotLoggedIn(f"{host_in(request)} does not accept {whose} (401).", hints=hints)
+        return NotLoggedIn(f"{host_in(request)} rejected {whose} (401).", hints=hints)
 
     def _raise_refusal(self, response: httpx.Response, *, is_renewed: bool) -> None:
         if not self._raising:
             return
         failure = self.refusal(response.request)
         if is_renewed and not _can_be_sent_again(response.request):
-            failure.with_hints(["The token is renewed: run the command again."])
+            failure.with_hints(["The token has been refreshed. Run the command again."])
         raise failure
 
     def _apply(self, request: httpx.Request, bundle: TokenBundle) -> Sent:
@@ -231,8 +231,8 @@ class BearerFlow(Unpickled):
             put += earlier.names
         if not self._guarded and not _SAFE_IN_REDIRECTS.issuperset(put):
             raise ValueError(
-                f"this credential travels in {', '.join(put)}, which httpx carries along "
-                "redirects to other hosts: use auth.client()"
+                f"this credential is sent in {', '.join(put)}, which httpx also sends "
+                "along redirects to other hosts: use auth.client()"
             )
         sent = request.extensions[_SENT] = Sent(self, request.url, put)
         return sent
@@ -278,7 +278,7 @@ def flow_for(
     Raises `ValueError` where no origin is named, `TypeError` for *hosts* that are one text.
     """
     if isinstance(hosts, str):
-        raise TypeError(f"hosts are a list of origins, not {hosts!r}")
+        raise TypeError(f"hosts must be a list of origins, not {hosts!r}")
     named = [*hosts, *map(str, filter(None, (base_url, credential.provider.api_url)))]
     if not named:
         raise ValueError("say where the token may go: the provider's api_url=, base_url= or hosts=")

@@ -67,14 +67,14 @@ class Settings:  # no dataclass or named tuple: each start would compile it
 
 
 class Services:
-    """The providers behind `Auth(provider=)`: one, several by name, or any by its address."""
+    """The providers behind `Auth(provider=)`: one, several by name, or any by its URL."""
 
     def __init__(self, source: ProviderSource) -> None:
         given: object = source
         if not isinstance(given, (Provider, Mapping)) and not callable(given):
-            raise TypeError(f"provider is a Provider, a mapping or a function, not {source!r}")
+            raise TypeError(f"provider must be a Provider, a mapping or a function, not {source!r}")
         if isinstance(source, Mapping) and not source:
-            raise ValueError("a mapping of providers names at least one")
+            raise ValueError("a mapping of providers must name at least one")
         self._source = source
         self.has_instances: bool = not isinstance(source, Provider)
         """Whether there is more than one service, so that `--instance` makes sense."""
@@ -120,17 +120,15 @@ class Services:
             if found is not None:
                 return found
             hints = []
-            problem = (
-                f"This account belongs to {printable(instance, 60)!r}, which is not known here."
-            )
+            problem = f"This account's service, {printable(instance, 60)!r}, is unknown here."
         else:
             try:
                 return source(instance)
             except ValueError as error:
                 if instance is None:
                     raise  # the application's own mistake
-                problem = f"The instance cannot be used: {error}"
-                hints = ["Check what --instance says."]
+                problem = f"Can't use this instance: {error}"
+                hints = ["Check the value of --instance."]
         # Not while the other is handled: what a person mistyped may hold a password.
         raise AuthError(problem, code=BAD_SETTING, hints=hints)
 
@@ -138,7 +136,7 @@ class Services:
 def normalise(instance: str) -> str:
     """Return an instance as it is remembered: without a default port and a trailing slash.
 
-    Of an address, scheme and host are in lower case.
+    Of a URL, scheme and host are in lower case.
     """
     text = instance.strip().rstrip("/")
     scheme, separator, rest = text.partition("://")
@@ -158,7 +156,7 @@ class Context:
     def __init__(self, settings: Settings, migrate_once: Callable[[Context], None]) -> None:
         folder = settings.folder
         if folder is not None and not str(folder).startswith("~") and not os.path.isabs(folder):  # noqa: PTH117
-            raise ValueError(f"folder is an absolute path or begins with ~; {folder} is neither")
+            raise ValueError(f"folder must be an absolute path or begin with ~, not {folder}")
         self.settings = settings
         self.clock: Callable[[], float] = time.time
         self.services: Services = Services(settings.provider)
@@ -264,7 +262,7 @@ class Context:
     def takes_tokens(self, explicit: str | None) -> bool:
         """Return whether the environment's token and client belong to the instance in effect.
 
-        Where any address is a service they belong to the default one, or to the one that
+        Where any URL is a service they belong to the default one, or to the one that
         `<APP>_TOKEN_INSTANCE` names: one harmless-looking variable must not send them anywhere.
         """
         if self.services.choices is not None or not self.services.has_instances:
@@ -275,7 +273,7 @@ class Context:
     def find_identity(self, instance: str | None) -> Identity | None:
         """Return the identity of the CI job that runs us, None where none counts. Blocks."""
         audience = None
-        with suppress(TypeError, ValueError):  # a function of addresses may know no default one
+        with suppress(TypeError, ValueError):  # a function of URLs may know no default one
             audience = self.services.provider(instance).workload_audience
         if audience is None:
             return None

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from click_auth.refresh import LockOf
 
 _VISIBLE = range(0x21, 0x7F)
-THIS_JOB = "the identity of this CI job"
+THIS_JOB = "this CI job's identity"
 
 
 class Credential:
@@ -131,7 +131,7 @@ class FixedToken(Credential):
         return self._bundle
 
     def after_401(self, rejected: Rejected) -> None:
-        """Return None: the answer stands."""
+        """Return None: the response stands."""
 
 
 class EnvironmentToken(FixedToken):
@@ -143,9 +143,9 @@ class EnvironmentToken(FixedToken):
         super().__init__(context, instance, TokenBundle(context.environment.token or ""))
         variable = context.environment.token_env
         self.whose: str = f"the token in {variable}"
-        self.way_out: tuple[str, ...] = (f"Set {variable} to one that is valid, or unset it.",)
+        self.way_out: tuple[str, ...] = (f"Set {variable} to a valid token, or unset it.",)
         if not all(ord(character) in _VISIBLE for character in self._bundle.access_token):
-            message = f"{variable} holds characters that no token has."
+            message = f"{variable} contains characters that are not allowed in a token."
             raise NotLoggedIn(message, hints=self.way_out)
 
 
@@ -159,7 +159,7 @@ class StoredCredential(Credential):
     def __init__(self, context: Context, record: Record, version: object) -> None:
         super().__init__(context, record.instance)
         self.source: str = record.storage
-        self.whose: str = f"the credential of {record.account.name}"
+        self.whose: str = f"the credentials of {record.account.name}"
         self.record = record
         self._version: object = version
 
@@ -192,7 +192,7 @@ class StoredCredential(Credential):
         if version != self._version:  # a login elsewhere may have replaced it
             record = store.record_of(self.record.key)
             if record is None:
-                raise NotLoggedIn(f"The account {self.record.account.name} was logged out.")
+                raise NotLoggedIn(f"The account {self.record.account.name} has been logged out.")
             self.record = record
         self.checked()
         cached = self._cached
@@ -234,8 +234,10 @@ class ClientCredentials(Unstored):
     """The application itself as the client, for CI (RFC 6749 section 4.4)."""
 
     source = "client_credentials"
-    whose: str = "the token of the client credentials"
-    way_out: tuple[str, ...] = ("Check the client's id and secret, and what it is allowed to do.",)
+    whose: str = "the client credentials' token"
+    way_out: tuple[str, ...] = (
+        "Check the client ID and secret, and what the client is allowed to do.",
+    )
 
     def _request(self) -> TokenBundle:
         # In no variable of this frame: a traceback that prints them would show the secret.
@@ -247,14 +249,14 @@ class WorkloadIdentity(Unstored):
     """The CI job that runs us: its ID token is exchanged for an access token (RFC 8693)."""
 
     source = "workload"
-    whose: str = "the token of this CI job"
-    way_out: tuple[str, ...] = ("Check what the server allows this job to do.",)
+    whose: str = "this CI job's token"
+    way_out: tuple[str, ...] = ("Check what this job is allowed to do on the server.",)
 
     def _request(self) -> TokenBundle:
         identity = self._context.find_identity(self.instance)
         if identity is None or identity.token is None:
             lacks = None if identity is None else identity.lacks
-            raise NotLoggedIn(lacks or "This CI job has no ID token any more.")
+            raise NotLoggedIn(lacks or "This CI job no longer has an ID token.")
         return self.provider.exchange_id_token(identity.token)
 
 
@@ -341,12 +343,13 @@ def _passed_over(context: Context, instance: str | None) -> Iterator[str]:
     variable = environment.token_env if environment.token is not None else name("CLIENT_ID")
     is_whole = environment.token is not None or environment.client_credentials is not None
     if is_whole and not context.takes_tokens(instance):
-        yield f"{variable} counts for another service unless {name('TOKEN_INSTANCE')} names this."
+        named = name("TOKEN_INSTANCE")
+        yield f"{variable} applies to another service unless {named} names this one."
     elif environment.value("CLIENT_ID") and environment.client_credentials is None:
-        yield f"{name('CLIENT_ID')} counts only together with {name('CLIENT_SECRET')}."
+        yield f"{name('CLIENT_ID')} only works together with {name('CLIENT_SECRET')}."
     identity = context.find_identity(context.instance(instance))
     if identity is not None and identity.lacks is not None:
         yield identity.lacks
     others = context.store.listing()[0] if context.services.has_instances else ()
     if others:
-        yield f"Name one with --user: {', '.join(each.key for each in others[:5])}."
+        yield f"Choose one with --user: {', '.join(each.key for each in others[:5])}."

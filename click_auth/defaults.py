@@ -4,4 +4,9 @@ from __future__ import annotations
 
 DEFAULT_MIN_TTL = 60.0  # seconds that a token must still live
 LOGIN_TIMEOUT = 300.0  # seconds that a login waits for the person
-POLICIES = ("system", "fallback", "encrypted", "plaintext")  # where credentials may be kept
+POLICIES = ("system", "fallback", "encrypted", "plaintext")  # where credentials may be stored
+PLACES = {  # where they are then, for the middle of a sentence
+    "system": "the system keyring",
+    "encrypted": "an encrypted file",
+    "plaintext": "an unencrypted file",
+}

@@ -130,8 +130,10 @@ class Environment:
         if os.path.isabs(path):  # noqa: PTH117
             return os.path.abspath(path)  # noqa: PTH100
         is_homeless = path.startswith("~")
-        problem = "There is no home folder." if is_homeless else f"{path} is not an absolute path."
-        hint = f"Set {self.name('CONFIG_DIR')} to the folder where credentials are to lie."
+        problem = (
+            "Can't find your home folder." if is_homeless else f"{path} is not an absolute path."
+        )
+        hint = f"Set {self.name('CONFIG_DIR')} to the folder where credentials should be stored."
         raise AuthError(problem, code="AUTH_BAD_SETTING", hints=[hint])
 
     def _refusal(self, name: str, wanted: str) -> AuthError:

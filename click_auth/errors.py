@@ -54,6 +54,10 @@ class AuthError(click.ClickException):
 
     exit_code: ClassVar[int] = 1
     default_code: ClassVar[str] = "AUTH_ERROR"
+    # Hints that many give.
+    log_in_again: ClassVar[str] = "Log in again."
+    try_again: ClassVar[str] = "Try again."
+    try_later: ClassVar[str] = "Try again later."
 
     def __init__(self, message: str, *, code: str | None = None, hints: Iterable[str] = ()) -> None:
         super().__init__(printable(message, _LONGEST_MESSAGE))
@@ -86,13 +90,12 @@ class NotLoggedIn(AuthError):
 
     exit_code: ClassVar[int] = 4
     default_code: ClassVar[str] = NOT_AUTHENTICATED
-    vague: ClassVar[str] = "Log in again."
     login_options: tuple[str, ...] = ()
     """What to log in with, as words of the command line."""
 
     def name_login(self, hint: str) -> None:
         """Put *hint*, which has the line to type, where there is none or a vaguer one."""
-        named = tuple(hint if each == self.vague else each for each in self.hints)
+        named = tuple(hint if each == self.log_in_again else each for each in self.hints)
         self.hints: tuple[str, ...] = named or (hint,)
 
 
@@ -107,7 +110,7 @@ class Refused(LoginFailed):
 
 
 class Unreachable(AuthError):
-    """The server could not be asked, or gave no usable answer. The tokens are kept."""
+    """The server could not be asked, or gave no usable response. The tokens stay stored."""
 
     exit_code: ClassVar[int] = 5
     default_code: ClassVar[str] = REFRESH_TRANSIENT
@@ -125,7 +128,7 @@ class StorageUnavailable(AuthError):
     exit_code: ClassVar[int] = 6
     default_code: ClassVar[str] = STORE_READ_FAILED
     is_late: bool = False
-    """Whether there only was no answer in time: what was asked may be done yet."""
+    """Whether there only was no response in time: what was asked may be done yet."""
 
 
 class Unwritable(StorageUnavailable):

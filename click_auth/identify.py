@@ -37,23 +37,23 @@ def identify_account(context: Context, credential: Credential) -> Account:
             fields = provider.identify(client, credential.bundle())
         except errors.HTTPStatusError as error:
             status = error.response.status_code
-            raise unidentified(status, f"it answered with {status}") from None
+            raise unidentified(status, f"it returned status {status}") from None
         except errors.HTTPError as error:
             raise unidentified(None, why(errors, error, http.proxy_of)) from None
         except ValueError:
-            message = "The service's answer to whose credential this is cannot be read."
+            message = "Can't read the server's response about who is logged in."
             raise LoginFailed(message) from None
     return _parse(fields, credential.instance)
 
 
 def _parse(fields: object, instance: str | None) -> Account:
-    problem = "its answer is no JSON object"
+    problem = "its response is not a JSON object"
     if isinstance(fields, Mapping):
         try:
             return _bounded(account_from({**fields, "instance": instance}))
         except ValueError as error:
             problem = f"no usable {error}"
-    raise LoginFailed(f"The service does not say who this is: {problem}.")
+    raise LoginFailed(f"The server didn't say who is logged in: {problem}.")
 
 
 def _bounded(account: Account) -> Account:
@@ -64,6 +64,6 @@ def _bounded(account: Account) -> Account:
     if len(json_bytes(bare.to_json())) > MOST_BYTES:
         raise ValueError("id: it is too long")
     console.current().warn(
-        "The service says very much of this account: only id and label are kept."
+        "The server sent too much about this account; only its ID and label are stored."
     )
     return bare

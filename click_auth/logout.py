@@ -48,13 +48,13 @@ class LogoutContext:
 def log_out(
     context: Context, user: str | None = None, instance: str | None = None, *, revoke: bool = True
 ) -> LogoutResult:
-    """Log one account out. Where nobody is logged in, end what an earlier logout had to leave."""
+    """Log one account out. Where not logged in, end what an earlier logout had to leave."""
     try:
         record = find_record(context, user, instance)
     except StorageUnavailable as error:
         if user is None:
             raise
-        left_behind = context.store.forget(user)  # its record cannot be read: it is a key
+        left_behind = context.store.forget(user)  # its record can't be read: it is a key
         if left_behind is not None:
             raise StorageUnavailable(left_behind, code=error.code, hints=error.hints) from None
         return LogoutResult((user,))
@@ -65,7 +65,7 @@ def log_out(
 
 
 def log_out_everybody(context: Context, *, revoke: bool = True) -> LogoutResult:
-    """Log every account out."""
+    """Log out of all accounts."""
     keys = [account.key for account in context.store.listing()[0]]
     results = [_remove(context, key, revoke=revoke) for key in keys]
     results += [_remove_damaged(context, key) for key in context.store.damaged()]
@@ -85,7 +85,7 @@ def _remove(context: Context, key: str, *, revoke: bool) -> LogoutResult:
             with suppress(StorageUnavailable):
                 stack.enter_context(context.store.lock(key))
         except LockBusy:
-            console.current().say("A refresh is under way; logging out all the same.")
+            console.current().say("Another process is refreshing the token; logging out anyway.")
         removal = context.store.take_out(key)
         record = removal.record if revoke else None
         bundle = None if record is None else _read_tokens(context, record)
@@ -99,7 +99,9 @@ def _remove(context: Context, key: str, *, revoke: bool) -> LogoutResult:
 def _remove_damaged(context: Context, key: str) -> LogoutResult:
     """Remove an account of which only the key can be read; its grant cannot be revoked."""
     left_behind = context.store.forget(key)
-    console.current().warn(left_behind or f"The grant of {key} is not revoked at the server.")
+    console.current().warn(
+        left_behind or f"Couldn't revoke {key}'s session: its record is damaged."
+    )
     return LogoutResult((key,), revoked=False)
 
 
@@ -109,7 +111,7 @@ def _read_tokens(context: Context, record: Record) -> TokenBundle | None:
     refresh_token = _read(context.store.refresh_token, record)
     if access_token or refresh_token:
         return record.bundle(access_token or "", refresh_token)
-    console.current().warn("The grant is not revoked at the server: there is no token for that.")
+    console.current().warn("Couldn't revoke the session: there is no token to revoke it with.")
     return None
 
 
@@ -119,7 +121,7 @@ def _read(read: Callable[[Record], str | None], record: Record) -> str | None:
     except NotLoggedIn:
         return None
     except AuthError as error:
-        console.current().warn(f"A token is not revoked at the server: {error.message}")
+        console.current().warn(f"Couldn't revoke a token: {error.message}")
         return None
 
 
@@ -130,10 +132,10 @@ def _revoke(context: Context, record: Record, bundle: TokenBundle) -> bool | Non
         check_binding(record, provider.discover_binding())
         revoked = provider.revoke(bundle)
     except AuthError as error:
-        console.current().warn(f"The grant is not revoked at the server: {error.message}")
+        console.current().warn(f"Couldn't revoke the session: {error.message}")
         return False
     if revoked is False:
         console.current().warn(
-            "The server did not confirm the revocation; the token may still be valid there."
+            "The server did not confirm the revocation; the token may still be valid."
         )
     return revoked

@@ -78,7 +78,7 @@ def _attempt(step: Callable[[], R]) -> R | MigrationResult:
     except AuthError as error:
         return MigrationResult("skipped", error.message)
     except Exception as error:  # noqa: BLE001 - the old place is the application's own
-        return MigrationResult("skipped", f"it failed with {type(error).__name__}")
+        return MigrationResult("skipped", f"failed with {type(error).__name__}")
 
 
 @dataclass(frozen=True)
@@ -100,11 +100,11 @@ class _Migration:
         if bundle is None or bundle == TokenBundle(""):
             return MigrationResult("no-legacy-state")
         if usable(bundle.access_token) is None and usable(bundle.refresh_token) is None:
-            return MigrationResult("skipped", "the old credential is none that can be sent")
+            return MigrationResult("skipped", "the old credentials are unusable")
         self.context.store.check_writable()
         key = self._insert(bundle)
         if key is None:
-            return MigrationResult("skipped", "the account is logged in already")
+            return MigrationResult("skipped", "the account is already logged in")
         return self._finish(key)
 
     def _insert(self, bundle: TokenBundle) -> str | None:
@@ -133,7 +133,7 @@ class _Migration:
         try:
             return identify_account(self.context, credential)
         except (LoginFailed, Unreachable) as error:
-            message = f"the service did not say whose the old credential is: {error.message}"
+            message = f"couldn't identify the old credentials: {error.message}"
             raise Unreachable(message) from None
 
     def _finish(self, key: str) -> MigrationResult:
@@ -148,7 +148,7 @@ class _Migration:
             record = store.record_of(key)
             if record is None:  # logged out in between: that is done
                 store.mark_migration(name, MIGRATED)
-                return MigrationResult("skipped", "the account was logged out meanwhile")
+                return MigrationResult("skipped", "the account was logged out in the meantime")
             if record.storage == PLAINTEXT:
                 record = store.rotate(record, store.credential(record))  # as any write goes
             store.access_token(record)  # raises where the new record cannot be read

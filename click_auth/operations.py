@@ -56,7 +56,7 @@ class Operations:
                 error.name_login(f"Run `{self.invocation.login_line(*error.login_options)}`.")
             if isinstance(error, Unwritable) and settings.folder is None:
                 variable = self.context.environment.name("CONFIG_DIR")
-                error.with_hints([f"{variable} names another folder to keep credentials in."])
+                error.with_hints([f"{variable} can name another folder for credentials."])
             error.with_hints(settings.hints)
             if error.console is None and wants_json():
                 from click_auth.console.console import JsonConsole  # noqa: PLC0415 - then only
@@ -81,11 +81,11 @@ class Operations:
         """Return a client of *cls* (default `httpx.Client`) that carries the account's token.
 
         The token goes to `api_url`, to `base_url=` of *options* and to *hosts*, origins all, and
-        along no redirect to another. It is renewed ahead of its expiry and after a 401. Reads the
+        along no redirect to another. It is refreshed ahead of its expiry and after a 401. Reads the
         record file. Raises `NotLoggedIn`, `UsageError`, and ValueError where no origin is named.
 
         With *auth_errors* a 401 that stands is raised as `NotLoggedIn`, and of httpx's errors that
-        leave the client's `with` block one without an answer is `Unreachable`, a status
+        leave the client's `with` block one without a response is `Unreachable`, a status
         `AuthError`. With *step_up* a 403 that asks for more scope (RFC 6750) or a stronger login
         (RFC 9470) is raised as `NotLoggedIn` with the line to type. Otherwise the application sees
         them as httpx has them.
@@ -128,9 +128,9 @@ class Operations:
         min_ttl: float = DEFAULT_MIN_TTL,
         rejected: str | None = None,
     ) -> str:
-        """Return an access token with more than *min_ttl* seconds left, renewed if it must be.
+        """Return an access token with more than *min_ttl* seconds left, refreshed if it must be.
 
-        *rejected* names a token that a server answered with 401: it is not returned again.
+        *rejected* names a token that a server rejected (401): it is not returned again.
         Blocks when it has to ask the server. Raises `NotLoggedIn`, `Unreachable`,
         `StorageUnavailable`, `UsageError`.
         """
@@ -239,7 +239,7 @@ class Operations:
         """Begin a login that `finish_login` finishes, in this process or another. Does not wait.
 
         By a code for another device where the server, and what is asked for, have a use for it,
-        else through a browser anywhere. Its secrets are kept as tokens are. Raises as `login`.
+        else through a browser anywhere. Its secrets are stored as tokens are. Raises as `login`.
         """
         from click_auth.login.resume import begin  # noqa: PLC0415 - the edge
         from click_auth.providers.request import LoginRequest  # noqa: PLC0415 - dataclasses
@@ -365,7 +365,7 @@ class Operations:
         with self.hinting():
             account = self.store.active_account(ref)
             if account is None:
-                raise UsageError(f"There is no account {ref!r} here.")
+                raise UsageError(f"No account {ref!r}.")
             self.store.set_default(account.key)
             return account
 

@@ -34,7 +34,7 @@ class Record:
 
     `has_refresh_token` None means unknown: look. `rejected_generation` is the generation whose
     grant the server called dead. `issuer`, `client_id` and, where the issuer
-    is known from the API only, its address `resource` name what the credential is bound to.
+    is known from the API only, its URL `resource` name what the credential is bound to.
     `backend` names the keyring backend that the secrets were written with, where it is known.
     `unknown` are the fields of a later version, kept through every rewrite.
     """
@@ -177,5 +177,5 @@ def check_binding(record: Record, binding: Bound) -> None:
 
 def session_ended(record: Record, hints: Iterable[str] = ()) -> NotLoggedIn:
     """Return the error of a session that the server has ended."""
-    message = f"The session of {record.account.name} has ended at the server."
+    message = f"Your session ({record.account.name}) has expired or was revoked."
     return NotLoggedIn(message, code=REFRESH_EXPIRED, hints=hints)

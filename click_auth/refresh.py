@@ -64,7 +64,7 @@ class Renewal:
 
         What could not be stored serves this process, with a warning. *lock_of* replaces the
         store's lock. Raises `NotLoggedIn` when only a login helps, `Unreachable` when trying
-        later does, `StorageUnavailable` when the server was not asked because its answer could
+        later does, `StorageUnavailable` when the server was not asked because its response could
         not be kept.
         """
         store = self.context.store
@@ -102,8 +102,9 @@ class Renewal:
         old = record.bundle("", store.refresh_token(record))  # what has expired need not be read
         if old.refresh_token is None:
             store.read_cached(record)  # raises where nothing at all is left
-            message = f"The credential of {record.account.name} cannot be renewed."
+            message = f"The credentials of {record.account.name} can't be refreshed."
             raise NotLoggedIn(message, code=REFRESH_UNAVAILABLE)
+        _ = self.context.http.module  # imported before `reserve`: right after it comes the POST
         with store.reserve(record, old) as reserve, signals.deferred():
             return self._exchange(record, old, reserve)
 
@@ -128,7 +129,7 @@ class Renewal:
         logger.debug("renewed %s, generation %d", record.key, record.generation)
         if not is_fresh(record, now=self.context.clock(), min_ttl=self.min_ttl):
             console.current().warn(
-                f"The server's tokens live shorter than the {self.min_ttl:g} s asked for."
+                f"The server's tokens expire sooner than the {self.min_ttl:g} s asked for."
             )
         return CachedCredential(record, bundle)
 
@@ -169,16 +170,17 @@ class Renewal:
         self, record: Record, bundle: TokenBundle, error: StorageUnavailable, reserve: Reserve
     ) -> CachedCredential:
         """Return what could not be stored, with a warning: it serves this process alone."""
-        lost = "The next one may have to log in again."
+        lost = "The next command may have to log in again."
         unstored = StorageUnavailable(
-            f"The renewed credential of {record.account.name} could not be stored: {error.message}",
+            f"The token was refreshed for {record.account.name}, but it couldn't be stored: "
+            f"{error.message}",
             code=STORE_WRITE_FAILED,
-            hints=["The next one tries it again." if reserve.is_used else lost],
+            hints=["The next command tries again." if reserve.is_used else lost],
         )
         if self.forced:
             raise unstored
         console.current().warn(
-            f"{unstored.message} This command goes on. {' '.join(unstored.hints)}"
+            f"{unstored.message} This command continues. {' '.join(unstored.hints)}"
         )
         expiry = to_posix(bundle.expires_at)
         return CachedCredential(replace(record, access_token_expires_at=expiry), bundle)
@@ -189,15 +191,15 @@ class Renewal:
         if found is None and self._may_fail(record):
             found = self._find(record)
         if found is None:
-            message = f"Another process is renewing the credential and does not finish: {busy}."
-            raise Unreachable(message, hints=["Try again later."])
+            message = f"Another process has been refreshing the token for too long: {busy}."
+            raise Unreachable(message, hints=[Unreachable.try_later])
         return found
 
     def _read_record(self) -> Record:
         """Return the record as it is now, if it may be used."""
         record = self.context.store.record_of(self.seen.key)
         if record is None:
-            message = f"The account {self.seen.account.name} was logged out meanwhile."
+            message = f"The account {self.seen.account.name} was logged out in the meantime."
             raise NotLoggedIn(message, code=REFRESH_UNAVAILABLE)
         check_binding(record, self.context.services.provider(record.instance).binding)
         return record
@@ -228,7 +230,7 @@ class Renewal:
 
 
 def _request_tokens(provider: Provider, bundle: TokenBundle) -> TokenBundle:
-    """Refresh; where the answer was lost without any status, send the same token once more.
+    """Refresh; where the response was lost without any status, send the same token once more.
 
     The server may have rotated it, and a replay right away falls into the window that servers
     leave for it. Never after a status (RFC 9700 section 4.14.2).
@@ -240,5 +242,5 @@ def _request_tokens(provider: Provider, bundle: TokenBundle) -> TokenBundle:
 
 def _refuse_others(provider: Provider, record: Record, fresh: TokenBundle) -> None:
     if not provider.is_same_account(fresh, record.account.id):
-        message = "The server answered the refresh with the tokens of another account."
-        raise NotLoggedIn(message, code=REFRESH_EXPIRED, hints=[message, "Log in again."])
+        message = "The server returned another account's tokens."
+        raise NotLoggedIn(message, code=REFRESH_EXPIRED, hints=[message, NotLoggedIn.log_in_again])

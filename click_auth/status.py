@@ -127,7 +127,7 @@ def _recorded(context: Context, credential: Credential) -> Status:
     if refusal is not None:
         reason = refusal.message
     elif not is_refreshable and record.has_refresh_token is not False:
-        reason = "The session is over: its refresh token has expired."
+        reason = "The session has ended: its refresh token has expired."
     return Status(
         "ok" if is_valid or is_refreshable else "expired",
         record.account,
@@ -151,7 +151,7 @@ def _asked(context: Context, credential: Credential) -> StatusContext:
         bundle = credential.bundle()
         if credential.source not in NOBODYS:  # it is nobody whom a service knows
             identify_account(context, credential)
-            bundle = credential.bundle()  # another one where a 401 was answered by a refresh
+            bundle = credential.bundle()  # another one where a 401 led to a refresh
     except AuthError as error:
         state, reason = _state_after(error), error.message
     status = _recorded(context, credential)

@@ -51,7 +51,7 @@ class Deadline:
 def _wait(done: threading.Event, deadline: Deadline) -> bool:
     """Wait a little for *done*, and return whether it came.
 
-    Time for which this process was stopped does not count: the answer may have come meanwhile, and
+    Time for which this process was stopped does not count: the result may have come meanwhile, and
     a refresh that is sent once more would spend its token twice.
     """
     began, seconds = time.monotonic(), min(deadline.left(), _POLL_SECONDS)

@@ -15,7 +15,7 @@ class Unpickled:
     """What holds secrets: pickle would show them to whoever reads the file or the queue."""
 
     def __reduce__(self) -> NoReturn:
-        message = f"a {type(self).__name__} holds secrets and is not pickled"
+        message = f"a {type(self).__name__} holds secrets and can't be pickled"
         raise TypeError(message)
 
 
@@ -36,7 +36,7 @@ class Hidden(Mapping[str, Any], Unpickled):
 
 
 class Rejected(Unpickled):
-    """An access token that a server answered with 401: equal to its text, which is not shown."""
+    """An access token that a server rejected (401): equal to its text, which is not shown."""
 
     def __init__(self, token: str) -> None:
         self._token = token
@@ -53,7 +53,7 @@ class TokenBundle(Unpickled):
     """The tokens of one grant. Never shown: no token is in its `repr`, and it is not pickled.
 
     `expires_at` and `refresh_expires_at` are aware UTC datetimes, or None when the server did
-    not say. `scopes` is None when nobody said. `id_token` and `extra` (the answer's other
+    not say. `scopes` is None when nobody said. `id_token` and `extra` (the response's other
     fields) reach hooks and `identify`, and are not stored.
     """
 
@@ -68,7 +68,7 @@ class TokenBundle(Unpickled):
 
 
 def carried_forward(old: TokenBundle, fresh: TokenBundle) -> TokenBundle:
-    """Return *fresh* with what of *old* the answer does not replace (RFC 6749 section 6)."""
+    """Return *fresh* with what of *old* the response does not replace (RFC 6749 section 6)."""
     if fresh.refresh_token is None:
         expiry = old.refresh_expires_at
         fresh = replace(fresh, refresh_token=old.refresh_token, refresh_expires_at=expiry)

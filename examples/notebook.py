@@ -53,14 +53,14 @@ class NotebookUI(LoginUI):
         """Let the person paste the URL that their browser ends on: nothing listens here."""
         request = start(redirect_uris[0])
         self.open_page(request.url)
-        pasted = self.ask("Paste the URL that your browser ended on")
+        pasted = self.ask("Paste the URL your browser ended up on")
         if not pasted:
             raise LoginFailed("Nothing was pasted.")
         return request.answered_by(urlsplit(pasted).query)
 
     def finish(self, success: bool, message: str | None = None) -> None:
         """Show how it ended."""
-        self._show(message or ("You are logged in." if success else "The login failed."))
+        self._show(message or ("You are logged in." if success else "Login failed."))
 
 
 if __name__ == "__main__":

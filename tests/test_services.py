@@ -59,7 +59,7 @@ def test_mapping_is_a_choice_with_a_default() -> None:
     assert services.provider("test") is OTHER
     with pytest.raises(click.UsageError, match="prod, test"):
         services.instance("dev")
-    with pytest.raises(AuthError, match="not known here"):
+    with pytest.raises(AuthError, match="is unknown here"):
         services.provider("dev")
 
 

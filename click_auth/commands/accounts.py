@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING
 import click
 
 from click_auth.commands.logout import say_who_acts
-from click_auth.commands.options import account_argument, account_options, no_revoke_option
+from click_auth.commands.options import (
+    account_argument,
+    account_options,
+    no_revoke_option,
+)
+from click_auth.commands.output import ask_for_account, can_ask
 from click_auth.errors import NO_ACCOUNT_SELECTED, UsageError
 
 if TYPE_CHECKING:
@@ -21,48 +26,55 @@ def build(auth: Operations) -> dict[str, Parts]:
     """Return what each command of the group does, and its options."""
 
     def list_accounts(console: Console) -> None:
-        """List the accounts that are stored."""
+        """List stored accounts."""
         accounts = auth.accounts()
         rows = [each.to_json() for each in accounts]
         default = next((each.account.key for each in accounts if each.default), None)
-        text = "\n".join(map(_line, accounts))
+        widest = max((len(each.account.title) for each in accounts), default=0)
+        text = "\n".join(_line(each, widest) for each in accounts)
         nobody = f"No accounts. Run `{auth.invocation.login_line()}`."
         console.result(lambda: {"accounts": rows, "default": default}, text or nobody, rows)
 
-    def use(console: Console, *, ref: str) -> None:
-        """Make an account the default one."""
+    def use(console: Console, *, ref: str | None) -> None:
+        """Set the default account."""
+        ref = ref or ask_for_account(auth, console)
+        if ref is None:
+            raise click.MissingParameter(param=required)
         account = auth.use(ref)
         console.done(f"{account.title} is now the default account.")
         console.result(lambda: {"account": account.to_json()}, None)
 
     def current(console: Console, *, user: str | None, instance: str | None = None) -> None:
-        """Show which account applies."""
+        """Show the account in use."""
         variable = auth.overriding_variable(*auth.resolve(user, instance))
         if variable is not None:
-            message = f"{variable} applies, and nobody knows whose account that is."
-            hint = "Name a stored account with --user."
+            message = f"{variable} is set, so the account in use is unknown."
+            hint = "Choose a stored account with --user."
             raise UsageError(message, code=NO_ACCOUNT_SELECTED, hints=[hint])
         account = auth.stored_credential(user, instance).record.account
         console.result(lambda: {"account": account.to_json()}, account.title)
 
     def remove(console: Console, *, ref: str, no_revoke: bool) -> None:
-        """Log an account out and forget it."""
+        """Log out of an account and remove it."""
         result = auth.logout(ref, revoke=not no_revoke)
         console.done(f"Removed {', '.join(result.removed)}.")
         console.result(result.to_json, None)
         say_who_acts(auth, console, result)
 
-    ref = account_argument(auth)
+    required = account_argument(auth)
+    # Where nobody can be asked, the parser's own error comes, as the framework draws it.
+    named_or_asked = account_argument(auth, required=not can_ask())
     return {
         "list": (list_accounts, []),
-        "use": (use, [ref]),
+        "use": (use, [named_or_asked]),
         "current": (current, account_options(auth)),
-        "remove": (remove, [ref, no_revoke_option()]),
+        "remove": (remove, [required, no_revoke_option()]),
     }
 
 
-def _line(stored: StoredAccount) -> str:
+def _line(stored: StoredAccount, widest: int) -> str:
     """Return what `list` prints of an account: the default one is marked."""
     account, mark = stored.account, click.style("*", fg="green") if stored.default else " "
     where = f"  on {account.instance}" if account.instance else ""
-    return f"{mark} {account.title}{where}" + ("  (default)" if stored.default else "")
+    tail = where + ("  (default)" if stored.default else "")
+    return f"{mark} {account.title:<{widest}}{tail}".rstrip()

@@ -139,7 +139,7 @@ def attach_accounts(
 
     def make(group: click.Group) -> click.Group:
         def account(**_: Any) -> None:
-            """List, choose and remove accounts."""
+            """List, switch and remove accounts."""
 
         made = group.group(name, params=list(params), **_kind(cls), **attrs)(account)
         for each, (body, own) in _load("accounts").build(auth).items():
@@ -282,7 +282,7 @@ def _make(
 
     json = click.Option(["--json", "as_json"], is_flag=True, help="Print one JSON object.")
     ndjson = click.Option(
-        ["--ndjson", "as_ndjson"], is_flag=True, help="Print JSON, one object a line."
+        ["--ndjson", "as_ndjson"], is_flag=True, help="Print newline-delimited JSON."
     )
     every = [*own, *params, json, ndjson]
     made: click.Command = group.command(name, params=every, **attrs)(callback)

@@ -101,7 +101,7 @@ def check(auth: Operations, scopes: tuple[str, ...]) -> None:
     known = scopes if record is None or record.scopes is None else record.scopes
     missing = [scope for scope in scopes if scope not in known]
     if missing:
-        message = f"This needs permission that was not granted: {', '.join(missing)}."
+        message = f"Missing permission: {', '.join(missing)}."
         error = NotLoggedIn(message, code=INSUFFICIENT_SCOPE)
         error.login_options = tuple(part for scope in missing for part in ("--scope", scope))
         with auth.hinting():

@@ -16,7 +16,7 @@ def build(auth: Operations) -> Parts:
     """Return what `doctor` does, and its options."""
 
     def doctor(output: Console) -> None:
-        """Check everything that logging in depends on; change nothing."""
+        """Diagnose login problems (read-only)."""
         report = auth.doctor()
         rows = [check.to_json() for check in report.checks]
         output.result(report.to_json, report.render(), rows)

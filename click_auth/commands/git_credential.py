@@ -32,7 +32,7 @@ def build(auth: Operations, *, hosts: Iterable[str], username: str) -> Parts:
     def git_credential(
         _: Console, *, user: str | None, instance: str | None = None, operation: str
     ) -> None:
-        """Answer git's questions for a credential; git runs this."""
+        """Act as a Git credential helper (run by Git)."""
         asked = read_attributes(sys.stdin)
         ours = {*allowed, _origin(_provider(auth, user, instance).api_url or "")} - {None}
         if asked.get("protocol") != "https" or _origin(asked.get("host", "")) not in ours:

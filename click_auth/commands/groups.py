@@ -22,7 +22,7 @@ def answers_to(group: click.Group, name: str) -> bool:
     no group.
     """
     if not isinstance(group, click.Group):
-        raise kind_error(group, "attach_* decorates a click.Group")
+        raise kind_error(group, "attach_* needs a click.Group")
     if name in group.commands:
         return True
     return _lists_what_it_holds(group) and name in group.list_commands(
@@ -34,7 +34,7 @@ def kind_error(thing: object, wanted: str) -> TypeError:
     """Return the error that says what *thing* is, and what was *wanted* in its place."""
     got = f"{type(thing).__module__}.{type(thing).__qualname__}"
     if any("typer" in base.__module__ for base in type(thing).__mro__):
-        got += "; Typer brings a copy of Click of its own: use click_auth.typer.mount(app, auth)"
+        got += "; Typer bundles its own copy of Click: use click_auth.typer.mount(app, auth)"
     return TypeError(f"{wanted}, not {got}")
 
 

@@ -13,7 +13,7 @@ from click_auth import signals
 from click_auth.commands.options import flag, instance_parameters, user_parameter
 from click_auth.console.terminal import LONGEST_LINE, is_terminal
 from click_auth.console.text import printable
-from click_auth.defaults import LOGIN_TIMEOUT, POLICIES
+from click_auth.defaults import LOGIN_TIMEOUT, PLACES, POLICIES
 from click_auth.errors import LoginFailed
 from click_auth.login.keyboard import ask
 from click_auth.login.results import LoginContext
@@ -28,11 +28,6 @@ if TYPE_CHECKING:
 
 _LONGEST_WAIT = 24 * 60 * 60.0  # seconds
 _STRENGTH = ("acr_values", "max_age")
-_KEPT_IN = {
-    "system": "the system keyring",
-    "encrypted": "sealed with a key",
-    "plaintext": "a file, in plain text",
-}
 
 
 def build(
@@ -46,11 +41,11 @@ def build(
     def login(
         output: Console, *, user: str | None = None, instance: str | None = None, **options: Any
     ) -> None:
-        """Log in, through the browser."""
+        """Log in with your browser."""
         user, instance = auth.resolve(user, instance)
         variable = auth.overriding_variable(None, instance)
         if variable is not None:
-            output.warn(f"{variable} takes precedence over this login.")
+            output.warn(f"{variable} is set and takes precedence over this login.")
         wanted = {**options, "user": user, "instance": instance}
         if wanted.get("device") and any(wanted.get(name) is not None for name in _STRENGTH):
             raise click.UsageError("--acr-values and --max-age need a browser: leave --device out.")
@@ -64,7 +59,7 @@ def build(
         as_json = result.to_json if render_json is None else lambda: render_json(context)
         output.result(as_json, text)
         if result.missing_scopes:
-            output.warn(f"Not granted: {', '.join(result.missing_scopes)}.")
+            output.warn(f"Permissions not granted: {', '.join(result.missing_scopes)}.")
 
     if "--timeout" not in auth.context.services.login_options:
         login.__doc__ = "Log in."
@@ -74,56 +69,56 @@ def build(
 def _options(auth: Operations) -> list[click.Parameter]:
     """Return the options that the provider's login has; their names are those of `Auth.login`."""
     possible = [
-        user_parameter(auth, "Who should log in; anybody else is refused."),
+        user_parameter(auth, "Log in as this account; fail if someone else signs in."),
         click.Option(
             ["--scope", "scopes"],
             multiple=True,
             metavar="SCOPE",
-            help="Ask for this scope too. May be given several times.",
+            help="Request an additional scope (repeatable).",
         ),
-        flag("--read-only", "Ask for reading only."),
-        flag("--no-browser", "Print the address, open nothing."),
+        flag("--read-only", "Request read-only access."),
+        flag("--no-browser", "Print the login URL instead of opening a browser."),
         click.Option(
             ["--device/--no-device"],
             default=None,
-            help="Show a code to enter on another device; by default where no browser can open.",
+            help="Log in by entering a code on any device (default where no browser can open).",
         ),
         flag("--with-token", "Read a token from standard input."),
         click.Option(
             ["--callback-port"],
             type=click.IntRange(1, 65535),
-            help="Listen for the browser's answer on this port.",
+            help="Listen for the browser's response on this port.",
         ),
         click.Option(
             ["--timeout"],
             type=click.FloatRange(min=0, max=_LONGEST_WAIT),
             default=LOGIN_TIMEOUT,
             metavar="SECONDS",
-            help="Wait this long for the browser's answer.",
+            help="How long to wait for the browser's response.",
             show_default=True,
         ),
         click.Option(
             ["--acr-values"],
             metavar="VALUES",
-            help="Ask for a login of this strength, as an API has said.",
+            help="Request these authentication context classes (step-up login).",
         ),
         click.Option(
             ["--max-age"],
             type=click.IntRange(min=0),
             metavar="SECONDS",
-            help="Ask for a login that is no older than this.",
+            help="Require a login no older than this.",
         ),
-        flag("--no-wait", "Begin the login, say how to go on, and end."),
+        flag("--no-wait", "Start the login, print how to finish it, and exit."),
         click.Option(
             ["--resume"],
             is_flag=False,
             flag_value="",
             metavar="[ID]",
-            help="Finish a login that began with --no-wait.",
+            help="Finish a login started with --no-wait.",
         ),
     ]
     storage = click.Option(
-        ["--storage"], type=click.Choice(POLICIES), help="Where to keep the credential."
+        ["--storage"], type=click.Choice(POLICIES), help="Where to store the credentials."
     )
     has = auth.context.services.login_options
     chosen = [option for option in possible if has.issuperset(option.opts)]
@@ -151,7 +146,7 @@ def _log_in(
         if resume is not None:
             result = _finish(auth, resume or None, wanted["timeout"], see)
         elif wanted.get("timeout") == 0:
-            raise click.BadParameter("it takes longer than that.", param_hint="--timeout")
+            raise click.BadParameter("must be more than 0.", param_hint="--timeout")
         else:
             result = auth.login(
                 browser=not no_browser,
@@ -162,7 +157,7 @@ def _log_in(
     except KeyboardInterrupt:
         if seen:  # it may have been stored already
             raise
-        output.done("\nLogin cancelled; nothing was changed.")
+        output.done("\nLogin cancelled. Nothing was changed.", well=False)
         raise click.exceptions.Exit(signals.INTERRUPTED) from None
     if not seen:  # another process has finished this very login
         bundle = auth.credential(result.account.key).bundle()
@@ -188,14 +183,14 @@ def _finish(
     kind, stdin = auth.pending_kind(pending_id), cast("TextIO | None", sys.stdin)
     answer = _piped_line(stdin) if kind == "redirect" and not is_terminal(stdin) else None
     if kind == "redirect" and is_terminal(stdin):
-        answer = ask("The URL that your browser ended on", stdin, hidden=True)
+        answer = ask("URL your browser ended up on", stdin, hidden=True)
     return auth.finish_login(pending_id, answer=answer, timeout=timeout, on_login=on_login)
 
 
 def _sentence(result: LoginResult) -> str:
-    account, place = result.account, _KEPT_IN.get(result.stored_in)
+    account, place = result.account, PLACES.get(result.stored_in)
     where = f" on {printable(account.instance)}" if account.instance else ""
-    stored = f" The credential is kept in {place}." if place else ""
+    stored = f"\nCredentials stored in {place}." if place else ""
     who = f"{click.style('Logged in', fg='green')} as {account.title}{where}"
     return f"{who}, now the default account.{stored}"
 
@@ -207,8 +202,8 @@ def _token_from_stdin() -> str:
         return ask("Token", stdin, hidden=True)
     token = _piped_line(stdin)
     if token is None:
-        message = "Standard input holds no token, or more than one line."
-        raise LoginFailed(message, hints=["Pipe the bare token in."])
+        message = "Standard input must contain exactly one line, the token."
+        raise LoginFailed(message, hints=["Pipe in just the token."])
     return token
 
 

@@ -6,6 +6,7 @@ import contextlib
 from typing import TYPE_CHECKING, Any
 
 from click_auth.commands.options import account_options, no_revoke_option
+from click_auth.commands.output import ask_for_account
 from click_auth.errors import AuthError
 
 if TYPE_CHECKING:
@@ -33,33 +34,38 @@ def build(
         all_accounts: bool,
         no_revoke: bool,
     ) -> None:
-        """Log out, here and at the server."""
+        """Log out and revoke the session."""
         from click_auth.logout import LogoutContext  # noqa: PLC0415 - not for help
 
+        user, instance = auth.resolve(user, instance)
+        is_open = user is None and auth.context.environment.account is None
+        if is_open and not all_accounts:
+            user = ask_for_account(auth, console, instance, fewest=2)
         result = auth.logout(user, instance=instance, all=all_accounts, revoke=not no_revoke)
         context = LogoutContext(result)
         if on_logout is not None:
             on_logout(context)
         if render_text is None:
             gone = ", ".join(result.removed)
-            console.done(f"Logged out: {gone}." if gone else "Nobody was logged in.")
+            console.done(
+                f"Logged out: {gone}." if gone else "You weren't logged in.", well=bool(gone)
+            )
         text = None if render_text is None else render_text(context)
         as_json = result.to_json if render_json is None else lambda: render_json(context)
         console.result(as_json, text)
         say_who_acts(auth, console, result)
 
-    return logout, [*account_options(auth, with_all="Log every account out."), no_revoke_option()]
+    return logout, [*account_options(auth, with_all="Log out of all accounts."), no_revoke_option()]
 
 
 def say_who_acts(auth: Operations, console: Console, result: LogoutResult) -> None:
     """Say on stderr whose credential commands use from now on, after a logout."""
     variable = auth.overriding_variable()
     if variable is not None:
-        console.warn(f"{variable} still applies.")
+        console.warn(f"{variable} is still set and is used instead.")
     elif result.removed:
         account = None
         with contextlib.suppress(AuthError):  # several and no default, or nothing can be read
             account = auth.next_account()
-        who = "No account is" if account is None else f"{account.title} is the account"
-        key = None if account is None else account.key
-        console.event("account", f"{who} in use from now on.", account=key)
+        who, key = ("No account", None) if account is None else (account.title, account.key)
+        console.event("account", f"{who} is now in use.", account=key)

@@ -37,11 +37,11 @@ def flag(name: str, text: str) -> click.Option:
 
 def no_revoke_option() -> click.Option:
     """Return `--no-revoke`."""
-    return flag("--no-revoke", "Do not tell the server.")
+    return flag("--no-revoke", "Don't revoke the token on the server.")
 
 
 def user_parameter(
-    auth: Operations, text: str = "Which account: a key, an id or a label."
+    auth: Operations, text: str = "Account to use (key, ID or label)."
 ) -> click.Option:
     """Return `--user REF`; the application's own calls know it too while the command runs."""
     return click.Option(
@@ -53,9 +53,10 @@ def user_parameter(
     )
 
 
-def account_argument(auth: Operations) -> click.Argument:
+def account_argument(auth: Operations, *, required: bool = True) -> click.Argument:
     """Return the argument REF, completed with the stored accounts."""
-    return click.Argument(["ref"], metavar="REF", shell_complete=_completing_accounts(auth))
+    complete, metavar = _completing_accounts(auth), "REF" if required else "[REF]"
+    return click.Argument(["ref"], metavar=metavar, required=required, shell_complete=complete)
 
 
 def instance_parameters(auth: Operations) -> list[click.Parameter]:
@@ -68,7 +69,7 @@ def instance_parameters(auth: Operations) -> list[click.Parameter]:
         click.Option(
             ["--instance"],
             type=None if choices is None else click.Choice(choices),
-            help="Which service, by name or address.",
+            help="Service to use (name or URL).",
             callback=_remembering(auth, INSTANCE),
             shell_complete=None if choices else _completing_instances(auth),
         )

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from click_auth import signals
-from click_auth.console.console import Console, JsonConsole, NdjsonConsole, use_console
+from click_auth.console.console import Console, JsonConsole, NdjsonConsole, echo, use_console
+from click_auth.console.terminal import is_terminal
 from click_auth.errors import AuthError
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from click_auth.operations import Operations
 
 
-_CLICKS_OWN = (click.ClickException, click.exceptions.Exit, BrokenPipeError)
+_CLICKS_OWN = (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError)
 
 
 @contextlib.contextmanager
@@ -29,8 +30,6 @@ def command_console(auth: Operations, *, as_json: bool, as_ndjson: bool) -> Iter
     To a program an error is printed here: a host that draws errors would draw this one too.
     """
     output = NdjsonConsole() if as_ndjson else JsonConsole() if as_json else Console()
-    if os.environ.get("NO_COLOR"):  # Click has no say of its own in this
-        click.get_current_context().color = False
     try:
         with auth.hinting(), _speaking(output):
             try:
@@ -44,6 +43,37 @@ def command_console(auth: Operations, *, as_json: bool, as_ndjson: bool) -> Iter
             raise
         error.show()
         raise click.exceptions.Exit(error.exit_code) from None
+
+
+def can_ask() -> bool:
+    """Return whether somebody sits at a terminal who can be asked."""
+    return is_terminal(sys.stdin) and is_terminal(sys.stderr)
+
+
+def ask_for_account(
+    auth: Operations, console: Console, instance: str | None = None, *, fewest: int = 1
+) -> str | None:
+    """Return the key of the account that a person picks from a menu of the stored ones.
+
+    None where nobody can be asked, or where there are fewer than *fewest*.
+    """
+    if console.is_json or not can_ask():
+        return None
+    named = auth.context.instance_filter(instance)
+    listed = [each for each in auth.accounts() if named in (None, each.account.instance)]
+    if len(listed) < fewest:
+        return None
+    for number, each in enumerate(listed, 1):
+        where = f"  on {each.account.instance}" if each.account.instance else ""
+        echo(f"{number:>3}  {each.account.title}{where}")
+    default = next((number for number, each in enumerate(listed, 1) if each.default), None)
+    wanted = click.IntRange(1, len(listed))
+    try:
+        picked: int = click.prompt("Account", type=wanted, default=default, err=True)
+    except click.Abort:
+        console.done("\nNothing was changed.", well=False)
+        raise click.exceptions.Exit(signals.INTERRUPTED) from None
+    return listed[picked - 1].account.key
 
 
 @contextlib.contextmanager
@@ -74,7 +104,7 @@ def _speaking(output: Console) -> Iterator[None]:
             error.console = output
             raise
         except (KeyboardInterrupt, click.Abort):
-            output.done("")  # ends the line on which the terminal shows ^C
+            output.done("", well=False)  # ends the line on which the terminal shows ^C
             raise click.exceptions.Exit(signals.INTERRUPTED) from None
 
 
@@ -84,6 +114,6 @@ def _unexpected(auth: Operations, error: Exception) -> AuthError:
     while last.tb_next is not None:
         last = last.tb_next
     place = f"{os.path.basename(last.tb_frame.f_code.co_filename)}:{last.tb_lineno}"  # noqa: PTH119
-    message = f"Something unexpected went wrong: {type(error).__name__} in {place}."
-    hint = f"{auth.context.environment.name('AUTH_DEBUG')}=1 shows how it came to that."
+    message = f"Unexpected error: {type(error).__name__} in {place}."
+    hint = f"Set {auth.context.environment.name('AUTH_DEBUG')}=1 to see the traceback."
     return AuthError(message, code="AUTH_UNEXPECTED", hints=[hint])

@@ -17,12 +17,12 @@ def build(auth: Operations) -> Parts:
     """Return what `refresh` does, and its options."""
 
     def refresh(console: Console, *, user: str | None, instance: str | None = None) -> None:
-        """Rotate the stored credential now."""
+        """Refresh the stored token now."""
         record = auth.stored_credential(user, instance).renew(forced=True).record
         expires_at = record.access_token_expires_at
         moment = from_posix(expires_at)
-        until = "" if moment is None else f", good until {local_time(moment)}"
-        console.done(f"Renewed the credential of {record.account.title}{until}.")
+        until = "" if moment is None else f"; it expires at {local_time(moment)}"
+        console.done(f"Refreshed the token of {record.account.title}{until}.")
         as_json = {"account": record.account.to_json(), "expires_at": rfc3339(expires_at)}
         console.result(lambda: as_json, None)
 

@@ -54,14 +54,14 @@ def build(auth: Operations) -> Parts:
         """Run a command with an access token in its environment."""
         variable = env or auth.context.environment.token_env
         if variable is None:
-            raise click.UsageError("Name the variable that takes the token with --env.")
+            raise click.UsageError("Name the variable to set with --env.")
         token = auth.access_token(user, instance=instance, min_ttl=min_ttl)
         become(command, {**os.environ, variable: token})
 
     return run, [
         *account_options(auth),
         min_ttl_option(),
-        click.Option(["--env"], metavar="NAME", help="Put the token into this variable instead."),
+        click.Option(["--env"], metavar="NAME", help="Set this variable to the token instead."),
         click.Argument(["command"], nargs=-1, required=True, type=click.UNPROCESSED),
     ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from contextlib import suppress
 from dataclasses import replace
@@ -10,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from click_auth.commands.options import account_options, flag
-from click_auth.console.text import printable
+from click_auth.console import terminal
+from click_auth.console.text import printable, wrap
+from click_auth.defaults import PLACES
 from click_auth.errors import AuthError
 from click_auth.tokens import local_time, to_posix
 
@@ -26,13 +29,13 @@ if TYPE_CHECKING:
 _COLORS = {"ok": "green", "none": "yellow", "unreachable": "yellow"}
 _SOURCES = {
     "env": "the environment",
-    "system": "the system keyring",
-    "encrypted": "sealed with a key",
-    "plaintext": "a file, in plain text",
+    **PLACES,
     "client_credentials": "client credentials",
     "workload": "this CI job's identity",
     "custom": "the application's own store",
 }
+_NO_REFRESH = "none (log in again when the token expires)"
+_NARROWEST = 16  # columns
 _UNITS = ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
 
 
@@ -48,7 +51,7 @@ def build(auth: Operations, **hooks: Any) -> Parts:
         all_accounts: bool,
         offline: bool,
     ) -> None:
-        """Show who is logged in, and how well."""
+        """Show who is logged in and whether the session is valid."""
         if all_accounts:
             deciding = view.show_all(console, auth.look_at_all(offline=offline))
             deciding = deciding or auth.look(offline=offline)
@@ -58,8 +61,8 @@ def build(auth: Operations, **hooks: Any) -> Parts:
         click.get_current_context().exit(deciding.status.exit_code)
 
     return status, [
-        *account_options(auth, with_all="Show every account."),
-        flag("--offline", "Ask nobody; read no secret."),
+        *account_options(auth, with_all="Show all accounts."),
+        flag("--offline", "Don't contact the server or read secrets."),
     ]
 
 
@@ -107,7 +110,7 @@ class _View:
         with suppress(AuthError):  # an environment's token is shown where there is no store at all
             pending = self._auth.context.store.pending_removals()
         for key in pending:
-            line = f"The tokens of {printable(key, 80)} wait to be deleted from the keyring."
+            line = f"The tokens of {printable(key, 80)} are waiting to be deleted from the keyring."
             lines.append(line)
             console.aside("removal", line, account=key)
         return "\n".join(lines) if lines else None
@@ -117,7 +120,14 @@ def _describe(auth: Operations, context: StatusContext) -> str:
     status = context.status
     if status.state == "none":
         return f"{status.reason} Run `{auth.invocation.login_line()}`."
-    lines = (f"  {name + ':':<12} {value}" for name, value in _facts(auth, context))
+    facts = _facts(auth, context)
+    widest = max(len(name) for name, _ in facts) + 4  # two before it, a colon and a space
+    width = terminal.columns(sys.stdout)
+    room = None if width is None else max(width - widest, _NARROWEST)
+    lines = [
+        f"{f'  {name}:':<{widest}}" + wrap(value, room).replace("\n", "\n" + " " * widest)
+        for name, value in facts
+    ]
     return "\n".join((_headline(status), *lines))
 
 
@@ -136,11 +146,11 @@ def _facts(auth: Operations, context: StatusContext) -> list[tuple[str, str]]:
     if status.expires_at is not None:
         facts.append(("Token", _remaining(status.expires_at)))
     if account is not None:
-        renewed = "renews itself" if status.refreshable else "ends when its token does"
-        facts.append(("Session", "over" if status.state == "expired" else renewed))
+        renewed = "automatic" if status.refreshable else _NO_REFRESH
+        facts.append(("Refresh", "session ended" if status.state == "expired" else renewed))
     if status.scopes is not None:
         facts.append(("Scopes", printable(", ".join(status.scopes)) or "none"))
-    facts.append(("Kept in", _kept_in(auth, status)))
+    facts.append(("Stored in", _kept_in(auth, status)))
     if status.reason is not None:
         facts.append(("Note", status.reason))
     facts.extend(
@@ -151,9 +161,9 @@ def _facts(auth: Operations, context: StatusContext) -> list[tuple[str, str]]:
 
 def _kept_in(auth: Operations, status: Status) -> str:
     if status.source == "env":
-        return f"{auth.context.environment.token_env}, in the environment"
+        return f"the environment ({auth.context.environment.token_env})"
     if status.source == "plaintext":
-        return f"{auth.context.folder / 'auth.json'}, in plain text"
+        return f"{auth.context.folder / 'auth.json'} (unencrypted)"
     return _SOURCES.get(status.source or "", "unknown")
 
 

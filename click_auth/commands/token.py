@@ -27,13 +27,13 @@ def duration(text: str) -> float:
     """Return the seconds in `90`, `30m` or `2h`. Raises ValueError."""
     matched = re.fullmatch(_DURATION, str(text).strip())
     if matched is None:
-        raise ValueError(f"{text!r} is no duration; 90, 30m and 2h are.")
+        raise ValueError(f"{text!r} is not a duration. Use 90, 30m or 2h, for example.")
     return float(matched[1]) * _SECONDS[matched[2]]
 
 
 def min_ttl_option() -> click.Option:
     """Return `--min-ttl`, in seconds."""
-    text = "Renew it if less than this is left: 90, 30m."
+    text = "Refresh if it expires sooner than this (e.g. 90 or 30m)."
     return click.Option(["--min-ttl"], type=duration, default=DEFAULT_MIN_TTL, help=text)
 
 
@@ -49,14 +49,14 @@ def build(auth: Operations) -> Parts:
         stored: bool,
         format_name: str | None,
     ) -> None:
-        """Print the access token, renewed first if it must be."""
+        """Print an access token, refreshing it first if needed."""
         select = auth.stored_credential if stored else auth.credential
         credential = select(user, instance)
         bundle = credential.bundle(min_ttl)
         if format_name is None:
             console.bare(lambda: _as_json(credential, bundle), bundle.access_token)
         elif console.is_json:
-            raise click.UsageError("Use either --format or --json.")
+            raise click.UsageError("Use --format or --json, not both.")
         else:
             from click_auth.commands.credential_formats import formatted  # noqa: PLC0415 - then only
 
@@ -70,7 +70,7 @@ def build(auth: Operations) -> Parts:
         click.Option(
             ["--format", "format_name"], type=formats, help="Print it for curl, a shell or kubectl."
         ),
-        flag("--stored", "Ignore the environment's token."),
+        flag("--stored", "Ignore the token in the environment."),
     ]
 
 

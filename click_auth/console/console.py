@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from click_auth.console import terminal
-from click_auth.console.text import printable
+from click_auth.console.text import printable, wrap
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -33,24 +33,29 @@ class Console:
 
     def say(self, text: str) -> None:
         """Print one printable line."""
-        echo(printable(text, _LONGEST_LINE))
+        _tell(printable(text, _LONGEST_LINE))
 
     def warn(self, text: str) -> None:
         """Print one printable line that begins with "Warning:"."""
         warning = click.style("Warning:", fg="yellow", bold=True)
-        echo(f"{warning} {printable(text, _LONGEST_LINE)}")
+        _tell(f"{warning} {printable(text, _LONGEST_LINE)}")
 
     def event(self, _name: str, text: str, /, **_fields: Any) -> None:
-        """Print *text* as it is, several lines perhaps. A program gets the name and the fields."""
-        echo(text)
+        """Print *text*, several lines perhaps or none. A program gets the name and the fields."""
+        if text:
+            _tell(text)
 
     def error(self, error: click.ClickException, _as_json: AsJson, /) -> None:
         """Print the error that ends the command, as Click would; to a program the object."""
-        click.ClickException.show(error)
+        _tell(f"Error: {error.format_message()}")
 
-    def done(self, text: str) -> None:
-        """Say what was done; *text* may be coloured. The result says it to a program."""
-        echo(text)
+    def done(self, text: str, *, well: bool = True) -> None:
+        """Say what was done; *text* may be coloured. The result says it to a program.
+
+        On a terminal there is a tick before what went *well*.
+        """
+        tick = click.style("✓", fg="green", bold=True) + " "
+        _tell(f"{tick}{text}" if well and terminal.can_show(sys.stderr, "✓") else text)
 
     def aside(self, name: str, text: str, /, **fields: Any) -> None:
         """Say to a program what the result has no place for; its text says it to a person."""
@@ -86,7 +91,7 @@ class JsonConsole(Console):
         """Print the object on stderr."""
         echo(json.dumps(as_json()))
 
-    def done(self, text: str) -> None:
+    def done(self, text: str, *, well: bool = True) -> None:
         """Print nothing."""
 
     def aside(self, name: str, text: str, /, **fields: Any) -> None:
@@ -121,7 +126,13 @@ def echo(text: str, *, err: bool = True) -> None:
     if err and getattr(stream, "closed", False):
         return
     encoding = getattr(stream, "encoding", None) or "utf-8"
-    click.echo(text.encode(encoding, "replace").decode(encoding), err=err)
+    color = None if terminal.wants_colour() else False
+    click.echo(text.encode(encoding, "replace").decode(encoding), err=err, color=color)
+
+
+def _tell(text: str) -> None:
+    width = terminal.columns(sys.stderr)
+    echo(text if width is None else wrap(text, width))
 
 
 _TEXT = Console()

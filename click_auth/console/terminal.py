@@ -51,6 +51,27 @@ def can_redraw(stream: TextIO | None) -> bool:
     return is_terminal(stream) and not is_plain and os.environ.get("TERM", unknown) != "dumb"
 
 
+def wants_colour() -> bool:
+    """Return whether colours are welcome: not where NO_COLOR or a dumb terminal says no."""
+    return not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def can_show(stream: TextIO | None, character: str) -> bool:
+    """Return whether *stream* is a terminal of a person who sees, and has this *character*."""
+    with contextlib.suppress(LookupError, UnicodeEncodeError):
+        character.encode(getattr(stream, "encoding", None) or "ascii")
+        return can_redraw(stream)
+    return False
+
+
+def columns(stream: TextIO | None) -> int | None:
+    """Return how wide the terminal at the other end of *stream* is, None where nobody knows."""
+    with contextlib.suppress(OSError, ValueError):
+        if stream is not None and is_terminal(stream):
+            return os.get_terminal_size(stream.fileno()).columns or None
+    return None
+
+
 class Countdown:
     """The time that is left, on the last line of stderr's terminal.
 
@@ -66,8 +87,10 @@ class Countdown:
     def tick(self) -> None:
         """Draw the line where it has changed."""
         if self.shown:
-            left = max(0, -int((time.monotonic() - self._deadline) // 1))  # rounded up
-            self._draw(f"Waiting, {left // 60}:{left % 60:02} left. Ctrl-C stops.")
+            seconds = max(0, -int((time.monotonic() - self._deadline) // 1))  # rounded up
+            left = f"{seconds // 60}:{seconds % 60:02} left"
+            whole = f"Waiting for the browser... {left} (Ctrl-C to cancel)"
+            self._draw(whole, f"Waiting... {left}")
 
     def sleep(self, seconds: float) -> None:
         """Block for *seconds*, and draw."""
@@ -81,11 +104,12 @@ class Countdown:
         if self._drawn:
             self._draw("")
 
-    def _draw(self, line: str) -> None:
+    def _draw(self, line: str, short: str = "") -> None:
         try:
             fileno = sys.stderr.fileno()
             columns = os.get_terminal_size(fileno).columns or 80  # 0 is unknown
-            line = line[: columns - 1]  # a line that wraps could not be drawn over
+            if len(line) >= columns:  # a line that wraps could not be drawn over
+                line = short[: columns - 1]
             if line != self._drawn and in_foreground(fileno):
                 wrapped = max(0, len(self._drawn) - 1) // columns  # by a window that shrank
                 up = f"\x1b[{wrapped}A\r\x1b[J" if wrapped else "\r\x1b[K"

@@ -1,4 +1,4 @@
-"""Whether the service answers, whose certificates are trusted, and what stands in between."""
+"""Whether the service responds, whose certificates are trusted, and what stands in between."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ def tls(context: Context) -> Iterator[Check]:
     """Yield whose certificates are trusted. Raises `AuthError` where they are not there."""
     given, verify = context.settings.http_options or {}, context.http.options.get("verify")
     if verify is False:
-        hint = "Whoever is on the way can read tokens. Do not set verify=False."
-        yield advise("TLS", "certificates are NOT verified", "Auth(http_options=)", hint)
+        hint = "Anyone on the network path can read tokens. Remove verify=False."
+        yield advise("TLS", "certificate verification is OFF", "Auth(http_options=)", hint)
     elif callable(given) or not {"verify", "transport"}.isdisjoint(given):
-        yield Check("TLS", "as the application says", "Auth(http_options=)")
+        yield Check("TLS", "set by the application", "Auth(http_options=)")
     else:
-        yield Check("TLS", f"certificates of {context.http.trust}", ssl.OPENSSL_VERSION)
+        yield Check("TLS", f"certificates from {context.http.trust}", ssl.OPENSSL_VERSION)
 
 
 def proxy(context: Context) -> Iterator[Check]:
@@ -49,7 +49,7 @@ def proxy(context: Context) -> Iterator[Check]:
     with contextlib.suppress(AuthError):  # certificates that are not there; `tls` says so
         options = context.http.options
     if "transport" in options or options.get("proxy") or options.get("proxies"):
-        yield Check("proxy", "as the application says", "Auth(http_options=)")
+        yield Check("proxy", "set by the application", "Auth(http_options=)")
         return
     found = getproxies() if options.get("trust_env", True) else {}
     problem = proxy_error(context.http.module) if found else None
@@ -61,7 +61,7 @@ def proxy(context: Context) -> Iterator[Check]:
 
 
 def servers(context: Context) -> Iterator[Check]:
-    """Yield for each service whether it answers, and how far its clock is from ours."""
+    """Yield for each service whether it responds, and how far its clock is from ours."""
     instances = _instances(context)[:_MOST_SERVICES]
     seconds = min(SERVER_SECONDS, SERVERS_SECONDS / len(instances))
     for instance in instances:
@@ -84,7 +84,7 @@ def _server(context: Context, instance: str | None, seconds: float) -> Iterator[
     provider = context.services.provider(instance).with_context(ProviderContext(context.http))
     about = "" if instance is None else f"{without_password(instance)}: "
     if not provider.service_url:
-        yield Check("server", f"{about}nobody to ask", type(provider).__name__)
+        yield Check("server", f"{about}no server to contact", type(provider).__name__)
         return
     source = provider.service_url.partition("?")[0]
     ask = partial(_ask, provider, provider.service_url, about, seconds)
@@ -95,13 +95,13 @@ def _ask(provider: Provider, url: str, about: str, seconds: float) -> Iterator[C
     started, source = time.monotonic(), url.partition("?")[0]
     try:
         if provider.check_metadata(seconds):
-            value, hint = "published its metadata", None
+            value, hint = "metadata found", None
         else:
             status = _status(provider, url, seconds)
-            value = f"answered with status {status}"
-            hint = "Try again later." if status >= _SERVER_ERROR else None
+            value = f"returned status {status}"
+            hint = AuthError.try_later if status >= _SERVER_ERROR else None
     except TransportFailed as error:
-        hint = "Check the network, the proxy and the address; everything stored is kept."
+        hint = "Check the network, the proxy and the URL. Your stored credentials are safe."
         yield Check("server", about + error.reason, source, "fail", hint)
     else:
         value = f"{about}{value} in {time.monotonic() - started:.2f} s"
@@ -124,5 +124,5 @@ def _clock(about: str, difference: float, source: str) -> Check:
     side = "behind" if difference > 0 else "ahead of"
     value = f"{about}{abs(difference):.0f} s {side} the server's"
     is_off = abs(difference) > LARGEST_CLOCK_DIFFERENCE_SECONDS
-    hint = "Set the clock of this machine: ID tokens may be refused, and shown times are wrong."
+    hint = "Set this machine's clock: ID tokens may be rejected, and displayed times are wrong."
     return advise("clock", value, f"Date of {source}", hint if is_off else None)

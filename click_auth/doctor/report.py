@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import textwrap
 import traceback
 from dataclasses import dataclass
 from pathlib import PurePath
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from click_auth.console.text import printable
+from click_auth.console.text import printable, wrap
 from click_auth.timeouts import TimedOut, call_with_timeout
 
 if TYPE_CHECKING:
@@ -20,8 +19,8 @@ if TYPE_CHECKING:
 Verdict = Literal["ok", "warn", "fail"]
 
 _COLORS = {"ok": "green", "warn": "yellow", "fail": "red"}
-_WIDEST_NAME, _NARROWEST_TEXT = 16, 24
-_INDENT = " " * (len("warn  ") + _WIDEST_NAME + 2)
+_NARROWEST_NAME, _NARROWEST_TEXT = 16, 30
+_SHORT_INDENT = " " * len("warn  ")
 
 
 @dataclass(frozen=True)
@@ -57,8 +56,9 @@ class Report:
     def render(self, width: int | None = None) -> str:
         """Return the table for a terminal of *width* columns, by default this one's."""
         width = width or shutil.get_terminal_size().columns or 80
-        lines = [line for check in self.checks for line in _lines(check, width)]
-        return "\n".join((*lines, "", *_summary(self)))
+        widest = max((_NARROWEST_NAME, *(len(check.name) for check in self.checks)))
+        lines = [line for check in self.checks for line in _lines(check, width, widest)]
+        return "\n".join((*lines, "", *_summary(self, width)))
 
 
 def run_check(
@@ -72,11 +72,11 @@ def run_check(
     try:
         call_with_timeout(lambda: found.extend(look()), seconds)
     except TimedOut:
-        found.append(Check(name, "could not be checked in time", source, "fail"))
+        found.append(Check(name, "check timed out", source, "fail"))
     except click.ClickException as error:
         found.append(report_error(name, error, source))
     except Exception as error:  # noqa: BLE001 - whatever it is, it is a finding
-        found.append(Check(name, f"could not be checked ({_cause(error)})", source, "fail"))
+        found.append(Check(name, f"check failed ({_cause(error)})", source, "fail"))
     return found
 
 
@@ -101,28 +101,27 @@ def _cause(error: Exception) -> str:
     return f"{type(error).__name__} at {PurePath(last.filename).name}:{last.lineno}"
 
 
-def _lines(check: Check, width: int) -> Iterator[str]:
-    """Yield the value of a check and where it comes from, then the way out, wrapped."""
-    head = f"{check.verdict:<6}{check.name:<{_WIDEST_NAME}}  "
-    source = f"  [{check.source}]" if check.source else ""
-    texts = [(head, check.value + source), (_INDENT, f"-> {check.hint}" if check.hint else "")]
-    for start, text in texts:
-        for line in textwrap.wrap(
-            text,
-            max(width, len(_INDENT) + _NARROWEST_TEXT),
-            initial_indent=start,
-            subsequent_indent=_INDENT,
-            break_long_words=False,  # a path stays whole
-            break_on_hyphens=False,
-        ):
-            mark = click.style(check.verdict, fg=_COLORS[check.verdict])
-            yield line if line.startswith(" ") else mark + line[len(check.verdict) :]
+def _lines(check: Check, width: int, widest: int) -> Iterator[str]:
+    """Yield the value of a check and where it comes from, then the way out, wrapped.
+
+    Where the terminal is narrow the name has a line of its own.
+    """
+    column = _SHORT_INDENT + " " * (widest + 2)
+    indent = column if width >= len(column) + _NARROWEST_TEXT else _SHORT_INDENT
+    mark = click.style(f"{check.verdict:<4}", fg=_COLORS[check.verdict])
+    head = f"{mark}  {check.name:<{widest}}  "
+    source = f" [{check.source}]" if check.source else ""
+    texts = [check.value + source, *([f"-> {check.hint}"] if check.hint else [])]
+    room = max(width - len(indent), _NARROWEST_TEXT // 2)
+    rows = [line for text in texts for line in wrap(text, room).split("\n")]
+    yield head + rows.pop(0) if indent == column else head.rstrip()
+    yield from (indent + row for row in rows)
 
 
-def _summary(report: Report) -> Iterator[str]:
-    for verdict, word in (("fail", "Failed"), ("warn", "To look at")):
+def _summary(report: Report, width: int) -> Iterator[str]:
+    for verdict, word in (("fail", "Failed"), ("warn", "Warnings")):
         names = dict.fromkeys(each.name for each in report.checks if each.verdict == verdict)
         if names:
-            yield click.style(f"{word}: {', '.join(names)}.", fg=_COLORS[verdict])
+            yield click.style(wrap(f"{word}: {', '.join(names)}.", width), fg=_COLORS[verdict])
     if all(check.verdict == "ok" for check in report.checks):
-        yield click.style("Everything is in order.", fg="green")
+        yield click.style("No problems found.", fg="green")

@@ -61,7 +61,7 @@ def overrides(context: Context) -> Iterator[Check]:
             shown = "set"
         yield Check(name, f"{shown}; {effect if applies else 'no effect'}", "environment")
     if not found:
-        yield Check("environment", "nothing overridden", "")
+        yield Check("environment", "no overrides", "")
     instance = context.instance(None)
     if env.token is not None:
         EnvironmentToken(context, instance)
@@ -74,28 +74,28 @@ def _effects(context: Context) -> dict[str, tuple[str, bool]]:
     env, settings, several = context.environment, context.settings, context.services.has_instances
     is_taken = context.takes_tokens(None)
     is_client = is_taken and env.token is None and env.client_credentials is not None
-    client = ("client credentials, used instead of every stored account", is_client)
-    trusted = "these certificates are trusted, unless the application says otherwise"
+    client = ("client credentials, used instead of any stored account", is_client)
+    trusted = "trusted certificates, unless the application sets its own"
     return {
-        env.token_env or "": ("used instead of every stored account, never renewed", is_taken),
+        env.token_env or "": ("used instead of any stored account, never refreshed", is_taken),
         env.account_env or "": (
-            "the account where no --user is given",
+            "account to use without --user",
             not (is_taken and env.token),
         ),
-        env.name("TOKEN_INSTANCE"): ("the service that the token and the client are for", several),
-        env.name("INSTANCE"): ("the service where no --instance is given", several),
+        env.name("TOKEN_INSTANCE"): ("service that the token and client are for", several),
+        env.name("INSTANCE"): ("service to use without --instance", several),
         env.name("CLIENT_ID"): client,
         env.name("CLIENT_SECRET"): client,
-        env.name("ID_TOKEN_FILE"): ("the ID token that this job is exchanged for", is_taken),
-        env.name("AUTH_STORAGE"): ("where new tokens go", settings.store is None),
-        env.name("AUTH_KEY"): ("the key that seals stored tokens", settings.store is None),
-        env.name("AUTH_KEY_FILE"): ("where that key is, unless it is set", settings.store is None),
-        env.name("KEYRING_TIMEOUT"): ("seconds that the keyring is given", settings.store is None),
-        env.name("CONFIG_DIR"): ("where records and locks are", settings.folder is None),
-        env.name("AUTH_DEBUG"): ("what happens is logged on stderr, secrets never", env.debug),
-        env.name("NO_BROWSER"): ("pages are printed, not opened", env.browser_forbidden),
-        "ACCESSIBLE": ("no line that moves", env.environ.get("ACCESSIBLE", "").strip() != "0"),
-        "BROWSER": ("opens the pages of a login, if it is here and no text browser", True),
+        env.name("ID_TOKEN_FILE"): ("ID token to exchange for an access token", is_taken),
+        env.name("AUTH_STORAGE"): ("where new tokens are stored", settings.store is None),
+        env.name("AUTH_KEY"): ("key that encrypts stored tokens", settings.store is None),
+        env.name("AUTH_KEY_FILE"): ("file that holds that key", settings.store is None),
+        env.name("KEYRING_TIMEOUT"): ("keyring timeout in seconds", settings.store is None),
+        env.name("CONFIG_DIR"): ("folder for records and locks", settings.folder is None),
+        env.name("AUTH_DEBUG"): ("debug log on stderr, without secrets", env.debug),
+        env.name("NO_BROWSER"): ("URLs are printed, not opened", env.browser_forbidden),
+        "ACCESSIBLE": ("no moving lines", env.environ.get("ACCESSIBLE", "").strip() != "0"),
+        "BROWSER": ("browser for logins, if installed and not text-only", True),
         **{name: (trusted, context.http.trust == name) for name in CERTIFICATE_VARIABLES},
     }
 
@@ -104,7 +104,7 @@ def browser(context: Context) -> Iterator[Check]:
     """Yield the browser that a login would open, or why none."""
     env, own = context.environment, context.settings.browser
     found = choose_browser(env, own)
-    hint = "A login prints its address: open it in any browser, or name one in $BROWSER."
+    hint = "Logins print a URL to open in any browser. Set $BROWSER to choose one."
     is_meant = found.reason is None or env.browser_forbidden
     source = "detected" if own is None else "Auth.override(browser=)"
     yield advise("browser", found.describe(), source, None if is_meant else hint)

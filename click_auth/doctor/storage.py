@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import stat
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from click_auth.console.text import printable
@@ -18,11 +19,11 @@ from click_auth.record import CUSTOM, ENCRYPTED, PLAINTEXT, SYSTEM
 from click_auth.status import judge_grant
 from click_auth.stores.account_store import MIGRATED
 from click_auth.stores.record_file import FILE_NAME
+from click_auth.stores.records import REPLACE_IT
 from click_auth.tokens import rfc3339
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from click_auth.context import Context
     from click_auth.record import Record
@@ -54,13 +55,13 @@ def folder(context: Context) -> Iterator[Check]:
         is_there = check_usable(path)
     except StorageUnavailable as error:
         if source != "the application":
-            error.hints = (*error.hints, f"Or choose another one with {variable}.")
+            error.hints = (*error.hints, f"Or choose another with {variable}.")
         yield report_error("folder", error, source)
         return
     if is_there:
         yield _private("folder", str(path), source, path, "700")
     else:
-        yield Check("folder", f"{path}, made by the first login", source)
+        yield Check("folder", f"{path}, created by the first login", source)
 
 
 def records(context: Context) -> Iterator[Check]:
@@ -69,11 +70,11 @@ def records(context: Context) -> Iterator[Check]:
     document = store.records.document()
     if store.records.path is None:
         kind = type(context.settings.store).__name__
-        yield Check("record file", "none: not this store's way", kind)
+        yield Check("record file", "not used by this store", kind)
     else:
         yield from _record_file(store.records.path, document)
     pending = ", ".join(printable(key, 80) for key in document.removed[:_MOST_LISTED])
-    hint = "The next login, logout or refresh deletes their secrets, once the keyring can be used."
+    hint = "The next login, logout or refresh deletes their secrets once the keyring is available."
     value = f"pending for {pending}" if pending else "none pending"
     yield advise("removals", value, "record file", hint if pending else None)
     accounts = list(document.records.values())
@@ -81,22 +82,22 @@ def records(context: Context) -> Iterator[Check]:
         yield _account(context, record, is_default=record.key == document.default)
     left = len(accounts) - _MOST_LISTED
     if left > 0 or not accounts:
-        yield Check("accounts", f"and {left} more" if accounts else "nobody is logged in", "")
+        yield Check("accounts", f"and {left} more" if accounts else "not logged in", "")
 
 
 def _record_file(path: Path, document: Document) -> Iterator[Check]:
-    """Yield the state of the record file, of each bad record, and of what was kept aside."""
+    """Yield the state of the record file, of each bad record, and of what was set aside."""
     source = str(path.resolve())
     if path.exists():
         yield _private("record file", f"accounts: {len(document.records)}", source, path, "600")
     else:
-        yield Check("record file", "not there yet", source)
+        yield Check("record file", "not created yet", source)
     for key, reason in list(document.records.bad.items())[:_MOST_LISTED]:
-        hint = "Log in to that account again to replace it."
-        yield Check("bad record", f"{printable(key, 80)}: {reason}", source, "fail", hint)
+        found = f"{printable(key, 80)}: {reason}"
+        yield Check("bad record", found, source, "fail", REPLACE_IT)
     for aside in sorted(path.parent.glob(f"{FILE_NAME}.broken-*"))[-_MOST_LISTED:]:
-        hint = "It was damaged and may hold tokens: delete it when nobody misses it."
-        yield advise("kept aside", aside.name, str(path.parent), hint)
+        hint = "It was damaged and may contain tokens. Delete it when you no longer need it."
+        yield advise("set aside", aside.name, str(path.parent), hint)
 
 
 def _account(context: Context, record: Record, *, is_default: bool) -> Check:
@@ -109,9 +110,9 @@ def _account(context: Context, record: Record, *, is_default: bool) -> Check:
     if state != "ok":
         hint = "Log in to it again."
     elif record.storage == PLAINTEXT and store_of(context).policy in ("system", "fallback"):
-        hint = "It moves into the keyring when it is next renewed and a keyring can be used."
+        hint = "It moves to the keyring at the next refresh, if a keyring is available."
     expiry = rfc3339(record.access_token_expires_at) or "unknown"
-    renewal = "not renewable, " if record.has_refresh_token is False else ""
+    renewal = "not refreshable, " if record.has_refresh_token is False else ""
     place = f"{record.storage}, default" if is_default else record.storage
     value = f"{record.account.title}: {state}, expiry {expiry}, {renewal}{place}"
     return advise("account", value, "record file", hint)
@@ -128,7 +129,7 @@ def locks(context: Context) -> Iterator[Check]:
             if busy is not None:
                 none_held = False
                 who = f"process {busy.holder or 'unknown'}"
-                hint = f"No renewal takes that long: see what {who} waits for, or end it."
+                hint = f"A refresh never takes that long. See what {who} is waiting for, or end it."
                 value = f"{path.stem} held by {who} for {age:.0f} s"
                 yield advise("locks", value, str(path), hint if age > DEFAULT_SECONDS else None)
     if none_held:
@@ -142,8 +143,8 @@ def migration(context: Context) -> Iterator[Check]:
         return
     state = store_of(context).migration(legacy.name)
     is_open = state != MIGRATED and bool(state or legacy.read())
-    hint = f"With {context.environment.name('AUTH_DEBUG')}=1 the next command says why."
-    value = "not taken over yet" if is_open else "nothing is left to do"
+    hint = f"Set {context.environment.name('AUTH_DEBUG')}=1 to see why with the next command."
+    value = "not migrated yet" if is_open else "nothing to migrate"
     value = f"{printable(legacy.name)}: {value}"
     yield advise("migration", value, "Auth(legacy=)", hint if is_open else None)
 
@@ -152,7 +153,7 @@ def pending(context: Context) -> Iterator[Check]:
     """Yield the logins that were begun and not finished, where there are any."""
     ids = PendingLogins(_folder_of(context), store_of(context)).ids()
     if ids:
-        hint = "`login --resume` finishes one; those that have expired go at the next login."
+        hint = "`login --resume` finishes one; expired ones are removed at the next login."
         yield Check("pending logins", ", ".join(ids), "folder", hint=hint)
 
 
@@ -170,7 +171,7 @@ def policy(context: Context) -> Iterator[Check]:
     store = store_of(context)
     if store.policy == ENCRYPTED or store.cipher is not None:
         keys = store.sealer.keys  # raises where there is none
-        yield Check("sealing key", f"keys: {len(keys.all)}", keys.source)
+        yield _private("sealing key", f"keys: {len(keys.all)}", keys.source, keys.file, "600")
 
 
 def keyring(context: Context) -> Iterator[Check]:
@@ -193,7 +194,7 @@ def keyring(context: Context) -> Iterator[Check]:
         yield report_error(name, error, verdict="warn" if has_other_place else "fail")
         return
     seconds = time.monotonic() - started
-    slow = "Each command waits that long." if seconds > _SLOW_SECONDS else None
+    slow = "Every command waits this long." if seconds > _SLOW_SECONDS else None
     yield advise(name, f"an empty slot in {seconds * 1000:.0f} ms", "measured", slow)
 
 
@@ -202,12 +203,14 @@ def _folder_of(context: Context) -> Path:
     return (None if given is None else given.folder) or context.folder
 
 
-def _private(name: str, value: str, source: str, path: Path, wanted: str) -> Check:
+def _private(name: str, value: str, source: str, path: Path | str | None, wanted: str) -> Check:
     """Return the mode of *path*; a file system that keeps none is said of the folder alone."""
-    facts, hint = path.stat(), None
+    if path is None:
+        return Check(name, value, source)
+    facts, hint = Path(path).stat(), None
     if is_open_to_others(path, facts):
         hint = (
-            f"Others may read it. Run `chmod {wanted} {quoted(path)}`; "
-            "where that changes nothing the file system keeps no modes."
+            f"Other users can read it. Run `chmod {wanted} {quoted(path)}`; "
+            "if that has no effect, the file system doesn't support modes."
         )
     return advise(name, f"{value}, mode {stat.S_IMODE(facts.st_mode):04o}", source, hint)

@@ -107,7 +107,7 @@ def is_ours(facts: os.stat_result) -> bool:
 def refuse_foreign(path: str | Path, facts: os.stat_result) -> None:
     """Raise `StorageUnavailable` where *path*, which is as *facts* say, is somebody else's."""
     if not is_ours(facts):
-        message = f"{path} belongs to another user ({owner(facts)}) and is not touched."
+        message = f"{path} belongs to another user ({owner(facts)}) and was not touched."
         raise StorageUnavailable(message, hints=[_way_out(path, facts)])
 
 
@@ -126,7 +126,7 @@ def _warn_if_wide(path: str | Path, facts: os.stat_result) -> None:
     mode = stat.S_IMODE(facts.st_mode)
     _warned.add(str(path))
     console.current().warn(
-        f"{path} is open to other users (mode {mode:04o}). Run `chmod 600 {quoted(path)}`."
+        f"{path} can be read by other users (mode {mode:04o}). Run `chmod 600 {quoted(path)}`."
     )
 
 
@@ -148,13 +148,13 @@ def is_open_to_others(path: str | Path, facts: os.stat_result) -> bool:
 
 def unreadable(path: str | Path, reason: str | OSError) -> StorageUnavailable:
     """Return the error of a file that cannot be read."""
-    said = f"{path} cannot be read: {reason_of(reason)}."
+    said = f"{path} can't be read: {reason_of(reason)}."
     return StorageUnavailable(said, hints=_who_is_in_the_way(path, reason))
 
 
 def unwritable(path: str | Path, reason: str | Exception) -> Unwritable:
     """Return the error of a file or folder that cannot be written."""
-    said = f"{path} cannot be written: {reason_of(reason)}."
+    said = f"{path} can't be written: {reason_of(reason)}."
     return Unwritable(said, hints=_who_is_in_the_way(path, reason))
 
 
@@ -194,7 +194,7 @@ def _way_out(path: str | Path, facts: os.stat_result) -> str:
     with contextlib.suppress(OSError):
         parent = os.stat(os.path.dirname(path))  # noqa: PTH116, PTH120 - as above
         if os.geteuid() != 0 and is_ours(parent):
-            return f"`sudo chown -R {os.geteuid()} {quoted(path)}` makes it yours."
+            return f"`sudo chown -R {os.geteuid()} {quoted(path)}` makes you the owner."
     return f"Run the command as {owner(facts)}{', without sudo' if os.geteuid() == 0 else ''}."
 
 

@@ -84,7 +84,7 @@ def _fault(path: Path, facts: os.stat_result) -> str | None:
     if not stat.S_ISDIR(facts.st_mode):
         return "it is not a folder"
     if HAS_OWNERS and facts.st_mode & stat.S_ISVTX:
-        return "it is a folder that all users share"
+        return "it is a folder shared by all users"
     if _is(path, os.sep):
         return "it is the root of the file system; credentials need a folder of their own"
     if _is(path, "~") and not _holds_only_ours(path):  # a container's may have nothing else in it
@@ -108,7 +108,7 @@ def _parent_of(path: Path) -> Path:
     facts = there.stat()
     if HAS_OWNERS and os.geteuid() == 0 and not is_ours(facts):
         raise Unwritable(
-            f"{path} is not made as root: {there} belongs to another user ({owner(facts)}).",
+            f"{path} won't be created as root: {there} belongs to another user ({owner(facts)}).",
             hints=["Run the command without sudo, or set HOME."],
         )
     _refuse_strange_file_systems(there)
@@ -148,7 +148,7 @@ def replace_private(path: Path, content: bytes) -> None:
     A link of our own is followed. Raises `StorageUnavailable`; the old file is then intact.
     """
     if len(content) > LARGEST_BYTES:
-        message = f"{path} would be larger than {LARGEST_BYTES} bytes and is left as it is."
+        message = f"{path} would be larger than {LARGEST_BYTES} bytes; it was left untouched."
         raise StorageUnavailable(message, code=STORE_WRITE_FAILED)
     target = resolved(path)
     with writing(path):
@@ -239,6 +239,6 @@ def resolved(path: Path) -> Path:
     except (OSError, RuntimeError) as error:  # RuntimeError: a loop of links
         raise unwritable(path, error) from None
     if not stat.S_ISREG(facts.st_mode):
-        raise unwritable(path, "something that is not a regular file is there")
+        raise unwritable(path, "it is not a regular file")
     refuse_foreign(path, facts)
     return target

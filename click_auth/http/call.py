@@ -44,12 +44,12 @@ class Call:
     body: bytes | None = field(default=None, repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     secrets: tuple[str, ...] = field(default=(), repr=False)
-    """What is hidden where the answer quotes it."""
+    """What is hidden where the response quotes it."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a server answered: header names in lower case, the body decoded and whole.
+    """What a server returned: header names in lower case, the body decoded and whole.
 
     `sent_at` is this machine's clock, in POSIX seconds, just before the request was sent.
     """
@@ -63,7 +63,7 @@ class Answer:
 
 @dataclass(eq=False, repr=False)
 class TransportFailed(Exception):
-    """No whole answer came. *reason* is inert and holds no query, no header, no body.
+    """No whole response came. *reason* is inert and holds no query, no header, no body.
 
     `status` is the status that had come, None where none had; `lost` says that the server may
     have done what it was asked, `unsent` that nothing was sent: it was not there, or not trusted;
@@ -79,7 +79,7 @@ class TransportFailed(Exception):
 
 
 def send(http: Http, call: Call, timeout: float) -> Answer:
-    """Return the answer to *call*, whatever its status; redirects are not followed.
+    """Return the response to *call*, whatever its status; redirects are not followed.
 
     Blocks at most *timeout* seconds, name resolution and every byte of the body included.
     Raises `TransportFailed`, and `ValueError` for a URL to which no secret may go.
@@ -145,12 +145,12 @@ class _Exchange:
     def give_up(self) -> TransportFailed:
         """Let the call end by itself, and return the failure that there was no time left."""
         self._given_up = True
-        reason = f"{self._host} did not answer within {self._timeout:g} seconds"
+        reason = f"{self._host} didn't respond within {self._timeout:g} seconds"
         lost = self._sending and self._status is None
         return TransportFailed(reason, status=self._status, lost=lost)
 
     def run(self) -> Answer:
-        """Return the answer. Raises `TransportFailed`."""
+        """Return the response. Raises `TransportFailed`."""
         module, parts = self._http.module, split(self._call.url)
         with mute_http_loggers(module.__name__):
             try:
@@ -202,10 +202,10 @@ class _Exchange:
         for chunk in response.iter_bytes():
             body += chunk
             if len(body) > MOST_BYTES:
-                raise self._broken("answered with more than 1 MiB")
+                raise self._broken("sent more than 1 MiB")
             # No look at the clock: whoever was stopped meanwhile still wants what has come.
             if self._given_up:
-                raise self._broken("is not waited for any more")
+                raise self._broken("took too long")
         return bytes(body)
 
     def _measure_clock(self, date: str, sent_at: float) -> None:
@@ -227,16 +227,16 @@ def explain(
     status: int | None = None,
     within: str = "in time",
 ) -> TransportFailed:
-    """Return in words what kept *host* from answering: *error* is one of the module *httpx*.
+    """Return in words what kept *host* from responding: *error* is one of the module *httpx*.
 
     *proxy* is what the request went through, *status* what had come before, *within* how long
-    the answer was waited for.
+    the response was waited for.
     """
     causes = list(_chain(error))
     untrusted = next((each for each in causes if isinstance(each, ssl.SSLError)), None)
     if isinstance(untrusted, ssl.SSLCertVerificationError):
         why, names = printable(untrusted.verify_message), " or ".join(CERTIFICATE_VARIABLES)
-        reason = f"the certificate of {host} is not trusted ({why}); {names} says which are"
+        reason = f"the certificate of {host} is not trusted ({why}); {names} can name trusted ones"
         return TransportFailed(reason, unsent=True)
     if isinstance(error, httpx.ProxyError):
         reason = f"{proxy or 'the proxy'} refused to connect to {host} ({printable(error, 100)})"
@@ -246,15 +246,15 @@ def explain(
         known = (each.strerror for each in causes if isinstance(each, OSError))
         why = printable(next(filter(None, known), type(error).__name__), 100)
         away = host if proxy is None or untrusted is not None else proxy
-        return TransportFailed(f"{away} could not be reached ({why})", unsent=True, away=True)
+        return TransportFailed(f"{away} can't be reached ({why})", unsent=True, away=True)
     if isinstance(error, httpx.TimeoutException):
-        what = f"did not answer {within}"
+        what = f"didn't respond {within}"
     elif isinstance(error, httpx.DecodingError):
-        what = "answered with what cannot be decoded"
+        what = "sent a response that can't be decoded"
     elif status is None:
-        what = "closed the connection without an answer"
+        what = "closed the connection without responding"
     else:
-        what = "cut its answer short"
+        what = "sent an incomplete response"
     through = "" if proxy is None else f", through {proxy}"
     return TransportFailed(f"{host} {what}{through}", status=status, lost=status is None)
 

@@ -55,12 +55,12 @@ class Http:
         self._given = options
         self._environ = os.environ if environ is None else environ
         self.clocks: dict[str, float] = {}
-        """By origin, a server's clock minus this machine's, in seconds, as of its last answer."""
+        """By origin, a server's clock minus this machine's, in seconds, as of its last response."""
 
     def clock_difference(self, *urls: str) -> float | None:
-        """Return a server's clock minus this machine's, in seconds, as of its last answer.
+        """Return a server's clock minus this machine's, in seconds, as of its last response.
 
-        It is that of the first of *urls* whose origin has answered: a server tells the time for
+        It is that of the first of *urls* whose origin has responded: a server tells the time for
         nobody else.
         """
         measured = (self.clocks.get(origin(url)) for url in urls)
@@ -167,7 +167,7 @@ def trust_context(environ: Mapping[str, str], module: Any) -> ssl.SSLContext:
     try:
         return ssl.create_default_context(cafile=None if folder else path, capath=folder)
     except OSError:  # of which ssl.SSLError is one
-        message = f"{source} names {printable(path)}, where no certificates can be read."
+        message = f"{source} names {printable(path)}, but no certificates can be read there."
     raise AuthError(message, code=BAD_SETTING)
 
 
@@ -181,7 +181,7 @@ def load_certificate(context: ssl.SSLContext, certificate: Any) -> None:
         context.load_cert_chain(*chain)
     except OSError:
         named = printable(chain[0])
-        message = f"cert= names {named}, where no certificate with its key can be read."
+        message = f"cert= names {named}, but no certificate and key can be read there."
         raise AuthError(message, code=BAD_SETTING) from None
 
 
@@ -211,13 +211,13 @@ def proxy_error(module: Any) -> AuthError | None:
         try:
             module.HTTPTransport(proxy=module.Proxy(url if "://" in url else f"http://{url}"))
         except ImportError:
-            what = "names a SOCKS proxy, and the package socksio is not installed."
+            what = "names a SOCKS proxy, but the package socksio is not installed."
             hint = f"Install {module.__name__}[socks], or name an http:// proxy."
             return _bad(scheme, what, hint)
         except (ValueError, module.InvalidURL):
-            hint = "Give it as http://HOST:PORT or socks5://HOST:PORT, or unset it."
-            return _bad(scheme, "names no proxy that can be used.", hint)
-    return _bad("no", "holds a host that cannot be read.", "Name hosts and single addresses only.")
+            hint = "Use http://HOST:PORT or socks5://HOST:PORT, or unset it."
+            return _bad(scheme, "is not a valid proxy.", hint)
+    return _bad("no", "contains an invalid host.", "List host names and single IP addresses only.")
 
 
 def _bad(scheme: str, what: str, hint: str) -> AuthError:

@@ -32,7 +32,7 @@ def find_step_up(response: Any) -> NotLoggedIn | None:
     if age.isascii() and age.isdecimal():
         options += ["--max-age", str(int(age[:9]))]
     what = f"the permission {', '.join(scopes)}" if scopes else "a stronger login"
-    error = NotLoggedIn(f"{host_in(response.request)} asks for {what}.", code=INSUFFICIENT_SCOPE)
+    error = NotLoggedIn(f"{host_in(response.request)} requires {what}.", code=INSUFFICIENT_SCOPE)
     error.login_options = tuple(options)
     return error
 

@@ -29,7 +29,7 @@ def split(url: str) -> Parts:
     double quotes, backslashes, control and non-ASCII characters, odd hosts and ports.
     """
     if not (url.isascii() and url.isprintable()) or not _IN_NO_URL.isdisjoint(url):
-        raise ValueError("has characters that no URL has")
+        raise ValueError("contains characters that aren't allowed in a URL")
     scheme, found, rest = url.partition("://")
     scheme = scheme.lower()
     if not found or scheme not in _PORTS:
@@ -50,7 +50,7 @@ def split(url: str) -> Parts:
 
 def _host_and_port(authority: str) -> tuple[str, int | None]:
     if "@" in authority:
-        raise ValueError("carries a user name")
+        raise ValueError("contains a user name")
     if authority.startswith("["):
         host, closed, port = authority[1:].partition("]")
         allowed, colon, port = _IPV6, port[:1] if closed else "]", port[1:]
@@ -58,11 +58,11 @@ def _host_and_port(authority: str) -> tuple[str, int | None]:
         host, colon, port = authority.partition(":")
         allowed = _NAME
     if not host or not allowed.issuperset(host) or colon not in ("", ":"):
-        raise ValueError("has no proper host")
+        raise ValueError("has no valid host")
     if not colon:
         return host, None
     if not port.isdecimal() or not 0 < int(port[:6]) <= 0xFFFF or len(port) > 5:  # noqa: PLR2004
-        raise ValueError("has no proper port")
+        raise ValueError("has no valid port")
     return host, int(port)
 
 
@@ -85,7 +85,7 @@ def checked_url(url: str, name: str = "The URL") -> str:
     except ValueError as error:
         raise ValueError(f"{name} {error}.") from None
     if parts.scheme != "https" and not is_loopback(parts.host):
-        raise ValueError(f"{name} is not https: plain http is for loopback addresses only.")
+        raise ValueError(f"{name} is not https. Plain http is only allowed for loopback addresses.")
     return url
 
 
@@ -103,7 +103,7 @@ def named_by(server: str, url: object, name: str) -> str:
     """
     checked = checked_url(url if isinstance(url, str) else "", name)
     if split(checked).scheme == "http" and not is_loopback(split(server).host):
-        raise ValueError(f"{name} is on this machine, and {host_of(server)} is not.")
+        raise ValueError(f"{name} is on this machine, but {host_of(server)} is not.")
     return checked
 
 

@@ -99,7 +99,7 @@ class FileLock:
     def check(self) -> None:
         """Raise `Unreachable` where somebody has taken the file away: it is held no more."""
         if not self._path.exists():
-            raise Unreachable(f"The lock {self._path} was lost.", hints=["Try again."])
+            raise Unreachable(f"The lock {self._path} was lost.", hints=[Unreachable.try_again])
 
 
 @contextlib.contextmanager
@@ -236,5 +236,5 @@ def _path_of(folder: Path, key: str) -> Path:
 
 
 def _cannot_lock(path: Path, reason: str) -> Unwritable:
-    hint = "Credentials are renewed only under a lock: make the folder writable."
-    return Unwritable(f"No lock can be made at {path}: {reason}", hints=[hint])
+    hint = "Tokens can't be refreshed safely without a lock. Make the folder writable."
+    return Unwritable(f"Can't create the lock file {path}: {reason}", hints=[hint])

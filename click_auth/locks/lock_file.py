@@ -27,7 +27,7 @@ class LockBusy(Exception):
         holder = read_holder(path)
         self.path = path
         self.holder: int | None = None if holder is None else holder.process
-        super().__init__(f"{path} is held by process {self.holder or 'unknown'}")
+        super().__init__(f"{path} is locked by process {self.holder or 'unknown'}")
 
 
 class Holder(NamedTuple):

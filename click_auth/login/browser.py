@@ -32,7 +32,7 @@ _DESKTOP = (
 )
 _RUNDLL, _HANDLER = "rundll32.exe", "url.dll,FileProtocolHandler"
 _WINDOWS_FROM_WSL = "/mnt/c/Windows/System32/rundll32.exe"  # also where PATH has nothing of Windows
-CI_JOB = "this is a CI job"
+CI_JOB = "running in a CI job"
 _CI = ("CI", "BUILD_NUMBER", "GITHUB_ACTIONS", "GITLAB_CI", "JENKINS_URL", "TF_BUILD")
 _DISPLAYS = ("DISPLAY", "WAYLAND_DISPLAY")
 _REMOTE = ("SSH_CONNECTION", "SSH_CLIENT", "SSH_TTY")
@@ -109,9 +109,9 @@ class Browser:
         def reap() -> None:
             if not process.wait():
                 return
-            ended = f"{name} ended with {process.returncode}"
+            ended = f"{name}: exit status {process.returncode}"
             if time.monotonic() < early and self.open(url, others):
-                ended += "; another one was started"
+                ended += "; trying another one"
             self.failure = f"{self.failure}; {ended}" if self.failure else ended
 
         threading.Thread(target=reap, name=f"click-auth {name}", daemon=True).start()
@@ -138,7 +138,7 @@ def choose_browser(
 ) -> Browser | CallableBrowser:
     """Return what opens pages for this person: the application's *own* way before any program."""
     if not allowed:
-        return Browser(reason="it was not wanted")
+        return Browser(reason="--no-browser")
     if own is not None:
         return CallableBrowser(own)
     if environment.browser_forbidden:
@@ -168,9 +168,9 @@ def find_browser(
     if found and not is_text:
         return Browser(found, environ)
     if configured:
-        missing = f"the program that $BROWSER names, {printable(configured[0][0], 60)}, is not here"
+        missing = f"$BROWSER names {printable(configured[0][0], 60)}, which was not found"
         obstacle = "$BROWSER is a text browser" if is_text else missing
-    return Browser(reason=obstacle or "none was found for this screen")
+    return Browser(reason=obstacle or "none found")
 
 
 @dataclass(frozen=True)
@@ -220,9 +220,9 @@ class _Machine:
         if self._has(_CI):
             return CI_JOB
         if self._has(_REMOTE) and not self._has(_DISPLAYS):
-            return "this is an SSH session without a display"
+            return "SSH session without a display"
         contained = self._has(_CONTAINERS) or any(map(self.exists, _CONTAINER_FILES))
-        return "this is a container" if contained and not self._has(_DISPLAYS) else None
+        return "running in a container" if contained and not self._has(_DISPLAYS) else None
 
     def _has(self, names: Iterable[str]) -> bool:
         return any(self.environ.get(name, "").lower() not in {"", "0", "false"} for name in names)

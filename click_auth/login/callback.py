@@ -15,7 +15,7 @@ _PARTS_OF_LINE = 3
 
 
 class Refused(Exception):
-    """The request is answered with *status* and nothing else."""
+    """The request gets *status* and nothing else."""
 
     def __init__(self, status: HTTPStatus) -> None:
         super().__init__(status.phrase)

@@ -115,15 +115,15 @@ class Login:
         try:
             return identify_account(self.context, credential)
         except Unreachable as error:
-            raise LoginFailed(error.message, hints=["Try the login again."]) from None
+            raise LoginFailed(error.message, hints=["Try logging in again."]) from None
 
     def _refuse_others(self, account: Account, bundle: TokenBundle) -> None:
         """Compare who logged in with who was asked for; let the application refuse, too."""
         asked = self.request.user
         if asked is not None and account.id != DEFAULT_ID and not self._is_meant(account, asked):
             self._withdraw(account, bundle)
-            message = f"{account.name} logged in, not {asked}. Nothing was stored."
-            hint = "Log out in the browser, or use a private window, and try again."
+            message = f"You signed in as {account.name}, not {asked}. Nothing was stored."
+            hint = "Log out in the browser or use a private window, then try again."
             raise LoginFailed(message, hints=[hint])
         if self.on_login is None:
             return
@@ -160,5 +160,7 @@ class Login:
                 with suppress(StorageUnavailable):  # no lock can be made: what is stored decides
                     stack.enter_context(self.store.lock(account.key))
             except LockBusy:
-                console.current().say("A refresh is under way; this login replaces it.")
+                console.current().say(
+                    "Another process is refreshing the token; this login replaces it."
+                )
             return self.store.log_in(account, bundle, self.provider.discover_binding()).storage

@@ -52,8 +52,8 @@ def ask(prompt: str, stdin: TextIO | None, *, hidden: bool) -> str:
     if answer and len(line) <= LONGEST_LINE and "\n" not in answer:
         return answer
     raise LoginFailed(
-        f"{prompt}: {'it is too long, or several lines' if answer else 'nothing came'}.",
-        hints=["Type it on a terminal, or give it on standard input, as one line."],
+        f"{prompt}: {'it must be one line, and not too long' if answer else 'none given'}.",
+        hints=["Type it, or pipe it in on one line."],
     )
 
 

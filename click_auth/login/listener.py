@@ -71,7 +71,9 @@ def listen(redirect_uris: Sequence[str], callback_port: int | None = None) -> Li
     `LoginFailed` (AUTH_PORT_BIND_FAILED), which names what was tried.
     """
     if callback_port is not None and not 0 < callback_port <= _HIGHEST_PORT:
-        raise _failure(f"{callback_port} is no port.", f"--callback-port: 1 to {_HIGHEST_PORT}.")
+        raise _failure(
+            f"{callback_port} is not a valid port.", f"--callback-port: 1 to {_HIGHEST_PORT}."
+        )
     tried: dict[str, str] = {}
     parsed = list(map(_parsed, redirect_uris))
     candidates = [(uri, uri.hostname or "") for uri in parsed]
@@ -90,12 +92,10 @@ def listen(redirect_uris: Sequence[str], callback_port: int | None = None) -> Li
             bound = uri._replace(netloc=f"{shown}:{_port_of(sockets[0])}")
             return Listener(bound.geturl(), sockets)
     places = ", ".join(f"{place} ({why})" for place, why in tried.items())
-    hint = "End what holds the port"
+    hint = "Free the port"
     if all(uri.port is None for uri in parsed):  # else it was registered so
-        hint += ", or choose another one with --callback-port"
-    raise _failure(
-        f"There is no address to listen on for the browser's answer: {places}.", f"{hint}."
-    )
+        hint += ", or choose another with --callback-port"
+    raise _failure(f"Can't listen for the browser's response: {places}.", f"{hint}.")
 
 
 def _parsed(uri: str) -> SplitResult:
@@ -106,8 +106,8 @@ def _parsed(uri: str) -> SplitResult:
         parts, host = urlsplit(""), ""
     if parts.scheme != "http" or "@" in parts.netloc or parts.fragment or not is_loopback(host):
         raise _failure(
-            f"The redirect URI {uri!r} is not http on a loopback address and a port.",
-            "This is a setting of the application.",
+            f"The redirect URI {uri!r} must be an http URL on a loopback address.",
+            "This is set by the application.",
         )
     return parts
 

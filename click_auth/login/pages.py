@@ -119,19 +119,19 @@ def outcome(
     what_next: str = "",
     page: Callable[[PageContext], str] = render,
 ) -> bytes:
-    """Return the whole answer to the browser that brought the answer of a login.
+    """Return the whole response to the browser that brought the response of a login.
 
     *page* is an application's own look: it returns a whole document. Inline `<style>` elements
     and `data:` images work in it; scripts, `style` attributes and anything loaded do not.
     """
-    title = "You're logged in" if success else "The login failed"
+    title = "You're logged in" if success else "Login failed"
     text = message or (f"{app_name} is ready." if success else "Nothing was stored.")
     html = page(PageContext(app_name, success, title, text, what_next))
     return reply(html, HTTPStatus.OK if success else HTTPStatus.BAD_REQUEST)
 
 
 def undecided(style: PageStyle | None = None, again: str | None = None) -> bytes:
-    """Return the answer to a browser that cannot be kept waiting for the outcome any longer.
+    """Return the response to a browser that cannot be kept waiting for the outcome any longer.
 
     It goes to *again* by itself, where the outcome is to be had.
     """
@@ -143,7 +143,7 @@ def undecided(style: PageStyle | None = None, again: str | None = None) -> bytes
 
 
 def refusal(status: HTTPStatus) -> bytes:
-    """Return the answer to a request that is not the redirect of this login."""
+    """Return the response to a request that is not the redirect of this login."""
     if status is HTTPStatus.BAD_REQUEST:
         message = "This isn't the login your terminal is waiting for."
     else:

@@ -1,4 +1,4 @@
-"""What a person pastes while a login waits: the address of the redirect, or the bare code."""
+"""What a person pastes while a login waits: the URL of the redirect, or the bare code."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _ISSUER_HERE = re.compile(
     re.IGNORECASE,
 )
 _AFTERWARDS = ".,;:!)]'*"
-_MOST_QUERIES = 20  # of one word: an address within an address within an address
+_MOST_QUERIES = 20  # of one word: a URL within a URL within a URL
 _ESCAPED = re.compile(r"%[0-9A-Fa-f]{2}")
 
 
@@ -38,10 +38,10 @@ class WrongPaste(Exception):
 def parse_paste(text: str, request: AuthorizationRequest) -> AuthorizationResponse | None:
     """Return the response that a person pasted, None for nothing but empty lines.
 
-    *text* holds the address of the redirect or its query, with whatever else stands around it, or
-    is the bare code. The state and the code verifier bind the answer to this login, so where the
-    browser says that it was does not matter. Raises `WrongPaste` for everything else, the answer
-    of another issuer included, and `LoginFailed` when it is the answer and the server says no.
+    *text* holds the URL of the redirect or its query, with whatever else stands around it, or
+    is the bare code. The state and the code verifier bind the response to this login, so where the
+    browser says that it was does not matter. Raises `WrongPaste` for everything else, the response
+    of another issuer included, and `LoginFailed` when it is the response and the server says no.
     """
     line = _AMPERSANDS.sub("&", strip_control(text)).strip()
     here = _HERE.match(request.issuer or "")  # what renames this machine does so everywhere
@@ -54,7 +54,7 @@ def parse_paste(text: str, request: AuthorizationRequest) -> AuthorizationRespon
         except OtherIssuer as other:
             wrong = wrong or other.message
     if wrong is None and _ADDRESS.match(line):
-        wrong = f"The address to paste begins with {request.redirect_uri}; it comes at the end."
+        wrong = f"Paste the URL your browser ends up on; it starts with {request.redirect_uri}."
     if wrong is not None:
         raise WrongPaste(wrong)
     return request.answered_with(_parse_code(line.strip("'\"<>`"), request)) if line else None
@@ -63,8 +63,8 @@ def parse_paste(text: str, request: AuthorizationRequest) -> AuthorizationRespon
 def _find_queries(text: str, state: str) -> Iterator[str]:
     """Yield what may be the query of the redirect, the likeliest first.
 
-    An address may be wrapped into lines, stand among words, in quotes or in HTML, be encoded to
-    travel within another address, or be there twice.
+    A URL may be wrapped into lines, stand among words, in quotes or in HTML, be encoded to
+    travel within another URL, or be there twice.
     """
     junk = re.compile(rf"(?<=state={re.escape(state)})[^&]*")  # what was typed right behind it
     lines = [line.strip() for line in text.splitlines()]
@@ -82,14 +82,14 @@ def _find_queries(text: str, state: str) -> Iterator[str]:
 
 
 def is_address(text: str) -> bool:
-    """Return whether *text* may be an address or a piece of one, and is more than a code."""
+    """Return whether *text* may be a URL or a piece of one, and is more than a code."""
     return "=" in text or _ADDRESS.match(text) is not None
 
 
 def _parse_code(line: str, request: AuthorizationRequest) -> str:
     """Return the code. It does not say who sent it: not enough where that was promised."""
     if len(line) < _SHORTEST_CODE or not all("!" <= character <= "~" for character in line):
-        raise WrongPaste("That is neither the address that you were sent to nor a code.")
+        raise WrongPaste("That doesn't look like the redirect URL or a code.")
     if request.iss_required:
-        raise WrongPaste("This server needs the whole address, not only the code.")
+        raise WrongPaste("This server needs the whole URL, not just the code.")
     return unquote(line) if _ESCAPED.search(line) else line

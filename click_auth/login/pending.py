@@ -35,7 +35,6 @@ _IN_VAULT = (SYSTEM, "fallback")
 _ID = re.compile(r"[a-z0-9]{12}")
 _LETTERS = "abcdefghijkmnpqrstuvwxyz23456789"
 _PARTS = ("begun", "request", "bound_to")
-_AGAIN = "Start the login again."
 
 
 @dataclass(frozen=True)
@@ -117,12 +116,12 @@ class PendingLogins:
         """
         content = read_private(self._path(pending_id)) if _ID.fullmatch(pending_id) else None
         if content is None:
-            message = "There is no such pending login: it was finished, or has expired."
-            raise LoginFailed(message, hints=[_AGAIN])
+            message = "No such pending login. It was finished or has expired."
+            raise LoginFailed(message, hints=[LoginFailed.log_in_again])
         found = self._parse(content)
         if found is None or found.id != pending_id:
-            message = f"{self._path(pending_id)} holds no pending login of this version."
-            raise LoginFailed(message, hints=[_AGAIN])
+            message = f"{self._path(pending_id)} is not a pending login that this version can read."
+            raise LoginFailed(message, hints=[LoginFailed.log_in_again])
         return found
 
     def ids(self) -> list[str]:

@@ -1,4 +1,4 @@
-"""Wait for the answer of a login: the loopback redirect (RFC 8252 section 7.3), or what is pasted.
+"""Wait for the response of a login: the loopback redirect (RFC 8252 section 7.3), or a paste.
 
 No thread of its own: everything is on one selector, so that nothing one client does, or does
 not do, delays another client, the terminal, or Ctrl-C. Nothing is logged.
@@ -79,7 +79,7 @@ class Connection:
 
 
 class HeldBrowser:
-    """The browser that brought the answer; it is kept waiting until the outcome is known.
+    """The browser that brought the response; it is kept waiting until the outcome is known.
 
     After *seconds* it is shown that the login is being finished, on a page that asks *listener*
     for the outcome by itself, at a URL that nobody else knows.
@@ -159,10 +159,10 @@ def _deliver(connection: socket.socket, reply: bytes) -> None:
 
 
 class AnswerWait:
-    """The wait for the answer to *request*, at the *listener* and at the *keyboard* if any.
+    """The wait for the response to *request*, at the *listener* and at the *keyboard* if any.
 
-    A context manager: leaving it closes all but the connection that brought the answer, which is
-    kept in `held`. `strays` are the reasons why other answers were ignored.
+    A context manager: leaving it closes all but the connection that brought the response, which is
+    in `held`. `strays` are the reasons why other responses were ignored.
     """
 
     def __init__(
@@ -197,10 +197,10 @@ class AnswerWait:
     def first_answer(
         self, seconds: float, *ticks: Callable[[], None]
     ) -> AuthorizationResponse | None:
-        """Return whichever answer comes first, None when none came within *seconds*.
+        """Return whichever response comes first, None when none came within *seconds*.
 
-        Blocks, and calls *ticks* several times a second. Raises `LoginFailed` when the answer is
-        no.
+        Blocks, and calls *ticks* several times a second. Raises `LoginFailed` when the response
+        is no.
         """
         deadline = time.monotonic() + seconds
         while (left := deadline - time.monotonic()) > 0:
@@ -234,7 +234,7 @@ class AnswerWait:
         if received == b"":
             self._close(connection)
         elif received is not None and connection.is_answered:
-            # Thrown away: closing on unread bytes would recall the answer.
+            # Thrown away: closing on unread bytes would recall the response.
             connection.discarded += len(received)
             if connection.discarded > _MOST_DISCARDED:
                 self._close(connection)
@@ -269,7 +269,7 @@ class AnswerWait:
         with contextlib.suppress(StrayCallback, LoginFailed):
             self._request.answered_by(redirect.query)
             host = printable(redirect.host, 60)
-            self._note(f"the answer to this login, as it was sent to {host!r}, not to here")
+            self._note(f"a response to this login sent to {host!r} instead of here")
 
     def _note(self, stray: str) -> None:
         if not self.strays:
@@ -305,7 +305,7 @@ class AnswerWait:
         self._pasted += lines
         text = "\n".join(self._pasted)
         if is_address(text) and self._keyboard.rest:
-            return None  # a long address in several lines, the last of which is to come
+            return None  # a long URL in several lines, the last of which is to come
         pasted, self._pasted = [text] if is_address(text) else self._pasted, []
         answers = map(self._parse_paste, pasted)
         return next((answer for answer in answers if answer is not None), None)

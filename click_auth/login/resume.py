@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from click_auth.providers.request import LoginRequest
     from click_auth.tokens import TokenBundle
 
-_PASTE = "Paste the URL that your browser ended on."
+_PASTE = "Paste the URL your browser ended up on."
 _LOCK_MARGIN_SECONDS = 60.0
 _SLACK_SECONDS = 2.0
 
@@ -67,9 +67,7 @@ def finish(
         if pending.id not in logins.ids():
             return _adopt(context, pending, started)
         if pending.bound_to != context.provider(pending.request.instance).discover_binding():
-            raise LoginFailed(
-                "The pending login was begun at another server, or as another client."
-            )
+            raise LoginFailed("The pending login was started with another server or client.")
         try:
             result = _finish(context, pending, answer, timeout, on_login)
         except LoginFailed:
@@ -101,8 +99,8 @@ def _only(logins: PendingLogins) -> str:
     if len(ids) == 1:
         return ids[0]
     if not ids:
-        raise LoginFailed("No login is pending.", hints=["Start one first."])
-    message = "Several logins are pending: name the one to finish."
+        raise LoginFailed("No login is pending.", hints=["Start one with `login --no-wait`."])
+    message = "Several logins are pending. Say which one to finish."
     raise LoginFailed(message, hints=[", ".join(ids)])
 
 
@@ -115,7 +113,7 @@ def _finish(
 ) -> LoginResult:
     if pending.expires_at <= context.clock():
         message = "The pending login has expired."
-        raise LoginFailed(message, code=CALLBACK_TIMEOUT, hints=["Start the login again."])
+        raise LoginFailed(message, code=CALLBACK_TIMEOUT, hints=[LoginFailed.log_in_again])
     request = replace(pending.request, timeout=timeout)
     provider = context.provider(request.instance)
     store = choose_store(context, pending.storage)
@@ -140,7 +138,7 @@ def _ask(
     bundle = provider.finish_login(pending.begun, request, respond)
     if bundle is None:
         code, url = pending.begun.user_code, pending.begun.url
-        raise _still_pending(f"Open {url} and enter the code {code}, then resume it.")
+        raise _still_pending(f"Open {url} and enter the code {code}, then resume the login.")
     return bundle
 
 
@@ -152,6 +150,6 @@ def _adopt(context: Context, pending: Pending, started: float) -> LoginResult:
     """Return what another process has stored of this very login while we waited for it."""
     record = find_record(context, pending.request.user, pending.request.instance)
     if record is None or (record.access_token_obtained_at or 0.0) < started - _SLACK_SECONDS:
-        raise LoginFailed("The pending login was finished, or has failed, in another process.")
+        raise LoginFailed("Another process has finished the pending login, or it failed there.")
     console.current().say("Another process has finished this login.")
     return LoginResult(record.account, record.storage)

@@ -7,6 +7,7 @@ import math
 import re
 import socket
 import sys
+import time
 from contextlib import closing, suppress
 from functools import partial
 from typing import TYPE_CHECKING, TextIO
@@ -14,9 +15,10 @@ from typing import TYPE_CHECKING, TextIO
 from click_auth.arguments import PageContext, PageStyle
 from click_auth.console import console
 from click_auth.console.terminal import is_terminal, is_unseen
+from click_auth.console.text import printable
 from click_auth.defaults import LOGIN_TIMEOUT
 from click_auth.errors import CALLBACK_TIMEOUT, AuthError, LoginFailed
-from click_auth.http.urls import checked_url
+from click_auth.http.urls import checked_url, host_of
 from click_auth.login import keyboard, pages
 from click_auth.login.browser import CI_JOB, choose_browser
 from click_auth.login.listener import Listener, listen
@@ -32,11 +34,12 @@ if TYPE_CHECKING:
     from click_auth.providers.authorization import AuthorizationRequest, AuthorizationResponse
 
 _PASTE = (
-    "Or paste here the address of the browser's last page{}, and press Enter.\n"
-    "On another machine that page will not load: its address is all that is needed.\n"
-    "What you paste is not shown."
+    "If the browser can't reach this machine, its last page won't load. Paste the URL of that "
+    "page{or_the_code} here and press Enter. Your input stays hidden."
 )
+_COULD_NOT = "Couldn't open a browser"
 _MOST_QUOTED = 3
+_WHOLE_URL_SECONDS = 10.0
 _SSH_PORT = "22"
 _REACHED = re.compile(r"\S+ \d+ ([0-9A-Fa-f.:]+) ([0-9]{1,5})", re.ASCII)  # sshd(8)
 _HOST = re.compile(r"[A-Za-z0-9:][A-Za-z0-9.:-]*")
@@ -47,8 +50,10 @@ class TerminalUI(LoginUI):
     """One login on one terminal, or in one pipe. A context manager.
 
     *browser* opens pages instead of the one that would be found; *page* is the application's own
-    look of the last page, *login_line* what to type to try again. Leaving the block closes whatever
-    is still open, and tells a browser that still waits how it ended: with an error, that it failed.
+    look of the last page, *login_line* what to type to try again. After *whole_url_seconds* a
+    person whose browser was opened is shown the whole URL as well. Leaving the block closes
+    whatever is still open, and tells a browser that still waits how it ended: with an error, that
+    it failed.
     """
 
     def __init__(
@@ -60,6 +65,7 @@ class TerminalUI(LoginUI):
         *,
         login_line: str = "",
         allow_browser: bool = True,
+        whole_url_seconds: float = _WHOLE_URL_SECONDS,
         stdin: TextIO | None = None,
     ) -> None:
         self._app_name = app_name
@@ -70,6 +76,8 @@ class TerminalUI(LoginUI):
         self._login_line = login_line
         self._stdin = sys.stdin if stdin is None else stdin
         self._held: HeldBrowser | None = None
+        self._whole_url_seconds = whole_url_seconds
+        self._abridged: str | None = None  # a URL of which the person has seen the host only
         self._known_failure: str | None = None
         self._has_explained = False
         self._checks: list[Callable[[], None]] = []
@@ -108,21 +116,39 @@ class TerminalUI(LoginUI):
 
     def open_page(self, url: str) -> bool:
         """Print *url* and open it in the browser; return whether a browser was started."""
+        return self._open(url, abridged=False)
+
+    def _open(self, url: str, *, abridged: bool) -> bool:
         try:
-            checked_url(url, "The address to open")
+            checked_url(url, "The URL to open")
         except ValueError as error:  # it does not quote it: it may come from a server that lies
             raise LoginFailed(str(error), hints=["Nothing was opened."]) from None
-        text = f"Open this address in a browser:\n\n{url}\n"
+        text = f"Open this URL in your browser:\n\n{url}\n"
+        if abridged:
+            self._abridged = url
+            text = f"Opening {host_of(url)} in your browser..."
         self.event("open_url", text, url=url)
-        opened = self._browser.open(url)
+        opened, reason = self._browser.open(url), self._browser.reason
         if opened:
-            text = "A browser on this machine should be showing it now."
-        elif self._browser.reason is None:
-            text = "The browser could not be started: please open the address yourself."
+            text = "Your browser should open. If it doesn't, open the URL above."
+            text = "" if abridged else text
+        elif reason is None:
+            text = f"{_COULD_NOT}. {self._please_open()}"
         else:
-            text = f"No browser was started: {self._browser.reason}."
-        self.event("browser", text, opened=opened, reason=self._browser.reason)
+            text = f"Not opening a browser ({reason})."
+        self.event("browser", text, opened=opened, reason=reason)
         return opened
+
+    def _please_open(self) -> str:
+        """Return the request to open the URL, with the URL where it was not shown whole."""
+        url, self._abridged = self._abridged, None
+        shown = "the URL yourself." if url is None else f"this URL yourself:\n\n{url}\n"
+        return f"Please open {shown}"
+
+    def _show_whole_url(self, since: float) -> None:
+        """Show it, once, where a browser was opened and still nothing has come."""
+        if self._abridged is not None and time.monotonic() > since + self._whole_url_seconds:
+            self.event("open_url", f"No browser window? {self._please_open()}")
 
     def watch(self, check: Callable[[], None]) -> bool:
         """Call *check* several times a second while a redirect is waited for."""
@@ -137,24 +163,25 @@ class TerminalUI(LoginUI):
         callback_port: int | None = None,
         timeout: float = 300.0,
     ) -> AuthorizationResponse:
-        """Send the person to the server and return its answer."""
+        """Send the person to the server and return its response."""
         self._refuse_to_wait_for_nobody(timeout)
         with closing(listen(redirect_uris, callback_port)) as listener:
             request = start(listener.redirect_uri)
-            opened = self.open_page(request.url)
+            is_seen = is_terminal(sys.stderr) and not console.current().is_json
+            opened = self._open(request.url, abridged=is_seen and self.has_browser)
             return self._first_answer(listener, request, timeout, opened=opened)
 
     def _refuse_to_wait_for_nobody(self, timeout: float) -> None:
-        """Raise in a CI job, unless a time to wait was chosen or a program reads the address."""
+        """Raise in a CI job, unless a time to wait was chosen or a program reads the URL."""
         is_read = self.has_terminal or console.current().is_json
         if self._browser.reason != CI_JOB or is_read or timeout != LOGIN_TIMEOUT:
             return
         env = self._environment
         token = f"{env.token_env}, or " if env.token_env else ""
         instead = f"Set {token}{env.name('CLIENT_ID')} and {env.name('CLIENT_SECRET')} instead."
-        hints = [instead, "A login with a --timeout of its own waits all the same."]
+        hints = [instead, "With --timeout, the login waits anyway."]
         raise LoginFailed(
-            "Nobody can log in here: this is a CI job without a terminal.", hints=hints
+            "Can't log in interactively: this is a CI job without a terminal.", hints=hints
         )
 
     def _first_answer(
@@ -170,24 +197,27 @@ class TerminalUI(LoginUI):
                 self._explain_forwarding(listener)
             if typed_on is not None:
                 typed_on.hide()
-                self.event("paste", _PASTE.format("" if request.iss_required else ", or the code"))
+                code = "" if request.iss_required else " (or the code)"
+                self.event("paste", _PASTE.format(or_the_code=code))
             if not countdown.shown:
                 self.event(
                     "waiting",
-                    f"Waiting for the answer, up to {_in_words(timeout)}. Ctrl-C stops.",
+                    f"Waiting for the browser, up to {_in_words(timeout)} (Ctrl-C to cancel).",
                     redirect_uri=listener.redirect_uri,
                     timeout=timeout,
                 )
             watch = partial(self._watch_browser, listener)
+            watch_time = partial(self._show_whole_url, time.monotonic())
+            ticks: list[Callable[[], None]] = [watch, watch_time, countdown.tick, *self._checks]
             try:
-                answer = wait.first_answer(timeout, watch, countdown.tick, *self._checks)
+                answer = wait.first_answer(timeout, *ticks)
             finally:
                 self._held = wait.held
         if answer is None:
             raise _timeout_error(timeout, wait.strays)
         console.log("response: %s", "pasted" if wait.held is None else listener.redirect_uri)
         if is_terminal(sys.stderr):
-            self.event("finishing", "The answer is here. Finishing the login...")
+            self.event("finishing", "Response received. Finishing the login...")
         return answer
 
     def _explain_forwarding(self, listener: Listener) -> None:
@@ -196,15 +226,16 @@ class TerminalUI(LoginUI):
         if connection and not self._has_explained:
             self._has_explained = True
             command = _ssh_command(listener, connection)
-            text = "If the browser is at the other end of this SSH session, run there first:"
-            self.event("ssh_forward", f"{text}\n\n{command}\n", command=command)
+            text = "If your browser is on the machine you're connecting from, run this there first:"
+            self.event("ssh_forward", f"{text}\n\n    {command}\n", command=command)
 
     def _watch_browser(self, listener: Listener) -> None:
         """Say it, once, when the opener turns out to have failed after it had started."""
         failure = self._browser.failure
         if failure is not None and failure != self._known_failure:
             self._known_failure = failure
-            self.say(f"The browser did not open ({failure}): please open the address yourself.")
+            text = f"{_COULD_NOT} ({printable(failure)}). {self._please_open()}"
+            self.event("message", text, message=text)
             self._explain_forwarding(listener)
 
     def finish(self, success: bool, message: str | None = None) -> None:  # noqa: FBT001
@@ -252,11 +283,11 @@ def _ssh_command(listener: Listener, connection: str) -> str:
 
 def _timeout_error(seconds: float, strays: Sequence[str]) -> LoginFailed:
     quoted = "; ".join(dict.fromkeys(strays[:_MOST_QUOTED]))
-    came = f" What came instead: {quoted}." if quoted else ""
+    came = f" Ignored: {quoted}." if quoted else ""
     return LoginFailed(
-        f"No answer came within {_in_words(seconds)}.{came}",
+        f"Timed out after {_in_words(seconds)} waiting for the browser.{came}",
         code=CALLBACK_TIMEOUT,
-        hints=["Start the login again; --timeout gives it more time."],
+        hints=["Try again; --timeout allows more time."],
     )
 
 

@@ -157,7 +157,7 @@ def _url(endpoint: str, parameters: Mapping[str, str]) -> str:
     """Return *endpoint*, its own query kept (section 3.1), with *parameters*."""
     query = split(endpoint).query
     if OURS.intersection(name for name, _ in parse_qsl(query or "", keep_blank_values=True)):
-        raise EndpointFailed("the authorization endpoint's own query says what is not its to say")
+        raise EndpointFailed("the authorization endpoint's query sets reserved parameters")
     joint = "?" if query is None else "&" if query else ""
     return f"{endpoint}{joint}{urlencode(parameters)}"
 

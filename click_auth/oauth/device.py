@@ -56,7 +56,7 @@ class CodeEntered(Exception):
 
 @dataclass(frozen=True)
 class DeviceCode:
-    """The server's answer to a device authorization request (section 3.2), checked."""
+    """The server's response to a device authorization request (section 3.2), checked."""
 
     device_code: str = field(repr=False)
     user_code: str = field(repr=False)
@@ -75,9 +75,9 @@ class DeviceCode:
         lifetime = expiry(document.get("expires_in"))
         user_code = document.get("user_code")
         if not isinstance(user_code, str) or not printable(user_code):
-            raise EndpointFailed("the server gave no user code")
+            raise EndpointFailed("the server sent no user code")
         if lifetime is None:
-            raise EndpointFailed("the server did not say for how long the code is good")
+            raise EndpointFailed("the server didn't say when the code expires")
         return cls(
             usable_token(document.get("device_code"), "device code"),
             printable(user_code, 60),
@@ -125,7 +125,7 @@ def race(
 ) -> TokenBundle:
     """Return the tokens of a code entered elsewhere or of the redirect, whichever comes first.
 
-    A server that gives no code leaves the redirect, and where nobody could paste its answer the
+    A server that gives no code leaves the redirect, and where nobody could paste its response the
     code is all there is. Blocks. Raises `LoginFailed`.
     """
     with CodePoll() as code_poll:
@@ -218,7 +218,7 @@ def poll(
     except EndpointFailed as error:
         raise error.as_login_error(OAUTH_FAILED) from None
     if client is None:
-        raise LoginFailed("This application's client is not registered any more.")
+        raise LoginFailed("This application is no longer registered with the server.")
     try:
         return _poll(
             lambda: _ask(server, client, device_code, scopes),
@@ -238,8 +238,8 @@ def begin(server: Server, scopes: tuple[str, ...]) -> tuple[Client, DeviceCode]:
     facts = server.facts
     try:
         if server.offered(ENDPOINT) is None:
-            message = f"{facts.display_name} has no login by device."
-            hint = "Log in without --device: the address opens in any browser; paste the answer."
+            message = f"{facts.display_name} doesn't support logging in with a code."
+            hint = "Log in without --device: open the URL in any browser, then paste the final URL."
             raise LoginFailed(message, hints=[hint])
         # Auth0 wants its audience here too.
         form = {**facts.authorize_params, **facts.request_fields(scopes)}
@@ -284,7 +284,7 @@ def _ask(server: Server, client: Client, device_code: str, scopes: tuple[str, ..
 def _show(code: DeviceCode, request: LoginRequest, ui: LoginUI, rows_below: int = 0) -> None:
     text = (
         f"To log in, open {code.uri} on any device and enter the code:\n\n    {code.user_code}\n\n"
-        "Go on only if you started this login yourself."
+        "Only continue if you started this login."
     )
     fields = {"user_code": code.user_code, "verification_uri": code.uri}
     if code.complete_uri is not None:
@@ -343,21 +343,21 @@ def _poll(
                 backoff = min(interval * 2**failures, max(interval, LONGEST_BACKOFF))
                 wait = max(backoff, error.retry_after or 0.0)
             elif error.error == "access_denied":
-                raise Declined("The login was refused on the other device.") from None
+                raise Declined("You declined the request on the other device.") from None
             elif error.error == "expired_token":
                 break
             elif error.error != "authorization_pending":
                 raise error.as_login_error() from None
-    hints = ["Start the login again."]
+    hints = [AuthError.log_in_again]
     if slowed > 1:  # one is a server's way to lengthen the interval
         hints.append(
-            f"The server said {slowed} times that it was asked too often: the clock of "
-            "this machine may run too fast, as in a virtual machine that was suspended."
+            f"The server asked {slowed} times for fewer requests: this machine's clock may "
+            "be running fast, as in a virtual machine that was suspended."
         )
-    raise LoginFailed("The code was not entered in time.", code=CALLBACK_TIMEOUT, hints=hints)
+    raise LoginFailed("The code wasn't entered in time.", code=CALLBACK_TIMEOUT, hints=hints)
 
 
 def _is_passing(error: EndpointFailed) -> bool:
-    """Return whether the failure says nothing about this login: no answer, or a sick server."""
+    """Return whether the failure says nothing about this login: no response, or a sick server."""
     is_sick = error.status == 429 or (error.status or 0) >= 500  # noqa: PLR2004
     return is_sick or (error.error is None and not error.answered)

@@ -68,7 +68,7 @@ class Prover:
         return {"Authorization": f"DPoP {access_token}", "DPoP": proof}
 
     def learn(self, url: str, headers: Mapping[str, str]) -> bool:
-        """Take over the nonce in an answer's *headers*; return whether it is a new one."""
+        """Take over the nonce in a response's *headers*; return whether it is a new one."""
         nonce = headers.get(NONCE_HEADER)
         if nonce is None or self._nonces.get(origin(url)) == nonce:
             return False

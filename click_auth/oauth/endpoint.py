@@ -1,4 +1,4 @@
-"""What an authorization server answers: a JSON object that is what was asked for, or an error."""
+"""What an authorization server returns: a JSON object that is what was asked for, or an error."""
 
 from __future__ import annotations
 
@@ -50,14 +50,14 @@ _DEAD_GRANT = frozenset(
 
 @dataclass(eq=False, repr=False)
 class EndpointFailed(TransportFailed):
-    """An endpoint gave no usable answer. *reason* is inert and holds no secret.
+    """An endpoint gave no usable response. *reason* is inert and holds no secret.
 
     `error` is the code that the server named, for comparing only; `answered` says that a JSON
     object came with status 200 or 201, so that what was sent is used up. `retry_after` is in
     seconds, `interval` what the server says of it, unchecked. Never leaves this package.
     """
 
-    again: ClassVar[str] = "Start the login again."
+    again: ClassVar[str] = AuthError.log_in_again
     """What a person whose login ends with it is told."""
 
     error: str | None = None
@@ -78,9 +78,9 @@ class EndpointFailed(TransportFailed):
 
     def as_login_error(self, code: str = TOKEN_EXCHANGE_FAILED) -> LoginFailed | Unreachable:
         """Return the error of a login that ends here."""
-        message = f"The login failed: {self.reason}."
+        message = f"Login failed: {self.reason}."
         if self.away:
-            advice = "Nothing was stored. Check the network, and start the login again."
+            advice = "Nothing was stored. Check the network and log in again."
             return Unreachable(message, hints=[advice])
         advice = self.again if self.retry_after is None else self._advice
         return LoginFailed(message, code=code, hints=[f"Nothing was stored. {advice}"])
@@ -91,10 +91,10 @@ class EndpointFailed(TransportFailed):
         *remedy* is what helps where the server goes on saying no.
         """
         if self.error in _DEAD_GRANT:
-            message = f"The login has expired or was revoked: {self.reason}."
+            message = f"Your session has expired or was revoked: {self.reason}."
             return NotLoggedIn(message, code=REFRESH_EXPIRED, hints=[f"{remedy.capitalize()}."])
         kind = AnswerLost if self.lost else Unreachable
-        hints = [self._advice, *([f"If this goes on, {remedy}."] if self._says_no else [])]
+        hints = [self._advice, *([f"If this keeps happening, {remedy}."] if self._says_no else [])]
         failed = kind(f"The token could not be refreshed: {self.reason}.", hints=hints)
         failed.retry_after = self.retry_after
         return failed
@@ -107,23 +107,23 @@ class EndpointFailed(TransportFailed):
     @property
     def _advice(self) -> str:
         if self.retry_after is None:
-            return "Try again later."
+            return AuthError.try_later
         return f"Try again in {self.retry_after:.0f} seconds."
 
 
 class EndpointUnfit(EndpointFailed):
     """The server has no such endpoint, or names one to which no secret may go."""
 
-    again = "Another try will not help: the server has to change, or this program's settings."
+    again = "Trying again won't help: the server or this program's settings must change."
 
 
 def unusable(what: str) -> EndpointFailed:
-    """Return the failure of an answer that came whole and holds *what*."""
+    """Return the failure of a response that came whole and holds *what*."""
     return EndpointFailed(what, status=SUCCESS[0], answered=True)
 
 
 def ask(http: Http, call: Call, timeout: float) -> Answer:
-    """Return the answer to *call*, whatever its status. Raises `EndpointFailed`."""
+    """Return the response to *call*, whatever its status. Raises `EndpointFailed`."""
     try:
         return send(http, call, timeout)
     except TransportFailed as error:
@@ -135,7 +135,7 @@ def granted(answer: Answer, meaning: Meaning | None = None) -> dict[str, Any]:
     """Return the JSON object of a successful *answer*.
 
     *meaning* makes of the object, whatever the status, what a standard server would have said.
-    Raises `EndpointFailed`: what it quotes of the answer is inert and free of the call's secrets.
+    Raises `EndpointFailed`: what it quotes of the response is inert and free of the call's secrets.
     """
     host = host_of(answer.call.url)
     failure = partial(
@@ -147,13 +147,13 @@ def granted(answer: Answer, meaning: Meaning | None = None) -> dict[str, Any]:
     try:
         document = _understood(parse_object(answer.body), meaning)
     except ValueError as problem:
-        failed = failure(f"{host} answered with status {answer.status} and {problem}")
+        failed = failure(f"{host} returned status {answer.status} and {problem}")
     else:
         if answer.status in SUCCESS and not document.get("error"):
             return document
         said = _said(document, answer.status, list(filter(None, answer.call.secrets)))
         error, interval = _text(document, "error") or None, document.get("interval")
-        failed = failure(f"{host} answered {said}", error=error, interval=interval)
+        failed = failure(f"{host} returned {said}", error=error, interval=interval)
     raise failed
 
 
@@ -163,7 +163,7 @@ def _understood(document: dict[str, Any], meaning: Meaning | None) -> dict[str, 
         return document
     with contextlib.suppress(Exception):  # whatever the application's function stumbles over
         return dict(meaning(document))
-    message = "what token_response= cannot make sense of"
+    message = "a response that token_response= can't read"
     raise ValueError(message)
 
 
@@ -178,7 +178,7 @@ def error_code(answer: Answer) -> str | None:
 def _said(document: Mapping[str, Any], status: int, secrets: Sequence[str]) -> str:
     error = printable(without(_text(document, "error"), secrets), 60)
     details = printable(without(_text(document, "error_description"), secrets))
-    said = error or f"with an error and status {status}"
+    said = error or f"an error and status {status}"
     return f"{said} ({details})" if details else said
 
 
@@ -220,11 +220,11 @@ def parse_object(body: bytes) -> dict[str, Any]:
             body.decode("utf-8-sig"), object_pairs_hook=_without_duplicates, parse_int=_integer
         )
     except RecursionError:
-        problem = "JSON that is nested too deep"
+        problem = "JSON that is nested too deeply"
     except _RefusedError as refused:
         problem = str(refused)
     except ValueError:
-        problem = "what is not JSON" if body.strip() else "nothing"
+        problem = "something other than JSON" if body.strip() else "nothing"
     else:
         if isinstance(document, dict):
             return document
@@ -239,11 +239,11 @@ class _RefusedError(ValueError):
 def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     document = dict(pairs)
     if len(document) != len(pairs):
-        raise _RefusedError("JSON that says things twice")
+        raise _RefusedError("JSON with duplicate keys")
     return document
 
 
 def _integer(digits: str) -> int:
     if len(digits) > _LONGEST_INTEGER:
-        raise _RefusedError("JSON with a number that is too long")
+        raise _RefusedError("JSON with an oversized number")
     return int(digits)

@@ -113,7 +113,7 @@ class Facts:
         _check_client(self)
         _check_parameters(self)
         if not 0 < self.http_timeout < float("inf"):
-            raise ValueError("http_timeout is a number of seconds, more than none")
+            raise ValueError("http_timeout is a number of seconds greater than 0")
         self.home: str = self.issuer or self.token_endpoint or self.api_url or ""
         """Where a login goes, as far as it is known."""
         self.options: frozenset[str] = _offered_options(self)
@@ -132,7 +132,7 @@ class Facts:
     def binding(self) -> Binding:
         """The issuer, else the token endpoint's origin; and the client id if it is a fixed one.
 
-        Where the issuer is known from the API only, its address binds.
+        Where the issuer is known from the API only, its URL binds.
         """
         if self.asks_api:
             return Binding(self.issuer, self.client_id, self.api_url)
@@ -175,7 +175,7 @@ class Facts:
 
 def _checked_scopes(names: Sequence[str], separator: str) -> tuple[str, ...]:
     if isinstance(names, str):
-        raise ValueError(f"scopes is a sequence: ({names!r},)")  # noqa: TRY004 - as the others
+        raise ValueError(f"scopes must be a sequence: ({names!r},)")  # noqa: TRY004 - as the others
     for name in names:
         if not name or separator in name or any(c.isspace() or c in '"\\' for c in name):
             raise ValueError(f"{name!r} is not one scope")
@@ -188,7 +188,9 @@ def _check_urls(facts: Facts) -> None:
         if url is not None:
             checked_endpoint(url, name)
     if not (facts.asks_api or facts.issuer or facts.token_endpoint):
-        raise ValueError("OAuthProvider needs issuer=, token_endpoint= or an api_url= that says it")
+        raise ValueError(
+            "OAuthProvider needs issuer=, token_endpoint= or an api_url= that names its server"
+        )
     if facts.issuer is not None and split(facts.issuer).query is not None:
         raise ValueError("issuer has a query")
     if facts.resource is not None:
@@ -211,7 +213,7 @@ def _check_resource(resource: str) -> None:
 def _check_client(facts: Facts) -> None:
     method = facts.token_endpoint_auth_method
     if method is not None and method not in AUTH_METHODS:
-        raise ValueError(f"token_endpoint_auth_method is one of {', '.join(AUTH_METHODS)}")
+        raise ValueError(f"token_endpoint_auth_method must be one of {', '.join(AUTH_METHODS)}")
     if facts.client_secret is not None and method == "none":
         raise ValueError("there is a client_secret, and token_endpoint_auth_method is none")
     if facts.client_secret is not None and facts.asks_api:

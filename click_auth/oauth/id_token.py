@@ -53,9 +53,9 @@ def _check(claims: Mapping[str, Any], server: Server, nonce: str | None) -> None
     except JoseError as error:
         raise _refused(error.description) from None
     if not is_current:
-        raise _refused("it is not of this moment; is this machine's clock right?")
+        raise _refused("it is expired or not valid yet; is this machine's clock right?")
     if not isinstance(claims["sub"], str):
-        raise _refused("it names nobody (sub)")
+        raise _refused("it has no subject (sub)")
     is_only_ours = claims["aud"] in (client_id, [client_id])
     if claims.get("azp", client_id if is_only_ours else None) != client_id:
         raise _refused("it was issued to another client (azp)")

@@ -25,7 +25,7 @@ def describe(facts: Facts, context: ProviderContext, timeout: float) -> Facts:
     """Return *facts*, of which only the API is known, completed by what the API says.
 
     That is the issuer (its first authorization server), `resource`, and the scopes where the
-    application gives none. Blocks at most *timeout* seconds, unless the answer is in the cache.
+    application gives none. Blocks at most *timeout* seconds, unless the response is in the cache.
     Raises `EndpointFailed`, also where the API's metadata is that of another resource.
     """
     api, place = facts.api_url or "", facts.resource_metadata_url or ""
@@ -79,18 +79,18 @@ def _place_in(answer: Answer, api: str) -> str:
     """Return where the API's metadata is, by the challenge of a 401 (section 5.1)."""
     url = challenge_parameters(answer.headers.get("www-authenticate", "")).get("resource_metadata")
     if answer.status != 401 or url is None:  # noqa: PLR2004
-        raise EndpointFailed(f"{api} does not say who issues its tokens (RFC 9728)")
+        raise EndpointFailed(f"{api} doesn't say who issues its tokens (RFC 9728)")
     return _checked(api, url, "resource_metadata")
 
 
 def _is_of(document: Mapping[str, Any], api: str) -> bool:
-    """Return whether *document* is about the very address *api* (section 3.3)."""
+    """Return whether *document* is about the very URL *api* (section 3.3)."""
     resource = document.get("resource")
     return isinstance(resource, str) and _without_root(resource) == _without_root(api)
 
 
 def _without_root(url: str) -> str:
-    """Return *url* without the slash that is all of its path: both spellings are one address."""
+    """Return *url* without the slash that is all of its path: both spellings are one URL."""
     is_root = url.endswith("/") and url.count("/") == 3 and "?" not in url  # noqa: PLR2004
     return url[:-1] if is_root else url
 
@@ -106,7 +106,7 @@ def _scopes(document: Mapping[str, Any], separator: str) -> tuple[str, ...]:
 def _issuer(document: Mapping[str, Any], api: str) -> str:
     servers = document.get("authorization_servers")
     if not isinstance(servers, list) or not servers:
-        raise EndpointFailed(f"{host_of(api)} names no authorization server")
+        raise EndpointFailed(f"{host_of(api)} doesn't name an authorization server")
     issuer = _checked(api, servers[0], "authorization_servers")
     if split(issuer).query is not None:
         raise EndpointFailed(f"{host_of(api)} names an authorization server with a query")
@@ -117,5 +117,5 @@ def _checked(api: str, url: object, name: str) -> str:
     try:
         return checked_endpoint(named_by(api, url, name), name)
     except ValueError as error:
-        reason = f"{host_of(api)} cannot be used: {str(error).rstrip('.')}"
+        reason = f"{host_of(api)} can't be used: {str(error).rstrip('.')}"
     raise EndpointFailed(reason)

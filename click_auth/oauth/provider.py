@@ -49,14 +49,14 @@ class OAuthProvider(Facts, Provider):
     *issuer* discovers what is not given by hand (RFC 8414, OpenID); without it and any endpoint
     the API at *api_url* is asked who issues its tokens (RFC 9728). Where both
     *authorization_endpoint* and *token_endpoint* are given, nothing is discovered and *issuer*
-    only says who must answer. A public client has no *client_secret*, which may be a function,
+    only says who must respond. A public client has no *client_secret*, which may be a function,
     called when needed; without *client_id* the client registers itself (RFC 7591). A *client_id*
     that is the URL of a document is used where the server's metadata says that it reads such.
     *redirect_uris* are as registered: without a port any free one is taken, with ports they are
     tried in order. *identify* gets a client with the new token, whose base URL is *api_url*, and
-    returns a mapping with `id`. *token_response* gets the JSON object of every answer of the token
+    returns a mapping with `id`. *token_response* gets the JSON object of each response of the token
     endpoint, whatever its status, and returns what a standard server would have said; what it
-    raises is an answer that makes no sense. *http_timeout* is in seconds, for one whole call.
+    raises is a response that makes no sense. *http_timeout* is in seconds, for one whole call.
 
     Raises `ValueError` for facts that contradict each other.
     """

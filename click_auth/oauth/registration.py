@@ -86,7 +86,7 @@ def method_for(secret: str | None, configured: str | None, supported: object) ->
     for method in (BASIC, POST):
         if method in offered:
             return method
-    raise EndpointFailed("the server takes none of the ways in which this client can authenticate")
+    raise EndpointFailed("the server supports none of this client's authentication methods")
 
 
 def with_method(server: Server, client: Client) -> Client:
@@ -142,7 +142,7 @@ def _register(server: Server) -> Client:
         raise error.as_login_error(DCR_FAILED) from None
     client = _usable(answer)
     if client is None:
-        message = f"{server.facts.display_name} registered a client that cannot be used."
+        message = f"{server.facts.display_name} returned an unusable client registration."
         raise LoginFailed(message, code=DCR_FAILED)
     ours = {name: answer[name] for name in _KEPT if answer.get(name) is not None}
     registrations = server.context.registrations

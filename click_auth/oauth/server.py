@@ -32,7 +32,7 @@ _OPENIDS_OWN = {"jwks_uri", "userinfo_endpoint"}
 
 
 class Granted(NamedTuple):
-    """The JSON object of a successful answer, and when it was asked for, in POSIX seconds."""
+    """The JSON object of a successful response, and when it was asked for, in POSIX seconds."""
 
     document: dict[str, Any]
     sent_at: float
@@ -58,13 +58,13 @@ class Server:
         self._deadline = time.monotonic() + seconds
 
     def ask(self, call: Call) -> Answer:
-        """Return the answer to *call*, whatever its status."""
+        """Return the response to *call*, whatever its status."""
         return ask(self.context.http, call, self._seconds_left())
 
     def _seconds_left(self) -> float:
         left = self._deadline - time.monotonic()
         if left <= 0:
-            raise EndpointFailed("there was no time left to ask the server")
+            raise EndpointFailed("no time was left to ask the server")
         return min(left, self.facts.http_timeout)
 
     @cached_property
@@ -113,7 +113,7 @@ class Server:
         try:
             return checked_endpoint(named_by(self.facts.issuer or "", url, endpoint))
         except ValueError as error:
-            reason = f"the server's metadata cannot be used: {str(error).rstrip('.')}"
+            reason = f"the server's metadata is unusable: {str(error).rstrip('.')}"
         self.forget_metadata()  # it may be mended soon
         raise EndpointUnfit(reason)
 
@@ -203,8 +203,10 @@ def discover(
         context.cache.save(issuer, found)
         return found
     if other is not None:
-        raise EndpointFailed(f"{host_of(issuer)} calls itself {printable(other)}, not {issuer}")
-    raise EndpointFailed(f"{host_of(issuer)} publishes no metadata for {issuer}")
+        raise EndpointFailed(
+            f"issuer mismatch: expected {issuer}, but {host_of(issuer)} says {printable(other)}"
+        )
+    raise EndpointFailed(f"{host_of(issuer)} has no OAuth metadata for {issuer}")
 
 
 def well_known(issuer: str) -> Iterator[tuple[str, str]]:

@@ -65,8 +65,8 @@ def refresh(server: Server, bundle: TokenBundle) -> TokenBundle:
     `Unreachable` for all else.
     """
     if bundle.refresh_token is None:
-        message = "There is no refresh token, so the login cannot be renewed."
-        raise NotLoggedIn(message, code=REFRESH_UNAVAILABLE, hints=["Log in again."])
+        message = "There is no refresh token, so the session can't be refreshed."
+        raise NotLoggedIn(message, code=REFRESH_UNAVAILABLE, hints=[NotLoggedIn.log_in_again])
     form = Hidden({"grant_type": "refresh_token", "refresh_token": bundle.refresh_token})
     try:
         client = known_client(server)
@@ -76,8 +76,8 @@ def refresh(server: Server, bundle: TokenBundle) -> TokenBundle:
         if not error.rejects_client or server.client_id is not None:
             raise error.as_refresh_error() from None
     forget_client(server)  # a registered client that is no more, and its grants with it
-    message = f"{server.facts.display_name} no longer knows this application's client."
-    raise NotLoggedIn(message, code=REFRESH_EXPIRED, hints=["Log in again."])
+    message = f"{server.facts.display_name} no longer knows this application."
+    raise NotLoggedIn(message, code=REFRESH_EXPIRED, hints=[NotLoggedIn.log_in_again])
 
 
 def client_credentials(server: Server, given: Client) -> TokenBundle:
@@ -88,9 +88,9 @@ def client_credentials(server: Server, given: Client) -> TokenBundle:
         return request_tokens(server, with_method(server, given), form, scopes)
     except EndpointFailed as error:
         if error.error in _REFUSALS:
-            message = f"The client credentials were refused: {error.reason}."
-            raise NotLoggedIn(message, hints=["Check the client's id and secret."]) from None
-        raise error.as_refresh_error("check the client's id and secret") from None
+            message = f"The client credentials were rejected: {error.reason}."
+            raise NotLoggedIn(message, hints=["Check the client ID and secret."]) from None
+        raise error.as_refresh_error("check the client ID and secret") from None
 
 
 def revoke(server: Server, bundle: TokenBundle) -> bool | None:
@@ -137,10 +137,10 @@ def parse_grant(
     token_type: str = "Bearer",  # noqa: S107 - no password
     renews: TokenBundle | None = None,
 ) -> TokenBundle:
-    """Return the tokens that a token endpoint's answer grants (RFC 6749 section 5.1).
+    """Return the tokens that a token endpoint's response grants (RFC 6749 section 5.1).
 
     Null and "" are as good as absent, but for an empty scope: then nothing is granted.
-    *requested_scopes* are granted where the answer names none. *renews* is what a refresh renews:
+    *requested_scopes* are granted where the response names none. *renews* is what a refresh renews:
     whatever cannot be understood beside the new access token falls back to it.
     Raises `EndpointFailed`.
     """
@@ -164,7 +164,7 @@ def usable_token(token: object, name: str) -> str:
     """Return *token* if it is one that can be sent: printable ASCII. Raises `EndpointFailed`."""
     secret = usable(token)
     if secret is None:
-        raise unusable(f"the server answered with no usable {name}")
+        raise unusable(f"the server sent no usable {name}")
     return secret
 
 
@@ -195,7 +195,7 @@ def _check_type(kind: object, expected: str, renews: TokenBundle | None) -> None
     is_odd = kind is not None and not isinstance(kind, str)
     is_other = str(kind).strip().lower() in _SCHEMES - {expected.lower()}
     if is_other or (is_odd and renews is None):
-        raise unusable(f"the server answered with a token that is not of type {expected}")
+        raise unusable(f"the server sent a token that is not of type {expected}")
 
 
 def _refresh_token(token: object, renews: TokenBundle | None) -> str | None:
@@ -213,5 +213,5 @@ def _scopes(
     if all(SCOPE.fullmatch(name) for name in names):
         return tuple(dict.fromkeys(names))
     if scope is not None and renews is None:
-        raise unusable("the server answered with scopes that cannot be read")
+        raise unusable("the server sent invalid scopes")
     return requested if renews is None else renews.scopes

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from click_auth.oauth.server import Server
     from click_auth.tokens import TokenBundle
 
-_HINT = "Check which jobs the server trusts, and the audience that it expects."
+_HINT = "Check which jobs the server trusts and which audience it expects."
 
 
 def exchange_id_token(server: Server, id_token: str) -> TokenBundle:
@@ -38,11 +38,11 @@ def exchange_id_token(server: Server, id_token: str) -> TokenBundle:
     try:
         client = known_client(server)
         if client is None:
-            message = "A client that registers itself cannot exchange a job's ID token."
-            raise NotLoggedIn(message, hints=["Set client_id= to one that the server trusts."])
+            message = "A client that registers itself can't exchange a job's ID token."
+            raise NotLoggedIn(message, hints=["Set client_id= to a client the server trusts."])
         return request_tokens(server, client, form, scopes)
     except EndpointFailed as error:
         if error.error:
-            message = f"The ID token of this CI job was refused: {error.reason}."
+            message = f"This CI job's ID token was rejected: {error.reason}."
             raise NotLoggedIn(message, hints=[_HINT]) from None
         raise error.as_refresh_error("check which jobs the server trusts") from None

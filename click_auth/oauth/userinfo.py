@@ -101,8 +101,8 @@ def account_of(claims: Mapping[str, Any]) -> dict[str, str]:
     """Return `id` and, where there is one, `label`. Raises `EndpointFailed` without a subject."""
     subject = subject_of(claims)
     if subject is None:
-        said = "no sub" if claims.get("sub") in (None, "") else "its sub is no text"
-        raise unusable(f"the server did not say who logged in ({said})")
+        said = "no sub" if claims.get("sub") in (None, "") else "its sub is not a string"
+        raise unusable(f"the server didn't say who logged in ({said})")
     labels = _labels(claims)
     return {"id": subject, "label": labels[0]} if labels else {"id": subject}
 

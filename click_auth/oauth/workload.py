@@ -38,7 +38,7 @@ def find_identity(environment: Environment, audience: str) -> Identity:
     try:
         ambient = importlib.import_module("id")
     except ImportError:
-        return Identity(lacks="This CI job can log in by itself once click-auth[ci] is installed.")
+        return Identity(lacks="Install click-auth[ci] to let this CI job log in by itself.")
     try:
         token = call_with_timeout(lambda: ambient.detect_credential(audience), SECONDS)
     except TimedOut:
@@ -66,8 +66,8 @@ def _read(path: str, variable: str) -> str:
             token = usable(file.read(MOST_BYTES).decode("ascii", "replace").strip())
     except OSError as error:
         reason = error.strerror or type(error).__name__
-        message = f"{variable} names {path}, which cannot be read: {reason}."
+        message = f"{variable} names {path}, which can't be read: {reason}."
         raise AuthError(message, code=BAD_SETTING) from None
     if token is None:
-        raise AuthError(f"{variable} names {path}, which holds no ID token.", code=BAD_SETTING)
+        raise AuthError(f"{variable} names {path}, which contains no ID token.", code=BAD_SETTING)
     return token

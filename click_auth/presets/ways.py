@@ -1,4 +1,4 @@
-"""Where services leave the standard: what they answer, how they revoke, who they say one is."""
+"""Where services leave the standard: what they return, how they revoke, who they say one is."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def identify_slack(api: httpx.Client) -> dict[str, Any]:
     """Return who the token is, in which workspace."""
     said = api.post("auth.test").raise_for_status().json()  # 200 for errors too
     if not said.get("ok"):
-        raise Refused("Slack does not take this token.")
+        raise Refused("Slack rejected this token.")
     return {"id": f"{said['team_id']}-{said['user_id']}", "label": f"{said['user']}@{said['team']}"}
 
 
@@ -52,7 +52,7 @@ def read_atlassian(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def read_slack(document: dict[str, Any]) -> dict[str, Any]:
-    """Take the person's token out of the app's answer."""
+    """Take the person's token out of the app's response."""
     person = document.get("authed_user") or {}
     said = {**document, **person} if "access_token" in person else document
     return {**said, "error": "invalid_grant"} if said.get("error") in _DEAD_AT_SLACK else said

@@ -69,10 +69,10 @@ class ApiKeyProvider(Provider):
         if request.token is not None:
             return accept_token(request.token)
         if self.create_url is not None and ui.has_terminal:
-            ui.say("Create an API key on this page, and paste it here.")
+            ui.say("Create an API key on this page and paste it here.")
             ui.open_page(self.create_url)
         elif self.create_url is not None:
-            ui.say(f"API keys are made at {self.create_url}")
+            ui.say(f"Create an API key at {self.create_url}")
         return accept_token(ui.ask("API key", hidden=True))
 
     def identify(self, client: httpx.Client, bundle: TokenBundle) -> Mapping[str, Any]:

@@ -1,6 +1,6 @@
 """The typed handshake of an authorization request: request -> response -> tokens.
 
-A response exists only for the request that it answers: state, issuer and redirect URI are
+A response exists only for the request that it responds to: state, issuer and redirect URI are
 checked on the way from the one type to the other. And the random values that bind the two:
 Proof Key for Code Exchange (RFC 7636), S256 only.
 """
@@ -43,16 +43,16 @@ def random_state() -> str:
 
 
 class StrayCallback(Exception):
-    """A request to the redirect URI that is not the answer to this login."""
+    """A request to the redirect URI that is not the response to this login."""
 
 
 class OtherIssuer(LoginFailed):
-    """The answer is not from the authorization server that was asked (RFC 9207)."""
+    """The response is not from the authorization server that was asked (RFC 9207)."""
 
 
 @dataclass(frozen=True)
 class AuthorizationResponse(Unpickled):
-    """The server's answer to one `AuthorizationRequest`: a code, still to be exchanged.
+    """The server's response to one `AuthorizationRequest`: a code, still to be exchanged.
 
     `extra` is what the redirect brought beyond the standard parameters (QuickBooks' `realmId`):
     at most 20 texts, inert. It has come through the browser: a hint, and no proof of anything.
@@ -66,9 +66,9 @@ class AuthorizationResponse(Unpickled):
 
 @dataclass(frozen=True)
 class AuthorizationRequest(Unpickled):
-    """One authorization request (RFC 6749 section 4.1.1) and the secrets that bind its answer.
+    """One authorization request (RFC 6749 section 4.1.1) and the secrets that bind its response.
 
-    `issuer` is whom the answer must name in `iss` (RFC 9207), None where the issuer is not
+    `issuer` is whom the response must name in `iss` (RFC 9207), None where the issuer is not
     known; `iss_required` says that the server promised to name itself.
     """
 
@@ -84,21 +84,21 @@ class AuthorizationRequest(Unpickled):
     def answered_by(self, query: str) -> AuthorizationResponse:
         """Return the response that the redirect's *query* carries.
 
-        Raises `StrayCallback` for whatever is not the answer to this request: it must not end
-        the login. Raises `LoginFailed` when it is the answer and the answer is no.
+        Raises `StrayCallback` for whatever is not the response to this request: it must not end
+        the login. Raises `LoginFailed` when it is and the server says no.
         """
         values = _parsed(query)
         if not hmac.compare_digest(values.get("state", "").encode(), self.state.encode()):
             error = values.get("error")
-            quoted = f" (it says: {printable(error, 60)})" if error else ""
-            message = f"an answer that is not to this login{quoted}"
+            quoted = f" (error: {printable(error, 60)})" if error else ""
+            message = f"a response that doesn't belong to this login{quoted}"
             raise StrayCallback(message)
         self._check_issuer(values.get("iss"))
         if "error" in values:
             said = {name: text.replace(self.state, "[hidden]") for name, text in values.items()}
             raise refusal(said)
         if not values.get("code"):
-            message = "an answer without a code"
+            message = "a response without a code"
             raise StrayCallback(message)
         iss = values.get("iss")
         return AuthorizationResponse(values["code"], self.redirect_uri, iss, _extra(values))
@@ -115,10 +115,10 @@ class AuthorizationRequest(Unpickled):
             return
         if iss == self.issuer or (self.issuer is None and iss is not None):
             return
-        message = "The answer names another authorization server than the one that was asked."
+        message = "The response came from a different authorization server than expected."
         if iss is None:
-            message = "The answer does not name its authorization server, as that one promised."
-        raise OtherIssuer(message, hints=["Nothing was stored. Start the login again."])
+            message = "The response doesn't name its authorization server, as this server promises."
+        raise OtherIssuer(message, hints=["Nothing was stored. Log in again."])
 
 
 def _extra(values: dict[str, str]) -> dict[str, str]:
@@ -134,11 +134,11 @@ def refusal(values: dict[str, str]) -> LoginFailed:
     """Return the error for an authorization error response (RFC 6749 section 4.1.2.1)."""
     error = printable(values["error"], 60)
     if error == "access_denied":
-        hint = "Nothing was stored. Start the login again to agree after all."
-        return LoginFailed("The login was refused in the browser.", hints=[hint])
+        hint = "Nothing was stored. Log in again if that was a mistake."
+        return LoginFailed("You declined the request in the browser.", hints=[hint])
     details = printable(values.get("error_description", ""))
     return LoginFailed(
-        f"The server refused the login: {error}" + (f" ({details})" if details else "") + "."
+        f"The server rejected the login: {error}" + (f" ({details})" if details else "") + "."
     )
 
 
@@ -148,13 +148,13 @@ def _parsed(query: str) -> dict[str, str]:
             query, keep_blank_values=True, errors="strict", max_num_fields=_MOST_FIELDS
         )
     except ValueError:
-        message = "an answer that cannot be read"
+        message = "an unreadable response"
         raise StrayCallback(message) from None
     names = [name for name, _ in pairs]
     if any(names.count(name) > 1 for name in _ONCE) or {"code", "error"} <= set(names):
-        message = "an answer that says things twice"
+        message = "a response with duplicate parameters"
         raise StrayCallback(message)
     if any(name in names for name in _IMPLICIT) or any("\0" in value for _, value in pairs):
-        message = "an answer of a kind that was not asked for"
+        message = "an unexpected kind of response"
         raise StrayCallback(message)
     return dict(pairs)

@@ -34,7 +34,7 @@ LOGIN_OPTIONS = frozenset(
 class Binding(NamedTuple):
     """The server and the client that a credential belongs to; None where nothing is known.
 
-    `resource` is the API's address where the server is known from it only.
+    `resource` is the API's URL where the server is known from it only.
     """
 
     issuer: str | None = None
@@ -110,7 +110,7 @@ class Provider(ABC):
     def begin_login(self, request: LoginRequest) -> BegunLogin:
         """Return a login that another call finishes. Blocks. Raises `LoginFailed`: the default."""
         del request
-        raise LoginFailed(f"A login at {self.display_name} cannot be done in two calls.")
+        raise self._unsplittable()
 
     def finish_login(
         self,
@@ -124,7 +124,10 @@ class Provider(ABC):
         Blocks, at most the request's timeout. Raises `LoginFailed`, as by default.
         """
         del begun, request, respond
-        raise LoginFailed(f"A login at {self.display_name} cannot be done in two calls.")
+        raise self._unsplittable()
+
+    def _unsplittable(self) -> LoginFailed:
+        return LoginFailed(f"A login at {self.display_name} can't be split into two commands.")
 
     def identify(self, client: httpx.Client, bundle: TokenBundle) -> Mapping[str, Any]:
         """Return who logged in: a mapping with `id`, optionally `label` and more.
@@ -156,7 +159,7 @@ class Provider(ABC):
         for every other failure. The default cannot.
         """
         del bundle
-        message = f"{self.display_name} does not renew credentials."
+        message = f"{self.display_name} doesn't support refreshing tokens."
         raise NotLoggedIn(message, code=REFRESH_UNAVAILABLE)
 
     def revoke(self, bundle: TokenBundle) -> bool | None:
@@ -170,13 +173,13 @@ class Provider(ABC):
     def client_credentials(self, client_id: str, client_secret: str) -> TokenBundle:
         """Return a token for the client itself (RFC 6749 section 4.4). The default cannot."""
         del client_id, client_secret
-        message = f"{self.display_name} does not take client credentials."
+        message = f"{self.display_name} doesn't support client credentials."
         raise NotLoggedIn(message, code=REFRESH_UNAVAILABLE)
 
     def exchange_id_token(self, id_token: str) -> TokenBundle:
         """Return a token for the ID token of a CI job (RFC 8693). The default cannot."""
         del id_token
-        message = f"{self.display_name} does not take the ID token of a CI job."
+        message = f"{self.display_name} doesn't accept CI job ID tokens."
         raise NotLoggedIn(message, code=REFRESH_UNAVAILABLE)
 
     def is_challenge(self, response: httpx.Response) -> bool:
@@ -193,10 +196,10 @@ class Provider(ABC):
 
 
 def unidentified(status: int | None, reason: str) -> LoginFailed | Unreachable:
-    """Return the error for a service that did not say who it is, by the status it answered with."""
-    message = f"The service did not say whose credential this is: {reason}."
+    """Return the error for a service that did not say who it is, by the status it returned."""
     if status in (401, 403):
-        return Refused(message)
+        return Refused(f"The server rejected this token ({status}).")
+    message = f"The server didn't say who is logged in: {reason}."
     if status is None or status in (408, 425, 429) or status >= 500:  # noqa: PLR2004
-        return Unreachable(message, hints=["Try again later."])
+        return Unreachable(message, hints=[Unreachable.try_later])
     return LoginFailed(message)

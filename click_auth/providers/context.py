@@ -25,7 +25,7 @@ class DocumentCache(Protocol):
 
 
 class Registrations(DocumentCache, Protocol):
-    """Dynamically registered clients (RFC 7591) by name, secrets kept as tokens are. May raise."""
+    """Dynamically registered clients (RFC 7591) by name, secrets stored like tokens. May raise."""
 
     def insert(self, name: str, registration: Mapping[str, Any], /) -> Mapping[str, Any]:
         """Keep *registration* unless there is one under *name*; return the one that is kept."""

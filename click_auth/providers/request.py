@@ -69,7 +69,9 @@ def accept_token(token: str) -> TokenBundle:
     secret = usable(token.strip())
     del token
     if secret is None:
-        raise LoginFailed("That is not a token: it is empty or has odd characters.")
+        raise LoginFailed(
+            "That is not a valid token: it is empty or contains unexpected characters."
+        )
     return TokenBundle(secret)
 
 
@@ -112,7 +114,7 @@ class LoginUI(ABC):
     def watch(self, check: Callable[[], None]) -> bool:  # noqa: ARG002
         """Return whether *check* will be called again and again while `wait_for_redirect` waits.
 
-        What it raises ends that wait: the answer came another way. By default it is not called.
+        What it raises ends that wait: the response came another way. By default it is not called.
         """
         return False
 
@@ -128,10 +130,10 @@ class LoginUI(ABC):
         callback_port: int | None = None,
         timeout: float = 300.0,
     ) -> AuthorizationResponse:
-        """Send the person to the server and return its answer.
+        """Send the person to the server and return its response.
 
         Binds a listener for one of *redirect_uris*, calls *start* with the URI listened on,
-        prints and opens the request's URL, and takes whichever comes first: the redirect, or the
-        address (or code) pasted on the terminal. Blocks at most *timeout* seconds. Raises
+        shows and opens the request's URL, and takes whichever comes first: the redirect, or the
+        URL (or code) pasted on the terminal. Blocks at most *timeout* seconds. Raises
         `LoginFailed` when the server refused, when nothing came, or when no port is free.
         """

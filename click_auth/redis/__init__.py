@@ -40,9 +40,9 @@ class RedisTokenStore(SharedTokenStore):
         clock: Callable[[], float] = time.time,
     ) -> None:
         if not lease >= _SHORTEST_LEASE:
-            raise ValueError(f"lease is {_SHORTEST_LEASE:g} seconds at least, not {lease!r}")
+            raise ValueError(f"lease must be at least {_SHORTEST_LEASE:g} seconds, not {lease!r}")
         if set(prefix) & set("{}"):
-            raise ValueError(f"prefix has no braces, which {prefix!r} has")
+            raise ValueError(f"prefix must not contain braces, as {prefix!r} does")
         self._redis = RedisRecords(client_or_url, app_name, prefix, lease)
         super().__init__(self._redis, app_name=app_name, key=key, clock=clock)
 

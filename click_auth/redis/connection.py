@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import weakref
 from typing import TYPE_CHECKING, Any
 
 import redis
@@ -30,6 +31,8 @@ class Connection:
     def __init__(self, client_or_url: Any, app_name: str, prefix: str) -> None:
         is_url = isinstance(client_or_url, str)
         self.client: Any = _client(client_or_url) if is_url else client_or_url
+        if is_url:  # redis-py's own `__del__` comes too late in a circle: the socket's may be first
+            weakref.finalize(self, self.client.close)
         self._tag = f"{{{prefix}:{folder_name(app_name)}}}"
         facts: dict[str, Any] = getattr(self.client, "get_connection_kwargs", dict)()
         self.place: str = ":".join(str(facts[name]) for name in ("host", "port") if name in facts)
@@ -64,7 +67,7 @@ class Connection:
         except (exceptions.RedisError, OSError) as error:
             message = f"Redis at {self.place or 'the given client'}: {error}"
             if isinstance(error, _AWAY) and not isinstance(error, _REFUSED):
-                raise StoreUnreachable(message, hints=["Try again later."]) from None
+                raise StoreUnreachable(message, hints=[StorageUnavailable.try_later]) from None
             raise StorageUnavailable(message) from None
 
 

@@ -27,8 +27,8 @@ _SWAP = """
 -- of the record's end (0: never), fencing number (0: written without a lock).
 -- Returns 1 where it is written, or was: the answer may have been lost. DEL comes first: where
 -- memory is short Redis lets a script go on that has begun to write, and a received token is kept.
-local fence = redis.call('GET', KEYS[2])
-if ARGV[6] ~= '0' and fence and fence ~= ARGV[6] then return 0 end
+local fence = tonumber(redis.call('GET', KEYS[2]) or '0')
+if ARGV[6] ~= '0' and fence > tonumber(ARGV[6]) then return 0 end
 local found = redis.call('HMGET', KEYS[1], 'generation', 'text')
 if (found[1] or '0') == ARGV[3] and (found[2] or '') == ARGV[4] then return 1 end
 if (found[1] or '0') ~= ARGV[2] then return 0 end
@@ -95,13 +95,10 @@ class RedisRecords:
 
         A *lock* that somebody else has held since changes nothing.
         """
-        generation, text = new or (0, "")
-        keys = [self._connection.name(kind, key) for kind in ("record", "fence")]
-        end = int((expires_at or 0) * 1000)
-        fence = lock.fence if lock else 0
-        words = (key, expected, generation, text, end, fence)
-        done = self._connection.run(_SWAP, [*keys, self._connection.name("accounts")], *words)
-        return bool(done)
+        name, end = self._connection.name, int((expires_at or 0) * 1000)
+        keys = [name("record", key), name("fence", key), name("accounts")]
+        words = (key, expected, *(new or (0, "")), end, lock.fence if lock else 0)
+        return bool(self._connection.run(_SWAP, keys, *words))
 
     @contextlib.contextmanager
     def lock(self, key: str, seconds: float) -> Iterator[Lease]:
@@ -120,12 +117,12 @@ class RedisRecords:
         is_old = version.partition(".")[0] in ("2", "3", "4", "5")
         yield "redis version", version, "Redis 6 or later is needed." if is_old else None
         role = str(facts.get("role", "unknown"))
-        yield "redis role", role, "A replica takes no writes." if role == "slave" else None
+        yield "redis role", role, "A replica accepts no writes." if role == "slave" else None
         policy = str(facts.get("maxmemory_policy", "unknown"))
-        hint = "Set maxmemory-policy to noeviction: what is evicted is logged out."
+        hint = "Set maxmemory-policy to noeviction: an evicted account is logged out."
         yield "redis eviction", policy, None if policy in ("noeviction", "unknown") else hint
         has_log = bool(facts.get("aof_enabled"))
-        hint = "Set appendonly to yes: a restart may bring a refresh token back that was spent."
+        hint = "Set appendonly to yes: a restart may restore a refresh token that was already used."
         yield "redis persistence", "log" if has_log else "no log", None if has_log else hint
 
     def now(self) -> float:

@@ -99,8 +99,8 @@ class AccountStore(Storage):
         current = self.record_of(record.key)  # it may have moved since *record* was read
         if current is None or is_same_credential(current, record):
             place = _PLACES.get(record.storage, "keyring")
-            message = f"The credential of {record.account.name} is missing from the {place}."
-            raise NotLoggedIn(message, hints=["Log in again."])
+            message = f"The credentials of {record.account.name} are missing from the {place}."
+            raise NotLoggedIn(message, hints=[NotLoggedIn.log_in_again])
         return self.access_token(current)
 
     def read_cached(self, record: Record) -> CachedCredential:
@@ -235,7 +235,7 @@ class AccountStore(Storage):
         self.records.compare_and_set(record, dead)
 
     def set_default(self, ref: str) -> None:
-        """Make an account the default one."""
+        """Set the default account."""
         with self.records.transaction() as draft:
             is_key = ref in draft.records
             accounts = [record.account for record in draft.records.values()]

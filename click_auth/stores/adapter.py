@@ -120,7 +120,7 @@ class ForeignStore(AccountStore):
         return _made(expected.account, bundle)
 
     def set_default(self, ref: str) -> None:
-        """Make an account the default one."""
+        """Set the default account."""
         self.foreign.set_default(ref)
 
     def take_out(self, key: str) -> Removal:

@@ -26,17 +26,21 @@ KeyGiven = bytes | Iterable[bytes] | Callable[[], "bytes | Iterable[bytes]"]
 _KEY_BYTES = 32
 _NONCE_BYTES = 12
 _TAG_BYTES = 16
-_PREFIX = "sealed:"
 _VERSION = "1"
+_PREFIX = f"sealed:{_VERSION}:"
 _LONGEST_KEY_FILE = 64 * 1024
 
 
 class Keys(Unpickled):
-    """Keys of 32 bytes, of which the first seals and each opens; `source` says whence they are."""
+    """Keys of 32 bytes, of which the first seals and each opens; `source` says whence they are.
 
-    def __init__(self, keys: Iterable[bytes], source: str) -> None:
+    `file` is where they lie if its mode has to keep others out; systemd does so for its own.
+    """
+
+    def __init__(self, keys: Iterable[bytes], source: str, file: str | None = None) -> None:
         self.all: tuple[bytes, ...] = tuple(keys)
         self.source = source
+        self.file = file
         if not self.all or any(len(key) != _KEY_BYTES for key in self.all):
             raise malformed(source)
 
@@ -44,7 +48,7 @@ class Keys(Unpickled):
 def malformed(source: str) -> AuthError:
     """Return the error of a key that is none. It quotes nothing of it."""
     return AuthError(
-        f"{source} holds no key: that is {_KEY_BYTES} bytes, as base64 or, in a file, as they are.",
+        f"{source} does not contain a key: {_KEY_BYTES} bytes, as base64 or (in a file) raw.",
         code=BAD_SETTING,
         hints=["`head -c 32 /dev/urandom | base64` makes one."],
     )
@@ -59,7 +63,9 @@ def find_keys(environment: Environment, given: KeyGiven | None = None) -> Keys |
     if (text := environment.value("AUTH_KEY")) is not None:
         return Keys(_decoded(text.encode(), name), name)
     if (path := environment.value("AUTH_KEY_FILE")) is not None:
-        return Keys(_in_file(path, f"{name}_FILE"), f"{name}_FILE={path}")
+        systemd = environment.environ.get("CREDENTIALS_DIRECTORY")
+        file = None if systemd and path.startswith(f"{systemd}/") else os.path.expanduser(path)  # noqa: PTH111 - as below
+        return Keys(_in_file(path, f"{name}_FILE"), f"{name}_FILE={path}", file)
     if given is None:
         return None
     keys = given() if callable(given) else given
@@ -71,8 +77,8 @@ def _in_file(path: str, name: str) -> list[bytes]:
         with open(os.path.expanduser(path), "rb") as file:  # noqa: PTH111, PTH123 - no pathlib yet
             content = file.read(_LONGEST_KEY_FILE)
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "it has no name of a file"
-        raise AuthError(f"{name} cannot be read: {path}: {reason}.", code=BAD_SETTING) from None
+        reason = getattr(error, "strerror", None) or "it names no file"
+        raise AuthError(f"{name} can't be read: {path}: {reason}.", code=BAD_SETTING) from None
     return [content] if len(content) == _KEY_BYTES else _decoded(content, f"{name}={path}")
 
 
@@ -91,45 +97,42 @@ def make_cipher(environment: Environment, given: KeyGiven | None) -> Cipher | No
     Raises as `find_keys`, and `StorageUnavailable` where the package `cryptography` is missing.
     """
     keys = find_keys(environment, given)
-    if keys is None:
-        return None
-    _library()
-    return Cipher(environment.app_name, keys)
+    return None if keys is None else Cipher(environment.app_name, keys)
 
 
 class Cipher(Unpickled):
-    """Seals and opens the secrets of one application."""
+    """Seals and opens the secrets of one application.
+
+    Raises `StorageUnavailable` where the package `cryptography` is missing.
+    """
 
     def __init__(self, app_name: str, keys: Keys) -> None:
+        self._aead, self._invalid_tag = _library()
         self._app_name = app_name
         self.keys = keys
 
     def seal(self, secret: str, slot: str) -> str:
         """Return *secret* sealed for *slot*, which names an account and a field of it."""
-        aead, _ = _library()
         nonce = os.urandom(_NONCE_BYTES)
-        content = aead(self.keys.all[0]).encrypt(nonce, secret.encode(), self._place(slot))
-        return f"{_PREFIX}{_VERSION}:{urlsafe_b64encode(nonce + content).decode()}"
+        content = self._aead(self.keys.all[0]).encrypt(nonce, secret.encode(), self._place(slot))
+        return f"{_PREFIX}{urlsafe_b64encode(nonce + content).decode()}"
 
     def open(self, sealed: str, slot: str) -> str:
         """Return the secret that was sealed for just this place.
 
         Raises `StorageUnavailable`, of which a person reads what to do.
         """
-        mark, _, text = sealed.removeprefix(_PREFIX).partition(":")
-        if not sealed.startswith(_PREFIX) or mark != _VERSION:
-            raise self._unopened(slot, "it is in no format that this version knows")
-        try:
-            content = urlsafe_b64decode(text)
-        except ValueError:
-            content = b""
+        if not sealed.startswith(_PREFIX):
+            raise self._unopened(slot, "this version doesn't know its format")
+        content = b""
+        with contextlib.suppress(ValueError):
+            content = urlsafe_b64decode(sealed.removeprefix(_PREFIX))
         if len(content) < _NONCE_BYTES + _TAG_BYTES:
-            raise self._unopened(slot, "it is cut off or was edited")
+            raise self._unopened(slot, "it is truncated or was edited")
         nonce, content = content[:_NONCE_BYTES], content[_NONCE_BYTES:]
-        aead, invalid_tag = _library()
         for each in self.keys.all:
-            with contextlib.suppress(invalid_tag):
-                secret: bytes = aead(each).decrypt(nonce, content, self._place(slot))
+            with contextlib.suppress(self._invalid_tag):
+                secret: bytes = self._aead(each).decrypt(nonce, content, self._place(slot))
                 return secret.decode()
         raise self._unopened(slot, f"no key of {self.keys.source} opens it, or it was edited")
 
@@ -138,8 +141,8 @@ class Cipher(Unpickled):
 
     def _unopened(self, slot: str, reason: str) -> StorageUnavailable:
         return StorageUnavailable(
-            f"The sealed credential {slot} cannot be opened: {reason}. Nothing was changed.",
-            hints=["Bring back the key that it was sealed with, or log in again."],
+            f"The encrypted credential {slot} can't be decrypted: {reason}. Nothing was changed.",
+            hints=["Restore the key it was encrypted with, or log in again."],
         )
 
 
@@ -149,6 +152,6 @@ def _library() -> tuple[Any, type[Exception]]:
         from cryptography.exceptions import InvalidTag  # noqa: PLC0415 - an extra
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415
     except ImportError:
-        message = "Sealed credentials need cryptography: install click-auth[encrypted]."
+        message = "Encrypted storage needs cryptography: install click-auth[encrypted]."
         raise StorageUnavailable(message) from None
     return AESGCM, InvalidTag

@@ -42,7 +42,7 @@ class DamagedRecords(StorageUnavailable):
     """The place does not hold what records are: a login may keep it aside and start anew."""
 
     def __init__(self, message: str) -> None:
-        hint = "It is left as it is. The next login keeps it aside and starts anew."
+        hint = "It was left untouched; the next login moves it aside and starts fresh."
         super().__init__(message, hints=[hint])
 
 
@@ -79,7 +79,7 @@ def _read(key: str, text: bytes) -> Record | str:
     try:
         stored = loads(text)
     except UNREADABLE:
-        return "it is not JSON"
+        return "it is not valid JSON"
     if isinstance(stored, dict):
         stored.pop(_SEAL, None)
     try:
@@ -209,16 +209,21 @@ def parse(content: bytes, place: object = "memory") -> Document:
     if parts is None or not all(starmap(_is_sealed, parts[1].items())):
         with contextlib.suppress(*UNREADABLE):  # else one line is damaged, and the others hold
             parts = _take_apart(loads(content.decode("utf-8-sig")))
-    fault = "it is not JSON" if parts is None else _fault(parts[0])
+    fault = "it is not valid JSON" if parts is None else _fault(parts[0])
     if parts is None or fault is not None:
         raise DamagedRecords(f"{place} is damaged: {fault}.")
     root, texts = parts
     if root["version"] > VERSION:
-        newer = f"a newer version of this program (format {root['version']})"
-        hint = "Upgrade this program to use it; it is left as it is."
-        raise StorageUnavailable(f"{place} was written by {newer}.", hints=[hint])
+        raise newer_format(place, root["version"])
     rest = {name: value for name, value in root.items() if name not in _FRAME}
     return Document(root.get("default"), texts, rest)
+
+
+def newer_format(what: object, version: object) -> StorageUnavailable:
+    """Return the error of *what* is written in a format that this version cannot read."""
+    message = f"{what} was written by a newer version of this program (format {version})."
+    hint = "Upgrade this program to use it. It was left untouched."
+    return StorageUnavailable(message, hints=[hint])
 
 
 def _take_apart(root: Any) -> tuple[Any, dict[str, bytes]]:
@@ -237,7 +242,7 @@ def _fault(root: Any) -> str | None:
     kinds = {"accounts": dict, "removed": list, "migrations": dict, "clients": dict}
     for name, kind in kinds.items():
         if not isinstance(root.get(name, kind()), kind):
-            return f"its {name} are none"
+            return f"its {name} are invalid"
     default = root.get("default")
     keys = [*root.get("removed", ()), *(() if default is None else (default,))]
     return None if all(isinstance(each, str) for each in keys) else "it names no account"

@@ -15,7 +15,7 @@ LINUX_BACKEND = "keyring.backends.SecretService.Keyring"
 """The backend whose secrets `secret_service` finds."""
 
 STORES_NOTHING = "it stores nothing"
-STORES_PLAINTEXT = "it stores secrets in plain text"
+STORES_PLAINTEXT = "it stores secrets unencrypted"
 
 Kind = Literal["locked", "denied", "absent", "hanging", "lying", "truncating", "failing"]
 
@@ -38,17 +38,17 @@ _DENIED_BY_PERSON = r"-128\b"  # macOS
 
 _MESSAGES: dict[Kind, tuple[str, str | None]] = {
     "locked": ("The keyring is locked", None),  # how it is unlocked depends on the backend
-    "denied": ("Access to the keyring was denied", "Allow the access when you are asked."),
+    "denied": ("Access to the keyring was denied", "Allow access when prompted."),
     "absent": (
-        "There is no usable keyring here",
-        "Install or start one, or store in a file with --storage plaintext.",
+        "No system keyring is available",
+        "Install or start one, or use --storage plaintext to store tokens in a file.",
     ),
     "hanging": (
-        "The keyring did not answer in time",
-        "Look for a prompt that waits for you, or store in a file with --storage plaintext.",
+        "The keyring didn't respond in time",
+        "Look for a prompt waiting for you, or use --storage plaintext to store tokens in a file.",
     ),
-    "lying": ("The keyring did not keep what it was given", None),
-    "truncating": ("The keyring cut off what it was given", None),
+    "lying": ("The keyring didn't save what was written to it", None),
+    "truncating": ("The keyring truncated what was written to it", None),
     "failing": ("The keyring failed", None),
 }
 _UNLOCKING = {

@@ -134,7 +134,7 @@ class KeyringClient:
                 return
             if refusal is not None:
                 raise fault_of(refusal, self.backend.name)
-        raise KeyringFault("failing", self.backend.name, "it does not delete")
+        raise KeyringFault("failing", self.backend.name, "it doesn't delete")
 
     def _ask_directly(self, ask: str, slot: str, *text: str) -> Any:
         """Return what `secret_service` answers to *ask*, None where keyring is to be asked."""
@@ -176,7 +176,7 @@ class KeyringClient:
     ) -> T:
         """Return what *function* returns for the backend in use."""
         if self._stuck is not None and not self._stuck.is_set():
-            raise KeyringFault("hanging", self.backend.name, "an earlier call still waits")
+            raise KeyringFault("hanging", self.backend.name, "an earlier call is still waiting")
         finished = threading.Event()
 
         def run() -> tuple[T | None, BaseException | None]:
@@ -274,4 +274,4 @@ def _logged(description: str) -> Iterator[None]:
 
 
 def _say_that_it_waits() -> None:
-    console.current().say("The keyring is waiting, perhaps for you to answer its prompt.")
+    console.current().say("Waiting for the keyring. It may be showing you a prompt.")

@@ -75,7 +75,7 @@ class RecordFile(Records):
         return self._glanced[1]
 
     def replace(self, content: bytes, *, is_damaged: bool) -> None:
-        """Put *content* in place of the file, which is kept aside, loudly, if it is damaged."""
+        """Put *content* in place of the file, which is set aside, loudly, if it is damaged."""
         if not is_damaged:
             folders.replace_private(self.path, content)
             self._glanced = self.stamp(), content  # nobody else writes meanwhile
@@ -83,8 +83,8 @@ class RecordFile(Records):
         with self._moved_aside() as aside:
             folders.replace_private(self.path, content)
         console.current().warn(
-            f"{self.path} was damaged and was kept as {aside}. "
-            "Accounts that it held have to log in again."
+            f"{self.path} was damaged and has been moved to {aside}. "
+            "Log in again to the accounts it contained."
         )
 
     @contextlib.contextmanager
@@ -96,7 +96,7 @@ class RecordFile(Records):
         mode = folders.make_private_folder(self.folder)
         if mode is not None:
             console.current().warn(
-                f"{self.folder} was open to others (mode {mode:04o}); it is 0700 now."
+                f"{self.folder} was open to other users (mode {mode:04o}); it is 0700 now."
             )
         with contextlib.ExitStack() as stack:
             try:

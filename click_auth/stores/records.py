@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from click_auth.stores.vault import Vault
     from click_auth.tokens import TokenBundle
 
+REPLACE_IT = "Log in to that account again to replace it."
+
 
 class Reserve:
     """Room for one record, held while a grant is spent; this one has none.
@@ -143,14 +145,14 @@ class Records(ABC):
         """Return the error of a record that cannot be used."""
         return StorageUnavailable(
             f"The record of {key} in {self.place} is damaged: {reason}.",
-            hints=["Log in to that account again to replace it."],
+            hints=[REPLACE_IT],
         )
 
     @contextlib.contextmanager
     def transaction(self, *, repair: bool = False) -> Iterator[Document]:
         """Change the document that this yields; it is kept when the block ends normally.
 
-        With *repair* a damaged place does not raise: it is kept aside, loudly, once the new
+        With *repair* a damaged place does not raise: it is set aside, loudly, once the new
         document is to be written.
         """
         with self.alone():
@@ -264,10 +266,9 @@ class Storage:
     def sealer(self) -> Cipher:
         """The same. Raises `StorageUnavailable` where there is no key."""
         if self.cipher is None:
-            environment = self.environment
-            name = "<APP>_AUTH_KEY" if environment is None else environment.name("AUTH_KEY")
+            name = self.environment.name("AUTH_KEY") if self.environment else "<APP>_AUTH_KEY"
             hints = [f"Set {name} or {name}_FILE."]
-            raise StorageUnavailable("There is no key for sealed credentials.", hints=hints)
+            raise StorageUnavailable("No key for encrypted credentials.", hints=hints)
         return self.cipher
 
     def policy_of(self, old: Record | None) -> str:

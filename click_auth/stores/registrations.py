@@ -94,7 +94,7 @@ class StoredRegistrations:
             if self._storage.cipher is not None:
                 return ENCRYPTED
             console.current().warn(
-                f"The client's secret is stored in plain text in {self._storage.records.path}, "
+                f"The client secret is stored unencrypted in {self._storage.records.path}, "
                 f"not in the keyring: {trouble.message}"
             )
             return PLAINTEXT

@@ -65,7 +65,7 @@ class Removal:
             except StorageUnavailable as trouble:
                 return (
                     f"The tokens of {self._key} are still in the keyring: {trouble.message} "
-                    "The next command that writes removes them."
+                    "The next login, logout or refresh removes them."
                 )
         sweep(self._storage, [key for key in self._pending if key != self._key])
         return None
@@ -78,7 +78,7 @@ class Removal:
         except StorageUnavailable as trouble:
             left = f"The tokens of {key} are still in the keyring: {trouble.message}"
         else:
-            left = f"No token of {key} is left in the keyring; the file may hold some."
+            left = f"No token of {key} is left in the keyring; the file may contain some."
         return f"{damage.message} {left}"
 
 

@@ -14,18 +14,25 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 from click_auth.environment import Environment
-from click_auth.errors import StorageUnavailable, StoreUnreachable
+from click_auth.errors import StoreUnreachable
 from click_auth.locks.account_lock import LockBusy, lock_seconds
 from click_auth.record import CUSTOM, ENCRYPTED
 from click_auth.stores.account_store import AccountStore
-from click_auth.stores.document import UNREADABLE, DamagedRecords, Document, json_bytes, loads
+from click_auth.stores.document import (
+    UNREADABLE,
+    DamagedRecords,
+    Document,
+    json_bytes,
+    loads,
+    newer_format,
+)
 from click_auth.stores.records import Records, Reserve
 from click_auth.stores.token_store import RecordedTokenStore
 from click_auth.stores.vault import MemoryVault, Vault
 from click_auth.stores.writes import Superseded
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from contextlib import AbstractContextManager
 
     from click_auth.record import Record
@@ -83,7 +90,7 @@ class RecordStore(Protocol):
         """Compare and set: put *new* in place of the text whose generation is *expected*.
 
         Generation 0 is that of nothing, and None as *new* deletes. Return whether it was done;
-        a call that is repeated because its answer was lost returns True once more. The text may be
+        a call that is repeated as its response was lost returns True once more. The text may be
         dropped at *expires_at*, in POSIX seconds of `now`. *lock* is what `lock` yielded for this
         key, None where it is not held; one that was lost to another holder changes nothing.
         """
@@ -165,7 +172,7 @@ class SharedRecords(Records):
 
     def find(self, key: str) -> Record | None:
         """Return the record of *key*. Raises `StorageUnavailable` when that one is damaged."""
-        return self._undamaged(self._document(self._stored([key])), key)
+        return self._undamaged(self._document(self._stored(key)), key)
 
     def replace(self, content: bytes, *, is_damaged: bool) -> None:
         """Do nothing: a transaction writes what it has changed."""
@@ -192,10 +199,10 @@ class SharedRecords(Records):
     @contextlib.contextmanager
     def reserve(self, key: str) -> Iterator[Reserve]:
         """Write what is stored once more, and renew the lock: then a grant may be spent."""
-        stored = self._stored([key])
+        stored = self._stored(key)
         text = self._document(stored).records.texts.get(key)
         if text is not None:
-            self._swap(key, stored[key].generation, text)
+            self._swap(key, stored, text)
         if key in self._locks:
             self._locks[key].check()
         yield Reserve()
@@ -212,13 +219,11 @@ class SharedRecords(Records):
         yield draft
         after = draft.records.texts
         for key in [key for key in {**before, **after} if before.get(key) != after.get(key)]:
-            generation = stored[key].generation if key in stored else 0
-            self._swap(key, generation, after.get(key))
-        changed = {
-            name: value for name, value in _index_of(draft).items() if value != index.get(name)
-        }
-        while changed and not self._changed_index(changed, repair=repair):
-            continue
+            self._swap(key, stored, after.get(key))
+        now = _index_of(draft)
+        changed = {name: now[name] for name in now if now[name] != index.get(name)}
+        if changed:
+            self._change_index(changed, repair=repair)
 
     @contextlib.contextmanager
     def patiently(self) -> Iterator[None]:
@@ -229,11 +234,11 @@ class SharedRecords(Records):
         finally:
             self._patient_until = 0.0
 
-    def _stored(self, keys: Iterable[str] | None = None) -> dict[str, StoredRecord]:
-        if keys is None:
+    def _stored(self, key: str | None = None) -> dict[str, StoredRecord]:
+        if key is None:
             return dict(self._insist(self._records.all))
-        found = {key: self._insist(partial(self._records.get, key)) for key in keys}
-        return {key: stored for key, stored in found.items() if stored is not None}
+        found = self._insist(partial(self._records.get, key))
+        return {} if found is None else {key: found}
 
     def _document(self, stored: Mapping[str, StoredRecord], *, repair: bool = False) -> Document:
         texts = {key: _text_of(key, each) for key, each in stored.items()}
@@ -242,7 +247,7 @@ class SharedRecords(Records):
             document = Document(root.pop("default", None), texts, root)
         except (*UNREADABLE, AttributeError, TypeError):
             if not repair:
-                raise DamagedRecords("What is stored for all accounts is damaged.") from None
+                raise DamagedRecords("The data shared by all accounts is damaged.") from None
             document = Document(None, texts)
         if self._seconds_behind():
             for key, record in list(document.records.items()):
@@ -256,30 +261,27 @@ class SharedRecords(Records):
             self._behind = behind if abs(behind) > _SECONDS_ALIKE else 0.0
         return self._behind
 
-    def _swap(self, key: str, expected: int, text: bytes | None) -> None:
-        new, end = None, None
+    def _swap(self, key: str, stored: Mapping[str, StoredRecord], text: bytes | None) -> None:
+        """Put *text* in place of what is *stored* under *key*. Raises `Overtaken`."""
+        expected, new, end = stored[key].generation if key in stored else 0, None, None
         if text is not None:
             draft = Document(None, {key: text})
             if (record := draft.records.get(key)) is not None:
                 draft.records[key] = record = _moved(record, self._seconds_behind())
                 end = _end_of(record)
-            new = self._numbered(expected, draft.records.texts[key])
-        if not self._tried(key, expected, new, end):
+            generation = max(expected + 1, int(self._records.now() * 1000))
+            new = StoredRecord(generation, f"{_VERSION} {draft.records.texts[key].decode()}")
+        lock, swap = self._locks.get(key), self._records.swap
+        if not self._insist(partial(swap, key, expected, new, expires_at=end, lock=lock)):
             raise Overtaken
 
-    def _changed_index(self, changed: Mapping[str, Any], *, repair: bool) -> bool:
-        stored = self._stored([_INDEX])
-        index = {**_index_of(self._document(stored, repair=repair)), **changed}
-        expected = stored[_INDEX].generation if stored else 0
-        return self._tried(_INDEX, expected, self._numbered(expected, json_bytes(index)), None)
-
-    def _numbered(self, expected: int, text: bytes) -> StoredRecord:
-        generation = max(expected + 1, int(self._records.now() * 1000))
-        return StoredRecord(generation, f"{_VERSION} {text.decode()}")
-
-    def _tried(self, key: str, expected: int, new: StoredRecord | None, end: float | None) -> bool:
-        lock, swap = self._locks.get(key), self._records.swap
-        return self._insist(partial(swap, key, expected, new, expires_at=end, lock=lock))
+    def _change_index(self, changed: Mapping[str, Any], *, repair: bool) -> None:
+        """Put *changed* into what belongs to no account, whatever else others change there."""
+        while True:
+            stored = self._stored(_INDEX)
+            index = {**_index_of(self._document(stored, repair=repair)), **changed}
+            with contextlib.suppress(Overtaken):
+                return self._swap(_INDEX, stored, json_bytes(index))
 
     def _insist(self, call: Callable[[], T]) -> T:
         """Return what *call* does; within `patiently` it is tried again while the place is away."""
@@ -299,9 +301,7 @@ def _index_of(document: Document) -> dict[str, Any]:
 def _text_of(key: str, stored: StoredRecord) -> bytes:
     version, _, text = stored.text.partition(" ")
     if version != _VERSION and version.isdecimal():
-        newer = f"a newer version of this program (format {version})"
-        hint = "Upgrade this program to use it; it is left as it is."
-        raise StorageUnavailable(f"The record of {key} was written by {newer}.", hints=[hint])
+        raise newer_format(f"The record of {key}", version)
     return (text if version == _VERSION else stored.text).encode("utf-8", "replace")
 
 
@@ -321,7 +321,7 @@ class Overtaken(StoreUnreachable, Superseded):
     """Another machine has changed the record meanwhile, or has taken the lock."""
 
     def __init__(self) -> None:
-        super().__init__("Another process has changed the credential.", hints=["Try again."])
+        super().__init__("Another process changed the credentials.", hints=[self.try_again])
 
 
 class LockedElsewhere(LockBusy):

@@ -73,7 +73,7 @@ class TokenStore(ABC):
 
     @abstractmethod
     def set_default(self, ref: str) -> None:
-        """Make an account the default one.
+        """Set the default account.
 
         `store.set_default("ada")`
         """
@@ -161,7 +161,7 @@ class RecordedTokenStore(TokenStore):
         return [StoredAccount(each, default=each.key == default) for each in accounts]
 
     def set_default(self, ref: str) -> None:
-        """Make an account the default one."""
+        """Set the default account."""
         self.account_store.set_default(ref)
 
     def set_bundle(
@@ -206,7 +206,7 @@ class KeyringTokenStore(RecordedTokenStore):
         key: KeyGiven | None = None,
     ) -> None:
         if storage not in POLICIES:
-            raise ValueError(f"storage is one of {', '.join(POLICIES)}, not {storage!r}")
+            raise ValueError(f"storage must be one of {', '.join(POLICIES)}, not {storage!r}")
         self.service = service
         self.storage = storage
         self._environment = Environment(service, environ)

@@ -220,8 +220,8 @@ class Write:
         ):
             # Of an account that was taken over from an older credential this is the first write.
             console.current().warn(
-                f"The tokens of {record.account.name} are stored in plain text in "
-                f"{self._storage.records.path}, not in the keyring: {trouble.message}"
+                f"{trouble.message} The tokens of {record.account.name} are stored unencrypted in "
+                f"{self._storage.records.path}."
             )
         others = [key for key in pending if key != record.key]
         if others:

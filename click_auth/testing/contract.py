@@ -10,9 +10,9 @@ import contextlib
 import os
 import signal
 import sys
-import threading
 import time
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -20,7 +20,7 @@ import pytest
 from click_auth import Auth, AuthError, OAuthProvider
 from click_auth.locks.account_lock import lock_timeout
 from click_auth.testing.isolation import logged_in
-from click_auth.testing.promises import BOB, WHOLE, StoragePromises
+from click_auth.testing.promises import ADA, BOB, WHOLE, StoragePromises
 from click_auth.testing.server import AuthorizationServer
 
 if TYPE_CHECKING:
@@ -73,15 +73,17 @@ class StoreContract(StoragePromises):
     def test_a_paused_holder_never_goes_on_beside_another(
         self, store: TokenStore, place: Path
     ) -> None:
-        """Either nobody else gets its lock meanwhile, or `check` tells it that it lost it."""
+        """Either nobody else gets its lock meanwhile, or it is told so and can write no more."""
         with self._child(lambda: self._hold_and(place, signal.SIGSTOP)) as child:
             seconds = self.seconds_of_a_lost_lock * 1.5 + 0.5
             is_lost = False
             with contextlib.suppress(Exception), lock_timeout(seconds), store.lock("ada"):
+                store.set(ADA, "at-1")
                 is_lost = True
             os.kill(child, signal.SIGCONT)
             _, status = os.waitpid(child, 0)
         assert os.waitstatus_to_exitcode(status) == (3 if is_lost else 0)
+        assert not is_lost or store.active("ada") == "at-1"
 
     # Nothing is spent twice, nothing received is lost
 
@@ -151,12 +153,15 @@ class StoreContract(StoragePromises):
         logged_in(self._auth(place, server), server=server, expires_in=-5.0)
 
     def _hold_and(self, place: Path, fate: int) -> int:
-        with self._opened(place).lock("ada") as lock:
+        store = self._opened(place)
+        with store.lock("ada") as lock:
             os.kill(os.getpid(), fate)
             try:
                 check: Callable[[], None] = getattr(lock, "check", lambda: None)
                 check()
             except AuthError:
+                with contextlib.suppress(AuthError):
+                    store.set(ADA, "at-late")
                 return 3
         return 0
 
@@ -208,18 +213,6 @@ def _posts(server: AuthorizationServer) -> int:
 
 def _together(deed: Callable[[], None]) -> None:
     """Let a crowd of threads do it at once, and raise what went wrong."""
-    wrong: list[BaseException] = []
-
-    def attempt() -> None:
-        try:
-            deed()
-        except BaseException as error:  # noqa: BLE001 - it is raised in the test's own thread
-            wrong.append(error)
-
-    threads = [threading.Thread(target=attempt) for _ in range(_CROWD)]
-    for each in threads:
-        each.start()
-    for each in threads:
-        each.join()
-    if wrong:
-        raise wrong[0]
+    with ThreadPoolExecutor(_CROWD) as crowd:
+        for each in [crowd.submit(deed) for _ in range(_CROWD)]:
+            each.result()

@@ -66,7 +66,7 @@ def device_page(service: Service, request: Request) -> Answer:
     """Show the form on which a device's code is entered, or take the decision (RFC 8628 3.3)."""
     if request.method == "GET":
         user_code = escape(request.query.get("user_code", ""))
-        intro = "<p>Go on only if you started this yourself and the code is the one you see.</p>"
+        intro = "<p>Only continue if you started this login and the code is the one you see.</p>"
         attributes = f'name="user_code" autocomplete="off" required value="{user_code}"'
         field = f"<label>Code<input {attributes}></label>"
         users = _options(service.users, service.user(service.login_as))
@@ -74,7 +74,7 @@ def device_page(service: Service, request: Request) -> Answer:
     approved = request.form.get("decision") == "approve"
     user = service.user(request.form.get("user")).id if approved else None
     if not service.grants.decide_device(request.form.get("user_code", ""), user):
-        return _notice("No such code", "The code is wrong, decided already or too old.", 400)
+        return _notice("No such code", "The code is wrong, already used or expired.", 400)
     if not approved:
         return _notice("Denied", "The device was not connected.")
     return _notice("Connected", "You can close this page and go back to your device.")
@@ -107,7 +107,7 @@ def _decide(service: Service, request: Request) -> Answer:
     same_browser = cookie is not None and cookie.value == ticket
     pending = service.tickets.pop(ticket, None) if same_browser else None
     if pending is None:
-        return _notice("Start again", "This page is too old, or another browser's.", 400)
+        return _notice("Start again", "This page has expired or belongs to another browser.", 400)
     if request.form.get("decision") != "approve":
         error = OAuthError("access_denied", "the user said no")
         return _redirect(service, pending, error.parameters())

@@ -10,7 +10,7 @@ try:
     import typer as _typer  # noqa: F401 - told apart from a fault further down
 except ModuleNotFoundError:
     raise ModuleNotFoundError(
-        "click_auth.typer needs Typer: install the extra click-auth[typer]", name="typer"
+        "click_auth.typer needs Typer: install click-auth[typer]", name="typer"
     ) from None
 
 from click_auth.typer.mounting import mount as mount

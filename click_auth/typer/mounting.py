@@ -64,11 +64,11 @@ def mount(
 
 
 def _check(app: typer.Typer, names: list[str], own: list[str]) -> None:
-    """Raise TypeError for an option that Typer overlooks, ValueError for a name that is taken."""
+    """Raise TypeError for an option that Typer ignores, ValueError for a name that is taken."""
     for function in _functions(app):
         if any(each.name == "user" for each in getattr(function, "__click_params__", ())):
             raise TypeError(
-                f"Typer overlooks @auth.user_option on {function.__name__}(); give it a parameter "
+                f"Typer ignores @auth.user_option on {function.__name__}(); give it a parameter "
                 "`user: Annotated[str | None, click_auth.typer.UserOption(auth)] = None`"
             )
     taken = list(_names(app))

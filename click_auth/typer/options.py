@@ -33,7 +33,7 @@ def InstanceOption(auth: Operations) -> Any:  # noqa: N802 - as above
     """
     parameters = instance_parameters(auth)
     if not parameters:
-        raise ValueError(f"{auth.app_name!r} knows one service only: there is no --instance")
+        raise ValueError(f"{auth.app_name!r} has only one service, so there is no --instance")
     return _remembered(parameters[0])
 
 

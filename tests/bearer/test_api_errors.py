@@ -74,7 +74,7 @@ def test_h2_a_dead_session_says_the_same_each_time(place: Place, how: str) -> No
             ask(auth, how)
         said.append(caught.value.format_message())
     assert said[0] == said[1]
-    assert said[0].endswith("has ended at the server. Run `todo auth login`. Ask in #help.")
+    assert said[0].endswith("has expired or was revoked. Run `todo auth login`. Ask in #help.")
 
 
 def test_h2_any_error_from_inside_a_request_has_the_hints(place: Place) -> None:
@@ -105,7 +105,7 @@ def test_h5_a_refused_credential_is_named(place: Place) -> None:
     place.server.faults.status["api"] = (401, "{}")
     result = command(auth, lambda api: api.get("/tasks").json()[0]["title"])
     assert result.exit_code == 4
-    assert "does not accept the credential of ada@todo.example (401)" in result.stderr
+    assert "rejected the credentials of ada@todo.example (401)" in result.stderr
     assert "Run `todo auth login`." in result.stderr
 
 
@@ -119,9 +119,9 @@ def test_h5_a_refused_variable_is_named(place: Place) -> None:
 
 
 FAILURES = {
-    "no answer": (GONE, None, Unreachable, 5, "could not be reached"),
-    "status": (None, (500, "{}"), AuthError, 1, "answered with status 500"),
-    "forbidden": (None, (403, "{}"), AuthError, 1, "answered with status 403"),
+    "no answer": (GONE, None, Unreachable, 5, "can't be reached"),
+    "status": (None, (500, "{}"), AuthError, 1, "returned status 500"),
+    "forbidden": (None, (403, "{}"), AuthError, 1, "returned status 403"),
 }
 
 

@@ -73,7 +73,7 @@ def test_streamed_body_is_not_sent_again_empty(place: Place) -> None:
     with auth.client(timeout=60) as api:
         with pytest.raises(NotLoggedIn, match="401") as refused:
             api.post("/tasks", content=body(), headers=headers)
-        assert refused.value.hints == ("The token is renewed: run the command again.",)
+        assert refused.value.hints == ("The token has been refreshed. Run the command again.",)
         assert api.post("/tasks", content=body(), headers=headers).status_code == 201
     assert place.server.refresh_count == 1
 

@@ -73,7 +73,7 @@ def test_only_a_group_is_decorated(todo: Todo, thing: Any) -> None:
 def test_typer_is_told_apart(todo: Todo) -> None:
     """For Typer the error says why its groups are none."""
     lookalike = type("Typer", (), {"__module__": "typer.main"})()
-    with pytest.raises(TypeError, match="Typer brings a copy of Click"):
+    with pytest.raises(TypeError, match="Typer bundles its own copy of Click"):
         attach_login(todo.auth)(lookalike)
 
 

@@ -27,11 +27,11 @@ def test_login_and_all_that_follows(todo: Todo) -> None:
     assert token.stdout == todo.auth.access_token()
     renewed = todo.run("auth", "refresh")
     assert renewed.stdout == ""
-    assert "Renewed the credential of ada@todo.example (ada)" in renewed.stderr
+    assert "Refreshed the token of ada@todo.example (ada)" in renewed.stderr
     assert todo.run("auth", "token").stdout != token.stdout
     out = todo.run("auth", "logout")
     assert (out.exit_code, out.stdout) == (0, "")
-    assert out.stderr == "Logged out: ada.\nNo account is in use from now on.\n"
+    assert out.stderr == "Logged out: ada.\nNo account is now in use.\n"
     assert not todo.server.family_alive("ada")
     assert todo.run("auth", "logout").exit_code == 0
 
@@ -147,12 +147,12 @@ def test_environment_token_is_told_everywhere(todo: Todo) -> None:
     assert (status["state"], status["source"], status["account"]) == ("ok", "env", None)
     assert todo.run("auth", "token", TODO_TOKEN=token).stdout == token
     login = todo.run("auth", "login", TODO_TOKEN=token)
-    assert "TODO_TOKEN takes precedence" in login.stderr
+    assert "TODO_TOKEN is set and takes precedence" in login.stderr
     stored = todo.run("auth", "token", "--stored", TODO_TOKEN=token)
     assert stored.stdout not in ("", token)
     assert todo.run("auth", "token", "--user", "ada", TODO_TOKEN=token).stdout == stored.stdout
     logout = todo.run("auth", "logout", TODO_TOKEN=token)
-    assert "TODO_TOKEN still applies" in logout.stderr
+    assert "TODO_TOKEN is still set" in logout.stderr
 
 
 @pytest.mark.parametrize("token", ["a b", "a\nb", "ü", "a\x00b"])
@@ -173,7 +173,7 @@ def test_which_account(todo: Todo) -> None:
     assert _current(todo) == "ada"
     missing = todo.run("auth", "account", "current", "--user", "eve")
     assert (missing.exit_code, missing.stdout) == (2, "")
-    assert "There is no account 'eve' here." in missing.stderr
+    assert "No account 'eve'." in missing.stderr
     removed = todo.run("auth", "account", "remove", "ada", "--json")
     assert json.loads(removed.stdout)["removed"] == ["ada"]
     assert _current(todo) == "bob"
@@ -191,7 +191,7 @@ def test_label_that_means_several(todo: Todo) -> None:
         todo.auth.store.set_bundle(account, TokenBundle("t" + account_id))
     result = todo.run("auth", "token", "--user", "ada")
     assert (result.exit_code, result.stdout) == (2, "")
-    assert "several accounts. Name one with --user: 1, 2." in result.stderr
+    assert "several accounts. Choose one with --user: 1, 2." in result.stderr
     assert todo.run("auth", "token", "--user", "2").stdout == "t2"
     nobody = todo.run("auth", "token")
     assert nobody.exit_code == 2
@@ -233,7 +233,7 @@ def test_login_as_somebody_else_is_refused(todo: Todo) -> None:
     todo.server.login_as = "bob"
     result = todo.run("auth", "login", "--user", "ada")
     assert (result.exit_code, result.stdout) == (1, "")
-    assert "bob@todo.example logged in, not ada." in result.stderr
+    assert "You signed in as bob@todo.example, not ada." in result.stderr
     assert todo.server.posts("revoke")
     assert todo.run("auth", "account", "list", "--json").stdout.count('"key"') == 1
 
@@ -255,7 +255,7 @@ def test_fewer_scopes_than_asked_for_are_shown(todo: Todo) -> None:
     """What was asked for and not granted is said, and the granted scopes are stored."""
     todo.server.faults.overlay["token"] = {"scope": "tasks:read"}
     result = todo.run("auth", "login", "--scope", "tasks:write")
-    assert "Not granted: tasks:write." in result.stderr
+    assert "Permissions not granted: tasks:write." in result.stderr
     assert json.loads(todo.run("auth", "status", "--json").stdout)["scopes"] == ["tasks:read"]
 
 

@@ -200,7 +200,7 @@ def test_m5_a_session_known_to_be_dead_is_no_login(
 ) -> None:
     """Its token is neither sent nor returned, though its expiry is ahead; nobody is asked."""
     dead(todo)
-    with pytest.raises(NotLoggedIn, match="has ended at the server") as refused:
+    with pytest.raises(NotLoggedIn, match="has expired or was revoked") as refused:
         method(todo.auth)
     assert refused.value.code == "AUTH_REFRESH_EXPIRED"
     assert len(todo.server.journal) == 0
@@ -224,7 +224,7 @@ def test_m5_the_first_status_of_a_dead_grant_says_what_the_second_says(todo: Tod
     shown = [json.loads(todo.run("auth", "status", "--json").stdout) for _ in range(2)]
     assert shown[0] == shown[1]
     assert (shown[0]["state"], shown[0]["refreshable"]) == ("expired", False)
-    assert "renews itself" not in todo.run("auth", "status").stdout
+    assert "automatic" not in todo.run("auth", "status").stdout
 
 
 def test_l1_a_status_that_renews_shows_the_new_expiry(todo: Todo) -> None:

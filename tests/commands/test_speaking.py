@@ -80,7 +80,7 @@ def test_b29_an_error_of_the_system_is_one_line(tmp_path: Path, code: int) -> No
     """A broken pipe is Click's to end; whatever else went wrong is no traceback."""
     done = todo(tmp_path, "breaks", CODE=str(code))
     assert done.returncode == 1
-    assert done.stderr.startswith("Error: Something unexpected went wrong: ")
+    assert done.stderr.startswith("Error: Unexpected error: ")
     assert "canary" not in done.stderr
     assert len(done.stderr.splitlines()) == 1
 

@@ -80,7 +80,7 @@ def test_fs_10_disk_that_fills_up_during_the_request(
     process = place.start("token")
     stdout, stderr = process.communicate(timeout=60)
     assert '"ok"' in stdout
-    assert "could not be stored" in stderr
+    assert "couldn't be stored" in stderr
     assert content(place) == before
     (place.folder.parent / "filling").unlink()
     place.server.faults.clear()
@@ -126,7 +126,7 @@ def test_fs_10_limit_that_comes_during_the_request(place: CrashPlace) -> None:
     before = content(place)
     stdout, stderr = limited_when_asked(place, SECRETS_ONLY)
     assert '"ok"' in stdout
-    assert "could not be stored" in stderr
+    assert "couldn't be stored" in stderr
     assert content(place) == before
     assert place.next_command(sent=None) == "ok"
     assert place.leftovers() == []

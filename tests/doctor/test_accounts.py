@@ -26,7 +26,7 @@ def test_each_account_has_a_line(patient: Patient) -> None:
 
 def test_nobody_is_no_fault(patient: Patient) -> None:
     """A report of a fresh installation has nothing to look at here."""
-    assert patient.check("accounts").value == "nobody is logged in"
+    assert patient.check("accounts").value == "not logged in"
 
 
 def test_a_credential_of_another_server_is_a_warning(patient: Patient) -> None:
@@ -73,7 +73,7 @@ def test_an_expired_token_that_renews_itself_is_fine(patient: Patient) -> None:
 
     assert check.verdict == "ok"
     assert ": ok, expiry 20" in check.value
-    assert "not renewable" not in check.value
+    assert "not refreshable" not in check.value
 
 
 def test_an_expiry_that_nobody_knows_is_said(patient: Patient) -> None:
@@ -150,5 +150,5 @@ def test_accounts_of_an_application_s_own_store_are_listed(patient: Patient) -> 
     patient.settings["store"] = store = Minimal()
     store.set(Account(id="ada"), "token")
 
-    assert patient.check("account").value == "ada: ok, expiry unknown, not renewable, custom"
+    assert patient.check("account").value == "ada: ok, expiry unknown, not refreshable, custom"
     assert patient.check("removals").value == "none pending"

@@ -21,8 +21,8 @@ def test_a_folder_that_is_not_there_yet_is_no_fault(patient: Patient) -> None:
     check = patient.check("folder")
 
     assert (check.verdict, check.source) == ("ok", "the application")
-    assert check.value == f"{patient.folder}, made by the first login"
-    assert patient.check("record file").value == "not there yet"
+    assert check.value == f"{patient.folder}, created by the first login"
+    assert patient.check("record file").value == "not created yet"
 
 
 def test_the_folder_of_the_environment_is_named(patient: Patient, tmp_path: Path) -> None:
@@ -77,8 +77,8 @@ for path in (root / "fixed", root / "fixed" / "new"):
 
     there, not_there = run(script, str(tmp_path)).splitlines()
 
-    assert there.startswith("fail") and "cannot be written" in there  # noqa: PT018
-    assert not_there.startswith("fail") and "new cannot be written" in not_there  # noqa: PT018
+    assert there.startswith("fail") and "can't be written" in there  # noqa: PT018
+    assert not_there.startswith("fail") and "new can't be written" in not_there  # noqa: PT018
 
 
 def test_a_damaged_file_fails_and_stays(patient: Patient) -> None:
@@ -123,7 +123,7 @@ def test_a_file_that_was_kept_aside_is_pointed_out(patient: Patient) -> None:
     logged_in(patient.auth)
     (patient.folder / "auth.json.broken-20200101").write_text("{")
 
-    check = patient.check("kept aside")
+    check = patient.check("set aside")
 
     assert check.verdict == "warn"
     assert "auth.json.broken-20200101" in check.value
@@ -230,6 +230,6 @@ def test_a_store_without_files_is_said_to_be_one(patient: Patient) -> None:
     """Nothing is made up about files that it does not have."""
     patient.settings["store"] = MemoryTokenStore()
 
-    assert patient.check("record file").value.startswith("none")
+    assert patient.check("record file").value.startswith("not used")
     assert patient.check("storage").value == "MemoryTokenStore"
     assert patient.check("keyring backend").value == "not used"

@@ -64,7 +64,7 @@ def test_a_keyring_that_hangs_is_given_up(patient: Patient, use: Use) -> None:
         if thread.name == "click-auth":
             thread.join(60)
 
-    assert "did not answer in time" in checks["keyring read"].value
+    assert "didn't respond in time" in checks["keyring read"].value
     assert checks["server"].verdict == "ok"
 
 
@@ -72,7 +72,7 @@ def test_a_keyring_that_hangs_is_given_up(patient: Patient, use: Use) -> None:
     "path, reason",
     [
         ("keyring.backends.null.Keyring", "it stores nothing"),
-        ("keyrings.alt.file.PlaintextKeyring", "it stores secrets in plain text"),
+        ("keyrings.alt.file.PlaintextKeyring", "it stores secrets unencrypted"),
     ],
 )
 @pytest.mark.real_keyring

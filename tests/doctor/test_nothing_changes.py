@@ -89,7 +89,7 @@ def test_no_token_is_in_a_report_on_a_damaged_file(patient: Patient) -> None:
     damaged = patient.command().output
 
     assert "bad record" in bad
-    assert "is not JSON" in " ".join(damaged.split())
+    assert "is not valid JSON" in " ".join(damaged.split())
     assert not [canary for canary in CANARIES if canary in bad + damaged]
 
 

@@ -10,33 +10,33 @@ from doctor.patient import Patient
 @pytest.mark.parametrize(
     "variables, value, verdict",
     [
-        ({"TODO_TOKEN": "t"}, "set; used instead of every stored account, never renewed", "ok"),
-        ({"TODO_ACCOUNT": "ada"}, "ada; the account where no --user is given", "ok"),
+        ({"TODO_TOKEN": "t"}, "set; used instead of any stored account, never refreshed", "ok"),
+        ({"TODO_ACCOUNT": "ada"}, "ada; account to use without --user", "ok"),
         ({"TODO_ACCOUNT": "x", "TODO_TOKEN": "t"}, "x; no effect", "ok"),
         ({"TODO_INSTANCE": "eu"}, "eu; no effect", "ok"),
         ({"TODO_CLIENT_ID": "ci"}, "ci; no effect", "ok"),
         (
             {"TODO_CLIENT_SECRET": "s", "TODO_CLIENT_ID": "ci"},
-            "set; client credentials, used instead of every stored account",
+            "set; client credentials, used instead of any stored account",
             "ok",
         ),
         ({"TODO_CLIENT_SECRET": "s", "TODO_TOKEN": "t"}, "set; no effect", "ok"),
-        ({"TODO_AUTH_STORAGE": "plaintext"}, "plaintext; where new tokens go", "ok"),
-        ({"TODO_AUTH_KEY": "00"}, "set; the key that seals stored tokens", "ok"),
-        ({"TODO_AUTH_KEY_FILE": "/k"}, "/k; where that key is, unless it is set", "ok"),
+        ({"TODO_AUTH_STORAGE": "plaintext"}, "plaintext; where new tokens are stored", "ok"),
+        ({"TODO_AUTH_KEY": "00"}, "set; key that encrypts stored tokens", "ok"),
+        ({"TODO_AUTH_KEY_FILE": "/k"}, "/k; file that holds that key", "ok"),
         ({"TODO_CONFIG_DIR": "/x"}, "/x; no effect", "ok"),
         (
             {"TODO_AUTH_DEBUG": "1"},
-            "1; what happens is logged on stderr, secrets never",
+            "1; debug log on stderr, without secrets",
             "ok",
         ),
-        ({"TODO_NO_BROWSER": "1"}, "1; pages are printed, not opened", "ok"),
+        ({"TODO_NO_BROWSER": "1"}, "1; URLs are printed, not opened", "ok"),
         ({"TODO_NO_BROWSER": "0"}, "0; no effect", "ok"),
-        ({"ACCESSIBLE": "1"}, "1; no line that moves", "ok"),
+        ({"ACCESSIBLE": "1"}, "1; no moving lines", "ok"),
         ({"ACCESSIBLE": "0"}, "0; no effect", "ok"),
         (
             {"BROWSER": "true"},
-            "true; opens the pages of a login, if it is here and no text browser",
+            "true; browser for logins, if installed and not text-only",
             "ok",
         ),
     ],
@@ -57,7 +57,7 @@ def test_what_is_not_set_is_not_listed(patient: Patient) -> None:
     """One line says that nothing is; an empty variable is none."""
     patient.environ = {"TODO_TOKEN": "  "}
 
-    assert patient.check("environment").value == "nothing overridden"
+    assert patient.check("environment").value == "no overrides"
 
 
 def test_an_application_may_name_its_variables(patient: Patient) -> None:
@@ -74,8 +74,11 @@ def test_an_application_may_name_its_variables(patient: Patient) -> None:
 @pytest.mark.parametrize(
     "variables, words",
     [
-        ({"TODO_TOKEN": "t\x01"}, "TODO_TOKEN holds characters that no token has."),
-        ({"TODO_ACCOUNT": "zoe"}, "There is no account 'zoe' here."),
+        (
+            {"TODO_TOKEN": "t\x01"},
+            "TODO_TOKEN contains characters that are not allowed in a token.",
+        ),
+        ({"TODO_ACCOUNT": "zoe"}, "No account 'zoe'."),
         ({"TODO_INSTANCE": "mars"}, "'mars' is not one of eu, us."),
     ],
 )
@@ -97,7 +100,7 @@ def test_an_instance_that_is_known_has_its_effect(patient: Patient) -> None:
     patient.settings["provider"] = {"eu": ApiKeyProvider(), "us": ApiKeyProvider()}
     patient.environ = {"TODO_INSTANCE": "us"}
 
-    assert patient.check("TODO_INSTANCE").value == "us; the service where no --instance is given"
+    assert patient.check("TODO_INSTANCE").value == "us; service to use without --instance"
 
 
 @pytest.mark.parametrize(
@@ -105,7 +108,7 @@ def test_an_instance_that_is_known_has_its_effect(patient: Patient) -> None:
     [
         ({"BROWSER": "true"}, "/true", "detected", "ok"),
         ({"TODO_NO_BROWSER": "1"}, "none: TODO_NO_BROWSER is set", "detected", "ok"),
-        ({"CI": "1"}, "none: this is a CI job", "detected", "warn"),
+        ({"CI": "1"}, "none: running in a CI job", "detected", "warn"),
     ],
 )
 def test_the_browser_is_named_or_why_there_is_none(

@@ -91,7 +91,7 @@ class Fleet:
     def __exit__(self, *_: object) -> None:
         for each in self._forwarders:
             each.kill()
-            each.wait()
+            each.communicate()
         self.redis.kill()
         self._stack.close()
 

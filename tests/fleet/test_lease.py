@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
 
@@ -150,6 +151,52 @@ def abandon(server: RedisServer) -> Lease:
     lease = Lease(opened(server)._connection, "u1", 2.0)
     assert lease._acquire()
     return lease
+
+
+def test_a_holder_comes_back_to_a_redis_that_was_away(fragile: RedisServer) -> None:
+    """However long that was: for one lease nobody else gets the lock, so that it can write."""
+    here, there = opened(fragile), opened(fragile)
+    with here.lock("u1", 0) as before:
+        pass
+    lost = abandon(fragile)
+    fragile.kill()
+    time.sleep(2.2)
+    fragile.start()
+    with pytest.raises(TimeoutError), there.lock("u1", 0):
+        pass
+    assert here.swap("u1", 0, StoredRecord(1, "received"), lock=lost)
+    lost.check()
+    time.sleep(1.5)
+    lost.check()
+    with pytest.raises(TimeoutError), there.lock("u1", 1.0):
+        pass
+    with there.lock("u1", 5) as after:
+        assert before.fence < lost.fence < after.fence
+    with there.lock("u1", 0):
+        pass
+
+
+def test_a_redis_that_has_lost_the_lock(server: RedisServer) -> None:
+    """Its holder takes it back, and its number with it."""
+    lost = abandon(server)
+    with server.client() as client:
+        assert client.delete("{click-auth:todo}:lock:u1", "{click-auth:todo}:fence:u1") == 2
+    lost.check()
+    with pytest.raises(TimeoutError), opened(server).lock("u1", 0):
+        pass
+
+
+def test_a_handle_that_nobody_holds_closes_its_connections(fragile: RedisServer) -> None:
+    """Those of the client that it has made; one that was given to it stays open."""
+    with fragile.client() as ours, fragile.client() as given:
+        for client_or_url, count in ((fragile.url, 1), (given, 2)):
+            records = RedisRecords(client_or_url, "todo", "click-auth", 2.0)
+            records.get("u1")
+            client = records._connection.client
+            assert len(ours.client_list()) == 2
+            del records
+            gc.collect()
+            assert len(ours.client_list()) == count, client
 
 
 def test_redis_away(fragile: RedisServer) -> None:

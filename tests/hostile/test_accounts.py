@@ -57,7 +57,7 @@ def test_lo_05_a_variable_that_was_empty_is_no_account(world: World, act: str, a
     auth = world.auth()
     logged_in(auth, server=world.server)
     before = world.record_bytes()
-    with pytest.raises(UsageError, match="There is no account"):
+    with pytest.raises(UsageError, match="No account"):
         getattr(auth, act)(asked)
     assert world.record_bytes() == before
 

@@ -188,8 +188,8 @@ def test_b14_what_was_open_is_said_once_it_is_closed(world: World) -> None:
     world.config.chmod(0o755)
     first = world.invoke("auth", "account", "use", "ada", storage="plaintext")
     again = world.invoke("auth", "account", "use", "ada", storage="plaintext")
-    assert f"{world.config} was open to others (mode 0755); it is 0700 now." in first.err
-    assert "open to others" not in again.err
+    assert f"{world.config} was open to other users (mode 0755); it is 0700 now." in first.err
+    assert "open to other" not in again.err
     assert mode(world.config) == 0o700
 
 
@@ -260,7 +260,7 @@ def test_m9_lk_08_a_read_only_folder_has_the_right_words(world: World, command: 
     finally:
         world.config.chmod(0o700)
     assert (done.status, done.out) == (6, ""), done.err
-    assert "under way" not in done.err
+    assert "Another process" not in done.err
     assert "permission denied" in done.err
     assert "TODO_CONFIG_DIR" in done.err
     assert world.record_bytes() == before
@@ -271,7 +271,7 @@ def test_m9_a_logout_needs_no_lock_that_cannot_be_made(world: World) -> None:
     logged_in(world.auth())
     (world.config / "locks").write_text("in the way")
     done = world.invoke("auth", "logout", "--no-revoke", storage="plaintext")
-    assert (done.status, "under way" in done.err) == (0, False), done.err
+    assert (done.status, "Another process" in done.err) == (0, False), done.err
     assert list(world.auth().accounts()) == []
 
 
@@ -422,7 +422,7 @@ def test_s5_an_endless_name_is_no_name(world: World, field: str) -> None:
     body = {"id": "ada", field: "x" * 100_000}
     provider = ApiKeyProvider(identify=lambda _client: body)
     auth = Auth("todo", provider, storage="plaintext", folder=world.config)
-    with pytest.raises(AuthError, match="who this is"):
+    with pytest.raises(AuthError, match="who is logged in"):
         auth.login(token="t")
     assert list(auth.accounts()) == []
 
@@ -439,7 +439,7 @@ def test_s5_nothing_is_written_that_would_not_be_read(world: World) -> None:
 
 @pytest.mark.parametrize("size", [33_600_000, 1 << 40])
 def test_s5_a_login_repairs_a_file_that_is_too_large(world: World, size: int) -> None:
-    """It is kept aside, private, however large, and said; logout says what to do."""
+    """It is set aside, private, however large, and said; logout says what to do."""
     logged_in(world.auth())
     with (world.config / "auth.json").open("r+b") as file:
         file.truncate(size)
@@ -498,8 +498,8 @@ except AuthError as error:
     token = world.server.issue("ada", scopes=("tasks:read",))["access_token"]
     environ = {"TODO_TOKEN": token} if kind == "TODO_TOKEN" else {"TODO_TOKEN": ""}
     out = run(source, world.server.issuer, world.server.api_url, **environ)
-    complaint = "AUTH_BAD_SETTING There is no home folder. Set TODO_CONFIG_DIR"
+    complaint = "AUTH_BAD_SETTING Can't find your home folder. Set TODO_CONFIG_DIR"
     *worked, said = out.splitlines()
     assert worked[:2] == (["200", "ok True"] if kind == "TODO_TOKEN" else [])
-    assert ("TODO_TOKEN, in the environment" in out) == (kind == "TODO_TOKEN")
+    assert ("the environment (TODO_TOKEN)" in out) == (kind == "TODO_TOKEN")
     assert said.startswith(complaint)

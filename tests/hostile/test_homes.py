@@ -21,7 +21,7 @@ STATUS = ("auth", "status", "--json", "--offline")
 UNSET = ("HOME", "TODO_CONFIG_DIR", "XDG_CONFIG_HOME")
 
 PLACES = {
-    "missing, with spaces, in unicode": {"XDG_CONFIG_HOME": "{home}/not there yet/дом/家"},
+    "missing, with spaces, in unicode": {"XDG_CONFIG_HOME": "{home}/not created yet/дом/家"},
     "relative": {"XDG_CONFIG_HOME": "settings"},
     "tilde": {"TODO_CONFIG_DIR": "~/of todo"},
     "empty": {"XDG_CONFIG_HOME": "", "TODO_CONFIG_DIR": ""},
@@ -65,7 +65,9 @@ def test_fs_15_nobody_has_no_home(world: World) -> None:
         text=True,
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("AUTH_BAD_SETTING There is no home folder. Set TODO_CONFIG_DIR")
+    assert done.stdout.startswith(
+        "AUTH_BAD_SETTING Can't find your home folder. Set TODO_CONFIG_DIR"
+    )
     assert list(world.home.iterdir()) == []
 
 

@@ -200,7 +200,7 @@ def test_s2_a_pipe_that_holds_no_token(world: World, monkeypatch: pytest.MonkeyP
     """What was piped in is not told, be it most of a secret."""
     monkeypatch.setattr("sys.stdin", io.StringIO(f"{MISTYPED}\nand more\n"))
     text = raised(_token_from_stdin)
-    assert "Standard input holds no token" in text
+    assert "Standard input must contain exactly one line" in text
     assert MISTYPED not in text
 
 

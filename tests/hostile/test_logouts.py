@@ -137,7 +137,7 @@ def test_lo_04_everybody_is_everybody(here: World, storage: str) -> None:
     assert done.status == 0, done.err
     assert json.loads(done.out)["removed"] == ["ada", "bob"]
     assert json.loads(done.out)["revoked"] is False
-    assert "bob is not revoked" in done.err
+    assert "revoke bob's session" in done.err
     assert here.slots() == {}
     assert not [
         value for value in Canaries(here).secrets() if value.encode() in here.record_bytes()
@@ -214,6 +214,6 @@ def test_lo_05_another_server_hears_nothing(there: World) -> None:
     with AuthorizationServer() as other:
         done = there.invoke("auth", "logout", facts={"issuer": other.issuer})
         assert done.status == 0, done.err
-        assert "not revoked" in done.err
+        assert "Couldn't revoke" in done.err
         assert not other.posts()
     assert there.slots() == {}

@@ -29,7 +29,7 @@ def test_sx_10_what_is_piped_in_is_no_token(world: World, given: bytes) -> None:
     said = done.stderr.decode()
     assert (done.returncode, done.stdout) == (1, b"")
     assert "token" in said
-    assert "unexpected" not in said
+    assert "Unexpected error" not in said
     assert "\x07" not in said
     assert not (world.config / "auth.json").exists()
 
@@ -59,7 +59,7 @@ def test_a_timeout_that_is_none(world: World, timeout: str) -> None:
     done = world.run("auth", "login", "--timeout", timeout, BROWSER="true")
     assert (done.status in (1, 2), done.out) == (True, ""), done.err
     assert "Traceback" not in done.err
-    assert "unexpected" not in done.err
+    assert "Unexpected error" not in done.err
 
 
 @pytest.mark.skipif(os.name == "nt", reason="a shell of POSIX")
@@ -77,4 +77,4 @@ def test_streams_that_were_closed(world: World) -> None:
         shell = ["sh", "-c", f'exec "$@" {closed}', "sh", *CLI, "auth", *arguments]
         done = subprocess.run(shell, check=False, capture_output=True, text=True, env=environ)
         assert done.returncode == status, (closed, arguments, done.stderr)
-        assert "unexpected" not in done.stderr
+        assert "Unexpected error" not in done.stderr

@@ -89,7 +89,7 @@ def test_a4_a_number_that_is_too_big_stops_no_command(
     )
     (world.config / "auth.json").write_text(text)
     done = world.invoke("auth", *command.split(), storage="plaintext")
-    assert "unexpected" not in done.err.lower()
+    assert "unexpected error" not in done.err.lower()
     assert "Traceback" not in done.err
     if command.startswith("logout"):
         assert done.status == 0, done.err
@@ -276,7 +276,7 @@ def test_s15_no_key_of_the_file_is_a_path(world: World, here: World, key: str, w
     (world.config / "auth.json").write_text(json.dumps({**root, **odd[where]}))
     for command in ("account use ada", "refresh --user ada", "logout --all"):
         done = world.invoke("auth", *command.split(), storage="plaintext")
-        assert "unexpected" not in done.err.lower(), command
+        assert "unexpected error" not in done.err.lower(), command
     assert sorted(path for path in world.home.rglob("*.lock")) == before
     assert {path.read_text() for path in before} == {"precious"}
     assert project.stat().st_mode & 0o777 == 0o755

@@ -22,7 +22,7 @@ UNUSABLE = {
     "a range": (
         {"HTTPS_PROXY": "http://127.0.0.1:9", "NO_PROXY": "localhost,fd00::/8"},
         "NO_PROXY",
-        "single addresses",
+        "single IP addresses",
     ),
 }
 PASSWORD = "canary-of-the-proxy"
@@ -117,7 +117,7 @@ def test_d3_a_proxy_that_is_dead_is_named(tmp_path: Path, monkeypatch: pytest.Mo
         with pytest.raises(Unreachable) as caught:
             ask()
         said = caught.value.format_message()
-        assert "the proxy http://127.0.0.1:9 of HTTPS_PROXY could not be reached" in said
+        assert "the proxy http://127.0.0.1:9 of HTTPS_PROXY can't be reached" in said
         assert PASSWORD not in said
         assert caught.value.exit_code == 5
 
@@ -150,7 +150,7 @@ def test_l16_a_login_without_a_network_is_no_failed_login(world: World) -> None:
     proxy = {"HTTPS_PROXY": "http://127.0.0.1:9"}
     done = world.run("auth", "login", HOSTILE_ISSUER="https://id.todo.invalid", **proxy)
     assert done.status == 5
-    assert "of HTTPS_PROXY could not be reached" in done.err
+    assert "of HTTPS_PROXY can't be reached" in done.err
     assert "Check the network" in done.err
 
 

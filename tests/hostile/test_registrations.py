@@ -90,7 +90,7 @@ def test_whoever_sees_that_the_page_has_moved_presses_ctrl_c(world: World) -> No
     moved_away(world)
     login = world.start("auth", "login", BROWSER="true")
     assert login.stderr is not None
-    assert any("Waiting for the answer" in line for line in login.stderr)
+    assert any("Waiting for the browser" in line for line in login.stderr)
     login.send_signal(signal.SIGINT)
     assert ended(login).status == 130
     world.server.faults.overlay.clear()

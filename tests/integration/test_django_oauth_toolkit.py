@@ -90,9 +90,12 @@ def test_a_client_that_registers_itself(todo: Todo, provider: DjangoProvider) ->
 @pytest.mark.parametrize(
     "provider, words",
     [
-        ({"NAMELESS": "yes"}, "The login was refused in the browser."),
+        ({"NAMELESS": "yes"}, "You declined the request in the browser."),
         # It promises to name itself, and forgets to when it has to say no.
-        ({}, "The answer does not name its authorization server, as that one promised."),
+        (
+            {},
+            "The response doesn't name its authorization server, although this server always does.",
+        ),
     ],
     indirect=["provider"],
 )
@@ -175,7 +178,7 @@ def test_a_device_that_is_refused(device: Todo, provider: DjangoProvider) -> Non
         _, stderr = process.communicate(timeout=COMMAND_SECONDS)
 
     assert process.returncode == 1
-    assert "Error: The login was refused on the other device." in stderr
+    assert "Error: You declined the request on the other device." in stderr
 
 
 def test_a_replayed_refresh_token_ends_the_session(ada: Todo, provider: DjangoProvider) -> None:

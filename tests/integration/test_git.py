@@ -39,7 +39,7 @@ class GitServer(http.server.SimpleHTTPRequestHandler):
 
 
 def git(*words: str, **environ: str) -> subprocess.CompletedProcess[str]:
-    """Run git with no settings but ours, and nobody to ask."""
+    """Run git with no settings but ours, and no server to contact."""
     settings = {"GIT_CONFIG_NOSYSTEM": "1", "GIT_TERMINAL_PROMPT": "0", "GIT_ASKPASS": "true"}
     return subprocess.run(
         ["git", *words],

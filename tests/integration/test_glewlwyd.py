@@ -19,7 +19,7 @@ from click_auth.account import refresh_slot_name, slot_name
 from integration.glewlwyd import CONFIDENTIAL, DEVICE_INTERVAL, Glewlwyd, glewlwyd
 from integration.todo import COMMAND_SECONDS, Todo
 
-NOT_REVOKED = "The server did not confirm the revocation; the token may still be valid there."
+NOT_REVOKED = "The server did not confirm the revocation; the token may still be valid."
 
 
 @pytest.fixture
@@ -105,7 +105,7 @@ def test_a_request_without_its_nonce_is_refused(ada: Todo, provider: Glewlwyd) -
         code, stdout, stderr = login.finish()
 
     assert (code, stdout) == (1, "")
-    assert "Error: The server refused the login: invalid_request" in stderr
+    assert "Error: The server rejected the login: invalid_request" in stderr
 
 
 def test_the_device_grant_slows_down(ada: Todo, provider: Glewlwyd) -> None:

@@ -61,6 +61,6 @@ def test_a_refusal_in_the_browser_ends_the_login_with_one_line(
     assert code == 1
     assert stdout == ""
     last = stderr.splitlines()[-1]
-    assert last.startswith("Error: The login was refused in the browser. Nothing was stored.")
+    assert last.startswith("Error: You declined the request in the browser. Nothing was stored.")
     assert provider.answers("POST /token") == []
     assert todo.run("auth", "status").returncode == 4

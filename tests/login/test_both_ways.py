@@ -129,7 +129,7 @@ def test_who_says_no_to_the_code_has_answered(
         url_on(person)
         assert server.deny_device()
         assert person.end() == 1
-    assert "was refused on the other device" in person.shown
+    assert "You declined the request on the other device" in person.shown
     assert stored(environ) == {}
 
 
@@ -219,7 +219,7 @@ def test_no_device_forbids_it_where_nobody_sits_at_a_terminal(
 ) -> None:
     """The redirect is waited for, in vain here."""
     status, _, err = todo(environ, "auth", "login", "--no-device", "--timeout", "1")
-    assert (status, "within 1 s" in err) == (1, True), err
+    assert (status, "after 1 s" in err) == (1, True), err
     assert not server.posts("device_authorization")
 
 

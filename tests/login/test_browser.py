@@ -90,23 +90,23 @@ def test_a_text_browser_behind_another_name_is_none(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "environ, files, reason",
     [
-        ({}, (), "none was found for this screen"),
+        ({}, (), "none found"),
         (
             {"SSH_CONNECTION": "10.0.0.1 1 10.0.0.2 22"},
             (),
-            "this is an SSH session without a display",
+            "SSH session without a display",
         ),
-        ({"SSH_TTY": "/dev/pts/0"}, (), "this is an SSH session without a display"),
-        ({**DESK, "CI": "true"}, (), "this is a CI job"),
-        ({**DESK, "GITHUB_ACTIONS": "true"}, (), "this is a CI job"),
-        ({}, ("/.dockerenv",), "this is a container"),
-        ({}, ("/run/.containerenv",), "this is a container"),
-        ({"CODESPACES": "true"}, (), "this is a container"),
-        ({"KUBERNETES_SERVICE_HOST": "10.0.0.1"}, (), "this is a container"),
+        ({"SSH_TTY": "/dev/pts/0"}, (), "SSH session without a display"),
+        ({**DESK, "CI": "true"}, (), "running in a CI job"),
+        ({**DESK, "GITHUB_ACTIONS": "true"}, (), "running in a CI job"),
+        ({}, ("/.dockerenv",), "running in a container"),
+        ({}, ("/run/.containerenv",), "running in a container"),
+        ({"CODESPACES": "true"}, (), "running in a container"),
+        ({"KUBERNETES_SERVICE_HOST": "10.0.0.1"}, (), "running in a container"),
         (
             {"BROWSER": "surf -x", "CODESPACES": "true"},
             (),
-            "the program that $BROWSER names, surf, is not here",
+            "$BROWSER names surf, which was not found",
         ),
         ({"BROWSER": "lynx:surf"}, (), "$BROWSER is a text browser"),
     ],
@@ -128,8 +128,8 @@ def test_df_13_where_nobody_sits_at_the_screen(
         ({**DESK, "BROWSER": "missing"}, ("firefox",), ["firefox"]),
         ({**DESK, "container": "oci"}, ("firefox",), ["firefox"]),
         ({**DESK, "CODESPACES": "true"}, ("firefox",), ["firefox"]),
-        (DESK, (), ["none: none was found for this screen"]),
-        (DESK, ("lynx", "w3m"), ["none: none was found for this screen"]),
+        (DESK, (), ["none: none found"]),
+        (DESK, ("lynx", "w3m"), ["none: none found"]),
     ],
 )
 def test_a_desktop(environ: dict[str, str], programs: tuple[str, ...], expected: list[str]) -> None:
@@ -158,7 +158,7 @@ def test_other_systems(platform: str, programs: tuple[str, ...], expected: list[
     """Windows and macOS have one opener each, and none from afar."""
     assert commands_of({}, *programs, platform=platform) == expected
     remote = commands_of({"SSH_CONNECTION": "1"}, *programs, platform=platform)
-    assert remote == ["none: this is an SSH session without a display"]
+    assert remote == ["none: SSH session without a display"]
 
 
 def test_windows_paths_keep_their_backslashes() -> None:
@@ -353,7 +353,7 @@ def test_ti_05_an_opener_that_fails_is_known_to_have(tmp_path: Path) -> None:
     """`xdg-open` starts well and ends badly when there is nothing to open the page with."""
     browser = Browser([[str(script(tmp_path, "raise SystemExit(3)"))]], dict(os.environ))
     assert browser.open(URL)
-    assert failure_of(browser) == "browser ended with 3"
+    assert failure_of(browser) == "browser: exit status 3"
 
 
 def failure_of(browser: Browser) -> str:
@@ -373,7 +373,7 @@ def test_d20_the_next_browser_is_started_when_one_soon_fails(tmp_path: Path) -> 
     browser = Browser([["/no/such"], [str(failing)], [str(good)]], dict(os.environ))
     assert browser.open(URL)
     assert URL in wait_for(seen)
-    assert failure_of(browser) == "xdg-open ended with 4; another one was started"
+    assert failure_of(browser) == "xdg-open: exit status 4; trying another one"
 
 
 @pytest.mark.parametrize(
@@ -467,10 +467,10 @@ def test_doctor_can_say_which_browser_it_is() -> None:
     kinds = (
         Browser([["/usr/bin/xdg-open"]], {}),
         CallableBrowser(bool),
-        Browser(reason="this is a CI job"),
+        Browser(reason="running in a CI job"),
     )
     assert [kind.describe() for kind in kinds] == [
         "/usr/bin/xdg-open",
         "the application's own",
-        "none: this is a CI job",
+        "none: running in a CI job",
     ]

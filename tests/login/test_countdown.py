@@ -15,8 +15,8 @@ from login.waiting import CODE, at_once
 PROGRAM = str(Path(__file__).parent / "waiting_program.py")
 ERASES = "\r\x1b[K"
 TEN_MINUTES = 600
-UNSEEN = "What you paste is not shown."
-FINISHING = "The answer is here. Finishing the login..."
+UNSEEN = "stays hidden."
+FINISHING = "Response received. Finishing the login..."
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminals are POSIX's")
 
 
@@ -47,23 +47,26 @@ def drawn(terminal: Terminal) -> list[str]:
 def test_the_time_that_is_left_is_shown_and_gone_afterwards() -> None:
     """It changes in its place; when the paste has won, the next line begins where it began."""
     with program() as person:
-        person.read_until("Waiting, 9:")
+        person.read_until("Waiting for the browser... 9:")
         person.type(f"{CODE}\n")
         assert person.end() == 0
-    assert re.fullmatch(r"Waiting, (10:00|9:\d\d) left\. Ctrl-C stops\.", drawn(person)[0])
-    assert person.screen[-4:] == [UNSEEN, FINISHING, f"code={CODE}", ""]
-    assert "Waiting for the answer" not in person.shown
+    assert re.fullmatch(
+        r"Waiting for the browser... (10:00|9:\d\d) left \(Ctrl-C to cancel\)", drawn(person)[0]
+    )
+    assert person.screen[-4].endswith(UNSEEN)
+    assert person.screen[-3:] == [FINISHING, f"code={CODE}", ""]
+    assert "Waiting for the browser, up" not in person.shown
 
 
 def test_what_is_said_meanwhile_stands_above_it() -> None:
     """A wrong paste is explained on a line of its own, and the time goes on below."""
     with program() as person:
-        person.read_until("Waiting, ")
+        person.read_until("Waiting for the browser... ")
         person.type("hello there\n")
-        person.read_until(f"Still waiting.\n{ERASES}Waiting, ")
-        person.read_until("Ctrl-C stops.")
-        assert person.screen[-2].startswith("That is neither the address")
-        assert person.screen[-1].startswith("Waiting, ")
+        person.read_until(f"Still waiting.\n{ERASES}Waiting for the browser... ")
+        person.read_until("Ctrl-C to cancel)")
+        assert person.screen[-2].endswith("Still waiting.")
+        assert person.screen[-1].startswith("Waiting for the browser... ")
         person.type(f"{CODE}\n")
         assert person.end() == 0
 
@@ -71,9 +74,9 @@ def test_what_is_said_meanwhile_stands_above_it() -> None:
 def test_a_long_paste_in_pieces_is_not_torn_by_it() -> None:
     """The line is drawn between its halves, which are never shown, and no character is lost."""
     with program() as person:
-        person.read_until("Waiting, ")
+        person.read_until("Waiting for the browser... ")
         person.type("c" * 6_000)
-        person.read_until("Waiting, 9:")
+        person.read_until("Waiting for the browser... 9:")
         person.type("d" * 6_000 + "\n")
         assert person.end() == 0
     assert person.screen[-2] == "code=" + "c" * 6_000 + "d" * 6_000
@@ -83,10 +86,11 @@ def test_a_long_paste_in_pieces_is_not_torn_by_it() -> None:
 def test_lb_21_ctrl_c_leaves_a_clean_line() -> None:
     """The line is gone, the cursor at the beginning of an empty one, and the terminal echoes."""
     with program() as person:
-        person.read_until("Waiting, ")
+        person.read_until("Waiting for the browser... ")
         assert person.interrupt() < at_once()
         assert (person.process.returncode, person.echoes) == (130, True)
-    assert person.screen[-2:] == [UNSEEN, ""]
+    assert person.screen[-2].endswith(UNSEEN)
+    assert person.screen[-1] == ""
     assert person.shown.endswith(ERASES)
 
 
@@ -94,17 +98,22 @@ def test_nobody_came() -> None:
     """The error stands where the time stood."""
     with program(timeout=1) as person:
         assert person.end() == 0
-    assert person.screen[-2:] == ["failed: No answer came within 1 s.", ""]
-    assert drawn(person)[-1] in {f"Waiting, 0:0{left} left. Ctrl-C stops." for left in (0, 1)}
+    assert person.screen[-2:] == ["failed: Timed out after 1 s waiting for the browser.", ""]
+    assert drawn(person)[-1] in {
+        f"Waiting for the browser... 0:0{left} left (Ctrl-C to cancel)" for left in (0, 1)
+    }
 
 
-@pytest.mark.parametrize("columns, room", [(20, 19), (60, 59), (200, 199), (1, 0), (0, 79)])
+@pytest.mark.parametrize(
+    "columns, room", [(20, 19), (40, 39), (60, 59), (200, 199), (1, 0), (0, 79)]
+)
 def test_a_terminal_narrower_than_the_line(columns: int, room: int) -> None:
-    """What would wrap is cut, and nothing of it stays; one that says nothing has 80 columns."""
+    """It is shorter there or cut, and nothing of it stays; one that says nothing has 80 columns."""
     with program(columns=columns, timeout=1) as person:
         assert person.end() == 0
-    full = "Waiting, 0:01 left. Ctrl-C stops."
-    assert max(map(len, drawn(person)), default=0) == min(room, len(full))
+    full, short = "Waiting for the browser... 0:01 left (Ctrl-C to cancel)", "Waiting... 0:01 left"
+    fitting = full if len(full) <= room else short
+    assert max(map(len, drawn(person)), default=0) == min(room, len(fitting))
     assert not [line for line in person.screen if line.startswith("Waiting")]
 
 
@@ -113,7 +122,7 @@ def test_a_terminal_that_cannot_draw_over_a_line(term: str | None) -> None:
     """It says once how long it waits, and sends no control character."""
     with program(term, timeout=1) as person:
         assert person.end() == 0
-    assert "\nWaiting for the answer, up to 1 s. Ctrl-C stops.\n" in person.shown
+    assert "\nWaiting for the browser, up to 1 s (Ctrl-C to cancel).\n" in person.shown
     assert not set(person.shown) & {"\r", "\x1b"}
 
 
@@ -124,18 +133,18 @@ def test_b21_accessible_has_no_line_that_moves(value: str, *, moves: bool) -> No
     with Terminal(argv, {**environ(), "ACCESSIBLE": value}, columns=80) as person:
         assert person.end() == 0
     assert bool(drawn(person)) is moves
-    assert ("\nWaiting for the answer, up to 1 s." in person.shown) is not moves
+    assert ("\nWaiting for the browser, up to 1 s (" in person.shown) is not moves
 
 
 def test_d20_a_window_that_shrinks_keeps_no_stale_line() -> None:
     """The rows that the line has been wrapped into are erased, all of them."""
     with program(columns=80) as person:
-        person.read_until("Waiting, 9:")
+        person.read_until("Waiting for the browser... 9:")
         person.shown = ""
         person.resize(20)
-        person.read_until("\x1b[1A\r\x1b[JWaiting, ")
+        person.read_until("\x1b[2A\r\x1b[JWaiting... 9:")
         person.shown = ""
-        person.read_until("\r\x1b[KWaiting, ")
+        person.read_until("\r\x1b[KWaiting... 9:")
 
 
 def test_d20_where_nobody_reads_the_prompt_no_key_is_taken(tmp_path: Path) -> None:
@@ -143,10 +152,10 @@ def test_d20_where_nobody_reads_the_prompt_no_key_is_taken(tmp_path: Path) -> No
     said = tmp_path / "said"
     argv = f"exec {sys.executable} {PROGRAM} '{{\"timeout\": 60}}' 2> {said}"
     with Terminal(["sh", "-c", argv], environ(), columns=80) as person:
-        while "Ctrl-C stops" not in (said.read_text() if said.exists() else ""):
+        while "Ctrl-C to cancel" not in (said.read_text() if said.exists() else ""):
             assert person.process.poll() is None
         assert person.echoes
-        assert "paste here" not in said.read_text()
+        assert "hidden" not in said.read_text()
         person.interrupt()
 
 
@@ -154,7 +163,7 @@ def test_a_pipe_gets_nothing_of_it() -> None:
     """Where stderr is no terminal, the one line says it, whatever stdin is."""
     with in_shell("{login} 2>&1 | cat", timeout=1) as person:
         assert person.end() == 0
-    assert "\nWaiting for the answer, up to 1 s. Ctrl-C stops.\n" in person.shown
+    assert "\nWaiting for the browser, up to 1 s (Ctrl-C to cancel).\n" in person.shown
     assert not set(person.shown) & {"\r", "\x1b"}
 
 
@@ -178,8 +187,11 @@ def test_a_terminal_that_is_another_jobs_is_left_alone() -> None:
 def test_a_terminal_that_goes_away_takes_no_wait_along() -> None:
     """Under nohup, say: drawing fails, and the login waits until its time is up."""
     with in_shell("trap '' HUP; exec {login}", pipe=True, timeout=3) as person:
-        person.read_until("Waiting, 0:0")
+        person.read_until("Waiting for the browser... 0:0")
         person.hang_up()
         assert person.process.stdout is not None
-        assert person.process.stdout.read() == b"failed: No answer came within 3 s.\n"
+        assert (
+            person.process.stdout.read()
+            == b"failed: Timed out after 3 s waiting for the browser.\n"
+        )
         assert person.process.wait() in {0, 120}

@@ -69,11 +69,11 @@ def test_b19_a_long_hidden_answer_arrives_whole() -> None:
 @pytest.mark.parametrize(
     "typed, says",
     [
-        ("x" * 65_536 + "\n", "failed: API key: it is too long, or several lines."),
-        ("x" * 90_000 + "\n", "failed: API key: it is too long, or several lines."),
-        ("one\ntwo\n", "failed: API key: it is too long, or several lines."),
-        ("\x04", "failed: API key: nothing came."),
-        ("\n\n\n", "failed: API key: nothing came."),
+        ("x" * 65_536 + "\n", "failed: API key: it must be one line, and not too long."),
+        ("x" * 90_000 + "\n", "failed: API key: it must be one line, and not too long."),
+        ("one\ntwo\n", "failed: API key: it must be one line, and not too long."),
+        ("\x04", "failed: API key: none given."),
+        ("\n\n\n", "failed: API key: none given."),
         ("\n \nthe-key\n", "got 7 the"),
         ("\x1b[200~the-key\x1b[201~\n", "got 7 the"),
         ("\x1b[A\x1b[O\x1b[Ithe-key\r\n", "got 7 the"),
@@ -153,13 +153,13 @@ def test_l9_ctrl_c_says_that_nothing_was_changed(tmp_path: Path) -> None:
         hidden(person)
         person.interrupt(signal.SIGINT)
         assert person.process.returncode == 130
-        assert person.shown.splitlines()[-1] == "Login cancelled; nothing was changed."
+        assert person.shown.splitlines()[-1] == "Login cancelled. Nothing was changed."
 
 
 def test_l13_an_api_keys_login_promises_no_browser(tmp_path: Path) -> None:
     """Its help says what it does."""
     environ = {**os.environ, "ISSUER": "http://127.0.0.1:9", "API": "http://127.0.0.1:9"}
-    for keys, says in (("1", "Log in."), ("", "Log in, through the browser.")):
+    for keys, says in (("1", "Log in."), ("", "Log in with your browser.")):
         program = [sys.executable, "-c", CLI, "login", "--help"]
         with Terminal(program, {**environ, "KEYS": keys}) as person:
             assert person.end() == 0

@@ -70,7 +70,7 @@ def test_lb_13_no_free_port_is_an_error_that_names_them(busy: int) -> None:
         listen([f"http://127.0.0.1:{busy}/callback", f"http://localhost:{busy}/callback"])
     assert caught.value.code == PORT_BIND_FAILED
     assert f"127.0.0.1 port {busy} (in use), localhost port {busy} (in use)" in str(caught.value)
-    assert "End what holds the port." in caught.value.hints
+    assert "Free the port." in caught.value.hints
 
 
 def test_d9_the_option_for_another_port_is_named_where_there_is_one(busy: int) -> None:
@@ -140,7 +140,7 @@ def test_lb_13_impossible_callback_ports(port: int) -> None:
 )
 def test_lb_13_what_is_no_loopback_redirect_is_refused(uri: str) -> None:
     """A setting that cannot work is one clear line before anything is opened."""
-    with pytest.raises(LoginFailed, match="is not http on a loopback address") as caught:
+    with pytest.raises(LoginFailed, match="http URL on a loopback address") as caught:
         listen([uri])
     assert caught.value.code == PORT_BIND_FAILED
 

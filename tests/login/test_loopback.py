@@ -306,10 +306,10 @@ def test_lb_22_a_refusal_is_shown_as_one() -> None:
     """The server's no, with the right state, ends the login, and the page says so."""
     with Waiting() as login:
         reply = login.get(f"?error=access_denied&state={STATE}")
-        with pytest.raises(LoginFailed, match="refused in the browser"):
+        with pytest.raises(LoginFailed, match="declined the request in the browser"):
             login.response()
         assert status_of(reply) == 400
-        assert b"The login was refused in the browser." in reply
+        assert b"You declined the request in the browser." in reply
 
 
 @pytest.fixture

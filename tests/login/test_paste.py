@@ -50,7 +50,7 @@ def program(**wishes: Any) -> Terminal:
 def person() -> Iterator[Terminal]:
     """A terminal on which a login waits."""
     with program() as terminal:
-        terminal.read_until("Ctrl-C stops")
+        terminal.read_until("Ctrl-C to cancel")
         yield terminal
 
 
@@ -80,19 +80,22 @@ def test_what_may_be_pasted(text: str) -> None:
 @pytest.mark.parametrize(
     "text, reason",
     [
-        (f"{URI}?code={CODE}&state=of-another", "not to this login"),
-        (f"{URI}?code={CODE}", "not to this login"),
+        (f"{URI}?code={CODE}&state=of-another", "doesn't belong to this login"),
+        (f"{URI}?code={CODE}", "doesn't belong to this login"),
         (f"{URI}?state={STATE}", "without a code"),
-        (f"?code={CODE}&code=2&state={STATE}", "says things twice"),
-        ("?error=access_denied&state=x", "it says: access_denied"),
-        (f"https://evil.example/callback?code={CODE}&state=another", "not to this login"),
-        (f"{URI}?code={CODE}&state={STATE[:-1]}", "not to this login"),
-        ("https://id.example/authorize?client_id=x", f"begins with {URI}"),
-        ("127.0.0.1:8123/callback", f"begins with {URI}"),
-        ("localhost/callback", f"begins with {URI}"),
-        ("hello there", "neither the address"),
-        ("yes", "neither the address"),
-        ("codé-with-accents", "neither the address"),
+        (f"?code={CODE}&code=2&state={STATE}", "duplicate"),
+        ("?error=access_denied&state=x", "error: access_denied"),
+        (
+            f"https://evil.example/callback?code={CODE}&state=another",
+            "doesn't belong to this login",
+        ),
+        (f"{URI}?code={CODE}&state={STATE[:-1]}", "doesn't belong to this login"),
+        ("https://id.example/authorize?client_id=x", f"starts with {URI}"),
+        ("127.0.0.1:8123/callback", f"starts with {URI}"),
+        ("localhost/callback", f"starts with {URI}"),
+        ("hello there", "the redirect URL or a code"),
+        ("yes", "the redirect URL or a code"),
+        ("codé-with-accents", "the redirect URL or a code"),
     ],
 )
 def test_a_wrong_paste_is_explained(text: str, reason: str) -> None:
@@ -112,7 +115,7 @@ def test_an_empty_line_is_nothing(text: str) -> None:
 def test_ar_07_a_bare_code_is_not_enough_where_the_server_names_itself() -> None:
     """The promised issuer cannot be checked, so the whole address is asked for (RFC 9207)."""
     request = request_for(URI, issuer="https://id.example", iss_required=True)
-    with pytest.raises(WrongPaste, match="whole address"):
+    with pytest.raises(WrongPaste, match="whole URL"):
         parse_paste(CODE, request)
     whole = f"{URI}?code={CODE}&state={STATE}&iss=https://id.example"
     assert parse_paste(whole, request) is not None
@@ -133,7 +136,7 @@ def test_ar_06_ar_07_a_pasted_answer_of_another_server_is_refused(iss: str | Non
 @pytest.mark.parametrize("text", ["error=access_denied&state={}", "'{}?error=x&state={}'"])
 def test_b16_only_the_servers_own_refusal_ends_the_login(text: str) -> None:
     """It is an answer to this login, wherever it was copied from."""
-    with pytest.raises(LoginFailed, match="refused"):
+    with pytest.raises(LoginFailed, match=r"declined|rejected"):
         parse_paste(text.format(*[URI, STATE][-text.count("{}") :]), request_for(URI))
 
 
@@ -260,9 +263,8 @@ def test_the_console_of_windows_is_a_door() -> None:
             response = wait.first_answer(5, lambda: keys.keys.extend("left over"))
     assert response is not None
     assert (response.code, keys.keys) == (CODE, [])
-    assert [line.partition(" nor ")[0] for line in heard.lines] == [
-        "That is neither the address that you were sent to"
-    ]
+    assert len(heard.lines) == 1
+    assert heard.lines[0].endswith("the redirect URL or a code. Still waiting.")
 
 
 def test_lb_21_ctrl_c_is_a_key_on_windows() -> None:
@@ -300,9 +302,9 @@ def test_the_whole_address_may_be_longer_than_a_terminal_line(person: Terminal) 
 def test_a_wrong_paste_leaves_the_login_waiting(person: Terminal) -> None:
     """It says why in one line; the right one is taken afterwards."""
     person.type("hello there\n")
-    person.read_until("neither the address that you were sent to nor a code. Still waiting.")
+    person.read_until("the redirect URL or a code. Still waiting.")
     person.type("https://evil.example/?code=1\n")
-    person.read_until("not to this login. Still waiting.")
+    person.read_until("belong to this login. Still waiting.")
     person.type(f"{CODE}\n")
     assert person.end() == 0
 
@@ -323,7 +325,7 @@ def test_b16_a_long_address_in_several_lines(person: Terminal, start: str, end: 
 def test_b16_a_piece_of_an_address_is_no_code(person: Terminal) -> None:
     """What does not hold our state is refused as a whole, and nothing of it is sent."""
     person.type(f"{URI}?code={CODE}\rmiddle-of-a-code\rend-of-it\r")
-    person.read_until("not to this login. Still waiting.")
+    person.read_until("belong to this login. Still waiting.")
     person.type(f"{CODE}\r")
     assert person.end() == 0
     assert f"code={CODE}\n" in person.shown
@@ -343,7 +345,7 @@ def test_a_paste_after_ctrl_z_is_not_shown_either() -> None:
     """The shell hands the terminal back in line mode; the login takes it out of it again."""
     shell = f"set -m; {sys.executable} {PROGRAM} '{{}}'; stty icanon echo; echo as it likes; fg"
     with Terminal(["bash", "-c", shell], dict(os.environ)) as person:
-        person.read_until("Ctrl-C stops")
+        person.read_until("Ctrl-C to cancel")
         person.type("\x1a")
         person.read_until("as it likes")
         deadline = time.monotonic() + BOUND_SECONDS
@@ -374,8 +376,8 @@ def test_a_login_in_the_background_is_not_stopped() -> None:
     with Terminal(["bash", "-c", shell], dict(os.environ)) as terminal:
         shown = terminal.read_until("ended with 0")
         terminal.end()
-    assert "failed: No answer came" in shown
-    assert "Or paste here" not in shown
+    assert "failed: Timed out after" in shown
+    assert "here and press Enter" not in shown
     assert "\nicanon" in terminal.shown
 
 
@@ -383,7 +385,7 @@ def test_a_terminal_that_goes_away_leaves_the_listener_waiting() -> None:
     """Whoever ignores the hang-up, as under nohup, can still be answered through the browser."""
     shell = f"trap '' HUP; exec {sys.executable} {PROGRAM} '{{}}'"
     with Terminal(["bash", "-c", shell], dict(os.environ), pipe=True) as terminal:
-        terminal.read_until("Ctrl-C stops")
+        terminal.read_until("Ctrl-C to cancel")
         port = port_of(terminal)
         terminal.hang_up()
         # The listener and the terminal are looked at together: the first visit comes after both.
@@ -411,7 +413,7 @@ def port_of(person: Terminal) -> int:
 def test_sigterm_is_left_to_the_program() -> None:
     """Without a handler it ends the process as everywhere; the port goes with it."""
     with program() as terminal:
-        terminal.read_until("Ctrl-C stops")
+        terminal.read_until("Ctrl-C to cancel")
         port = port_of(terminal)
         assert terminal.interrupt(signal.SIGTERM) < at_once()
         assert refuses(("127.0.0.1", port))

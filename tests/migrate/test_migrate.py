@@ -115,7 +115,7 @@ def test_old_place_that_fails_is_a_reason_and_no_traceback(auth: Auth) -> None:
         raise RuntimeError("a-secret")
 
     result = migrate_legacy_auth(auth, LegacyCredential("x", broken, lambda: None))
-    assert (result.state, result.reason) == ("skipped", "it failed with RuntimeError")
+    assert (result.state, result.reason) == ("skipped", "failed with RuntimeError")
 
 
 @pytest.mark.parametrize("token", ["a\nb", "\x00", "tök"], ids=repr)
@@ -238,7 +238,7 @@ def test_m7_plain_text_is_told_by_the_name_of_the_file(
     auth = make(auth_server, tmp_path, storage="fallback")
     assert migrate_legacy_auth(auth, before.credential).state == "migrated"
     warned = capsys.readouterr().err
-    assert "plain text" in warned
+    assert "unencrypted" in warned
     assert str(tmp_path / "config" / "auth.json") in warned
     assert auth.access_token()
     assert capsys.readouterr().err == ""
@@ -267,13 +267,13 @@ def test_m7_a_migration_that_is_skipped_can_be_seen(
     with auth_server.offline(), caplog.at_level(logging.INFO, "click_auth"):
         assert auth.current_account() is None
     (line,) = (each.getMessage() for each in caplog.records if "migration" in each.getMessage())
-    assert "skipped: the service did not say whose the old credential is" in line
-    assert _row(auth) == ("warn", "file-to-keyring: not taken over yet")
+    assert "skipped: couldn't identify the old credentials" in line
+    assert _row(auth) == ("warn", "file-to-keyring: not migrated yet")
     again = make(auth_server, tmp_path, legacy=before.credential)
     assert again.current_account() is not None
-    assert _row(again) == ("ok", "file-to-keyring: nothing is left to do")
+    assert _row(again) == ("ok", "file-to-keyring: nothing to migrate")
     nothing = LegacyCredential("other", lambda: None, lambda: None)
     assert _row(make(auth_server, tmp_path, legacy=nothing)) == (
         "ok",
-        "other: nothing is left to do",
+        "other: nothing to migrate",
     )

@@ -67,7 +67,7 @@ def test_a_secret_is_sent_as_the_server_takes_it(supported: list[str] | None, me
 
 def test_a_server_that_takes_neither() -> None:
     """It is not tried in vain."""
-    with pytest.raises(EndpointFailed, match="none of the ways"):
+    with pytest.raises(EndpointFailed, match="none of this client's authentication methods"):
         method_for("s", None, ["private_key_jwt"])
 
 

@@ -167,7 +167,7 @@ def test_te_17_31_b7_a_dead_grant_is_dead_at_any_status_in_any_words(
     assert error.code == "AUTH_REFRESH_EXPIRED"
 
 
-LOGIN_MAY_HELP = "If this goes on, log in again."
+LOGIN_MAY_HELP = "If this keeps happening, log in again."
 
 
 @pytest.mark.parametrize(

@@ -241,7 +241,7 @@ def test_a_login_by_device_polls_where_it_has_begun(server: Scripted, module: st
     server.replies = [GONE["404"]]
     server.on = {"/old/device": say({**code, "expires_in": 60, "interval": 1}), OAUTH: reset}
     clock = Clock()
-    with pytest.raises(LoginFailed, match="not entered in time"):
+    with pytest.raises(LoginFailed, match="wasn't entered in time"):
         device.login(
             server_of(moved(server, module)),
             LoginRequest(device=True),

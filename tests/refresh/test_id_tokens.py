@@ -60,7 +60,7 @@ def test_id_07_b33_a_token_of_another_account_ends_the_session(
     auth = make()
     auth_server.faults.id_token = {"sub": "eve"}
     asked = auth_server.refresh_count
-    for said in ("the tokens of another account. Run", "has ended"):
+    for said in ("another account's tokens. Run", "has expired or was revoked. Run"):
         result = CliRunner().invoke(auth.group(), ["refresh"])
         assert (result.exit_code, result.stdout) == (4, "")
         assert said in result.stderr

@@ -43,7 +43,7 @@ def heard() -> Iterator[Heard]:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Name a folder that is not there yet."""
+    """Name a folder that is not created yet."""
     return tmp_path / "todo"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -103,7 +104,7 @@ def test_fallback_prefers_it_to_plain_text(
     assert logged(folder, "fallback")["storage"] == "encrypted"
     assert heard.warnings == []
     assert logged(folder, "fallback", key=None)["storage"] == "plaintext"
-    assert "in plain text" in heard.warnings[0]
+    assert "unencrypted" in heard.warnings[0]
 
 
 def test_fallback_takes_the_keyring_first(folder: Path, cellar: Cellar) -> None:
@@ -138,9 +139,9 @@ def test_what_cannot_be_opened_changes_nothing(folder: Path) -> None:
     }
     cases: list[tuple[dict[str, Any], dict[str, Any], str]] = [
         ({}, {"key": OTHER}, "no key of Auth"),
-        ({}, {"key": None}, "There is no key"),
+        ({}, {"key": None}, "No key for"),
         ({"fallback_token": whole["fallback_token"][:-9]}, {}, "edited"),
-        ({"fallback_token": "at-secret"}, {}, "no format"),
+        ({"fallback_token": "at-secret"}, {}, "doesn't know its format"),
         (swapped, {}, "no key of Auth"),
     ]
     for edits, settings, expected in cases:
@@ -155,7 +156,7 @@ def test_what_cannot_be_opened_changes_nothing(folder: Path) -> None:
 
 def test_no_key_is_found_out_before_the_browser_opens(folder: Path) -> None:
     """And a malformed one is a bad setting; neither makes a file."""
-    with pytest.raises(StorageUnavailable, match="There is no key") as caught:
+    with pytest.raises(StorageUnavailable, match="No key for") as caught:
         opened(folder, key=None).account_store.check_writable()
     assert "TODO_AUTH_KEY" in caught.value.hints[0]
     for key in ({"key": b"short"}, {"environ": {"TODO_AUTH_KEY": "short"}}):
@@ -189,6 +190,37 @@ def test_the_stories_with_a_key(folder: Path) -> None:
             assert environ["TODO_AUTH_KEY"] not in json.dumps(auth.doctor().to_json())
             assert auth.logout().removed == ("ada",)
             assert json.loads((folder / "auth.json").read_text("utf-8"))["accounts"] == {}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows knows no modes")
+def test_a_key_file_that_others_can_read(folder: Path, tmp_path: Path) -> None:
+    """The doctor warns of its mode, unless systemd, which shows a wider one, keeps others out."""
+    file = tmp_path / "todo key"
+    file.write_bytes(KEY)
+    provider = OAuthProvider(client_id="c", token_endpoint="http://127.0.0.1:9/token")
+    auth = Auth("todo", provider, folder=folder, storage="encrypted")
+    environ = {"TODO_AUTH_KEY_FILE": str(file)}
+    found = []
+    for mode, variables in (
+        (0o600, {}),
+        (0o644, {}),
+        (0o440, {}),
+        (0o440, {"CREDENTIALS_DIRECTORY": str(tmp_path)}),
+    ):
+        file.chmod(mode)
+        with auth.override(environ={**environ, **variables}):
+            check = next(each for each in auth.doctor().checks if each.name == "sealing key")
+        found.append((check.verdict, check.value))
+        assert check.source == f"TODO_AUTH_KEY_FILE={file}"
+        assert (check.hint is not None and f"chmod 600 '{file}'" in check.hint) == (
+            check.verdict == "warn"
+        )
+    assert found == [
+        ("ok", "keys: 1, mode 0600"),
+        ("warn", "keys: 1, mode 0644"),
+        ("warn", "keys: 1, mode 0440"),
+        ("ok", "keys: 1"),
+    ]
 
 
 def test_a_login_in_two_calls_hides_its_secrets(folder: Path) -> None:

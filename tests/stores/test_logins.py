@@ -130,7 +130,7 @@ def test_kr_03_fallback_stores_in_the_file_loudly(
     assert tokens(store) == ("access-1", "refresh-1")
     (warning,) = heard.warnings
     assert str(store.account_store.records.path) in warning
-    assert "plain text" in warning
+    assert "unencrypted" in warning
     assert "locked" in warning
     assert "access-1" not in warning
     assert store.account_store.records.path is not None
@@ -198,7 +198,7 @@ def test_a_login_whose_record_cannot_be_written(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "replace", full)
-    with pytest.raises(StorageUnavailable, match=r"auth\.json cannot be written: no space left"):
+    with pytest.raises(StorageUnavailable, match=r"auth\.json can't be written: no space left"):
         store.account_store.log_in(ADA, SECOND)
     assert (dict(cellar.secrets), store.account_store.records.document().to_bytes()) == before
 
@@ -209,9 +209,9 @@ def test_kr_05_a_keyring_that_keeps_nothing(
     """A keyring that takes secrets and keeps none is no place for a login."""
     use(Forgetful())
     assert store.account_store.log_in(ADA, FIRST).storage == PLAINTEXT
-    assert "did not keep" in heard.warnings[0]
+    assert "didn't save" in heard.warnings[0]
     strict = KeyringTokenStore("todo", folder=store.folder, storage="system")
-    with pytest.raises(StorageUnavailable, match="did not keep"):
+    with pytest.raises(StorageUnavailable, match="didn't save"):
         strict.account_store.check_writable()
 
 
@@ -220,7 +220,7 @@ def test_kr_08_a_slot_deleted_by_hand(store: KeyringTokenStore, cellar: Cellar) 
     record = store.account_store.log_in(ADA, FIRST)
     del cellar.secrets["todo/user-ada"]
     for act in (store.active, lambda: store.account_store.credential(record)):
-        with pytest.raises(NotLoggedIn, match="Ada is missing from the keyring") as caught:
+        with pytest.raises(NotLoggedIn, match="Ada are missing from the keyring") as caught:
             act()
         assert "Log in again" in caught.value.format_message()
     assert store.account_store.forget("ada") is None
@@ -269,7 +269,7 @@ def test_an_account_that_was_in_the_keyring_is_not_moved_in_silence(
     record = store.account_store.rotate(record, SECOND)
     assert record.storage == PLAINTEXT
     assert tokens(store) == ("access-2", "refresh-2")
-    assert "plain text" in heard.warnings[0]
+    assert "unencrypted" in heard.warnings[0]
     assert list(store.account_store.pending_removals()) == ["ada"]
     use(backend)
     store.account_store.log_in(BOB, FIRST)

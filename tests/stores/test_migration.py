@@ -103,7 +103,7 @@ def test_existing_record_is_not_overwritten(
     auth.use("bob")
     before = (tmp_path / "auth.json").read_bytes()
     result = migrate_legacy_auth(auth, old.legacy)
-    assert (result.state, result.reason) == ("skipped", "the account is logged in already")
+    assert (result.state, result.reason) == ("skipped", "the account is already logged in")
     assert (tmp_path / "auth.json").read_bytes() == before
     assert not old.retired
 

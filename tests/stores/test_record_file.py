@@ -568,7 +568,7 @@ def test_the_default_the_only_one_and_neither(file: RecordFile) -> None:
     assert file.select(None) == ADA
     with file.transaction() as draft:
         draft.default = None
-    with pytest.raises(UsageError, match="none of them is the default"):
+    with pytest.raises(UsageError, match="none is the default"):
         file.select(None)
     with file.transaction() as draft:
         draft.records.discard("ada")

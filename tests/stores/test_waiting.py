@@ -95,7 +95,7 @@ def test_b2_who_is_at_the_terminal_is_told_and_waited_for(
         assert vault.set("user-ada", "access-2") == "access-1"
     assert isinstance(person, Allowing)
     assert len(person.heard) == 1
-    assert "The keyring is waiting" in person.heard[0]
+    assert "Waiting for the keyring" in person.heard[0]
 
 
 def test_d12_whoever_logs_in_is_told_and_waited_for(asking: Asking, folder: Path) -> None:

@@ -115,7 +115,7 @@ def test_a_token_that_the_server_does_not_trust_is_its_refusal(
     said = caught.value.format_message()
     assert "127.0.0.1" in said
     assert f"no trust: {problem}" in said
-    assert "The ID token of this CI job was refused" in said
+    assert "This CI job's ID token was rejected" in said
     assert "\x1b" not in said
     assert token not in said
 
