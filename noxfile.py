@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import re
 import shutil
 import subprocess
@@ -88,7 +89,8 @@ def tests(session: nox.Session, lowest: bool) -> None:
     measured = session.python == MEASURED and not lowest and not session.posargs
     environment = measure(session) if measured else {}
     tree = unpack_sdist(session) if lowest and not session.posargs else ROOT
-    words = session.posargs or ["-n", "auto", "tests"]
+    # Half of the time a worker waits for a process or a clock: a small machine runs more of them.
+    words = session.posargs or ["-n", str(max(4, os.cpu_count() or 1)), "tests"]
     run_pytest(session, *words, environment=environment, tree=tree)
     if measured:
         session.run("coverage", "combine", "--quiet", env=environment)

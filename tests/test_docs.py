@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
+from typing import TypeGuard
 
 import pytest
 
@@ -27,6 +29,23 @@ def test_every_code_is_documented() -> None:
     codes = {each for each in constants if isinstance(each, str)} | quoted
     assert codes == set(documented)
     assert all(kind.exit_code == exit_code for kind, exit_code in documented.values())
+
+
+def test_every_message_in_the_table_of_errors_is_one_that_is_printed() -> None:
+    """Who searches for a message finds it word for word, but for what differs each time."""
+    page = (DOCS / "errors.md").read_text("utf-8").partition("## By what it says")[2]
+    messages = re.findall(r"^\| `(.+?)` \|", page, re.MULTILINE)
+    package = Path(click_auth.__file__).parent
+    trees = [ast.parse(path.read_text("utf-8")) for path in package.rglob("*.py")]
+    texts = [node.value for tree in trees for node in ast.walk(tree) if is_text(node)]
+    pieces = {piece.strip() for message in messages for piece in message.split("…")}
+    assert len(messages) > 20
+    assert [piece for piece in pieces if not any(piece in text for text in texts)] == []
+
+
+def is_text(node: ast.AST) -> TypeGuard[ast.Constant]:
+    """Whether *node* is a piece of text."""
+    return isinstance(node, ast.Constant) and isinstance(node.value, str)
 
 
 def test_readme_shows_the_first_block_of_an_example() -> None:
