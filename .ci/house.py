@@ -30,13 +30,13 @@ EXTRAS = re.compile(
 # Where the house stands. It is to come down to 6,600 lines in the core, 9,300 without extras, 13 %
 # of imports, 45 of them late, no circle, and walks of 18, 26, 50 and 32 modules.
 BOUNDS = {
-    "lines of code, core": 9281,
-    "lines of code, without extras": 12651,
-    "lines of code, all": 14439,
+    "lines of code, core": 9280,
+    "lines of code, without extras": 12645,
+    "lines of code, all": 14433,
     "share of import lines, %": 13.5,
     "imports inside functions": 100,
     "lines of the longest module": 393,
-    "lines of the longest function": 57,
+    "lines of the longest function": 53,
     "files in the fullest folder": 23,
     "modules in circles": 0,
     "token: modules": 23,

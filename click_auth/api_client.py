@@ -134,9 +134,7 @@ def _of_status(response: Any) -> AuthError:
     lacking = None if sent is None else sent.flow.find_step_up(response)
     if lacking is not None:
         return lacking
-    hints = (
-        ["No token was sent there. To allow that, name the host in hosts=."] if sent is None else []
-    )
+    hints = [] if sent else ["No token was sent there. Name the host in hosts= to allow that."]
     message = f"{host_in(request)} returned status {status}."
     return AuthError(message, code=API_STATUS, hints=hints if status == UNAUTHORIZED else ())
 

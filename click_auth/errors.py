@@ -58,6 +58,7 @@ class AuthError(click.ClickException):
     log_in_again: ClassVar[str] = "Log in again."
     try_again: ClassVar[str] = "Try again."
     try_later: ClassVar[str] = "Try again later."
+    if_a_mistake: ClassVar[str] = "Nothing was stored. Log in again if that was a mistake."
 
     def __init__(self, message: str, *, code: str | None = None, hints: Iterable[str] = ()) -> None:
         super().__init__(printable(message, _LONGEST_MESSAGE))

@@ -37,7 +37,7 @@ def build(auth: Operations) -> dict[str, Parts]:
 
     def use(console: Console, *, ref: str | None) -> None:
         """Set the default account."""
-        ref = ref or ask_for_account(auth, console)
+        ref = ref or ask_for_account(auth, console, "Use by default", None)
         if ref is None:
             raise click.MissingParameter(param=required)
         account = auth.use(ref)

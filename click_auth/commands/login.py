@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TextIO, cast
 import click
 
 from click_auth import signals
-from click_auth.commands.options import flag, instance_parameters, user_parameter
+from click_auth.commands.options import flag, instance_parameters, option, user_parameter
 from click_auth.console.terminal import LONGEST_LINE, is_terminal
 from click_auth.console.text import printable
 from click_auth.defaults import LOGIN_TIMEOUT, PLACES, POLICIES
@@ -68,60 +68,45 @@ def build(
 
 def _options(auth: Operations) -> list[click.Parameter]:
     """Return the options that the provider's login has; their names are those of `Auth.login`."""
+    seconds = click.FloatRange(min=0, max=_LONGEST_WAIT)
+    port, age = click.IntRange(1, 65535), click.IntRange(min=0)
+    device = "Log in by entering a code on any device (default where no browser can open)."
+    strength = "Request these authentication context classes (step-up login)."
     possible = [
         user_parameter(auth, "Log in as this account; fail if someone else signs in."),
-        click.Option(
-            ["--scope", "scopes"],
+        option(
+            "--scope scopes",
+            "Request an additional scope (repeatable).",
             multiple=True,
             metavar="SCOPE",
-            help="Request an additional scope (repeatable).",
         ),
         flag("--read-only", "Request read-only access."),
         flag("--no-browser", "Print the login URL instead of opening a browser."),
-        click.Option(
-            ["--device/--no-device"],
-            default=None,
-            help="Log in by entering a code on any device (default where no browser can open).",
-        ),
+        option("--device/--no-device", device, default=None),
         flag("--with-token", "Read a token from standard input."),
-        click.Option(
-            ["--callback-port"],
-            type=click.IntRange(1, 65535),
-            help="Listen for the browser's response on this port.",
-        ),
-        click.Option(
-            ["--timeout"],
-            type=click.FloatRange(min=0, max=_LONGEST_WAIT),
+        option("--callback-port", "Listen for the browser's response on this port.", type=port),
+        option(
+            "--timeout",
+            "How long to wait for the browser's response.",
+            type=seconds,
             default=LOGIN_TIMEOUT,
             metavar="SECONDS",
-            help="How long to wait for the browser's response.",
             show_default=True,
         ),
-        click.Option(
-            ["--acr-values"],
-            metavar="VALUES",
-            help="Request these authentication context classes (step-up login).",
-        ),
-        click.Option(
-            ["--max-age"],
-            type=click.IntRange(min=0),
-            metavar="SECONDS",
-            help="Require a login no older than this.",
-        ),
+        option("--acr-values", strength, metavar="VALUES"),
+        option("--max-age", "Require a login no older than this.", type=age, metavar="SECONDS"),
         flag("--no-wait", "Start the login, print how to finish it, and exit."),
-        click.Option(
-            ["--resume"],
+        option(
+            "--resume",
+            "Finish a login started with --no-wait.",
             is_flag=False,
             flag_value="",
             metavar="[ID]",
-            help="Finish a login started with --no-wait.",
         ),
     ]
-    storage = click.Option(
-        ["--storage"], type=click.Choice(POLICIES), help="Where to store the credentials."
-    )
+    storage = option("--storage", "Where to store the credentials.", type=click.Choice(POLICIES))
     has = auth.context.services.login_options
-    chosen = [option for option in possible if has.issuperset(option.opts)]
+    chosen = [each for each in possible if has.issuperset(each.opts)]
     return [*chosen, storage, *instance_parameters(auth)]
 
 

@@ -40,7 +40,7 @@ def build(
         user, instance = auth.resolve(user, instance)
         is_open = user is None and auth.context.environment.account is None
         if is_open and not all_accounts:
-            user = ask_for_account(auth, console, instance, fewest=2)
+            user = ask_for_account(auth, console, "Log out of", instance, fewest=2)
         result = auth.logout(user, instance=instance, all=all_accounts, revoke=not no_revoke)
         context = LogoutContext(result)
         if on_logout is not None:
@@ -67,5 +67,5 @@ def say_who_acts(auth: Operations, console: Console, result: LogoutResult) -> No
         account = None
         with contextlib.suppress(AuthError):  # several and no default, or nothing can be read
             account = auth.next_account()
-        who, key = ("No account", None) if account is None else (account.title, account.key)
-        console.event("account", f"{who} is now in use.", account=key)
+        text = "No account is in use." if account is None else f"Account in use: {account.title}."
+        console.event("account", text, account=account and account.key)

@@ -26,13 +26,18 @@ def account_options(auth: Operations, *, with_all: str | None = None) -> list[cl
     """Return `--user`, `--instance` where there are several, and `--all` where it has a help."""
     options: list[click.Parameter] = [user_parameter(auth), *instance_parameters(auth)]
     if with_all is not None:
-        options.append(click.Option(["--all", "all_accounts"], is_flag=True, help=with_all))
+        options.append(flag("--all all_accounts", with_all))
     return options
 
 
-def flag(name: str, text: str) -> click.Option:
-    """Return an option without a value; *text* is its help."""
-    return click.Option([name], is_flag=True, help=text)
+def option(names: str, text: str, **how: Any) -> click.Option:
+    """Return an option of these *names*, apart by blanks; *text* is its help, *how* is Click's."""
+    return click.Option(names.split(), help=text, **how)
+
+
+def flag(names: str, text: str) -> click.Option:
+    """Return an option without a value."""
+    return option(names, text, is_flag=True)
 
 
 def no_revoke_option() -> click.Option:

@@ -51,7 +51,7 @@ def can_ask() -> bool:
 
 
 def ask_for_account(
-    auth: Operations, console: Console, instance: str | None = None, *, fewest: int = 1
+    auth: Operations, console: Console, question: str, instance: str | None, *, fewest: int = 1
 ) -> str | None:
     """Return the key of the account that a person picks from a menu of the stored ones.
 
@@ -69,7 +69,8 @@ def ask_for_account(
     default = next((number for number, each in enumerate(listed, 1) if each.default), None)
     wanted = click.IntRange(1, len(listed))
     try:
-        picked: int = click.prompt("Account", type=wanted, default=default, err=True)
+        with contextlib.redirect_stdout(sys.stderr):  # where Click 8.1 puts a space otherwise
+            picked: int = click.prompt(question, type=wanted, default=default, err=True)
     except click.Abort:
         console.done("\nNothing was changed.", well=False)
         raise click.exceptions.Exit(signals.INTERRUPTED) from None

@@ -143,8 +143,9 @@ def _facts(auth: Operations, context: StatusContext) -> list[tuple[str, str]]:
     facts = []
     if account is not None and account.instance is not None:
         facts.append(("Instance", printable(account.instance)))
+    has_ended = status.state in ("expired", "invalid")
     if status.expires_at is not None:
-        facts.append(("Token", _remaining(status.expires_at)))
+        facts.append(("Token", _remaining(status.expires_at, is_over=has_ended)))
     if account is not None:
         renewed = "automatic" if status.refreshable else _NO_REFRESH
         facts.append(("Refresh", "session ended" if status.state == "expired" else renewed))
@@ -152,7 +153,8 @@ def _facts(auth: Operations, context: StatusContext) -> list[tuple[str, str]]:
         facts.append(("Scopes", printable(", ".join(status.scopes)) or "none"))
     facts.append(("Stored in", _kept_in(auth, status)))
     if status.reason is not None:
-        facts.append(("Note", status.reason))
+        way_out = f" Run `{auth.invocation.login_line()}`." if has_ended else ""
+        facts.append(("Note", f"{status.reason}{way_out}"))
     facts.extend(
         (printable(name, 30), printable(value)) for name, value in (context.live or {}).items()
     )
@@ -167,10 +169,12 @@ def _kept_in(auth: Operations, status: Status) -> str:
     return _SOURCES.get(status.source or "", "unknown")
 
 
-def _remaining(moment: datetime) -> str:
+def _remaining(moment: datetime, *, is_over: bool) -> str:
     seconds = (to_posix(moment) or 0.0) - time.time()
     size, unit = next((u for u in _UNITS if abs(seconds) >= u[0]), _UNITS[-1])
     count = int(abs(seconds) // size)
     span = f"{count} {unit}{'' if count == 1 else 's'}"
     when = local_time(moment)
-    return f"expires in {span} ({when})" if seconds > 0 else f"expired {span} ago ({when})"
+    if seconds > 0:
+        return "no longer usable" if is_over else f"expires in {span} ({when})"
+    return f"expired {span} ago ({when})"

@@ -172,10 +172,13 @@ def use_console(console: Console) -> Iterator[Console]:
 
 
 @contextlib.contextmanager
-def counting_down(seconds: float) -> Iterator[terminal.Countdown]:
-    """Give a block a countdown, below what is said there. It is erased whatever ends the block."""
+def counting_down(seconds: float, what: str) -> Iterator[terminal.Countdown]:
+    """Give a block that waits for *what* a countdown, below what is said there.
+
+    It is erased whatever ends the block.
+    """
     is_shown = not current().is_json and terminal.can_redraw(sys.stderr)
-    countdown = terminal.Countdown(seconds, shown=is_shown)
+    countdown = terminal.Countdown(seconds, what, shown=is_shown)
     token = terminal.countdown.set(countdown)
     try:
         yield countdown

@@ -73,13 +73,14 @@ def columns(stream: TextIO | None) -> int | None:
 
 
 class Countdown:
-    """The time that is left, on the last line of stderr's terminal.
+    """The time that is left to wait for *what*, on the last line of stderr's terminal.
 
     `shown` is whether there is such a line; it needs `can_redraw`. While another job has the
     terminal, nothing is drawn.
     """
 
-    def __init__(self, seconds: float, *, shown: bool) -> None:
+    def __init__(self, seconds: float, what: str, *, shown: bool) -> None:
+        self._what = what
         self.shown: bool = shown and seconds < float("inf")
         self._deadline = time.monotonic() + seconds
         self._drawn = ""
@@ -89,8 +90,8 @@ class Countdown:
         if self.shown:
             seconds = max(0, -int((time.monotonic() - self._deadline) // 1))  # rounded up
             left = f"{seconds // 60}:{seconds % 60:02} left"
-            whole = f"Waiting for the browser... {left} (Ctrl-C to cancel)"
-            self._draw(whole, f"Waiting... {left}")
+            lines = [f"Waiting for {self._what}... {left} (Ctrl-C to cancel)"]
+            self._draw(*lines, f"Waiting... {left} (Ctrl-C cancels)", f"Waiting... {left}")
 
     def sleep(self, seconds: float) -> None:
         """Block for *seconds*, and draw."""
@@ -104,12 +105,12 @@ class Countdown:
         if self._drawn:
             self._draw("")
 
-    def _draw(self, line: str, short: str = "") -> None:
+    def _draw(self, *lines: str) -> None:
+        """Draw the first of *lines* that fits: one that wraps could not be drawn over."""
         try:
             fileno = sys.stderr.fileno()
             columns = os.get_terminal_size(fileno).columns or 80  # 0 is unknown
-            if len(line) >= columns:  # a line that wraps could not be drawn over
-                line = short[: columns - 1]
+            line = next((each for each in lines if len(each) < columns), lines[-1][: columns - 1])
             if line != self._drawn and in_foreground(fileno):
                 wrapped = max(0, len(self._drawn) - 1) // columns  # by a window that shrank
                 up = f"\x1b[{wrapped}A\r\x1b[J" if wrapped else "\r\x1b[K"
@@ -120,5 +121,5 @@ class Countdown:
             self.shown, self._drawn = False, ""
 
 
-_NONE = Countdown(0.0, shown=False)
+_NONE = Countdown(0.0, "", shown=False)
 countdown: ContextVar[Countdown] = ContextVar("click_auth_countdown", default=_NONE)

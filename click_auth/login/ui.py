@@ -191,7 +191,7 @@ class TerminalUI(LoginUI):
         typed_on = None if is_unseen(sys.stderr) else keyboard.open_keyboard(self._stdin)
         with (
             AnswerWait(listener, request, typed_on, self._style) as wait,
-            console.counting_down(timeout) as countdown,
+            console.counting_down(timeout, "the browser") as countdown,
         ):
             if not opened:
                 self._explain_forwarding(listener)

@@ -269,8 +269,10 @@ def _wait_for_code(
 ) -> TokenBundle:
     seconds = min(code.lifetime, request.timeout)
     deadline = monotonic() + seconds
-    with console.counting_down(seconds) as countdown:
+    with console.counting_down(seconds, "the code") as countdown:
         _show(code, request, ui)
+        if not countdown.shown:
+            console.current().done("Waiting for the code (Ctrl-C to cancel).", well=False)
         return _poll(
             ask, code.interval, lambda wait: monotonic() + wait < deadline, sleep or countdown.sleep
         )
@@ -343,7 +345,8 @@ def _poll(
                 backoff = min(interval * 2**failures, max(interval, LONGEST_BACKOFF))
                 wait = max(backoff, error.retry_after or 0.0)
             elif error.error == "access_denied":
-                raise Declined("You declined the request on the other device.") from None
+                message = "You declined the request on the other device."
+                raise Declined(message, hints=[Declined.if_a_mistake]) from None
             elif error.error == "expired_token":
                 break
             elif error.error != "authorization_pending":

@@ -134,8 +134,8 @@ def refusal(values: dict[str, str]) -> LoginFailed:
     """Return the error for an authorization error response (RFC 6749 section 4.1.2.1)."""
     error = printable(values["error"], 60)
     if error == "access_denied":
-        hint = "Nothing was stored. Log in again if that was a mistake."
-        return LoginFailed("You declined the request in the browser.", hints=[hint])
+        message = "You declined the request in the browser."
+        return LoginFailed(message, hints=[LoginFailed.if_a_mistake])
     details = printable(values.get("error_description", ""))
     return LoginFailed(
         f"The server rejected the login: {error}" + (f" ({details})" if details else "") + "."

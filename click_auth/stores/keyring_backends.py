@@ -41,11 +41,11 @@ _MESSAGES: dict[Kind, tuple[str, str | None]] = {
     "denied": ("Access to the keyring was denied", "Allow access when prompted."),
     "absent": (
         "No system keyring is available",
-        "Install or start one, or use --storage plaintext to store tokens in a file.",
+        "Install or start one, or log in with `--storage plaintext`.",
     ),
     "hanging": (
         "The keyring didn't respond in time",
-        "Look for a prompt waiting for you, or use --storage plaintext to store tokens in a file.",
+        "Look for a prompt waiting for you, or log in with `--storage plaintext`.",
     ),
     "lying": ("The keyring didn't save what was written to it", None),
     "truncating": ("The keyring truncated what was written to it", None),

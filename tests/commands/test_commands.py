@@ -31,7 +31,7 @@ def test_login_and_all_that_follows(todo: Todo) -> None:
     assert todo.run("auth", "token").stdout != token.stdout
     out = todo.run("auth", "logout")
     assert (out.exit_code, out.stdout) == (0, "")
-    assert out.stderr == "Logged out: ada.\nNo account is now in use.\n"
+    assert out.stderr == "Logged out: ada.\nNo account is in use.\n"
     assert not todo.server.family_alive("ada")
     assert todo.run("auth", "logout").exit_code == 0
 
@@ -126,6 +126,20 @@ def test_states_and_exit_codes(todo: Todo) -> None:
     assert todo.run("auth", "status").exit_code == 4
     assert _state(todo) == "expired"
     assert todo.run("auth", "status", "--offline").exit_code == 4
+
+
+@pytest.mark.parametrize("ended", ["at the API", "at the server"])
+def test_status_of_a_dead_session_says_the_way_out(todo: Todo, ended: str) -> None:
+    """As every other command does; a token that was just rejected is promised to nobody."""
+    logged_in(todo.auth, server=todo.server)
+    if ended == "at the API":
+        todo.server.faults.status["api"] = (401, "{}")
+    else:
+        todo.server.revoke_all()
+    shown = todo.run("auth", "status").stdout
+    assert "todo auth login" in shown
+    assert "expires in" not in shown
+    assert "expires in" in todo.run("auth", "status", "--offline").stdout or ended != "at the API"
 
 
 def _state(todo: Todo, *arguments: str) -> str:

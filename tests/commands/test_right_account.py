@@ -57,10 +57,10 @@ def test_h4_after_a_logout_no_other_instance_steps_in(services: Todo) -> None:
     store_account(services.auth, "ada", "prod")
     store_account(services.auth, "ada", "staging", default=True)
     out = services.run("auth", "logout", "--no-revoke")
-    assert "ada is now in use" in out.stderr
+    assert "Account in use: ada" in out.stderr
     assert services.run("auth", "token").stdout == "ada-token"
     out = services.run("auth", "logout", "--no-revoke")
-    assert "No account is now in use." in out.stderr
+    assert "No account is in use." in out.stderr
     assert services.run("auth", "token").exit_code == 4
 
 
@@ -69,7 +69,7 @@ def test_h4_a_logout_does_not_make_the_last_account_elsewhere_the_default(servic
     store_account(services.auth, "bob", "staging")
     store_account(services.auth, "ada", "prod", default=True)
     out = services.run("auth", "logout", "--no-revoke")
-    assert "No account is now in use." in out.stderr
+    assert "No account is in use." in out.stderr
     assert services.run("auth", "token").exit_code == 4
     listed = json.loads(services.run("auth", "account", "list", "--json").stdout)
     assert (len(listed["accounts"]), listed["default"]) == (1, None)
@@ -129,7 +129,7 @@ def test_h4_logout_says_who_acts_from_now_on(todo: Todo) -> None:
     assert event in [json.loads(line) for line in out.stderr.splitlines()]
     assert json.loads(out.stdout)["removed"] == ["eve"]
     out = todo.run("auth", "account", "remove", "ada")
-    assert "bob is now in use." in out.stderr
+    assert "Account in use: bob." in out.stderr
     out = todo.run("auth", "account", "remove", "bob", "--json")
     assert event in [json.loads(line) for line in out.stderr.splitlines()]
 
@@ -139,7 +139,7 @@ def test_h4_logout_of_an_account_beside_names_who_acts_still(todo: Todo) -> None
     logged_in(todo.auth, "bob", server=todo.server)
     logged_in(todo.auth, "ada", server=todo.server)
     out = todo.run("auth", "logout", "--user", "bob")
-    assert "ada@todo.example (ada) is now in use" in out.stderr
+    assert "Account in use: ada@todo.example (ada)." in out.stderr
 
 
 # L17

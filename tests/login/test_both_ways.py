@@ -129,6 +129,7 @@ def test_who_says_no_to_the_code_has_answered(
         url_on(person)
         assert server.deny_device()
         assert person.end() == 1
+    assert "Log in again if" in person.shown
     assert "You declined the request on the other device" in person.shown
     assert stored(environ) == {}
 

@@ -213,7 +213,7 @@ def test_the_time_left_is_off_the_screen_before_the_result(
     environ |= {"TERM": "xterm", "NO_COLOR": "1"}
     server.device_interval = 1.0 if how == "--device" else 60.0
     with person_at(environ, how) as person:
-        person.read_until("Waiting for the browser... ")
+        person.read_until(f"Waiting for the {'code' if how == '--device' else 'browser'}... ")
         if how == "--no-browser":
             person.type(f"{sent_to(url_on(person))}\n")
         assert person.end() == 0, person.shown

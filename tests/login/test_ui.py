@@ -330,7 +330,7 @@ def test_b20_a_program_that_closed_stderr_is_not_ended(monkeypatch: pytest.Monke
     closed = io.StringIO()
     closed.close()
     monkeypatch.setattr(sys, "stderr", closed)
-    with console.counting_down(9) as countdown:
+    with console.counting_down(9, "nobody") as countdown:
         ui_with(browser=lambda url: True).open_page("https://id.example/")
         countdown.tick()
     console.JsonConsole().warn("x")
