@@ -131,8 +131,7 @@ def _of_status(response: Any) -> AuthError:
     sent = find_sent(request)
     if sent is not None and is_refused(response):
         return sent.flow.refusal(request)
-    lacking = None if sent is None else sent.flow.find_step_up(response)
-    if lacking is not None:
+    if sent is not None and (lacking := sent.flow.find_step_up(response)) is not None:
         return lacking
     hints = [] if sent else ["No token was sent there. Name the host in hosts= to allow that."]
     message = f"{host_in(request)} returned status {status}."

@@ -142,8 +142,7 @@ class TerminalUI(LoginUI):
     def _please_open(self) -> str:
         """Return the request to open the URL, with the URL where it was not shown whole."""
         url, self._abridged = self._abridged, None
-        shown = "the URL yourself." if url is None else f"this URL yourself:\n\n{url}\n"
-        return f"Please open {shown}"
+        return "Please open " + (f"this URL yourself:\n\n{url}\n" if url else "the URL yourself.")
 
     def _show_whole_url(self, since: float) -> None:
         """Show it, once, where a browser was opened and still nothing has come."""

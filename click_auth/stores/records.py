@@ -242,8 +242,10 @@ class Storage:
         policy: str,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self.records, self._make_vault = records, make_vault
-        self.policy, self.clock = policy, clock
+        self.records = records
+        self.policy = policy
+        self.clock = clock
+        self._make_vault = make_vault
         self.environment: Environment | None = None
         self.key: KeyGiven | None = None
 
