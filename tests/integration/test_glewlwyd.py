@@ -146,6 +146,6 @@ def test_the_device_grant_slows_down(ada: Todo, provider: Glewlwyd) -> None:
 def polls(events: Iterator[dict[str, Any]]) -> Iterator[int]:
     """Yield the status of each answer of the token endpoint."""
     for event in events:
-        said = re.search(r"/token: status (\d+)", event.get("message", ""))
+        said = re.search(r"/token: (\d+),", event.get("message", ""))
         if said is not None:
             yield int(said[1])
