@@ -31,8 +31,8 @@ EXTRAS = re.compile(
 # of imports, 45 of them late, no circle, and walks of 18, 26, 50 and 32 modules.
 BOUNDS = {
     "lines of code, core": 9280,
-    "lines of code, without extras": 12645,
-    "lines of code, all": 14433,
+    "lines of code, without extras": 12642,
+    "lines of code, all": 14430,
     "share of import lines, %": 13.5,
     "imports inside functions": 100,
     "lines of the longest module": 393,

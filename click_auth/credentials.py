@@ -235,9 +235,7 @@ class ClientCredentials(Unstored):
 
     source = "client_credentials"
     whose: str = "the client credentials' token"
-    way_out: tuple[str, ...] = (
-        "Check the client ID and secret, and what the client is allowed to do.",
-    )
+    way_out: tuple[str, ...] = ("Check the client ID and secret, and what the client may do.",)
 
     def _request(self) -> TokenBundle:
         # In no variable of this frame: a traceback that prints them would show the secret.

@@ -7,11 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from click_auth.commands.logout import say_who_acts
-from click_auth.commands.options import (
-    account_argument,
-    account_options,
-    no_revoke_option,
-)
+from click_auth.commands.options import account_argument, account_options, no_revoke_option
 from click_auth.commands.output import ask_for_account, can_ask
 from click_auth.errors import NO_ACCOUNT_SELECTED, UsageError
 

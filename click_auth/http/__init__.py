@@ -1,10 +1,14 @@
 """HTTP as the library speaks it: clients, proxies, certificates, transports."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 REFUSE_NETWORK = "CLICK_AUTH_REFUSE_NETWORK"
 """Names the variable that is 1 where no other machine may be reached: in a test's child process."""
 
-in_test_run: bool = False
-"""The same for this process, set by the pytest plugin."""
-
-refused: list[str] = []
-"""What a test was about to reach, or to touch; the plugin takes it out after each test."""
+network_guard: Callable[[str], None] | None = None
+"""Called with the name of another machine before it is reached; the pytest plugin refuses there."""

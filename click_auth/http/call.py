@@ -46,6 +46,11 @@ class Call:
     secrets: tuple[str, ...] = field(default=(), repr=False)
     """What is hidden where the response quotes it."""
 
+    @property
+    def method(self) -> str:
+        """The HTTP method."""
+        return "GET" if self.body is None else "POST"
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -93,9 +98,9 @@ def send(http: Http, call: Call, timeout: float) -> Answer:
     except TransportFailed as error:
         failure = error
     else:
-        log_request("GET" if call.body is None else "POST", call.url, answer.status, began)
+        log_request(call.method, call.url, answer.status, began)
         return answer
-    log_request("GET" if call.body is None else "POST", call.url, failure.reason, began)
+    log_request(call.method, call.url, failure.reason, began)
     raise failure  # out here, where httpx's own exception is not in its context
 
 
@@ -108,20 +113,22 @@ def log_request(method: str, url: object, outcome: object, began: float) -> None
 
 def watch_connections(request: httpx.Request, *, is_async: bool = False) -> None:
     """Let *request* fail before it opens a socket to another machine, in a test run only."""
-    if guard.in_test_run or os.environ.get(guard.REFUSE_NETWORK) == "1":
-        request.extensions.setdefault("trace", _refuse_async if is_async else _refuse)
+    if guard.network_guard is not None or os.environ.get(guard.REFUSE_NETWORK) == "1":
+        request.extensions.setdefault("trace", _ask_guard_async if is_async else _ask_guard)
 
 
-def _refuse(event: str, details: Mapping[str, Any]) -> None:
+def _ask_guard(event: str, details: Mapping[str, Any]) -> None:
     """Raise where a test run is about to connect to another machine: httpcore's "trace"."""
-    host = details["host"] if event.endswith("connect_tcp.started") else "localhost"
-    if not is_loopback(host) and (guard.in_test_run or os.environ.get(guard.REFUSE_NETWORK) == "1"):
-        guard.refused.append(host)
+    if not event.endswith("connect_tcp.started") or is_loopback(host := details["host"]):
+        return
+    if guard.network_guard is not None:
+        guard.network_guard(host)
+    elif os.environ.get(guard.REFUSE_NETWORK) == "1":
         raise AssertionError(f"no test may reach {host}: isolated_auth(auth, server=auth_server)")
 
 
-async def _refuse_async(event: str, details: Mapping[str, Any]) -> None:
-    _refuse(event, details)
+async def _ask_guard_async(event: str, details: Mapping[str, Any]) -> None:
+    _ask_guard(event, details)
 
 
 class _Exchange:
@@ -177,7 +184,7 @@ class _Exchange:
         with (
             self._http.client(**options) as client,
             client.stream(
-                "GET" if call.body is None else "POST",
+                call.method,
                 call.url,
                 content=call.body,
                 headers=headers,
@@ -193,7 +200,7 @@ class _Exchange:
         return Answer(call, response.status_code, named, body, sent_at)
 
     def _trace(self, event: str, details: Mapping[str, Any]) -> None:
-        _refuse(event, details)
+        _ask_guard(event, details)
         if ".send_request_headers." in event:
             self._sending = True
 

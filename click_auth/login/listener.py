@@ -71,9 +71,7 @@ def listen(redirect_uris: Sequence[str], callback_port: int | None = None) -> Li
     `LoginFailed` (AUTH_PORT_BIND_FAILED), which names what was tried.
     """
     if callback_port is not None and not 0 < callback_port <= _HIGHEST_PORT:
-        raise _failure(
-            f"{callback_port} is not a valid port.", f"--callback-port: 1 to {_HIGHEST_PORT}."
-        )
+        raise _failure(f"{callback_port} is not a port.", f"--callback-port: 1 to {_HIGHEST_PORT}.")
     tried: dict[str, str] = {}
     parsed = list(map(_parsed, redirect_uris))
     candidates = [(uri, uri.hostname or "") for uri in parsed]

@@ -69,9 +69,7 @@ def accept_token(token: str) -> TokenBundle:
     secret = usable(token.strip())
     del token
     if secret is None:
-        raise LoginFailed(
-            "That is not a valid token: it is empty or contains unexpected characters."
-        )
+        raise LoginFailed("That is not a valid token: it is empty or has unexpected characters.")
     return TokenBundle(secret)
 
 

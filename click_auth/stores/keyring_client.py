@@ -141,7 +141,7 @@ class KeyringClient:
         is_ours = self._loaded is not None  # then it is in use, whatever was chosen since
         if self._remembered != LINUX_BACKEND or (not is_ours and _is_chosen()):
             return None
-        with _logged(f"{'write' if text else 'read'} {slot} without keyring"):
+        with _watched(f"{'write' if text else 'read'} {slot} without keyring"):
             from click_auth.stores import secret_service  # noqa: PLC0415 - jeepney, on Linux alone
 
             deadline = self._deadline(is_reading=not text)
@@ -188,7 +188,7 @@ class KeyringClient:
                 finished.set()
 
         deadline = self._deadline(is_reading=is_reading)
-        with _logged(description):
+        with _watched(description):
             try:
                 result, error = call_with_timeout(run, deadline)
             except TimedOut:
@@ -257,7 +257,7 @@ def _settings_file() -> str:
 
 
 @contextlib.contextmanager
-def _logged(description: str) -> Iterator[None]:
+def _watched(description: str) -> Iterator[None]:
     """Ask the guard, let the block make a call, and log how it ended and how long it took."""
     if stores.keyring_guard is not None:
         stores.keyring_guard(description)

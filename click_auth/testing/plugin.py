@@ -47,6 +47,7 @@ class KeyringGuard:
 
     def __init__(self, record_folders: tuple[str, ...] = ()) -> None:
         self._record_folders = record_folders
+        self._refused: list[str] = []
         self._allowed = False
         self._patch = pytest.MonkeyPatch()
 
@@ -57,28 +58,28 @@ class KeyringGuard:
             self._patch.setenv(name, value)
         self._patch.setattr(stores, "keyring_guard", self.refuse_keyring)
         self._patch.setattr(stores, "record_guard", self.refuse_record_file)
-        self._patch.setattr(http, "in_test_run", True)
+        self._patch.setattr(http, "network_guard", self._refuse)
 
     def remove(self) -> None:
         """Take everything back."""
         self._patch.undo()
 
     @contextmanager
-    def allowed(self, *marks: str) -> Iterator[None]:
-        """Let what *marks* name, by default everything, pass inside, in child processes too."""
+    def allowed(self, mark: str = "real_keyring") -> Iterator[None]:
+        """Let what *mark* names pass inside of the block, in child processes too."""
+        is_everything = mark == "real_keyring"
         with pytest.MonkeyPatch.context() as patch:
-            for name in _REFUSED if "real_network" not in marks else (http.REFUSE_NETWORK,):
+            for name in _REFUSED if is_everything else (http.REFUSE_NETWORK,):
                 patch.delenv(name, raising=False)
-            patch.setattr(http, "in_test_run", False)
-            patch.setattr(self, "_allowed", "real_network" not in marks)
+            patch.setattr(http, "network_guard", None)
+            patch.setattr(self, "_allowed", is_everything)
             yield
 
     def check(self) -> None:
         """Raise `RealKeyringTouched` if anything was refused since the last check."""
-        if http.refused:
-            refused = _explain(http.refused)
-            http.refused.clear()
-            raise RealKeyringTouched(refused)
+        refused, self._refused = self._refused, []
+        if refused:
+            raise RealKeyringTouched(_explain(refused))
 
     def refuse_keyring(self, operation: str) -> None:
         """Refuse an operation, unless it is allowed or a test's own backend would do it."""
@@ -92,7 +93,7 @@ class KeyringGuard:
 
     def _refuse(self, what: str) -> None:
         if not self._allowed:
-            http.refused.append(what)
+            self._refused.append(what)
             raise RealKeyringTouched(_explain([what]))
 
 

@@ -139,7 +139,6 @@ def test_status_of_a_dead_session_says_the_way_out(todo: Todo, ended: str) -> No
     shown = todo.run("auth", "status").stdout
     assert "todo auth login" in shown
     assert "expires in" not in shown
-    assert "expires in" in todo.run("auth", "status", "--offline").stdout or ended != "at the API"
 
 
 def _state(todo: Todo, *arguments: str) -> str:

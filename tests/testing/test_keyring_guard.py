@@ -95,7 +95,7 @@ assert loaded == {{"click_auth"}}, loaded
 assert len([name for name in sys.modules if name.startswith("click_auth")]) == 5
 guard.remove()
 assert stores.keyring_guard is None and {REFUSE_KEYRING!r} not in os.environ
-assert http.in_test_run is False and {REFUSE_NETWORK!r} not in os.environ
+assert http.network_guard is None and {REFUSE_NETWORK!r} not in os.environ
 """
     environ = {name: value for name, value in os.environ.items() if name not in REFUSED}
     subprocess.run([sys.executable, "-c", program], check=True, timeout=100, env=environ)
