@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, overload
 
+from click_auth import stories
 from click_auth.commands.attach import standard_group
 from click_auth.commands.options import user_option
 from click_auth.context import Context, Settings
 from click_auth.defaults import DEFAULT_MIN_TTL, POLICIES
-from click_auth.operations import Operations, migrate_once
+from click_auth.operations import Operations
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -87,7 +88,7 @@ class Auth(Operations):
         settings = before.settings.replaced(
             store=store, folder=folder, environ=environ, browser=browser, http_options=http_options
         )
-        self.context: Context = Context(settings, migrate_once)
+        self.context: Context = self.context_of(settings)
         try:
             yield self
         finally:
@@ -170,9 +171,7 @@ def refresh_access_token(
     endpoint or as long as another process takes for them; does not prompt. Raises `NotLoggedIn`
     when only a login helps, `Unreachable` when trying later does.
     """
-    from click_auth.tokens import Rejected  # noqa: PLC0415
-
-    spent = None if rejected is None else Rejected(rejected)
+    spent = None if rejected is None else stories.tokens.Rejected(rejected)
     del rejected
     with auth.hinting():
         credential = auth.stored_credential(user, instance)
@@ -186,6 +185,4 @@ def migrate_legacy_auth(auth: Auth, legacy: LegacyCredential) -> MigrationResult
     Never overwrites a record and never raises for what the old place, the service or the
     keyring do: then the result is "skipped" with a reason, and the next call tries again.
     """
-    from click_auth.migrate import migrate  # noqa: PLC0415 - the edge
-
-    return migrate(auth.context, legacy)
+    return stories.migrate.migrate(auth.context, legacy)

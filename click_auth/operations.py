@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Any, cast
 
+from click_auth import stories
 from click_auth.console.text import check_texts
 from click_auth.context import Context, Settings
 from click_auth.defaults import DEFAULT_MIN_TTL, LOGIN_TIMEOUT
@@ -37,8 +38,13 @@ class Operations:
     def __init__(self, settings: Settings) -> None:
         self.app_name: str = settings.app_name
         self.invocation: Invocation = Invocation(settings.app_name)
-        self.context: Context = Context(settings, migrate_once)
+        self.context: Context = self.context_of(settings)
         """The parts that this object is made of; for the library's own modules."""
+
+    @staticmethod
+    def context_of(settings: Settings) -> Context:
+        """Return what the stories are handed. An older credential is taken over on the way."""
+        return Context(settings, _migrate_once)
 
     @property
     def store(self) -> TokenStore:
@@ -90,10 +96,8 @@ class Operations:
         (RFC 9470) is raised as `NotLoggedIn` with the line to type. Otherwise the application sees
         them as httpx has them.
         """
-        from click_auth.api_client import client_for  # noqa: PLC0415 - httpx, when needed
-
         with self.hinting():
-            client: C = client_for(
+            client: C = stories.api_client.client_for(
                 self.context,
                 self.credential(user, instance),
                 cls,
@@ -114,11 +118,11 @@ class Operations:
         Reads the record file. Raises as `client` does. httpx calls your client's response hooks
         for a 401 before it is answered by a refresh: one that raises for it prevents that.
         """
-        from click_auth.bearer import flow_for  # noqa: PLC0415 - httpx, when needed
-
         with self.hinting():
             credential = self.credential(user, instance)
-            return cast("httpx.Auth", flow_for(self.context, credential, hosts, self.hinting))
+            return cast(
+                "httpx.Auth", stories.bearer.flow_for(self.context, credential, hosts, self.hinting)
+            )
 
     def access_token(
         self,
@@ -134,28 +138,24 @@ class Operations:
         Blocks when it has to ask the server. Raises `NotLoggedIn`, `Unreachable`,
         `StorageUnavailable`, `UsageError`.
         """
-        from click_auth.tokens import Rejected  # noqa: PLC0415 - datetime
-
-        spent = None if rejected is None else Rejected(rejected)
+        spent = None if rejected is None else stories.tokens.Rejected(rejected)
         del rejected
         with self.hinting():
             return self.credential(user, instance).bundle(min_ttl, spent).access_token
 
     def credential(self, user: str | None = None, instance: str | None = None) -> Credential:
         """Return the credential that applies."""
-        from click_auth.credentials import find_credential  # noqa: PLC0415 - the edge
-
         with self.hinting():
-            return find_credential(self.context, *self.resolve(user, instance)).checked()
+            user, instance = self.resolve(user, instance)
+            return stories.credentials.find_credential(self.context, user, instance).checked()
 
     def stored_credential(
         self, user: str | None = None, instance: str | None = None
     ) -> StoredCredential:
         """Return the stored credential that applies, whatever the environment holds."""
-        from click_auth.credentials import find_stored  # noqa: PLC0415 - the edge
-
         with self.hinting():
-            return find_stored(self.context, *self.resolve(user, instance)).checked()
+            user, instance = self.resolve(user, instance)
+            return stories.credentials.find_stored(self.context, user, instance).checked()
 
     def refresh(self, user: str | None = None, *, instance: str | None = None) -> TokenBundle:
         """Rotate the credential of an account now, and return its new tokens. Blocks."""
@@ -190,10 +190,7 @@ class Operations:
         *on_login* may raise to refuse. Raises `LoginFailed` or `StorageUnavailable`; then nothing
         is stored and an earlier session still works.
         """
-        from click_auth.login.flow import log_in  # noqa: PLC0415 - the edge
-        from click_auth.providers.request import LoginRequest  # noqa: PLC0415 - dataclasses
-
-        request = LoginRequest(
+        request = stories.request.LoginRequest(
             user=user,
             scopes=check_texts(scopes, "scopes"),
             read_only=read_only,
@@ -209,18 +206,18 @@ class Operations:
         del token
         with self.hinting():
             line = self.invocation.login_line()
-            return log_in(self.context, request, storage, on_login, ui, login_line=line)
+            return stories.flow.log_in(
+                self.context, request, storage, on_login, ui, login_line=line
+            )
 
     def log_in_on_demand(self, check: Callable[[], None], scopes: Iterable[str] = ()) -> None:
         """Ask the person to log in, *scopes* included, until *check* raises nothing. Blocks.
 
         One process at a time: the others wait for it. Raises `NotLoggedIn` where they decline.
         """
-        from click_auth.login.on_demand import log_in_on_demand  # noqa: PLC0415 - the edge
-
         user, instance = self.resolve()
         with self.hinting():
-            log_in_on_demand(
+            stories.on_demand.log_in_on_demand(
                 self.context, check, lambda: self.login(user=user, instance=instance, scopes=scopes)
             )
 
@@ -241,10 +238,7 @@ class Operations:
         By a code for another device where the server, and what is asked for, have a use for it,
         else through a browser anywhere. Its secrets are stored as tokens are. Raises as `login`.
         """
-        from click_auth.login.resume import begin  # noqa: PLC0415 - the edge
-        from click_auth.providers.request import LoginRequest  # noqa: PLC0415 - dataclasses
-
-        request = LoginRequest(
+        request = stories.request.LoginRequest(
             user=user,
             scopes=check_texts(scopes, "scopes"),
             read_only=read_only,
@@ -254,7 +248,7 @@ class Operations:
             max_age=max_age,
         )
         with self.hinting():
-            pending = begin(self.context, request, storage)
+            pending = stories.resume.begin(self.context, request, storage)
         return pending.shown(self.invocation.login_line("--resume", pending.id))
 
     def finish_login(
@@ -272,18 +266,14 @@ class Operations:
         `Unreachable` with AUTH_LOGIN_PENDING while it has to wait; it then stays. Raises
         `LoginFailed` where it has expired, was finished or never begun, and as `login` does.
         """
-        from click_auth.login.resume import finish  # noqa: PLC0415 - the edge
-
         pending_id = pending if pending is None or isinstance(pending, str) else pending.id
         with self.hinting():
-            return finish(self.context, pending_id, answer, timeout, on_login)
+            return stories.resume.finish(self.context, pending_id, answer, timeout, on_login)
 
     def pending_kind(self, pending_id: str | None) -> str:
         """Return "device" or "redirect" for a pending login. Raises `LoginFailed` for none."""
-        from click_auth.login.resume import find  # noqa: PLC0415 - the edge
-
         with self.hinting():
-            return find(self.context, pending_id).begun.kind
+            return stories.resume.find(self.context, pending_id).begun.kind
 
     def logout(
         self,
@@ -294,15 +284,13 @@ class Operations:
         revoke: bool = True,
     ) -> LogoutResult:
         """Remove an account, or *all*, here and then at the server. Works offline. Blocks."""
-        from click_auth.logout import log_out, log_out_everybody  # noqa: PLC0415 - the edge
-
         with self.hinting():
             if all:
-                from click_auth.login.resume import forget_all  # noqa: PLC0415 - the edge
-
-                forget_all(self.context)
-                return log_out_everybody(self.context, revoke=revoke)
-            return log_out(self.context, *self.resolve(user, instance), revoke=revoke)
+                stories.resume.forget_all(self.context)
+                return stories.logout.log_out_everybody(self.context, revoke=revoke)
+            return stories.logout.log_out(
+                self.context, *self.resolve(user, instance), revoke=revoke
+            )
 
     def status(
         self, user: str | None = None, *, instance: str | None = None, offline: bool = False
@@ -314,17 +302,13 @@ class Operations:
         self, user: str | None = None, instance: str | None = None, *, offline: bool = False
     ) -> StatusContext:
         """Do what `status` does, and return the token as well, where it was asked for."""
-        from click_auth.status import look  # noqa: PLC0415 - the edge
-
         with self.hinting():
-            return look(self.context, *self.resolve(user, instance), offline=offline)
+            return stories.status.look(self.context, *self.resolve(user, instance), offline=offline)
 
     def look_at_all(self, *, offline: bool = False) -> Sequence[StatusContext]:
         """Return the status of every stored account."""
-        from click_auth.status import look_at_all  # noqa: PLC0415 - the edge
-
         with self.hinting():
-            return look_at_all(self.context, offline=offline)
+            return stories.status.look_at_all(self.context, offline=offline)
 
     # Accounts
 
@@ -341,18 +325,14 @@ class Operations:
 
     def next_account(self) -> Account | None:
         """Return the account that applies where nobody names one, None where nobody is stored."""
-        from click_auth.credentials import find_record  # noqa: PLC0415 - the edge
-
-        record = find_record(self.context)
+        record = stories.credentials.find_record(self.context)
         return None if record is None else record.account
 
     def overriding_variable(
         self, user: str | None = None, instance: str | None = None
     ) -> str | None:
         """Return the name of the variable that applies instead of every stored account."""
-        from click_auth.credentials import find_override  # noqa: PLC0415 - the edge
-
-        override = find_override(self.context, user, instance)
+        override = stories.credentials.find_override(self.context, user, instance)
         return None if override is None else override[0]
 
     def accounts(self) -> Sequence[StoredAccount]:
@@ -375,9 +355,7 @@ class Operations:
 
     def doctor(self) -> Report:
         """Check everything that matters, change nothing, and return what was found. Blocks."""
-        from click_auth.doctor import examine  # noqa: PLC0415 - the edge
-
-        return examine(self.context)
+        return stories.doctor.examine(self.context)
 
     def resolve(
         self, user: str | None = None, instance: str | None = None
@@ -386,8 +364,5 @@ class Operations:
         return self.invocation.in_effect(USER, user), self.invocation.in_effect(INSTANCE, instance)
 
 
-def migrate_once(context: Context) -> None:
-    """Take over the application's older credential, where nothing is stored yet."""
-    from click_auth.migrate import migrate_once  # noqa: PLC0415 - the edge
-
-    migrate_once(context)
+def _migrate_once(context: Context) -> None:
+    stories.migrate.migrate_once(context)

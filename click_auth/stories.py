@@ -1,0 +1,33 @@
+"""The stories that an `Auth` can tell, and what they are handed, each loaded on its first use.
+
+Names only: `stories.logout` is the module `click_auth.logout`, and a command needs one of them.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from click_auth import api_client as api_client
+    from click_auth import bearer as bearer
+    from click_auth import credentials as credentials
+    from click_auth import doctor as doctor
+    from click_auth import logout as logout
+    from click_auth import migrate as migrate
+    from click_auth import status as status
+    from click_auth import tokens as tokens
+    from click_auth.login import flow as flow
+    from click_auth.login import on_demand as on_demand
+    from click_auth.login import resume as resume
+    from click_auth.providers import request as request
+
+_FOLDERS = {"flow": "login.", "on_demand": "login.", "resume": "login.", "request": "providers."}
+
+
+def __getattr__(name: str) -> ModuleType:
+    module = import_module(f"click_auth.{_FOLDERS.get(name, '')}{name}")
+    globals()[name] = module
+    return module
