@@ -116,19 +116,12 @@ class FixedToken(Credential):
 
     def __init__(self, context: Context, instance: str | None, bundle: TokenBundle) -> None:
         super().__init__(context, instance)
-        self._bundle = bundle
+        self._cached = self._fixed = CachedCredential(Record(Account(self.source)), bundle)
 
-    def bundle(
-        self, min_ttl: float = DEFAULT_MIN_TTL, rejected: Rejected | None = None
-    ) -> TokenBundle:
+    def _obtain(self, min_ttl: float, rejected: Rejected | None) -> CachedCredential:
         """Return the token, whatever is asked of it: nothing else is known."""
         del min_ttl, rejected
-        return self._bundle
-
-    def cached(self, min_ttl: float = DEFAULT_MIN_TTL) -> TokenBundle:
-        """Return the token."""
-        del min_ttl
-        return self._bundle
+        return self._fixed
 
     def after_401(self, rejected: Rejected) -> None:
         """Return None: the response stands."""
@@ -140,11 +133,14 @@ class EnvironmentToken(FixedToken):
     source = "env"
 
     def __init__(self, context: Context, instance: str | None) -> None:
-        super().__init__(context, instance, TokenBundle(context.environment.token or ""))
-        variable = context.environment.token_env
+        variable, token = (
+            context.environment.token_env,
+            TokenBundle(context.environment.token or ""),
+        )
+        super().__init__(context, instance, token)
         self.whose: str = f"the token in {variable}"
         self.way_out: tuple[str, ...] = (f"Set {variable} to a valid token, or unset it.",)
-        if not all(ord(character) in _VISIBLE for character in self._bundle.access_token):
+        if not all(ord(character) in _VISIBLE for character in token):
             message = f"{variable} contains characters that are not allowed in a token."
             raise NotLoggedIn(message, hints=self.way_out)
 
