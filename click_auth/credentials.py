@@ -133,11 +133,8 @@ class EnvironmentToken(FixedToken):
     source = "env"
 
     def __init__(self, context: Context, instance: str | None) -> None:
-        variable, token = (
-            context.environment.token_env,
-            TokenBundle(context.environment.token or ""),
-        )
-        super().__init__(context, instance, token)
+        variable, token = context.environment.token_env, context.environment.token or ""
+        super().__init__(context, instance, TokenBundle(token))
         self.whose: str = f"the token in {variable}"
         self.way_out: tuple[str, ...] = (f"Set {variable} to a valid token, or unset it.",)
         if not all(ord(character) in _VISIBLE for character in token):
