@@ -1,168 +1,27 @@
-"""`Operations`: what one `Auth` does. Each method is a few lines into one story."""
+"""`Operations`: all that an `Auth` does: logging in, at once or in two calls, and `Sessions`.
+
+Each method is a few lines into one story.
+"""
 
 from __future__ import annotations
 
-import contextlib
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
 from click_auth import stories
 from click_auth.console.text import check_texts
-from click_auth.context import Context, Settings
-from click_auth.defaults import DEFAULT_MIN_TTL, LOGIN_TIMEOUT
-from click_auth.errors import AuthError, NotLoggedIn, Unwritable, UsageError
-from click_auth.invocation import INSTANCE, USER, Invocation, wants_json
+from click_auth.defaults import LOGIN_TIMEOUT
+from click_auth.sessions import Sessions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable
 
-    import httpx
-    from typing_extensions import TypeVar
-
-    from click_auth.account import Account, StoredAccount
-    from click_auth.credentials import Credential, StoredCredential
-    from click_auth.doctor.report import Report
     from click_auth.login.pending import PendingLogin
     from click_auth.login.results import LoginContext, LoginResult
-    from click_auth.logout import LogoutResult
     from click_auth.providers.request import LoginUI
-    from click_auth.status import Status, StatusContext
-    from click_auth.stores.token_store import TokenStore
-    from click_auth.tokens import TokenBundle
-
-    C = TypeVar("C", default=httpx.Client)
 
 
-class Operations:
+class Operations(Sessions):
     """What can be done with the credentials of one CLI."""
-
-    def __init__(self, settings: Settings) -> None:
-        self.app_name: str = settings.app_name
-        self.invocation: Invocation = Invocation(settings.app_name)
-        self.context: Context = self.context_of(settings)
-        """The parts that this object is made of; for the library's own modules."""
-
-    @staticmethod
-    def context_of(settings: Settings) -> Context:
-        """Return what the stories are handed. An older credential is taken over on the way."""
-        return Context(settings, _migrate_once)
-
-    @property
-    def store(self) -> TokenStore:
-        """Where the credentials live."""
-        return self.context.token_store
-
-    @contextlib.contextmanager
-    def hinting(self) -> Iterator[None]:
-        """Append the way out, and the application's own hints, to errors that leave a block."""
-        try:
-            yield
-        except AuthError as error:
-            settings = self.context.settings
-            if isinstance(error, NotLoggedIn):
-                error.name_login(f"Run `{self.invocation.login_line(*error.login_options)}`.")
-            if isinstance(error, Unwritable) and settings.folder is None:
-                variable = self.context.environment.name("CONFIG_DIR")
-                error.with_hints([f"{variable} can name another folder for credentials."])
-            error.with_hints(settings.hints)
-            if error.console is None:
-                from click_auth.console.console import Console, JsonConsole  # noqa: PLC0415 - then
-
-                error.console = JsonConsole() if wants_json() else Console()
-            raise
-
-    # Tokens and clients
-
-    def client(
-        self,
-        cls: type[C] | None = None,
-        /,
-        *,
-        user: str | None = None,
-        instance: str | None = None,
-        hosts: Iterable[str] = (),
-        auth_errors: bool = True,
-        step_up: bool = True,
-        **options: Any,
-    ) -> C:
-        """Return a client of *cls* (default `httpx.Client`) that carries the account's token.
-
-        The token goes to `api_url`, to `base_url=` of *options* and to *hosts*, origins all, and
-        along no redirect to another. It is refreshed ahead of its expiry and after a 401. Reads the
-        record file. Raises `NotLoggedIn`, `UsageError`, and ValueError where no origin is named.
-
-        With *auth_errors* a 401 that stands is raised as `NotLoggedIn`, and of httpx's errors that
-        leave the client's `with` block one without a response is `Unreachable`, a status
-        `AuthError`. With *step_up* a 403 that asks for more scope (RFC 6750) or a stronger login
-        (RFC 9470) is raised as `NotLoggedIn` with the line to type. Otherwise the application sees
-        them as httpx has them.
-        """
-        with self.hinting():
-            client: C = stories.api_client.client_for(
-                self.context,
-                self.credential(user, instance),
-                cls,
-                hosts,
-                options,
-                self.hinting,
-                raising=auth_errors,
-                stepping_up=auth_errors and step_up,
-            )
-            return client
-
-    def bearer(
-        self, user: str | None = None, *, instance: str | None = None, hosts: Iterable[str] = ()
-    ) -> httpx.Auth:
-        """Return an `httpx.Auth` for a `Client` or an `AsyncClient` of your own.
-
-        It holds its token, shares it among threads and tasks, and never blocks an event loop.
-        Reads the record file. Raises as `client` does. httpx calls your client's response hooks
-        for a 401 before it is answered by a refresh: one that raises for it prevents that.
-        """
-        with self.hinting():
-            credential = self.credential(user, instance)
-            return cast(
-                "httpx.Auth", stories.bearer.flow_for(self.context, credential, hosts, self.hinting)
-            )
-
-    def access_token(
-        self,
-        user: str | None = None,
-        *,
-        instance: str | None = None,
-        min_ttl: float = DEFAULT_MIN_TTL,
-        rejected: str | None = None,
-    ) -> str:
-        """Return an access token with more than *min_ttl* seconds left, refreshed if it must be.
-
-        *rejected* names a token that a server rejected (401): it is not returned again.
-        Blocks when it has to ask the server. Raises `NotLoggedIn`, `Unreachable`,
-        `StorageUnavailable`, `UsageError`.
-        """
-        spent = None if rejected is None else stories.tokens.Rejected(rejected)
-        del rejected
-        with self.hinting():
-            return self.credential(user, instance).bundle(min_ttl, spent).access_token
-
-    def credential(self, user: str | None = None, instance: str | None = None) -> Credential:
-        """Return the credential that applies."""
-        with self.hinting():
-            user, instance = self.resolve(user, instance)
-            return stories.credentials.find_credential(self.context, user, instance).checked()
-
-    def stored_credential(
-        self, user: str | None = None, instance: str | None = None
-    ) -> StoredCredential:
-        """Return the stored credential that applies, whatever the environment holds."""
-        with self.hinting():
-            user, instance = self.resolve(user, instance)
-            return stories.credentials.find_stored(self.context, user, instance).checked()
-
-    def refresh(self, user: str | None = None, *, instance: str | None = None) -> TokenBundle:
-        """Rotate the credential of an account now, and return its new tokens. Blocks."""
-        with self.hinting():
-            return self.stored_credential(user, instance).renew(forced=True).bundle
-
-    # Logging in and out
 
     def login(
         self,
@@ -274,95 +133,3 @@ class Operations:
         """Return "device" or "redirect" for a pending login. Raises `LoginFailed` for none."""
         with self.hinting():
             return stories.resume.find(self.context, pending_id).begun.kind
-
-    def logout(
-        self,
-        user: str | None = None,
-        *,
-        instance: str | None = None,
-        all: bool = False,
-        revoke: bool = True,
-    ) -> LogoutResult:
-        """Remove an account, or *all*, here and then at the server. Works offline. Blocks."""
-        with self.hinting():
-            if all:
-                stories.resume.forget_all(self.context)
-                return stories.logout.log_out_everybody(self.context, revoke=revoke)
-            return stories.logout.log_out(
-                self.context, *self.resolve(user, instance), revoke=revoke
-            )
-
-    def status(
-        self, user: str | None = None, *, instance: str | None = None, offline: bool = False
-    ) -> Status:
-        """Return who is logged in and how well; asks the service unless *offline*."""
-        return self.look(user, instance, offline=offline).status
-
-    def look(
-        self, user: str | None = None, instance: str | None = None, *, offline: bool = False
-    ) -> StatusContext:
-        """Do what `status` does, and return the token as well, where it was asked for."""
-        with self.hinting():
-            return stories.status.look(self.context, *self.resolve(user, instance), offline=offline)
-
-    def look_at_all(self, *, offline: bool = False) -> Sequence[StatusContext]:
-        """Return the status of every stored account."""
-        with self.hinting():
-            return stories.status.look_at_all(self.context, offline=offline)
-
-    # Accounts
-
-    def current_account(
-        self, user: str | None = None, *, instance: str | None = None
-    ) -> Account | None:
-        """Return the account that applies, None where nobody is logged in here. Reads no secret.
-
-        None as well while the environment's token or client applies: nobody knows whose it is.
-        """
-        with contextlib.suppress(NotLoggedIn):
-            return self.credential(user, instance).account
-        return None
-
-    def next_account(self) -> Account | None:
-        """Return the account that applies where nobody names one, None where nobody is stored."""
-        record = stories.credentials.find_record(self.context)
-        return None if record is None else record.account
-
-    def overriding_variable(
-        self, user: str | None = None, instance: str | None = None
-    ) -> str | None:
-        """Return the name of the variable that applies instead of every stored account."""
-        override = stories.credentials.find_override(self.context, user, instance)
-        return None if override is None else override[0]
-
-    def accounts(self) -> Sequence[StoredAccount]:
-        """Return the accounts that are stored. Reads no secret."""
-        with self.hinting():
-            return self.store.accounts()
-
-    def use(self, ref: str) -> Account:
-        """Make the account *ref* the default one, and return it."""
-        with self.hinting():
-            account = self.store.active_account(ref)
-            if account is None:
-                raise UsageError(f"No account {ref!r}.")
-            self.store.set_default(account.key)
-            return account
-
-    def remove(self, ref: str) -> LogoutResult:
-        """Log the account *ref* out."""
-        return self.logout(ref)
-
-    def doctor(self) -> Report:
-        """Check everything that matters, change nothing, and return what was found. Blocks."""
-        return stories.doctor.examine(self.context)
-
-    def resolve(
-        self, user: str | None = None, instance: str | None = None
-    ) -> tuple[str | None, str | None]:
-        """Return *user* and *instance*, or what the running command was given for them."""
-        return self.invocation.in_effect(USER, user), self.invocation.in_effect(INSTANCE, instance)
-
-
-def _migrate_once(context: Context) -> None:
-    stories.migrate.migrate_once(context)
