@@ -12,24 +12,20 @@ import signal
 import sys
 import time
 import warnings
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
-from click_auth import Account, Auth, AuthError, OAuthProvider, TokenBundle, UsageError
+from click_auth import Account, Auth, OAuthProvider, TokenBundle, TokenStore
+from click_auth.errors import AuthError, UsageError
 from click_auth.locks.account_lock import lock_timeout
 from click_auth.testing.isolation import logged_in
 from click_auth.testing.server import AuthorizationServer
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
-
-    from click_auth import TokenStore
-
-    OpenPlace = Callable[[], Auth]
+OpenPlace = Callable[[], Auth]
 
 _CROWD = 6
 _MOST_SECONDS = 60
