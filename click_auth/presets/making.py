@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     Secret = str | Callable[[], str] | None
     Scopes = Sequence[str] | None
 
+#: The ports of the redirect URIs to register where a service compares them whole.
 PORTS = (8484, 8485, 8486)
-"""The ports of the redirect URIs to register where a service compares them whole."""
 
 LOCALHOST = tuple(f"http://localhost:{port}/callback" for port in PORTS)
 LOOPBACK = tuple(f"http://127.0.0.1:{port}/callback" for port in PORTS)
@@ -38,11 +38,13 @@ def made(
     return cls(**{**facts, **client, **said, **changes})
 
 
-def who(path: str, id_field: str, label_field: str) -> Callable[[httpx.Client], Mapping[str, Any]]:
+def who(
+    path: str, id_field: str, label_field: str, method: str = "GET"
+) -> Callable[[httpx.Client], Mapping[str, Any]]:
     """Return an `identify=` that reads two fields of what the API says at *path*."""
 
     def identify(api: httpx.Client) -> dict[str, Any]:
-        person = api.get(path).raise_for_status().json()
+        person = api.request(method, path).raise_for_status().json()
         return {"id": person[id_field], "label": person.get(label_field)}
 
     return identify

@@ -32,12 +32,6 @@ def identify_twitch(api: httpx.Client) -> dict[str, Any]:
     return {"id": person["id"], "label": person["login"]}
 
 
-def identify_dropbox(api: httpx.Client) -> dict[str, Any]:
-    """Return the account, which Dropbox tells to a POST without a body."""
-    account = api.post("users/get_current_account").raise_for_status().json()
-    return {"id": account["account_id"], "label": account.get("email")}
-
-
 def identify_linear(api: httpx.Client) -> dict[str, Any]:
     """Return the viewer, as GraphQL calls who asks."""
     query = {"query": "{ viewer { id email } }"}
@@ -90,6 +84,9 @@ class WithHeaders(OAuthProvider):
 class RevokedByRequest(OAuthProvider):
     """A service that ends a token on a request of its own making (no RFC 7009)."""
 
+    #: Where a token is posted that revokes itself.
+    revocation_path = ""
+
     def revoke(self, bundle: TokenBundle) -> bool | None:
         """Return whether the token is gone. Blocks; raises nothing that a server can cause."""
         with self.http.client(base_url=self.api_url, timeout=10) as api:
@@ -99,13 +96,13 @@ class RevokedByRequest(OAuthProvider):
                 return False
         return self.is_gone(answer)
 
+    def send_revocation(self, api: httpx.Client, token: str) -> httpx.Response:
+        """Send the request through *api*, whose base URL is the API's."""
+        return api.post(self.revocation_path, headers={"Authorization": f"Bearer {token}"})
+
     def is_gone(self, answer: httpx.Response) -> bool:
         """Return whether *answer* says that the token is good no more."""
         return answer.is_success or answer.status_code == _GONE
-
-    def send_revocation(self, api: httpx.Client, token: str) -> httpx.Response:
-        """Send the request through *api*, whose base URL is the API's."""
-        raise NotImplementedError
 
 
 class GitHubProvider(RevokedByRequest):
@@ -113,11 +110,9 @@ class GitHubProvider(RevokedByRequest):
 
     def send_revocation(self, api: httpx.Client, token: str) -> httpx.Response:
         """Delete the token, as the app that it belongs to."""
-        url, client = (
-            f"applications/{self.client_id}/token",
-            (self.client_id or "", self.secret() or ""),
-        )
-        return api.request("DELETE", url, json={"access_token": token}, auth=client)
+        url = f"applications/{self.client_id}/token"
+        app = (self.client_id or "", self.secret() or "")
+        return api.request("DELETE", url, json={"access_token": token}, auth=app)
 
 
 class TodoistProvider(RevokedByRequest):
@@ -132,17 +127,13 @@ class TodoistProvider(RevokedByRequest):
 class DropboxProvider(RevokedByRequest):
     """Dropbox, where a token revokes itself."""
 
-    def send_revocation(self, api: httpx.Client, token: str) -> httpx.Response:
-        """Revoke the token that the request carries."""
-        return api.post("auth/token/revoke", headers={"Authorization": f"Bearer {token}"})
+    revocation_path = "auth/token/revoke"
 
 
 class SlackProvider(RevokedByRequest):
     """Slack, where a token revokes itself."""
 
-    def send_revocation(self, api: httpx.Client, token: str) -> httpx.Response:
-        """Revoke the token that the request carries."""
-        return api.post("auth.revoke", headers={"Authorization": f"Bearer {token}"})
+    revocation_path = "auth.revoke"
 
     def is_gone(self, answer: httpx.Response) -> bool:
         """Return whether Slack says so: its errors too come with status 200."""

@@ -29,9 +29,16 @@ class Connection:
     """One application's keys in Redis. All have one hash tag: a cluster keeps them together."""
 
     def __init__(self, client_or_url: Any, app_name: str, prefix: str) -> None:
-        is_url = isinstance(client_or_url, str)
-        self.client: Any = _client(client_or_url) if is_url else client_or_url
-        if is_url:  # redis-py's own `__del__` comes too late in a circle: the socket's may be first
+        self.client: Any = client_or_url
+        if isinstance(client_or_url, str):
+            self.client = redis.Redis.from_url(
+                client_or_url,
+                socket_timeout=_CALL_SECONDS,
+                socket_connect_timeout=_CALL_SECONDS,
+                retry=Retry(NoBackoff(), 1),
+                retry_on_error=[redis.ConnectionError, redis.TimeoutError],
+            )
+            # redis-py's own `__del__` comes too late in a circle: the socket's may be first
             weakref.finalize(self, self.client.close)
         self._tag = f"{{{prefix}:{folder_name(app_name)}}}"
         facts: dict[str, Any] = getattr(self.client, "get_connection_kwargs", dict)()
@@ -69,13 +76,3 @@ class Connection:
             if isinstance(error, _AWAY) and not isinstance(error, _REFUSED):
                 raise StoreUnreachable(message, hints=[StorageUnavailable.try_later]) from None
             raise StorageUnavailable(message) from None
-
-
-def _client(url: str) -> redis.Redis:
-    return redis.Redis.from_url(
-        url,
-        socket_timeout=_CALL_SECONDS,
-        socket_connect_timeout=_CALL_SECONDS,
-        retry=Retry(NoBackoff(), 1),
-        retry_on_error=[redis.ConnectionError, redis.TimeoutError],
-    )

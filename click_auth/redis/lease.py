@@ -23,10 +23,10 @@ _RENEWALS = 3  # of a lease, before it would end
 _AGAIN_SECONDS = 0.1  # until a renewal that failed is tried again
 _WAKING_SECONDS = 0.25  # until a waiter looks by itself: whoever is to wake it may be killed
 
+# KEYS: lock, fence, wake, run. ARGV: the lease in ms. Returns the fencing number, 0 where it is
+# held. While Redis was away no holder could renew, and a Redis that has started since may have
+# lost a lock: nobody gets it for one lease, so that a holder can come back with what it received.
 _ACQUIRE = """
--- KEYS: lock, fence, wake, run. ARGV: the lease in ms. Returns the fencing number, 0 where it is
--- held. While Redis was away no holder could renew, and a Redis that has started since may have
--- lost a lock: nobody gets it for one lease, so that a holder can come back with what it received.
 if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
 local run = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)') or ''
 local before = redis.call('GET', KEYS[4])
@@ -44,9 +44,9 @@ redis.call('DEL', KEYS[3])
 return tonumber(fence)
 """
 
+# KEYS: lock, fence. ARGV: fencing number, lease in ms. A lease that ran out, or that Redis has
+# lost, is ours again unless somebody has taken it. Returns 0 where somebody has.
 _RENEW = """
--- KEYS: lock, fence. ARGV: fencing number, lease in ms. A lease that ran out, or that Redis has
--- lost, is ours again unless somebody has taken it. Returns 0 where somebody has.
 if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
 if tonumber(redis.call('GET', KEYS[2]) or '0') > tonumber(ARGV[1]) then return 0 end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
@@ -54,8 +54,8 @@ redis.call('SET', KEYS[2], ARGV[1], 'EX', 2592000)
 return 1
 """
 
+# KEYS: lock, fence, wake. ARGV: fencing number, lease in ms. Wakes one of those who wait.
 _RELEASE = """
--- KEYS: lock, fence, wake. ARGV: fencing number, lease in ms. Wakes one of those who wait.
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 redis.call('DEL', KEYS[1])
 redis.call('LPUSH', KEYS[3], 1)
@@ -81,7 +81,7 @@ class Lease:
             raise Unreachable(message, hints=[Unreachable.try_again])
 
     @contextlib.contextmanager
-    def held(self, seconds: float) -> Iterator[None]:
+    def held(self, seconds: float) -> Iterator[Lease]:
         """Hold the lock within the block, renewed by a thread. Raises TimeoutError after *seconds*.
 
         A waiter is woken by the one that lets go.
@@ -95,7 +95,7 @@ class Lease:
         ended = threading.Event()
         threading.Thread(target=self._beat, args=(ended,), daemon=True).start()
         try:
-            yield
+            yield self
         finally:
             ended.set()
             with contextlib.suppress(AuthError):  # it ends by itself

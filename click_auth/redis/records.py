@@ -1,32 +1,35 @@
-"""Records in Redis: a hash for each, changed by one script that compares before it writes."""
+"""A store in Redis: records are hashes, changed by one script that compares before it writes."""
 
 from __future__ import annotations
 
-import contextlib
 import time
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from click_auth.redis.lease import Lease
-from click_auth.stores.shared import StoredRecord
+from click_auth.stores.shared import SharedTokenStore, StoredRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from contextlib import AbstractContextManager
 
     from click_auth.redis.connection import Connection
+    from click_auth.stores.cipher import KeyGiven
 
+_SHORTEST_LEASE = 2.0
+
+# KEYS: record. Returns its generation and text, and Redis' time in seconds and microseconds.
 _READ = """
--- KEYS: record. Returns its generation and text, and Redis' time in seconds and microseconds.
 local found = redis.call('HMGET', KEYS[1], 'generation', 'text')
 local time = redis.call('TIME')
 return {found[1], found[2], time[1], time[2]}
 """
 
+# KEYS: record, fence, accounts. ARGV: key, expected and new generation (0: none), text, POSIX ms
+# of the record's end (0: never), fencing number (0: written without a lock).
+# Returns 1 where it is written, or was: the answer may have been lost. DEL comes first: where
+# memory is short Redis lets a script go on that has begun to write, and a received token is kept.
 _SWAP = """
--- KEYS: record, fence, accounts. ARGV: key, expected and new generation (0: none), text, POSIX ms
--- of the record's end (0: never), fencing number (0: written without a lock).
--- Returns 1 where it is written, or was: the answer may have been lost. DEL comes first: where
--- memory is short Redis lets a script go on that has begun to write, and a received token is kept.
 local fence = tonumber(redis.call('GET', KEYS[2]) or '0')
 if ARGV[6] ~= '0' and fence > tonumber(ARGV[6]) then return 0 end
 local found = redis.call('HMGET', KEYS[1], 'generation', 'text')
@@ -42,9 +45,9 @@ end
 return 1
 """
 
+# KEYS: accounts. ARGV: what the names of records begin with. Returns key, generation and text of
+# each. All of them have one hash tag, and so one place in a cluster.
 _ALL = """
--- KEYS: accounts. ARGV: what the names of records begin with. Returns key, generation and text of
--- each. All of them have one hash tag, and so one place in a cluster.
 local found = {}
 for _, key in ipairs(redis.call('SMEMBERS', KEYS[1])) do
   local record = redis.call('HMGET', ARGV[1] .. key, 'generation', 'text')
@@ -52,6 +55,36 @@ for _, key in ipairs(redis.call('SMEMBERS', KEYS[1])) do
 end
 return found
 """
+
+
+class RedisTokenStore(SharedTokenStore):
+    """An account of *app_name* that many machines share, sealed with *key*.
+
+    *client_or_url* is where Redis is, or a client of redis-py; *prefix* begins the name of each
+    key in it. A lock is a lease of *lease* seconds. *key* is what `Auth(key=)` takes; the variable
+    `<APP>_AUTH_KEY` beats it. Raises ValueError for a lease under two seconds. No I/O until used.
+    """
+
+    def __init__(
+        self,
+        client_or_url: Any,
+        *,
+        app_name: str,
+        key: KeyGiven | None,
+        prefix: str = "click-auth",
+        lease: float = 10.0,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        if not lease >= _SHORTEST_LEASE:
+            raise ValueError(f"lease must be at least {_SHORTEST_LEASE:g} seconds, not {lease!r}")
+        if set(prefix) & set("{}"):
+            raise ValueError(f"prefix must not contain braces, as {prefix!r} does")
+        self._redis = RedisRecords(client_or_url, app_name, prefix, lease)
+        super().__init__(self._redis, app_name=app_name, key=key, clock=clock)
+
+    def checks(self) -> Iterable[tuple[str, str, str | None]]:
+        """Return what can be said of Redis: scripts may run, version, eviction, persistence."""
+        return self._redis.checks()
 
 
 class RedisRecords:
@@ -77,8 +110,8 @@ class RedisRecords:
     def get(self, key: str) -> StoredRecord | None:
         """Return the record of *key*, None where there is none."""
         began = time.time()
-        found = self._connection.run(_READ, [self._connection.name("record", key)])
-        generation, text, seconds, micros = found
+        name = self._connection.name("record", key)
+        generation, text, seconds, micros = self._connection.run(_READ, [name])
         self._ahead = int(seconds) + int(micros) / 1e6 - (began + time.time()) / 2
         return None if text is None else StoredRecord(int(generation), _text(text))
 
@@ -100,12 +133,9 @@ class RedisRecords:
         words = (key, expected, *(new or (0, "")), end, lock.fence if lock else 0)
         return bool(self._connection.run(_SWAP, keys, *words))
 
-    @contextlib.contextmanager
-    def lock(self, key: str, seconds: float) -> Iterator[Lease]:
+    def lock(self, key: str, seconds: float) -> AbstractContextManager[Lease]:
         """Hold the lock of one account. Raises TimeoutError after *seconds*."""
-        lease = Lease(self._connection, key, self._lease_seconds)
-        with lease.held(seconds):
-            yield lease
+        return Lease(self._connection, key, self._lease_seconds).held(seconds)
 
     def checks(self) -> Iterator[tuple[str, str, str | None]]:
         """Yield what can be said of the server: a name, a value, and a hint where one is due."""

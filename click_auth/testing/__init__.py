@@ -11,24 +11,23 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from click_auth.testing.browser import FakeBrowser as FakeBrowser
     from click_auth.testing.contract import StoreContract as StoreContract
-    from click_auth.testing.faults import Faults as Faults
     from click_auth.testing.isolation import isolated as isolated
     from click_auth.testing.isolation import logged_in as logged_in
     from click_auth.testing.messages import Answer as Answer
     from click_auth.testing.messages import Endpoint as Endpoint
+    from click_auth.testing.messages import Faults as Faults
     from click_auth.testing.messages import Journal as Journal
     from click_auth.testing.messages import JournalEntry as JournalEntry
     from click_auth.testing.messages import Request as Request
-    from click_auth.testing.parties import Client as Client
-    from click_auth.testing.parties import User as User
     from click_auth.testing.server import AuthorizationServer as AuthorizationServer
+    from click_auth.testing.service import Client as Client
+    from click_auth.testing.service import User as User
 
 _HOMES = {
     "browser": "FakeBrowser",
     "contract": "StoreContract",
-    "faults": "Faults",
     "isolation": "isolated logged_in",
-    "messages": "Answer Endpoint Journal JournalEntry Request",
+    "messages": "Answer Endpoint Faults Journal JournalEntry Request",
     "server": "AuthorizationServer",
     "service": "Client User",
 }

@@ -15,17 +15,12 @@ def main() -> None:
     """Serve until SIGINT or SIGTERM."""
     parser = argparse.ArgumentParser("python -m click_auth.testing", description=__doc__)
     parser.add_argument("--port", type=int, default=0, help="default: any free one")
-    parser.add_argument("--consent", action="store_true", help="ask on a page before approving")
+    consent = parser.add_argument("--consent", action="store_false", dest="auto_approve")
+    consent.help = "ask on a page before approving"
     lifetime = parser.add_argument("--access-token-lifetime", type=float, default=3600.0)
     lifetime.metavar, lifetime.help = "SECONDS", "default: 3600"
-    given = parser.parse_args()
-    server = AuthorizationServer(
-        auto_approve=not given.consent,
-        access_token_lifetime=given.access_token_lifetime,
-        port=given.port,
-    )
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with suppress(KeyboardInterrupt), server:
+    with suppress(KeyboardInterrupt), AuthorizationServer(**vars(parser.parse_args())) as server:
         sys.stdout.write(f"issuer {server.issuer}\napi_url {server.api_url}\n")
         sys.stdout.flush()
         while True:

@@ -11,30 +11,17 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from http.client import HTTPException
-from typing import TYPE_CHECKING
+from urllib import request
 from urllib.parse import parse_qs, urlencode, urljoin, urlsplit
-from urllib.request import (
-    HTTPCookieProcessor,
-    HTTPHandler,
-    HTTPSHandler,
-    OpenerDirector,
-    Request,
-    UnknownHandler,
-)
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
-    Step = tuple[str, bytes | None]  # an address, and the form to post there
 
 _NO = ("deny", "cancel", "abort", "reject", "no")
 _STEP_LIMIT = 24
+_MOST_SECONDS = 300.0
 _REDIRECTS = range(300, 400)
-_HANDLERS = (HTTPHandler, HTTPSHandler, HTTPCookieProcessor, UnknownHandler)
-_FAILURES = (OSError, HTTPException, ValueError)
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -91,48 +78,51 @@ class FakeBrowser:
     def visit(self, url: str) -> None:
         """Visit `url` in this thread, to the page where no button is left."""
         # Neither proxies nor redirects of urllib's own: each address is seen here.
-        opener = OpenerDirector()
-        for handler in _HANDLERS:
-            opener.add_handler(handler())
+        opener = request.OpenerDirector()
+        opener.add_handler(request.HTTPHandler())
+        opener.add_handler(request.HTTPSHandler())
+        opener.add_handler(request.HTTPCookieProcessor())
+        opener.add_handler(request.UnknownHandler())
         callback = parse_qs(urlsplit(url).query).get("redirect_uri", [""])[0]
         for path in self.before:
             self._load(opener, urljoin(callback, path))
-        step: Step | None = (url, None)
+        here, sent = url, None
         for _ in range(_STEP_LIMIT):
-            if step is None:
-                return
-            here = step[0]
-            page, step = self._load(opener, *step)
+            page, target = self._load(opener, here, sent)
             form = Form(page)
             if form.action is not None and not (callback and here.startswith(callback)):
-                step = self._press(here, form)
+                here, sent = self._press(here, form)
+            elif target:
+                here, sent = target, None
+            else:
+                return
 
     def _visit(self, url: str) -> None:
         try:
             time.sleep(self.delay)
             self.visit(url)
-        except _FAILURES as error:
+        except (OSError, HTTPException, ValueError) as error:
             self.errors.append(error)
 
     def _load(
-        self, opener: OpenerDirector, url: str, form: bytes | None = None
-    ) -> tuple[str, Step | None]:
-        """Return a page and where it redirects to."""
+        self, opener: request.OpenerDirector, url: str, sent: bytes | None = None
+    ) -> tuple[str, str]:
+        """Return a page and where it redirects to, nowhere being empty."""
         self.visited.append(url)
-        request = Request(url if self.route is None else self.route(url), form)  # noqa: S310
-        with opener.open(request, timeout=self.timeout) as response:
-            page = response.read().decode(errors="replace")
-            status, location = response.status, response.headers.get("Location", "")
-            delay, _, again = response.headers.get("Refresh", "").partition("; url=")
-        if status in _REDIRECTS:
-            return "", (urljoin(url, location), None)
+        asked = request.Request(url if self.route is None else self.route(url), sent)  # noqa: S310
+        with opener.open(asked, timeout=self.timeout) as response:
+            page, headers = response.read().decode(errors="replace"), response.headers
+        if response.status in _REDIRECTS:
+            return "", urljoin(url, headers.get("Location", ""))
         self.pages.append(page)
-        if again:
-            time.sleep(float(delay))
-            return page, (urljoin(url, again), None)
-        return page, None
+        delay, _, target = headers.get("Refresh", "").partition("; url=")
+        if not target:
+            return page, ""
+        time.sleep(float(delay))
+        return page, urljoin(url, target)
 
-    def _press(self, here: str, form: Form) -> Step:
+    def _press(self, here: str, form: Form) -> tuple[str, bytes | None]:
+        """Return the address that a button leads to, and what is posted there."""
         known = {name: value for name, value in self.fields.items() if name in form.fields}
         sent = urlencode({**form.fields, **known, **form.press(deny=self.deny)})
         target = urljoin(here, form.action)
@@ -189,21 +179,18 @@ class Form(HTMLParser):
         self._is_over = self._is_over or (tag == "form" and self.action is not None)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Visit a URL; 0 if every page could be asked for."""
+def main() -> None:
+    """Visit a URL; exit with 0 if every page could be asked for."""
     parser = argparse.ArgumentParser("python -m click_auth.testing.browser", description=__doc__)
     parser.add_argument("url")
     parser.add_argument("--deny", action="store_true", help="press the button that says no")
-    parser.add_argument("--delay", type=float, default=0.0, metavar="SECONDS")
-    given = parser.parse_args(arguments)
+    given = parser.parse_args()
     browser = FakeBrowser(deny=given.deny)
-    time.sleep(given.delay)
-    try:
-        browser.visit(given.url)
-    except _FAILURES as error:
-        parser.exit(1, f"{error}\n")
-    return 0
+    browser(given.url)
+    browser.wait(_MOST_SECONDS)
+    if browser.errors:
+        parser.exit(1, f"{browser.errors[0]}\n")
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    main()

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import secrets
 import time
-from typing import TYPE_CHECKING, cast
+from collections.abc import Callable
+from typing import cast
 from urllib.parse import urlencode, urlsplit
 
 from click_auth.testing.grants import Grant, whole
 from click_auth.testing.messages import Answer, Endpoint, OAuthError, Request
 from click_auth.testing.pages import authorize, device_page
-from click_auth.testing.parties import Client, User, may_be_registered
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from click_auth.testing.service import Service
+from click_auth.testing.service import Client, Service, User, may_be_registered
 
 _AUTH_METHODS = ("none", "client_secret_basic", "client_secret_post")
+_DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"
+_GRANT_TYPES = ("authorization_code", "refresh_token", "client_credentials", _DEVICE_CODE)
 METADATA: dict[str, Endpoint] = {
     "authorization_endpoint": "authorize",
     "token_endpoint": "token",
@@ -88,20 +86,15 @@ def _register(service: Service, request: Request) -> Answer:
     if method not in _AUTH_METHODS:
         raise OAuthError("invalid_client_metadata", "no such token_endpoint_auth_method")
     client_id, now = f"client-{secrets.token_hex(8)}", int(time.time())
-    life = service.client_secret_lifetime
-    secret = None if method == "none" else secrets.token_urlsafe(32)
-    expires_at = 0 if life is None else int(now + life)
-    service.add_client(Client(client_id, tuple(uris), secret, (method,), expires_at))
-    document = {
-        "grant_types": ["authorization_code", "refresh_token"],
-        "response_types": ["code"],
-        **wanted,
-        "client_id": client_id,
-        "client_id_issued_at": now,
-        "token_endpoint_auth_method": method,
-    }
-    if secret is not None:
+    defaults = {"grant_types": ["authorization_code", "refresh_token"], "response_types": ["code"]}
+    document = {**defaults, **wanted, "client_id": client_id, "client_id_issued_at": now}
+    document["token_endpoint_auth_method"] = method
+    secret, expires_at = None, 0
+    if method != "none":
+        secret, life = secrets.token_urlsafe(32), service.client_secret_lifetime
+        expires_at = 0 if life is None else int(now + life)
         document |= {"client_secret": secret, "client_secret_expires_at": expires_at}
+    service.add_client(Client(client_id, tuple(uris), secret, (method,), expires_at))
     return Answer.json(document, 201)
 
 
@@ -130,37 +123,28 @@ def _token(service: Service, request: Request) -> Answer:
     """Issue tokens; raises `OAuthError` (RFC 6749 5.2)."""
     if request.repeated:
         raise OAuthError("invalid_request", f"repeated: {', '.join(request.repeated)}")
-    exchange = _GRANT_TYPES.get(request.required("grant_type"))
-    if exchange is None:
+    grant_type = request.required("grant_type")
+    if grant_type not in _GRANT_TYPES:
         raise OAuthError("unsupported_grant_type", "no such grant type is offered")
-    client = service.authenticate(request)
+    client, grants = service.authenticate(request), service.grants
     request.check_resource()
-    return Answer.json(service.add_id_token(exchange(service, client, request)))
-
-
-def _exchange_code(service: Service, client: Client, request: Request) -> dict[str, object]:
-    code, redirect_uri = request.required("code"), request.required("redirect_uri")
-    verifier = request.form.get("code_verifier")
-    grant = service.grants.redeem(code, client.client_id, redirect_uri, verifier)
-    return service.grants.issue(grant)
-
-
-def _refresh(service: Service, client: Client, request: Request) -> dict[str, object]:
-    value = request.required("refresh_token")
-    return service.grants.refresh(value, client.client_id, request.scopes)
-
-
-def _issue_to_client(service: Service, client: Client, request: Request) -> dict[str, object]:
-    if client.secret is None:
-        raise OAuthError("unauthorized_client", "a public client has no credentials")
-    return service.grants.issue(Grant(client.client_id, None, request.scopes))
-
-
-def _poll_device(service: Service, client: Client, request: Request) -> dict[str, object]:
-    if service.faults.device_errors:
-        raise OAuthError(service.faults.device_errors.pop(0))
-    grant = service.grants.poll_device(request.required("device_code"), client.client_id)
-    return service.grants.issue(grant)
+    if grant_type == "refresh_token":
+        value = request.required("refresh_token")
+        document = grants.refresh(value, client.client_id, request.scopes)
+    elif grant_type == "client_credentials":
+        if client.secret is None:
+            raise OAuthError("unauthorized_client", "a public client has no credentials")
+        document = grants.issue(Grant(client.client_id, None, request.scopes))
+    elif grant_type == "authorization_code":
+        code, redirect_uri = request.required("code"), request.required("redirect_uri")
+        verifier = request.form.get("code_verifier")
+        document = grants.issue(grants.redeem(code, client.client_id, redirect_uri, verifier))
+    else:
+        if service.faults.device_errors:
+            raise OAuthError(service.faults.device_errors.pop(0))
+        device_code = request.required("device_code")
+        document = grants.issue(grants.poll_device(device_code, client.client_id))
+    return Answer.json(service.add_id_token(document))
 
 
 def _revoke(service: Service, request: Request) -> Answer:
@@ -221,12 +205,6 @@ def _user(service: Service, grant: Grant) -> User:
     return service.user(grant.user)
 
 
-_GRANT_TYPES: dict[str, Callable[[Service, Client, Request], dict[str, object]]] = {
-    "authorization_code": _exchange_code,
-    "refresh_token": _refresh,
-    "client_credentials": _issue_to_client,
-    "urn:ietf:params:oauth:grant-type:device_code": _poll_device,
-}
 _FUNCTIONS: dict[Endpoint, tuple[Callable[[Service, Request], Answer], tuple[str, ...]]] = {
     "discovery": (_discovery, ("GET",)),
     "authorize": (authorize, ("GET", "POST")),

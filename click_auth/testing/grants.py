@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import hmac
 import math
 import secrets
 from dataclasses import dataclass
@@ -78,7 +77,7 @@ class Device:
     interval: float
     expires_at: float
     approved: bool | None = None
-    redeemed: bool = False
+    used: bool = False
     polled_at: float = -math.inf
 
 
@@ -141,22 +140,18 @@ class Grants:
 
     def decide_device(self, user_code: str | None, user: str | None) -> bool:
         """Approve as `user`, or deny (None); without a code, what waits. False: nothing does."""
-        waiting = [
-            device
-            for device in self.devices.values()
-            if device.approved is None
-            and device.expires_at > monotonic()
-            and (user_code is None or _letters(user_code) == _letters(device.user_code))
-        ]
-        for device in waiting:
-            device.approved = user is not None
-            device.grant.user = user
-        return bool(waiting)
+        is_found = False
+        for device in self.devices.values():
+            is_meant = user_code is None or _letters(user_code) == _letters(device.user_code)
+            if is_meant and device.approved is None and device.expires_at > monotonic():
+                device.approved, device.grant.user = user is not None, user
+                is_found = True
+        return is_found
 
     def poll_device(self, value: str, client_id: str) -> Grant:
         """Return the grant of a code; raises `OAuthError` until there is one (RFC 8628 3.5)."""
         device = self.devices.get(value)
-        if device is None or device.grant.client_id != client_id or device.redeemed:
+        if device is None or device.grant.client_id != client_id or device.used:
             raise OAuthError("invalid_grant", "no such device code")
         now = monotonic()
         last, device.polled_at = device.polled_at, now
@@ -169,7 +164,7 @@ class Grants:
             raise OAuthError("authorization_pending", "the user has not decided yet")
         if not device.approved:
             raise OAuthError("access_denied", "the user said no")
-        device.redeemed = True
+        device.used = True
         return device.grant
 
     def refresh(self, value: str, client_id: str, scopes: tuple[str, ...]) -> dict[str, object]:
@@ -187,43 +182,29 @@ class Grants:
         if not set(scopes) <= set(token.grant.scopes):
             raise OAuthError("invalid_scope", "more than was granted")
         if not self._policy.rotate:
-            return self.issue(token.grant, scopes, refresh_token=value)
+            return {**self.issue(token.grant, scopes), "refresh_token": value}
         token.rotated_at = token.rotated_at or now
         return self.issue(token.grant, scopes)
 
     def issue(
-        self,
-        grant: Grant,
-        scopes: tuple[str, ...] = (),
-        *,
-        lifetime: float | None = None,
-        refresh_token: str | None = None,
+        self, grant: Grant, scopes: tuple[str, ...] = (), lifetime: float | None = None
     ) -> dict[str, object]:
         """Return a token response (RFC 6749 5.1), with a refresh token if it is a user's."""
-        policy, granted = self._policy, scopes or grant.scopes
+        policy, granted, now = self._policy, scopes or grant.scopes, monotonic()
         lifetime = policy.access_token_lifetime if lifetime is None else lifetime
-        access = Token("access", grant, granted, monotonic() + lifetime)
-        document = {
-            "access_token": _keep(self.tokens, access),
+        document: dict[str, object] = {
+            "access_token": _keep(self.tokens, Token("access", grant, granted, now + lifetime)),
             "token_type": "Bearer",
             "expires_in": whole(lifetime),
             "scope": " ".join(granted),
         }
         wanted = policy.always_refresh or "offline_access" in grant.scopes
-        if refresh_token is None and wanted and grant.user is not None:
+        if wanted and grant.user is not None:
             life = policy.refresh_token_lifetime
-            expires_at = math.inf if life is None else monotonic() + life
+            expires_at = math.inf if life is None else now + life
             refresh = Token("refresh", grant, grant.scopes, expires_at)
-            refresh_token = _keep(self.tokens, refresh)
-        return document if refresh_token is None else {**document, "refresh_token": refresh_token}
-
-    def is_family_alive(self, token_or_user: str) -> bool:
-        """Whether the grant of a token, or any grant of a user, is alive."""
-        token = self.tokens.get(token_or_user)
-        if token is not None:
-            return token.grant.alive
-        grants = [token.grant for token in self.tokens.values()]
-        return any(grant.alive for grant in grants if grant.user == token_or_user)
+            document["refresh_token"] = _keep(self.tokens, refresh)
+        return document
 
     def find(self, value: object) -> Token | None:
         """Return an access token that is good now."""
@@ -262,8 +243,6 @@ def _proves(challenge: str | None, verifier: str | None) -> bool:
     if challenge is None or verifier is None:
         # A verifier without a challenge is a downgrade (RFC 9700 2.1.1).
         return challenge is verifier
-    if len(verifier) not in _VERIFIER_LENGTHS:
-        return False
     digest = hashlib.sha256(verifier.encode()).digest()
     expected = base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
-    return hmac.compare_digest(expected, challenge)
+    return len(verifier) in _VERIFIER_LENGTHS and expected == challenge

@@ -6,14 +6,14 @@ import sys
 from contextlib import ExitStack, contextmanager, nullcontext
 from datetime import datetime, timedelta, timezone
 from secrets import token_urlsafe
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
 
 from click_auth import Account, MemoryTokenStore, TokenBundle
 from click_auth.http.urls import is_loopback
 from click_auth.testing.browser import FakeBrowser
 from click_auth.testing.endpoints import METADATA
-from click_auth.testing.parties import LOOPBACK_CALLBACKS, Client, User
+from click_auth.testing.service import LOOPBACK_CALLBACKS, Client, User
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
     from click_auth import Auth, TokenStore
     from click_auth.testing.server import AuthorizationServer
-
-_TOKENS = ("access_token", "refresh_token")
 
 
 class StandIn:
@@ -69,17 +67,15 @@ class RoutedTransport(nullcontext[None]):
         super().__init__()
         self._route = route
 
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """Send a request where it leads."""
+    def handle_request(self, request: httpx.Request) -> Any:
+        """Send a request where it leads, and return the response of its module."""
         transport, routed = self._routed(request, "HTTPTransport")
-        response: httpx.Response = transport.handle_request(routed)
-        return response
+        return transport.handle_request(routed)
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+    async def handle_async_request(self, request: httpx.Request) -> Any:
         """Do the same."""
         transport, routed = self._routed(request, "AsyncHTTPTransport")
-        response: httpx.Response = await transport.handle_async_request(routed)
-        return response
+        return await transport.handle_async_request(routed)
 
     def close(self) -> None:
         """Do nothing."""
@@ -95,13 +91,8 @@ class RoutedTransport(nullcontext[None]):
             raise module.ConnectError(f"out of reach in this test: {target}", request=request)
         limits = module.Limits(max_keepalive_connections=0)
         transport = getattr(module, kind)(verify=False, limits=limits)
-        return transport, type(request)(
-            request.method,
-            target,
-            headers=request.headers,
-            stream=request.stream,
-            extensions=request.extensions,
-        )
+        kept = {name: getattr(request, name) for name in ("headers", "stream", "extensions")}
+        return transport, type(request)(request.method, target, **kept)
 
 
 @contextmanager
@@ -122,7 +113,8 @@ def isolated(
     `browser`). With a `server` the addresses of the (default) provider lead to that server,
     and anything else is out of reach.
     """
-    options = dict(http_options or {})
+    environ, options = dict(environ or {}), dict(http_options or {})
+    store = MemoryTokenStore() if store is None else store
     opener = FakeBrowser() if browser is None else browser
     if server is not None:
         route = StandIn(server, auth.context.services.provider(None))
@@ -130,11 +122,7 @@ def isolated(
         if isinstance(opener, FakeBrowser):
             opener.route = opener.route or route
     with auth.override(
-        store=MemoryTokenStore() if store is None else store,
-        folder=folder,
-        environ=dict(environ or {}),
-        browser=opener,
-        http_options=options,
+        store=store, folder=folder, environ=environ, browser=opener, http_options=options
     ):
         yield auth
 
@@ -166,26 +154,23 @@ class logged_in(ExitStack):  # noqa: N801 - it reads as what it does: `with logg
             account = Account(id=one.id, label=one.email)
         self.account: Account = account
         if scopes is None:
-            scopes = getattr(auth.context.services.provider(self.account.instance), "scopes", None)
-        self.bundle: TokenBundle = bundle or _bundle(user, server, scopes, expires_in)
-        auth.store.set_bundle(self.account, self.bundle, promote_default=True)
-        self.callback(auth.store.clear, self.account.key)
+            scopes = getattr(auth.context.services.provider(account.instance), "scopes", None)
+        self.bundle: TokenBundle = bundle or _issue(user, server, scopes, expires_in)
+        auth.store.set_bundle(account, self.bundle, promote_default=True)
+        self.callback(auth.store.clear, account.key)
 
 
-def _bundle(
+def _issue(
     user: str,
     server: AuthorizationServer | None,
     scopes: Sequence[str] | None,
     expires_in: float | None,
 ) -> TokenBundle:
-    issued: dict[str, object] = {name: token_urlsafe(32) for name in _TOKENS}
+    issued: dict[str, Any] = {name: token_urlsafe(32) for name in ("access_token", "refresh_token")}
     if server is not None:
         issued = server.issue(user, scopes=scopes or (), lifetime=expires_in)
-    access_token, refresh_token = (cast("str", issued.get(name)) for name in _TOKENS)
-    now = datetime.now(timezone.utc)
-    return TokenBundle(
-        access_token,
-        refresh_token,
-        None if expires_in is None else now + timedelta(seconds=expires_in),
-        scopes=None if scopes is None else tuple(scopes),
-    )
+    expires_at = None
+    if expires_in is not None:
+        expires_at = datetime.now(timezone.utc) + timedelta(seconds=expires_in)
+    kept = None if scopes is None else tuple(scopes)
+    return TokenBundle(issued["access_token"], issued.get("refresh_token"), expires_at, scopes=kept)

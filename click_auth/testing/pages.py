@@ -5,33 +5,16 @@ from __future__ import annotations
 from html import escape
 from http.cookies import SimpleCookie
 from secrets import token_urlsafe
-from typing import TYPE_CHECKING
 from urllib.parse import urlencode, urlsplit
 
 from click_auth.testing.grants import S256_LENGTH, Authorization, Grant
-from click_auth.testing.messages import Answer, OAuthError, Request
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from click_auth.testing.parties import Client, User
-    from click_auth.testing.service import Service
+from click_auth.testing.messages import Answer, Headers, OAuthError, Request
+from click_auth.testing.service import Client, Service
 
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
     "Referrer-Policy": "no-referrer",
 }
-_PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>
-<meta name="viewport" content="width=device-width"><link rel="icon" href="data:,"><style>
-:root {{ color-scheme: light dark; font: 1rem/1.5 system-ui, sans-serif }}
-body {{ margin: 15vh auto; padding: 2rem; max-width: 24rem }}
-button, input, select {{ font: inherit; padding: .5rem 1rem; margin-bottom: 1rem; width: 100% }}
-</style></head><body><h1>{title}</h1>{body}</body></html>"""
-# Without an action: it goes to the page's own address, wherever that is routed.
-_FORM = """{intro}<form method="post">{fields}
-<label>Log in as<select name="user">{users}</select></label>
-<button name="decision" value="approve">Allow</button>
-<button name="decision" value="deny">Deny</button></form>"""
 
 
 def authorize(service: Service, request: Request) -> Answer:
@@ -45,9 +28,9 @@ def authorize(service: Service, request: Request) -> Answer:
     client = service.registered.get(given.get("client_id", ""))
     redirect_uri = given.get("redirect_uri", "")
     if client is None:
-        return _notice("Unknown client", "No client is registered with this client_id.", 400)
+        return _page("Unknown client", "No client is registered with this client_id.", 400)
     if not client.accepts_redirect(redirect_uri) or "redirect_uri" in request.repeated:
-        return _notice("Bad redirect", "This redirect_uri is not registered.", 400)
+        return _page("Bad redirect", "This redirect_uri is not registered.", 400)
     grant = Grant(client.client_id, None, request.scopes, given.get("nonce"))
     pending = Authorization(grant, redirect_uri, given.get("code_challenge"), given.get("state"))
     try:
@@ -59,25 +42,29 @@ def authorize(service: Service, request: Request) -> Answer:
         return _approve(service, pending, service.login_as or hint)
     ticket = token_urlsafe(16)
     service.tickets[ticket] = pending
-    return _consent(grant, ticket, service.users, service.user(hint or service.login_as))
+    scopes = "".join(f"<li><code>{escape(scope)}</code></li>" for scope in request.scopes)
+    asks = f"<b>{escape(client.client_id)}</b> asks for:<ul>{scopes or '<li>who you are'}</ul>"
+    kept = f'<input type="hidden" name="ticket" value="{ticket}">'
+    body = asks + _form(service, kept, hint or service.login_as)
+    cookie = {"Set-Cookie": f"consent={ticket}; Path=/; HttpOnly; SameSite=Lax"}
+    return _page("Log in", body, headers=cookie)
 
 
 def device_page(service: Service, request: Request) -> Answer:
     """Show the form on which a device's code is entered, or take the decision (RFC 8628 3.3)."""
     if request.method == "GET":
+        asks = "Only continue if you started this login and the code is the one you see."
+        attributes = 'name="user_code" autocomplete="off" required'
         user_code = escape(request.query.get("user_code", ""))
-        intro = "<p>Only continue if you started this login and the code is the one you see.</p>"
-        attributes = f'name="user_code" autocomplete="off" required value="{user_code}"'
-        field = f"<label>Code<input {attributes}></label>"
-        users = _options(service.users, service.user(service.login_as))
-        return _page("Connect a device", _FORM.format(intro=intro, fields=field, users=users))
+        field = f'<label>Code<input {attributes} value="{user_code}"></label>'
+        return _page("Connect a device", asks + _form(service, field, service.login_as))
     approved = request.form.get("decision") == "approve"
     user = service.user(request.form.get("user")).id if approved else None
     if not service.grants.decide_device(request.form.get("user_code", ""), user):
-        return _notice("No such code", "The code is wrong, already used or expired.", 400)
+        return _page("No such code", "The code is wrong, already used or expired.", 400)
     if not approved:
-        return _notice("Denied", "The device was not connected.")
-    return _notice("Connected", "You can close this page and go back to your device.")
+        return _page("Denied", "The device was not connected.")
+    return _page("Connected", "You can close this page and go back to your device.")
 
 
 def _check(service: Service, client: Client, request: Request) -> None:
@@ -107,11 +94,10 @@ def _decide(service: Service, request: Request) -> Answer:
     same_browser = cookie is not None and cookie.value == ticket
     pending = service.tickets.pop(ticket, None) if same_browser else None
     if pending is None:
-        return _notice("Start again", "This page has expired or belongs to another browser.", 400)
-    if request.form.get("decision") != "approve":
-        error = OAuthError("access_denied", "the user said no")
-        return _redirect(service, pending, error.parameters())
-    return _approve(service, pending, request.form.get("user"))
+        return _page("Start again", "This page has expired or belongs to another browser.", 400)
+    if request.form.get("decision") == "approve":
+        return _approve(service, pending, request.form.get("user"))
+    return _redirect(service, pending, OAuthError("access_denied", "the user said no").parameters())
 
 
 def _approve(service: Service, pending: Authorization, user: str | None) -> Answer:
@@ -126,26 +112,25 @@ def _redirect(service: Service, pending: Authorization, result: dict[str, str]) 
     return Answer.redirect(f"{pending.redirect_uri}{joint}{query}")
 
 
-def _consent(grant: Grant, ticket: str, users: Iterable[User], selected: User) -> Answer:
-    items = "".join(f"<li><code>{escape(scope)}</code></li>" for scope in grant.scopes)
-    asks = f"<p><b>{escape(grant.client_id)}</b> asks for:</p><ul>{items or '<li>who you are'}</ul>"
-    kept = f'<input type="hidden" name="ticket" value="{ticket}">'
-    body = _FORM.format(intro=asks, fields=kept, users=_options(users, selected))
-    return _page("Log in", body, cookie=f"consent={ticket}; Path=/; HttpOnly; SameSite=Lax")
-
-
-def _notice(title: str, text: str, status: int = 200) -> Answer:
-    return _page(title, f"<p>{escape(text)}</p>", status)
-
-
-def _page(title: str, body: str, status: int = 200, cookie: str | None = None) -> Answer:
-    headers = _HEADERS if cookie is None else {**_HEADERS, "Set-Cookie": cookie}
-    return Answer.html(_PAGE.format(title=escape(title), body=body), status, headers)
-
-
-def _options(users: Iterable[User], selected: User) -> str:
-    return "".join(
+def _form(service: Service, field: str, hint: str | None) -> str:
+    selected = service.user(hint)
+    users = "".join(
         f'<option value="{escape(user.id)}"{" selected" if user is selected else ""}>'
         f"{escape(user.name)} ({escape(user.email)})</option>"
-        for user in users
+        for user in service.users
     )
+    # Without an action: it goes to the page's own address, wherever that is routed.
+    return f"""<form method="post">{field}
+<label>Log in as<select name="user">{users}</select></label>
+<button name="decision" value="approve">Allow</button>
+<button name="decision" value="deny">Deny</button></form>"""
+
+
+def _page(title: str, body: str, status: int = 200, headers: Headers | None = None) -> Answer:
+    page = f"""<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>
+<meta name="viewport" content="width=device-width"><link rel="icon" href="data:,"><style>
+:root {{ color-scheme: light dark; font: 1rem/1.5 system-ui, sans-serif }}
+body {{ margin: 15vh auto; padding: 2rem; max-width: 24rem }}
+button, input, select {{ font: inherit; padding: .5rem 1rem; margin-bottom: 1rem; width: 100% }}
+</style></head><body><h1>{title}</h1>{body}</body></html>"""
+    return Answer.html(page, status, {**_HEADERS, **(headers or {})})

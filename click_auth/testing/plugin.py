@@ -8,19 +8,17 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from click_auth import http, stores
+from click_auth import http, stores, testing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator
-
     from click_auth import Auth
-    from click_auth.testing import AuthorizationServer
 
 _MARKS = {
     "real_keyring": "the test may touch real credentials, and other machines",
@@ -101,11 +99,9 @@ _GUARD: pytest.StashKey[KeyringGuard] = pytest.StashKey()
 
 
 @pytest.fixture
-def auth_server() -> Iterator[AuthorizationServer]:
+def auth_server() -> Iterator[testing.AuthorizationServer]:
     """Run an authorization server with a to-do API, for one test."""
-    from click_auth.testing.server import AuthorizationServer
-
-    with AuthorizationServer() as server:
+    with testing.AuthorizationServer() as server:
         yield server
 
 
@@ -115,12 +111,10 @@ def isolated_auth(tmp_path: Path) -> Iterator[Callable[..., Auth]]:
 
     Call it as often as you like. What else it takes is said at `click_auth.testing.isolated`.
     """
-    from click_auth.testing.isolation import isolated
-
     with ExitStack() as until_the_end:
 
         def isolate(auth: Auth, **options: Any) -> Auth:
-            block = isolated(auth, tmp_path / "click-auth", **options)
+            block = testing.isolated(auth, tmp_path / "click-auth", **options)
             return until_the_end.enter_context(block)
 
         yield isolate

@@ -6,10 +6,11 @@ import socket
 import sys
 import threading
 import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler
 from socketserver import ThreadingTCPServer
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
 from click_auth.testing import endpoints
@@ -17,8 +18,6 @@ from click_auth.testing.messages import Answer, Endpoint, Request
 from click_auth.testing.service import Service
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
     from typing_extensions import Self
 
 
@@ -77,7 +76,7 @@ class _Listener(ThreadingTCPServer):
         self.service = service
         self.port: int = self.server_address[1]
         self.closing: threading.Event = threading.Event()
-        self.connections: set[socket.socket] = set()
+        self._connections: set[socket.socket] = set()
         self._accepting = threading.Thread(target=self._accept, name="test-server", daemon=True)
         self._accepting.start()
 
@@ -89,12 +88,22 @@ class _Listener(ThreadingTCPServer):
             socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
         self._accepting.join(1.0)
         self.server_close()
-        for connection in tuple(self.connections):
+        for connection in tuple(self._connections):
             with suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
         deadline = time.monotonic() + 1.0
-        while self.connections and time.monotonic() < deadline:
+        while self._connections and time.monotonic() < deadline:
             time.sleep(0.002)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Begin with a connection, which `close()` may end."""
+        self._connections.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        """End with it."""
+        self._connections.discard(request)
+        super().shutdown_request(request)
 
     def handle_error(self, request: Any, client_address: object) -> None:
         """Say nothing of clients that went away; anything else is a bug and is printed."""
@@ -109,6 +118,7 @@ class _Listener(ThreadingTCPServer):
 class _Handler(BaseHTTPRequestHandler):
     """Reads requests off one connection, and sends answers as the faults say."""
 
+    server: _Listener
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     wbufsize = -1
@@ -116,73 +126,60 @@ class _Handler(BaseHTTPRequestHandler):
     def log_message(self, *_: object) -> None:
         """Print nothing: queries hold codes, and the journal has it all."""
 
-    def setup(self) -> None:
-        """Begin with a connection, which `_Listener.close()` may end."""
-        super().setup()
-        self._listener = cast("_Listener", self.server)
-        self._service, self._closing = self._listener.service, self._listener.closing
-        self._faults = self._service.faults
-        self._listener.connections.add(self.connection)
-
-    def finish(self) -> None:
-        """End with it."""
-        self._listener.connections.discard(self.connection)
-        super().finish()
-
-    def serve(self) -> None:
-        """Answer one request, whatever its method."""
-        request = self._read()
-        answer = self._answer(request)
-        self._service.journal.add(request, None if answer is None else answer.status)
-        if answer is not None:
-            self._send(answer, request.endpoint)
-            return
-        self.close_connection = True
-        if request.endpoint in self._faults.never_answer:
-            self._closing.wait()
-
     def __getattr__(self, name: str) -> Callable[[], None]:
         """Return what answers a method: the same for all of them."""
         if not name.startswith("do_"):
             raise AttributeError(name)
-        return self.serve
+        return self._serve
+
+    def _serve(self) -> None:
+        service, request = self.server.service, self._read()
+        answer = self._answer(service, request)
+        service.journal.add(request, None if answer is None else answer.status)
+        if answer is not None:
+            self._send(answer, request.endpoint)
+            return
+        self.close_connection = True
+        if request.endpoint in service.faults.never_answer:
+            self.server.closing.wait()
 
     def _read(self) -> Request:
         at = time.monotonic()
         headers = {name.lower(): value for name, value in self.headers.items()}
         body = self.rfile.read(int(headers.get("content-length", 0)))
-        path, query = urlsplit(self.path)[2:4]
-        fields = [parse_qsl(query, keep_blank_values=True), []]
+        url, fields = urlsplit(self.path), ""
         if headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
-            fields[1] = parse_qsl(body.decode(errors="replace"), keep_blank_values=True)
-        names = [[name for name, _ in pairs] for pairs in fields]
-        repeated = {name for each in names for name in each if each.count(name) > 1}
+            fields = body.decode(errors="replace")
+        query, form = (parse_qsl(each, keep_blank_values=True) for each in (url.query, fields))
+        repeated = set()
+        for names in ([name for name, _ in query], [name for name, _ in form]):
+            repeated |= {name for name in names if names.count(name) > 1}
         return Request(
             method=self.command,
-            path=path,
-            endpoint=endpoints.find_endpoint(self._service, path),
-            query=dict(fields[0]),
-            form=dict(fields[1]),
+            path=url.path,
+            endpoint=endpoints.find_endpoint(self.server.service, url.path),
+            query=dict(query),
+            form=dict(form),
             headers=headers,
             body=body,
             repeated=tuple(sorted(repeated)),
             at=at,
         )
 
-    def _answer(self, request: Request) -> Answer | None:
+    def _answer(self, service: Service, request: Request) -> Answer | None:
         """Return what is to be sent; None: nothing is."""
-        faults, endpoint = self._faults, request.endpoint
-        late = self._closing.wait(faults.delay.get(endpoint, 0.0))
+        faults, endpoint, closing = service.faults, request.endpoint, self.server.closing
+        late = closing.wait(faults.delay.get(endpoint, 0.0))
         if late or endpoint in faults.never_answer or faults.spend(faults.drop_request, endpoint):
             return None
         answer = faults.instead(request)
         if answer is None:
-            answer = faults.change(endpoint, endpoints.answer(self._service, request))
-        self._closing.wait(faults.delay_answer.get(endpoint, 0.0))
+            answer = faults.change(endpoint, endpoints.answer(service, request))
+        closing.wait(faults.delay_answer.get(endpoint, 0.0))
         return None if faults.spend(faults.drop_answer, endpoint) else answer
 
     def _send(self, answer: Answer, endpoint: Endpoint) -> None:
-        faults = self._faults
+        faults = self.server.service.faults
         pause = faults.drip.get(endpoint)
         cut = faults.spend(faults.truncate, endpoint)
         if endpoint in faults.raw or pause is not None or cut:
@@ -195,18 +192,18 @@ class _Handler(BaseHTTPRequestHandler):
         for byte in content:
             self.wfile.write(bytes([byte]))
             self.wfile.flush()
-            if self._closing.wait(pause):
+            if self.server.closing.wait(pause):
                 return
 
     def _head(self, answer: Answer, endpoint: Endpoint) -> bytes:
+        faults = self.server.service.faults
         headers = {
-            "Date": self.date_time_string(time.time() + self._faults.date_skew),
-            "Content-Length": str(len(answer.body)),
+            "Date": self.date_time_string(time.time() + faults.date_skew),
+            "Content-Length": len(answer.body),
             "Connection": "close" if self.close_connection else "keep-alive",
             **answer.headers,
-            **self._faults.headers.get(endpoint, {}),
+            **faults.headers.get(endpoint, {}),
         }
         reason, _ = self.responses.get(answer.status, ("Unknown", ""))
-        lines = [f"HTTP/1.1 {answer.status} {reason}"]
-        lines += (f"{name}: {value}" for name, value in headers.items())
-        return "\r\n".join([*lines, "", ""]).encode("latin-1")
+        lines = [f"{name}: {value}\r\n" for name, value in headers.items()]
+        return f"HTTP/1.1 {answer.status} {reason}\r\n{''.join(lines)}\r\n".encode("latin-1")

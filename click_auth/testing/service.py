@@ -3,23 +3,60 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 import time
 from base64 import b64decode, urlsafe_b64encode
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 from urllib.parse import unquote_plus
 
-from click_auth.testing.faults import Faults
 from click_auth.testing.grants import Authorization, Grant, Grants, Policy
-from click_auth.testing.messages import Endpoint, Journal, JournalEntry, OAuthError, Request
-from click_auth.testing.parties import LOOPBACK_CALLBACKS, Client, User
+from click_auth.testing.messages import Endpoint, Faults, Journal, JournalEntry, OAuthError, Request
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
+_LOOPBACK = re.compile(r"^(http://(?:127\.0\.0\.1|\[::1\]|localhost))(?::\d{1,5})?(?=[/?]|$)")
+_HOSTS = ("127.0.0.1", "[::1]", "localhost")
+LOOPBACK_CALLBACKS = tuple(f"http://{host}/callback" for host in _HOSTS)
 _FIRST_TASKS = ("Write the notes on the engine", "Check the numbers", "Post the letter")
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """Somebody who can log in; `email` is also the label that the API and userinfo give."""
+
+    id: str
+    name: str
+    email: str
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """A registered client, public if without a secret; that expires at POSIX seconds, 0: never."""
+
+    client_id: str
+    redirect_uris: tuple[str, ...] = ()
+    secret: str | None = None
+    auth_methods: tuple[str, ...] = ("client_secret_basic", "client_secret_post")
+    secret_expires_at: float = 0.0
+
+    def accepts_redirect(self, uri: str) -> bool:
+        """Whether a redirect URI is registered; loopback ones at any port (RFC 8252 7.3)."""
+        return uri in self.redirect_uris or _LOOPBACK.sub(r"\1", uri) in self.redirect_uris
+
+    def is_proved_by(self, secret: str | None, method: str) -> bool:
+        """Whether a request with this secret, sent in this way, is the client's."""
+        if self.secret is None or secret is None:
+            return self.secret is secret
+        has_expired = 0 < self.secret_expires_at <= time.time()
+        return secret == self.secret and method in self.auth_methods and not has_expired
+
+
+def may_be_registered(uri: object) -> bool:
+    """Whether a redirect URI is https or loopback http, without a fragment."""
+    if not isinstance(uri, str) or "#" in uri:
+        return False
+    return uri.startswith("https://") or _LOOPBACK.match(uri) is not None
 
 
 _USERS = (
@@ -122,7 +159,11 @@ class Service(Policy):
     def family_alive(self, token_or_user: str) -> bool:
         """Whether the grant of a token, or any grant of a user, is alive."""
         with self.lock:
-            return self.grants.is_family_alive(token_or_user)
+            return any(
+                token.grant.alive
+                for value, token in self.grants.tokens.items()
+                if token_or_user in (value, token.grant.user)
+            )
 
     def expire_access_tokens(self) -> None:
         """From now on every access token issued so far is answered with 401."""
@@ -157,17 +198,15 @@ class Service(Policy):
 
     def authenticate(self, request: Request) -> Client:
         """Return the client that makes a request (RFC 6749 2.3); raises `OAuthError`."""
-        basic = "authorization" in request.headers
-        secret = request.form.get("client_secret")
-        if basic and secret is not None:
+        header, secret = request.headers.get("authorization"), request.form.get("client_secret")
+        if header is not None and secret is not None:
             raise OAuthError("invalid_request", "more than one way of client authentication")
         client_id, method = request.form.get("client_id", ""), "client_secret_post"
-        if basic:
-            client_id, secret = _parse_basic(request.headers["authorization"])
-            method = "client_secret_basic"
+        if header is not None:
+            (client_id, secret), method = _parse_basic(header), "client_secret_basic"
         client = self.registered.get(client_id)
         if client is None or not client.is_proved_by(secret, method):
-            challenge = {"WWW-Authenticate": "Basic"} if basic else {}
+            challenge = {} if header is None else {"WWW-Authenticate": "Basic"}
             raise OAuthError("invalid_client", "client authentication failed", 401, challenge)
         return client
 
@@ -177,15 +216,11 @@ class Service(Policy):
         if issued is None or issued.grant.user is None or "openid" not in issued.scopes:
             return document
         now, grant = int(time.time()), issued.grant
-        claims: dict[str, object] = {
-            "iss": self.issuer,
-            "sub": grant.user,
-            "aud": grant.client_id,
-            "iat": now,
-            "exp": now + 3600,
-            **({} if grant.nonce is None else {"nonce": grant.nonce}),
-            **self.faults.id_token,
-        }
+        claims: dict[str, object] = {"iss": self.issuer, "sub": grant.user, "aud": grant.client_id}
+        claims |= {"iat": now, "exp": now + 3600}
+        if grant.nonce is not None:
+            claims["nonce"] = grant.nonce
+        claims |= self.faults.id_token
         # Unsigned: the code flow's TLS vouches for it (OIDC Core 3.1.3.7, 6).
         return {**document, "id_token": f"{_encode({'alg': 'none'})}.{_encode(claims)}."}
 
