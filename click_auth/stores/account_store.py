@@ -10,7 +10,13 @@ from click_auth.account import refresh_slot_name, select_account, slot_name
 from click_auth.console import console
 from click_auth.errors import NotLoggedIn, StorageUnavailable
 from click_auth.record import CUSTOM, ENCRYPTED, PLAINTEXT, SYSTEM, UNBOUND, is_same_credential
-from click_auth.stores.records import Reserve, Storage
+from click_auth.stores.placement import (
+    Reserve,
+    Storage,
+    drop_reserve,
+    find_reserved,
+    reserve,
+)
 from click_auth.tokens import TokenBundle, usable
 
 if TYPE_CHECKING:
@@ -18,9 +24,8 @@ if TYPE_CHECKING:
 
     from click_auth.account import Account
     from click_auth.record import Bound, Record
-    from click_auth.stores.registrations import StoredRegistrations
-    from click_auth.stores.removal import Removal
-    from click_auth.stores.writes import Write
+    from click_auth.stores.provider_memory import StoredRegistrations
+    from click_auth.stores.writes import Removal, Write
 
 MIGRATED = "done"
 """The marker of a migration that has ended."""
@@ -150,7 +155,11 @@ class AccountStore(Storage):
 
         Returns whether there was one. *deadline* is in monotonic seconds.
         """
-        return self.records.wait_for_others(key, deadline)
+        if self.records.path is None:
+            return False
+        from click_auth.locks.account_lock import wait_for_others  # noqa: PLC0415 - as above
+
+        return wait_for_others(self.records.path.parent, key, deadline)
 
     def patiently(self) -> contextlib.AbstractContextManager[None]:
         """Return a block within which the vault waits as long as a person takes to unlock it."""
@@ -186,9 +195,9 @@ class AccountStore(Storage):
         place has been written. `rotate` is given what this yields. Raises `StorageUnavailable`
         where the result could not be stored.
         """
-        with self.records.reserve(record.key) as reserve:
+        with reserve(self.records, record.key) as room:
             self._check_vault(record, grant)
-            yield reserve
+            yield room
 
     def _check_vault(self, record: Record, grant: TokenBundle | None) -> None:
         """Write the refresh slot once more, where the tokens are to stay, or to come, in it."""
@@ -225,9 +234,10 @@ class AccountStore(Storage):
 
         Raises `StorageUnavailable` where that fails still.
         """
-        kept = self.records.reserved(key)
+        kept = find_reserved(self.records, key)
         if kept is not None:
-            self._write.adopt(*kept)
+            self.records.compare_and_set(*kept)
+            drop_reserve(self.records, key)
 
     def reject(self, record: Record) -> None:
         """Remember that the server called the grant of *record* dead, if it still is stored."""
@@ -245,23 +255,13 @@ class AccountStore(Storage):
 
     def take_out(self, key: str) -> Removal:
         """Remove the record of an account; its secrets are there until the removal is finished."""
-        from click_auth.stores.removal import Removal  # noqa: PLC0415 - most commands only read
+        from click_auth.stores.writes import Removal  # noqa: PLC0415 - most commands only read
 
         return Removal(self, key)
 
     def forget(self, key: str) -> str | None:
         """Remove an account and its secrets; return what could not be removed, as a sentence."""
         return self.take_out(key).finish()
-
-    def sweep(self, keys: Sequence[str] | None = None) -> None:
-        """Delete, as far as it works now, the secrets of *keys*, by default of all that are due.
-
-        Never raises.
-        """
-        from click_auth.stores.removal import sweep  # noqa: PLC0415 - as above
-
-        with contextlib.suppress(StorageUnavailable):
-            sweep(self, self.records.document().removed if keys is None else keys)
 
     def mark_migration(self, name: str, state: str) -> None:
         """Set the marker of a migration."""
@@ -280,6 +280,6 @@ class AccountStore(Storage):
 
     def registrations(self) -> StoredRegistrations | None:
         """Return where dynamically registered clients are kept, None where nowhere."""
-        from click_auth.stores.registrations import StoredRegistrations  # noqa: PLC0415 - rare
+        from click_auth.stores.provider_memory import StoredRegistrations  # noqa: PLC0415 - rare
 
         return StoredRegistrations(self)

@@ -19,8 +19,7 @@ from click_auth.environment import Environment
 from click_auth.errors import ACCOUNT_NOT_FOUND, UsageError
 from click_auth.record import CUSTOM
 from click_auth.stores.account_store import AccountStore
-from click_auth.stores.record_file import RecordFile
-from click_auth.stores.records import MemoryRecords
+from click_auth.stores.records import RecordFile, Records
 from click_auth.stores.vault import MemoryVault
 from click_auth.tokens import TokenBundle
 
@@ -238,4 +237,4 @@ class MemoryTokenStore(RecordedTokenStore):
     """Tokens and records in memory; neither a disk nor a keyring is touched. Thread-safe."""
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
-        super().__init__(AccountStore(MemoryRecords(), MemoryVault, CUSTOM, clock))
+        super().__init__(AccountStore(Records(), MemoryVault, CUSTOM, clock))
