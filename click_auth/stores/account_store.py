@@ -9,21 +9,15 @@ from typing import TYPE_CHECKING, NamedTuple
 from click_auth.account import refresh_slot_name, select_account, slot_name
 from click_auth.console import console
 from click_auth.errors import NotLoggedIn, StorageUnavailable
-from click_auth.record import CUSTOM, ENCRYPTED, PLAINTEXT, SYSTEM, UNBOUND, is_same_credential
-from click_auth.stores.placement import (
-    Reserve,
-    Storage,
-    drop_reserve,
-    find_reserved,
-    reserve,
-)
+from click_auth.record import CUSTOM, ENCRYPTED, SYSTEM, UNBOUND, is_same_credential
+from click_auth.stores import placement
 from click_auth.tokens import TokenBundle, usable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from click_auth.account import Account
-    from click_auth.record import Bound, Record
+    from click_auth.record import Binding, Record
     from click_auth.stores.provider_memory import StoredRegistrations
     from click_auth.stores.writes import Removal, Write
 
@@ -31,8 +25,6 @@ MIGRATED = "done"
 """The marker of a migration that has ended."""
 
 PATIENT_SECONDS = 60.0
-
-_PLACES = {PLAINTEXT: "record file", ENCRYPTED: "record file", CUSTOM: "store"}
 
 
 class CachedCredential(NamedTuple):
@@ -42,7 +34,7 @@ class CachedCredential(NamedTuple):
     bundle: TokenBundle
 
 
-class AccountStore(Storage):
+class AccountStore(placement.Storage):
     """Tokens in a vault or, as the policy says, in the records."""
 
     _said: frozenset[str] = frozenset()
@@ -103,7 +95,7 @@ class AccountStore(Storage):
             return token
         current = self.record_of(record.key)  # it may have moved since *record* was read
         if current is None or is_same_credential(current, record):
-            place = _PLACES.get(record.storage, "keyring")
+            place = {SYSTEM: "keyring", CUSTOM: "store"}.get(record.storage, "record file")
             message = f"The credentials of {record.account.name} are missing from the {place}."
             raise NotLoggedIn(message, hints=[NotLoggedIn.log_in_again])
         return self.access_token(current)
@@ -114,17 +106,15 @@ class AccountStore(Storage):
 
     def find_cached(self, record: Record) -> CachedCredential | None:
         """Return the same, None where the token is gone."""
-        try:
+        with contextlib.suppress(NotLoggedIn):
             return self.read_cached(record)
-        except NotLoggedIn:
-            return None
+        return None
 
     def refresh_token(self, record: Record) -> str | None:
         """Return the refresh token that belongs to *record*, None where it is gone."""
         if record.has_refresh_token is False and not record.holds_tokens:
             return None
-        slot = refresh_slot_name(record.key)
-        return self._secret(record, slot, record.fallback_refresh_token)
+        return self._secret(record, refresh_slot_name(record.key), record.fallback_refresh_token)
 
     def credential(self, record: Record) -> TokenBundle:
         """Return all tokens that belong to *record*. Raises as `access_token`."""
@@ -177,7 +167,7 @@ class AccountStore(Storage):
         self,
         account: Account,
         bundle: TokenBundle,
-        binding: Bound = UNBOUND,
+        binding: Binding = UNBOUND,
         *,
         is_default: bool = True,
     ) -> Record:
@@ -188,36 +178,33 @@ class AccountStore(Storage):
         return self._write.log_in(account, bundle, binding, is_default=is_default)
 
     @contextlib.contextmanager
-    def reserve(self, record: Record, grant: TokenBundle | None = None) -> Iterator[Reserve]:
+    def reserve(
+        self, record: Record, grant: TokenBundle | None = None
+    ) -> Iterator[placement.Reserve]:
         """Hold room for what a refresh of *record*, read under its lock, brings.
 
         Within the block its *grant*, the refresh token as it was just read, may be spent: each
         place has been written. `rotate` is given what this yields. Raises `StorageUnavailable`
         where the result could not be stored.
         """
-        with reserve(self.records, record.key) as room:
-            self._check_vault(record, grant)
+        with placement.reserve(self.records, record.key) as room:
+            # The tokens are to stay in the vault, or must come into it.
+            if self.uses_vault(record) and not (record.holds_tokens and self.policy != SYSTEM):
+                self._confirm_slot(record, None if grant is None else grant.refresh_token)
             yield room
 
-    def _check_vault(self, record: Record, grant: TokenBundle | None) -> None:
-        """Write the refresh slot once more, where the tokens are to stay, or to come, in it."""
-        policy = self.policy_of(record)
-        must_take_them = policy == SYSTEM
-        if policy in (PLAINTEXT, ENCRYPTED) or (record.holds_tokens and not must_take_them):
-            return
+    def _confirm_slot(self, record: Record, held: str | None) -> None:
+        """Write the refresh slot, which should contain *held*, once more."""
+        slot = refresh_slot_name(record.key)
         try:
-            self.vault.confirm(
-                refresh_slot_name(record.key),
-                record.backend,
-                None if grant is None or record.holds_tokens else grant.refresh_token,
-            )
-        except StorageUnavailable as trouble:
+            self.vault.confirm(slot, record.backend, None if record.holds_tokens else held)
+        except StorageUnavailable as fault:
             # Whoever is only late may take them yet: that moves nothing into the file.
-            if must_take_them or trouble.is_late:
-                raise trouble.with_traceback(None) from None  # its frames hold what was there
+            if self.policy == SYSTEM or fault.is_late:
+                raise fault.with_traceback(None) from None  # its frames hold what was there
 
     def rotate(
-        self, expected: Record, bundle: TokenBundle, reserve: Reserve | None = None
+        self, expected: Record, bundle: TokenBundle, reserve: placement.Reserve | None = None
     ) -> Record:
         """Store what a refresh yielded in place of *expected*, and return the new record.
 
@@ -227,17 +214,17 @@ class AccountStore(Storage):
         """
         if bundle.refresh_token is None:
             bundle = replace(bundle, refresh_token=self.refresh_token(expected))
-        return self._write.rotate(expected, bundle, reserve or Reserve())
+        return self._write.rotate(expected, bundle, reserve or placement.Reserve())
 
     def adopt(self, key: str) -> None:
         """Store what a refresh could only keep in its `Reserve`. Call it under the account's lock.
 
         Raises `StorageUnavailable` where that fails still.
         """
-        kept = find_reserved(self.records, key)
+        kept = placement.find_reserved(self.records, key)
         if kept is not None:
             self.records.compare_and_set(*kept)
-            drop_reserve(self.records, key)
+            placement.drop_reserve(self.records, key)
 
     def reject(self, record: Record) -> None:
         """Remember that the server called the grant of *record* dead, if it still is stored."""
@@ -247,10 +234,8 @@ class AccountStore(Storage):
     def set_default(self, ref: str) -> None:
         """Set the default account."""
         with self.records.transaction() as draft:
-            is_key = ref in draft.records
-            accounts = [record.account for record in draft.records.values()]
-            chosen = None if is_key else select_account(accounts, ref)
-            draft.default = ref if chosen is None else chosen.key
+            chosen = select_account((each.account for each in draft.records.values()), ref)
+            draft.default = None if chosen is None else chosen.key
         self.sweep(draft.removed)
 
     def take_out(self, key: str) -> Removal:

@@ -6,7 +6,7 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from click_auth.account import slot_name
-from click_auth.record import CUSTOM, UNBOUND, Bound, Record
+from click_auth.record import CUSTOM, UNBOUND, Binding, Record
 from click_auth.stores.account_store import AccountStore
 from click_auth.stores.document import Document
 from click_auth.stores.records import Records
@@ -94,7 +94,7 @@ class ForeignStore(AccountStore):
         self,
         account: Account,
         bundle: TokenBundle,
-        binding: Bound = UNBOUND,
+        binding: Binding = UNBOUND,
         *,
         is_default: bool = True,
     ) -> Record:

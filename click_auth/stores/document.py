@@ -233,17 +233,16 @@ def parse(content: bytes, place: object = "memory") -> Document:
     """
     if not content.strip():
         return Document()
-    parts = _split(content)
-    if parts is None or not all(starmap(_is_sealed, parts[1].items())):
+    root, texts = _split(content) or (None, {})
+    if root is None or not all(starmap(_is_sealed, texts.items())):
         with contextlib.suppress(*UNREADABLE):  # else one line is damaged, and the others hold
             root = loads(content.decode("utf-8-sig"))
             accounts = root.get("accounts") if isinstance(root, dict) else None
             items = accounts.items() if isinstance(accounts, dict) else ()
-            parts = root, {key: json_bytes(stored) for key, stored in items}
-    fault = "it is not valid JSON" if parts is None else _fault(parts[0])
-    if parts is None or fault is not None:
+            texts = {key: json_bytes(stored) for key, stored in items}
+    fault = "it is not valid JSON" if root is None else _fault(root)
+    if root is None or fault is not None:
         raise DamagedRecords(f"{place} is damaged: {fault}.")
-    root, texts = parts
     if root["version"] > VERSION:
         raise newer_format(place, root["version"])
     rest = {name: value for name, value in root.items() if name not in _FRAME}

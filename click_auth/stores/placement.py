@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from click_auth.account import refresh_slot_name, slot_name
 from click_auth.errors import StorageUnavailable
 from click_auth.files import folders, read_private, writing
-from click_auth.record import ENCRYPTED, PLAINTEXT, owns
+from click_auth.record import ENCRYPTED, IN_RECORD, PLAINTEXT, owns
 from click_auth.stores.document import UNREADABLE, loads, validate_record
 from click_auth.stores.records import ROOM_TO_GROW
 
@@ -75,6 +75,10 @@ class Storage:
         if old is not None and ENCRYPTED in (self.policy, old.storage):
             return old.storage
         return self.policy
+
+    def uses_vault(self, old: Record | None) -> bool:
+        """Return whether what replaces *old* is to go into the vault, if that works."""
+        return self.policy_of(old) not in IN_RECORD
 
     def record_with(self, record: Record, bundle: TokenBundle, *, is_sealed: bool) -> Record:
         """Return *record* with its tokens in it, sealed or in plain text."""

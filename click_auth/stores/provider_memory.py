@@ -14,7 +14,7 @@ from click_auth.errors import STORE_WRITE_FAILED, StorageUnavailable
 from click_auth.files import read_private
 from click_auth.files.folders import make_private_folder, replace_private, sweep_leftovers
 from click_auth.locks.lock_file import LockBusy
-from click_auth.record import ENCRYPTED, PLAINTEXT, SYSTEM
+from click_auth.record import ENCRYPTED, IN_RECORD, PLAINTEXT, SYSTEM
 from click_auth.stores.document import UNREADABLE, json_bytes, loads
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ class StoredRegistrations:
     def _place_of(self, name: str, secrets: str) -> str:
         """Put *secrets* into the vault, unless they go into the records; return where they are."""
         policy = self._storage.policy
-        if policy in (PLAINTEXT, ENCRYPTED):
+        if policy in IN_RECORD:
             return policy
         try:
             self._storage.vault.set(_slot(name), secrets)

@@ -222,8 +222,19 @@ class RecordFile(Records):
             folders.replace_private(self.path, content)
             self._content, self._stamp = content, self.stamp()  # nobody else writes meanwhile
             return
-        with self._moved_aside() as aside:
+        moment = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%S.%fZ")
+        aside = self.path.with_name(f"{FILE_NAME}.broken-{moment}")
+        target = folders.resolved(self.path)
+        with writing(aside):
+            target.rename(aside)  # however large it is
+        try:
+            with contextlib.suppress(OSError):
+                aside.chmod(folders.PRIVATE_FILE)
             folders.replace_private(self.path, content)
+        except BaseException:
+            with writing(target):
+                aside.rename(target)
+            raise
         console.current().warn(
             f"{self.path} was damaged and has been moved to {aside}. "
             "Log in again to the accounts it contained."
@@ -240,14 +251,13 @@ class RecordFile(Records):
             console.current().warn(
                 f"{self.folder} was open to other users (mode {mode:04o}); it is 0700 now."
             )
-        with contextlib.ExitStack() as stack:
-            try:
-                stack.enter_context(exclusive(self.folder / f"{FILE_NAME}.lock", LOCK_SECONDS))
-            except LockBusy as busy:
-                message = f"{self.path} is being written by another process: {busy}."
-                raise StorageUnavailable(message, code=STORE_WRITE_FAILED) from None
-            folders.sweep_leftovers(self.path)
-            yield
+        try:
+            with exclusive(self.folder / f"{FILE_NAME}.lock", LOCK_SECONDS):
+                folders.sweep_leftovers(self.path)
+                yield
+        except LockBusy as busy:
+            message = f"{self.path} is being written by another process: {busy}."
+            raise StorageUnavailable(message, code=STORE_WRITE_FAILED) from None
 
     def lock(self, key: str) -> contextlib.AbstractContextManager[object]:
         """Return the lock file of one account: hosts that share the folder share it."""
@@ -271,20 +281,3 @@ class RecordFile(Records):
         real = os.environ.get(stores.REFUSE_RECORDS, "").split(os.pathsep)
         if self.place.startswith(tuple(filter(None, real))):
             raise AssertionError(stores.REFUSAL.format(stores.REFUSE_RECORDS, self.place))
-
-    @contextlib.contextmanager
-    def _moved_aside(self) -> Iterator[Path]:
-        """Move the file out of the way, however large it is, and back if the block fails."""
-        moment = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%S.%fZ")
-        aside = self.path.with_name(f"{FILE_NAME}.broken-{moment}")
-        target = folders.resolved(self.path)
-        with writing(aside):
-            target.rename(aside)
-        try:
-            with contextlib.suppress(OSError):
-                aside.chmod(folders.PRIVATE_FILE)
-            yield aside
-        except BaseException:
-            with writing(target):
-                aside.rename(target)
-            raise

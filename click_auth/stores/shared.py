@@ -134,12 +134,10 @@ class SharedTokenStore(RecordedTokenStore):
         key: KeyGiven | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        shared = SharedRecords(records, clock)
         policy = ENCRYPTED if secrets is None else CUSTOM
         vault = MemoryVault() if secrets is None else SecretVault(secrets)
-        accounts = SharedAccountStore(shared, lambda: vault, policy, clock)
-        accounts.environment, accounts.key = Environment(app_name), key
-        super().__init__(accounts)
+        shared, environment = SharedRecords(records, clock), Environment(app_name)
+        super().__init__(SharedAccountStore(shared, lambda: vault, policy, clock, environment, key))
 
 
 class SharedAccountStore(AccountStore):

@@ -212,9 +212,9 @@ class KeyringTokenStore(RecordedTokenStore):
         own = self._environment.folder if folder is None else self._environment.expanded(folder)
         self._file = RecordFile(own)
         self._has_own_folder = folder is not None
-        accounts = AccountStore(self._file, self._make_vault, storage, clock)
-        accounts.environment, accounts.key = self._environment, key
-        super().__init__(accounts)
+        super().__init__(
+            AccountStore(self._file, self._make_vault, storage, clock, self._environment, key)
+        )
 
     def _make_vault(self) -> KeyringVault:
         from click_auth.stores.keyring_vault import KeyringVault  # noqa: PLC0415 - for tokens only

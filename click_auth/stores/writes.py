@@ -16,15 +16,7 @@ from typing import TYPE_CHECKING
 from click_auth.account import refresh_slot_name, slot_name
 from click_auth.console import console
 from click_auth.errors import StorageUnavailable
-from click_auth.record import (
-    CUSTOM,
-    ENCRYPTED,
-    PLAINTEXT,
-    SYSTEM,
-    Bound,
-    Record,
-    is_same_credential,
-)
+from click_auth.record import CUSTOM, ENCRYPTED, PLAINTEXT, SYSTEM, Record, is_same_credential
 from click_auth.stores.document import DamagedRecords
 from click_auth.stores.placement import drop_reserve, find_reserved
 from click_auth.tokens import to_posix
@@ -33,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from click_auth.account import Account
+    from click_auth.record import Binding
     from click_auth.stores.placement import Reserve, Storage
     from click_auth.tokens import TokenBundle
 
@@ -53,11 +46,10 @@ class Write:
         self._fault: StorageUnavailable | None = None  # why the tokens are not in the vault
 
     def log_in(
-        self, account: Account, bundle: TokenBundle, binding: Bound, *, is_default: bool
+        self, account: Account, bundle: TokenBundle, binding: Binding, *, is_default: bool
     ) -> Record:
         """Store a new grant and return its record. What it replaces stands until it is stored."""
-        issuer, client_id, resource = binding
-        record = Record(account, issuer=issuer, client_id=client_id, resource=resource)
+        record = Record(account, **binding._asdict())
         try:
             record = self._place(record, bundle, None)
             with self._storage.records.transaction(repair=True) as draft:
@@ -85,7 +77,7 @@ class Write:
         stored is kept in *reserve*.
         """
         records, record = self._storage.records, None
-        if self._storage.policy_of(expected) not in (PLAINTEXT, ENCRYPTED):
+        if self._storage.uses_vault(expected):
             # Better no slot is written than taken back. Unreadable, they may be written yet.
             with contextlib.suppress(StorageUnavailable):
                 _refuse_superseded(records.find(expected.key), expected)
@@ -125,7 +117,7 @@ class Write:
         )
         policy = self._storage.policy_of(old)
         is_sealed = policy == ENCRYPTED
-        if policy not in (PLAINTEXT, ENCRYPTED):
+        if self._storage.uses_vault(old):
             is_in_file = old is not None and old.holds_tokens
             try:
                 # No wait for a person where the file will do, as it has done before.
@@ -226,20 +218,18 @@ class Removal:
         self._key = key
         self._damage: DamagedRecords | None = None
         self._pending: Sequence[str] = ()
+        kept = None
+        with contextlib.suppress(StorageUnavailable):
+            kept = find_reserved(storage.records, key)
         try:
-            self._take_out()
+            with storage.records.transaction() as draft:
+                self.record = draft.take_out(key)
         except DamagedRecords as damage:
             self._damage = damage
-
-    def _take_out(self) -> None:
-        records, key, kept = self._storage.records, self._key, None
-        with contextlib.suppress(StorageUnavailable):
-            kept = find_reserved(records, key)
-        with records.transaction() as draft:
-            self.record = draft.take_out(key)
+            return
         if kept is not None and is_same_credential(self.record, kept[0]):
             self.record = kept[1]
-        drop_reserve(records, key)
+        drop_reserve(storage.records, key)
         self._pending = draft.removed
 
     def finish(self) -> str | None:
