@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 
 from click_auth import Account
-from click_auth.stores.record_file import RecordFile
+from click_auth.stores.records import RecordFile
 from click_auth.testing import AuthorizationServer
 from integration.secret_service import secret_service
 from integration.todo import Todo

@@ -240,7 +240,7 @@ class Context:
         """
         if instance not in self._providers:
             from click_auth.providers.context import InMemory, ProviderContext  # noqa: PLC0415 - an edge
-            from click_auth.stores.cache import FolderCache  # noqa: PLC0415
+            from click_auth.stores.provider_memory import FolderCache  # noqa: PLC0415
 
             parts = ProviderContext(self.http)
             with suppress(AuthError):

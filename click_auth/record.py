@@ -7,7 +7,7 @@ is made of them. Both have the same fields, and a test holds them together.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from click_auth.account import Account, refresh_slot_name
 from click_auth.defaults import DEFAULT_MIN_TTL
@@ -22,10 +22,22 @@ PLAINTEXT = "plaintext"
 ENCRYPTED = "encrypted"
 CUSTOM = "custom"
 
-Bound = tuple["str | None", "str | None", "str | None"]
-"""The issuer, the client and the API that a credential belongs to; None where nothing is known."""
+IN_RECORD = (PLAINTEXT, ENCRYPTED)
+"""Where `storage` is one of these the tokens lie in the record itself."""
 
-UNBOUND: Bound = (None, None, None)
+
+class Binding(NamedTuple):
+    """The server and the client that a credential belongs to; None where nothing is known.
+
+    `resource` is the API's URL where the server is known from it only.
+    """
+
+    issuer: str | None = None
+    client_id: str | None = None
+    resource: str | None = None
+
+
+UNBOUND = Binding()
 
 
 @dataclass(frozen=True)
@@ -69,7 +81,7 @@ class Record:
     @property
     def holds_tokens(self) -> bool:
         """Whether the tokens lie in the record itself, sealed or in plain text."""
-        return self.storage in (PLAINTEXT, ENCRYPTED)
+        return self.storage in IN_RECORD
 
     @property
     def is_rejected(self) -> bool:
@@ -151,14 +163,14 @@ def is_fresh(record: Record, *, now: float, min_ttl: float) -> bool:
     return expires_at - now > min_ttl
 
 
-def check_usable(record: Record, binding: Bound) -> None:
+def check_usable(record: Record, binding: Binding) -> None:
     """Raise `NotLoggedIn` where the credential of *record* must not be shown to anybody."""
     check_binding(record, binding)
     if record.is_rejected:
         raise session_ended(record)
 
 
-def check_binding(record: Record, binding: Bound) -> None:
+def check_binding(record: Record, binding: Binding) -> None:
     """Raise `NotLoggedIn` where *record* belongs to another issuer or client than *binding*.
 
     What is None on either side binds nothing; but where an API binds, a login that was bound

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from click_auth.context import Context
     from click_auth.providers.base import Provider
     from click_auth.record import Record
-    from click_auth.stores.records import Reserve
+    from click_auth.stores.placement import Reserve
 
     LockOf = Callable[[str], AbstractContextManager[object]]
 

@@ -18,8 +18,7 @@ from click_auth.login.pending import PendingLogins
 from click_auth.record import CUSTOM, ENCRYPTED, PLAINTEXT, SYSTEM
 from click_auth.status import judge_grant
 from click_auth.stores.account_store import MIGRATED
-from click_auth.stores.record_file import FILE_NAME
-from click_auth.stores.records import REPLACE_IT
+from click_auth.stores.records import FILE_NAME, REPLACE_IT
 from click_auth.tokens import rfc3339
 
 if TYPE_CHECKING:

@@ -9,25 +9,22 @@ from typing import TYPE_CHECKING, NamedTuple
 from click_auth.account import refresh_slot_name, select_account, slot_name
 from click_auth.console import console
 from click_auth.errors import NotLoggedIn, StorageUnavailable
-from click_auth.record import CUSTOM, ENCRYPTED, PLAINTEXT, SYSTEM, UNBOUND, is_same_credential
-from click_auth.stores.records import Reserve, Storage
+from click_auth.record import CUSTOM, ENCRYPTED, SYSTEM, UNBOUND, is_same_credential
+from click_auth.stores import placement
 from click_auth.tokens import TokenBundle, usable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from click_auth.account import Account
-    from click_auth.record import Bound, Record
-    from click_auth.stores.registrations import StoredRegistrations
-    from click_auth.stores.removal import Removal
-    from click_auth.stores.writes import Write
+    from click_auth.record import Binding, Record
+    from click_auth.stores.provider_memory import StoredRegistrations
+    from click_auth.stores.writes import Removal, Write
 
 MIGRATED = "done"
 """The marker of a migration that has ended."""
 
 PATIENT_SECONDS = 60.0
-
-_PLACES = {PLAINTEXT: "record file", ENCRYPTED: "record file", CUSTOM: "store"}
 
 
 class CachedCredential(NamedTuple):
@@ -37,7 +34,7 @@ class CachedCredential(NamedTuple):
     bundle: TokenBundle
 
 
-class AccountStore(Storage):
+class AccountStore(placement.Storage):
     """Tokens in a vault or, as the policy says, in the records."""
 
     _said: frozenset[str] = frozenset()
@@ -98,7 +95,7 @@ class AccountStore(Storage):
             return token
         current = self.record_of(record.key)  # it may have moved since *record* was read
         if current is None or is_same_credential(current, record):
-            place = _PLACES.get(record.storage, "keyring")
+            place = {SYSTEM: "keyring", CUSTOM: "store"}.get(record.storage, "record file")
             message = f"The credentials of {record.account.name} are missing from the {place}."
             raise NotLoggedIn(message, hints=[NotLoggedIn.log_in_again])
         return self.access_token(current)
@@ -109,17 +106,15 @@ class AccountStore(Storage):
 
     def find_cached(self, record: Record) -> CachedCredential | None:
         """Return the same, None where the token is gone."""
-        try:
+        with contextlib.suppress(NotLoggedIn):
             return self.read_cached(record)
-        except NotLoggedIn:
-            return None
+        return None
 
     def refresh_token(self, record: Record) -> str | None:
         """Return the refresh token that belongs to *record*, None where it is gone."""
         if record.has_refresh_token is False and not record.holds_tokens:
             return None
-        slot = refresh_slot_name(record.key)
-        return self._secret(record, slot, record.fallback_refresh_token)
+        return self._secret(record, refresh_slot_name(record.key), record.fallback_refresh_token)
 
     def credential(self, record: Record) -> TokenBundle:
         """Return all tokens that belong to *record*. Raises as `access_token`."""
@@ -150,7 +145,11 @@ class AccountStore(Storage):
 
         Returns whether there was one. *deadline* is in monotonic seconds.
         """
-        return self.records.wait_for_others(key, deadline)
+        if self.records.path is None:
+            return False
+        from click_auth.locks.account_lock import wait_for_others  # noqa: PLC0415 - as above
+
+        return wait_for_others(self.records.path.parent, key, deadline)
 
     def patiently(self) -> contextlib.AbstractContextManager[None]:
         """Return a block within which the vault waits as long as a person takes to unlock it."""
@@ -168,7 +167,7 @@ class AccountStore(Storage):
         self,
         account: Account,
         bundle: TokenBundle,
-        binding: Bound = UNBOUND,
+        binding: Binding = UNBOUND,
         *,
         is_default: bool = True,
     ) -> Record:
@@ -179,36 +178,33 @@ class AccountStore(Storage):
         return self._write.log_in(account, bundle, binding, is_default=is_default)
 
     @contextlib.contextmanager
-    def reserve(self, record: Record, grant: TokenBundle | None = None) -> Iterator[Reserve]:
+    def reserve(
+        self, record: Record, grant: TokenBundle | None = None
+    ) -> Iterator[placement.Reserve]:
         """Hold room for what a refresh of *record*, read under its lock, brings.
 
         Within the block its *grant*, the refresh token as it was just read, may be spent: each
         place has been written. `rotate` is given what this yields. Raises `StorageUnavailable`
         where the result could not be stored.
         """
-        with self.records.reserve(record.key) as reserve:
-            self._check_vault(record, grant)
-            yield reserve
+        with placement.reserve(self.records, record.key) as room:
+            # The tokens are to stay in the vault, or must come into it.
+            if self.uses_vault(record) and not (record.holds_tokens and self.policy != SYSTEM):
+                self._confirm_slot(record, None if grant is None else grant.refresh_token)
+            yield room
 
-    def _check_vault(self, record: Record, grant: TokenBundle | None) -> None:
-        """Write the refresh slot once more, where the tokens are to stay, or to come, in it."""
-        policy = self.policy_of(record)
-        must_take_them = policy == SYSTEM
-        if policy in (PLAINTEXT, ENCRYPTED) or (record.holds_tokens and not must_take_them):
-            return
+    def _confirm_slot(self, record: Record, held: str | None) -> None:
+        """Write the refresh slot, which should contain *held*, once more."""
+        slot = refresh_slot_name(record.key)
         try:
-            self.vault.confirm(
-                refresh_slot_name(record.key),
-                record.backend,
-                None if grant is None or record.holds_tokens else grant.refresh_token,
-            )
-        except StorageUnavailable as trouble:
+            self.vault.confirm(slot, record.backend, None if record.holds_tokens else held)
+        except StorageUnavailable as fault:
             # Whoever is only late may take them yet: that moves nothing into the file.
-            if must_take_them or trouble.is_late:
-                raise trouble.with_traceback(None) from None  # its frames hold what was there
+            if self.policy == SYSTEM or fault.is_late:
+                raise fault.with_traceback(None) from None  # its frames hold what was there
 
     def rotate(
-        self, expected: Record, bundle: TokenBundle, reserve: Reserve | None = None
+        self, expected: Record, bundle: TokenBundle, reserve: placement.Reserve | None = None
     ) -> Record:
         """Store what a refresh yielded in place of *expected*, and return the new record.
 
@@ -218,16 +214,17 @@ class AccountStore(Storage):
         """
         if bundle.refresh_token is None:
             bundle = replace(bundle, refresh_token=self.refresh_token(expected))
-        return self._write.rotate(expected, bundle, reserve or Reserve())
+        return self._write.rotate(expected, bundle, reserve or placement.Reserve())
 
     def adopt(self, key: str) -> None:
         """Store what a refresh could only keep in its `Reserve`. Call it under the account's lock.
 
         Raises `StorageUnavailable` where that fails still.
         """
-        kept = self.records.reserved(key)
+        kept = placement.find_reserved(self.records, key)
         if kept is not None:
-            self._write.adopt(*kept)
+            self.records.compare_and_set(*kept)
+            placement.drop_reserve(self.records, key)
 
     def reject(self, record: Record) -> None:
         """Remember that the server called the grant of *record* dead, if it still is stored."""
@@ -237,31 +234,19 @@ class AccountStore(Storage):
     def set_default(self, ref: str) -> None:
         """Set the default account."""
         with self.records.transaction() as draft:
-            is_key = ref in draft.records
-            accounts = [record.account for record in draft.records.values()]
-            chosen = None if is_key else select_account(accounts, ref)
-            draft.default = ref if chosen is None else chosen.key
+            chosen = select_account((each.account for each in draft.records.values()), ref)
+            draft.default = None if chosen is None else chosen.key
         self.sweep(draft.removed)
 
     def take_out(self, key: str) -> Removal:
         """Remove the record of an account; its secrets are there until the removal is finished."""
-        from click_auth.stores.removal import Removal  # noqa: PLC0415 - most commands only read
+        from click_auth.stores.writes import Removal  # noqa: PLC0415 - most commands only read
 
         return Removal(self, key)
 
     def forget(self, key: str) -> str | None:
         """Remove an account and its secrets; return what could not be removed, as a sentence."""
         return self.take_out(key).finish()
-
-    def sweep(self, keys: Sequence[str] | None = None) -> None:
-        """Delete, as far as it works now, the secrets of *keys*, by default of all that are due.
-
-        Never raises.
-        """
-        from click_auth.stores.removal import sweep  # noqa: PLC0415 - as above
-
-        with contextlib.suppress(StorageUnavailable):
-            sweep(self, self.records.document().removed if keys is None else keys)
 
     def mark_migration(self, name: str, state: str) -> None:
         """Set the marker of a migration."""
@@ -280,6 +265,6 @@ class AccountStore(Storage):
 
     def registrations(self) -> StoredRegistrations | None:
         """Return where dynamically registered clients are kept, None where nowhere."""
-        from click_auth.stores.registrations import StoredRegistrations  # noqa: PLC0415 - rare
+        from click_auth.stores.provider_memory import StoredRegistrations  # noqa: PLC0415 - rare
 
         return StoredRegistrations(self)

@@ -6,20 +6,20 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from click_auth.account import slot_name
-from click_auth.record import CUSTOM, UNBOUND, Bound, Record
+from click_auth.record import CUSTOM, UNBOUND, Binding, Record
 from click_auth.stores.account_store import AccountStore
 from click_auth.stores.document import Document
-from click_auth.stores.records import Records, Reserve
-from click_auth.stores.removal import Removal
+from click_auth.stores.records import Records
 from click_auth.stores.token_store import RecordedTokenStore, TokenStore
 from click_auth.stores.vault import MemoryVault
-from click_auth.stores.writes import Superseded
+from click_auth.stores.writes import Removal, Superseded
 from click_auth.tokens import TokenBundle, to_posix, usable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from click_auth.account import Account
+    from click_auth.stores.placement import Reserve
 
 
 def adapt(store: TokenStore) -> AccountStore:
@@ -31,12 +31,9 @@ class ForeignRecords(Records):
     """A record for each account of a store that keeps none: nothing is known but whose it is."""
 
     def __init__(self, store: TokenStore) -> None:
+        super().__init__()
         self._store = store
         self._held: dict[str, object] = {}
-
-    def content(self) -> bytes:
-        """Return nothing: there is no text."""
-        return b""
 
     def document(self, content: bytes | None = None) -> Document:
         """Return the accounts of the store."""
@@ -54,12 +51,11 @@ class ForeignRecords(Records):
                 document.default = each.account.key
         return document
 
-    def replace(self, content: bytes, *, is_damaged: bool) -> None:
-        """Forget what a transaction has changed: only tokens, accounts and a default are kept."""
-
-    def alone(self) -> contextlib.AbstractContextManager[None]:
-        """Keep nobody from writing."""
-        return contextlib.nullcontext()
+    @contextlib.contextmanager
+    def transaction(self, *, repair: bool = False) -> Iterator[Document]:
+        """Forget what is changed: only tokens, accounts and a default are kept."""
+        del repair
+        yield self.document()
 
     @contextlib.contextmanager
     def lock(self, key: str) -> Iterator[object]:
@@ -71,11 +67,9 @@ class ForeignRecords(Records):
             finally:
                 self._held.pop(key, None)
 
-    @contextlib.contextmanager
-    def reserve(self, key: str) -> Iterator[Reserve]:
-        """Ask the lock whether it is still held: then a grant may be spent."""
+    def confirm(self, key: str) -> None:
+        """Ask the lock whether it is still held."""
         getattr(self._held.get(key), "check", bool)()  # not every lock can be lost
-        yield Reserve()
 
     def stamp(self) -> None:
         """Return None: nobody can tell."""
@@ -100,7 +94,7 @@ class ForeignStore(AccountStore):
         self,
         account: Account,
         bundle: TokenBundle,
-        binding: Bound = UNBOUND,
+        binding: Binding = UNBOUND,
         *,
         is_default: bool = True,
     ) -> Record:

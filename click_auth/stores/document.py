@@ -18,7 +18,6 @@ import json
 from binascii import crc32  # zlib's, without loading zlib
 from collections.abc import Iterator, Mapping
 from itertools import starmap
-from types import MappingProxyType
 from typing import Any
 
 from click_auth.account import is_account_key
@@ -153,27 +152,56 @@ class Document:
     def __init__(
         self,
         default: str | None = None,
-        texts: Mapping[str, bytes] = MappingProxyType({}),
-        rest: Mapping[str, Any] = MappingProxyType({}),
+        texts: Mapping[str, bytes] | None = None,
+        rest: Mapping[str, Any] | None = None,
     ) -> None:
         self.default = default
-        self.records: Entries = Entries(texts)
-        self.unknown: dict[str, Any] = dict(rest)
-        removed: list[str] = self.unknown.pop("removed", [])
-        keys = [key for key in removed if is_account_key(key)]  # they name slots and paths
-        self.removed: list[str] = keys
+        self.records: Entries = Entries(texts or {})
+        self.unknown: dict[str, Any] = dict(rest or {})
+        removed = self.unknown.pop("removed", [])
+        # They name slots and paths.
+        self.removed: list[str] = [key for key in removed if is_account_key(key)]
         self.migrations: dict[str, Any] = self.unknown.pop("migrations", {})
         self.clients: dict[str, Any] = self.unknown.pop("clients", {})
+
+    def put(self, record: Record, *, is_late: bool = False) -> None:
+        """Put *record* in place of what its account has, and note whose secrets are to be deleted.
+
+        *is_late* says that a call which was given up may yet fill one of its slots.
+        """
+        may_be_in_slots = is_late or self._has_slots(record.key)
+        self.records[record.key] = record
+        if not record.holds_tokens:
+            self.unmark_removed(record.key)
+        elif may_be_in_slots:
+            self.mark_removed(record.key)
+
+    def take_out(self, key: str) -> Record | None:
+        """Remove the record of *key*, good or bad, and return it, None where nothing is known."""
+        record = self.records.get(key)
+        if self._has_slots(key):
+            self.mark_removed(key)
+        self.records.discard(key)
+        if self.default == key:
+            only = next(iter(self.records.values())) if len(self.records) == 1 else None
+            # Another instance's account never steps in by itself.
+            self.default = None if only is None or only.account.instance else only.key
+        return record
+
+    def unmark_removed(self, key: str) -> None:
+        """Note that no secret of *key* is left to be deleted."""
+        if key in self.removed:
+            self.removed.remove(key)
 
     def mark_removed(self, key: str) -> None:
         """Note that secrets of *key* may lie in the keyring and are to be deleted."""
         if key not in self.removed and is_account_key(key):
             self.removed.append(key)
 
-    def unmark_removed(self, key: str) -> None:
-        """Note that no secret of *key* is left to be deleted."""
-        if key in self.removed:
-            self.removed.remove(key)
+    def _has_slots(self, key: str) -> bool:
+        """Return whether the record of *key* is bad, or its tokens are not in it."""
+        record = self.records.get(key)
+        return self.records.reason(key) is not None if record is None else not record.holds_tokens
 
     def state(self) -> int:
         """Return what tells two states of the document apart, and shows a traceback no secret."""
@@ -205,14 +233,16 @@ def parse(content: bytes, place: object = "memory") -> Document:
     """
     if not content.strip():
         return Document()
-    parts = _split(content)
-    if parts is None or not all(starmap(_is_sealed, parts[1].items())):
+    root, texts = _split(content) or (None, {})
+    if root is None or not all(starmap(_is_sealed, texts.items())):
         with contextlib.suppress(*UNREADABLE):  # else one line is damaged, and the others hold
-            parts = _take_apart(loads(content.decode("utf-8-sig")))
-    fault = "it is not valid JSON" if parts is None else _fault(parts[0])
-    if parts is None or fault is not None:
+            root = loads(content.decode("utf-8-sig"))
+            accounts = root.get("accounts") if isinstance(root, dict) else None
+            items = accounts.items() if isinstance(accounts, dict) else ()
+            texts = {key: json_bytes(stored) for key, stored in items}
+    fault = "it is not valid JSON" if root is None else _fault(root)
+    if root is None or fault is not None:
         raise DamagedRecords(f"{place} is damaged: {fault}.")
-    root, texts = parts
     if root["version"] > VERSION:
         raise newer_format(place, root["version"])
     rest = {name: value for name, value in root.items() if name not in _FRAME}
@@ -224,12 +254,6 @@ def newer_format(what: object, version: object) -> StorageUnavailable:
     message = f"{what} was written by a newer version of this program (format {version})."
     hint = "Upgrade this program to use it. It was left untouched."
     return StorageUnavailable(message, hints=[hint])
-
-
-def _take_apart(root: Any) -> tuple[Any, dict[str, bytes]]:
-    accounts = root.get("accounts", {}) if isinstance(root, dict) else None
-    items = accounts.items() if isinstance(accounts, dict) else ()
-    return root, {key: json_bytes(stored) for key, stored in items}
 
 
 def _fault(root: Any) -> str | None:
@@ -271,17 +295,15 @@ def _split(content: bytes) -> tuple[dict[str, Any], dict[str, bytes]] | None:
         return None
     root, begin, end = frame
     texts: dict[str, bytes] = {}
-    while begin < end:
-        following = content.index(b"\n", begin + 1)
-        quoted, _, text = content[begin + 1 : following].partition(b": ")
-        begin = following
+    for line in content[begin + 1 : end].split(b",\n") if begin < end else ():
+        quoted, _, text = line.partition(b": ")
         try:
             key = loads(quoted)
         except UNREADABLE:
             return None
-        if not isinstance(key, str) or key in texts or text.endswith(b",") == (begin == end):
+        if not isinstance(key, str) or key in texts or b"\n" in text or text.endswith(b","):
             return None
-        texts[key] = text.removesuffix(b",")
+        texts[key] = text
     return root, texts
 
 
@@ -294,13 +316,11 @@ def find_record(content: bytes, key: str | None) -> Record | None:
     key = root.get("default") if key is None else key
     if not isinstance(key, str) or _fault(root) is not None:
         return None
-    begin = content.rfind(b"\n" + json.dumps(key).encode() + b": ", begin, end)
-    if begin < 0:
+    quoted = json.dumps(key).encode() + b": "
+    begin = content.rfind(b"\n" + quoted, begin, end) + 1
+    if begin == 0:
         return None
-    following = content.index(b"\n", begin + 1)
-    text = content[begin + 1 : following].partition(b": ")[2]
-    if text.endswith(b",") == (following == end):
-        return None
-    text = text.removesuffix(b",")
+    following = content.find(b",\n", begin, end)
+    text = content[begin + len(quoted) : end if following < 0 else following]
     found = _read(key, text) if _is_sealed(key, text) else None
     return found if isinstance(found, Record) else None

@@ -1,47 +1,39 @@
-"""Records of accounts, wherever their text lies: read one at a time or whole, and changed whole."""
+"""Records of accounts, read one at a time or whole, and changed whole: in memory, or `auth.json`.
+
+The record file is read without a lock and replaced whole under one.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
-import time
-from abc import ABC, abstractmethod
-from dataclasses import replace
-from functools import cached_property
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
-from click_auth.account import refresh_slot_name, select_account, slot_name
-from click_auth.errors import StorageUnavailable
-from click_auth.record import ENCRYPTED, PLAINTEXT, is_same_credential
+from click_auth import stores
+from click_auth.account import select_account
+from click_auth.console import console
+from click_auth.errors import STORE_WRITE_FAILED, StorageUnavailable
+from click_auth.files import TooLarge, folders, read_private, writing
+from click_auth.record import is_same_credential
 from click_auth.stores.document import DamagedRecords, Document, find_record, parse
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
-    from click_auth.environment import Environment
     from click_auth.record import Record
-    from click_auth.stores.cipher import Cipher, KeyGiven
-    from click_auth.stores.vault import Vault
-    from click_auth.tokens import TokenBundle
 
+FILE_NAME = "auth.json"
+LOCK_SECONDS = 10.0
 REPLACE_IT = "Log in to that account again to replace it."
+ROOM_TO_GROW = 16 * 1024
+"""Bytes that a record takes at most, its tokens included."""
 
 
-class Reserve:
-    """Room for one record, held while a grant is spent; this one has none.
-
-    `is_used` says whether a record lies there that could not be put where it belongs.
-    """
-
-    is_used = False
-
-    def keep(self, expected: Record, record: Record) -> None:
-        """Keep *record*, which was to replace *expected*, if there is room. Never raises."""
-
-
-class Records(ABC):
-    """The records of one application, wherever their text lies, and the locks of its accounts.
+class Records:
+    """The records of one application and the locks of its accounts; this one keeps them in memory.
 
     Every method raises `StorageUnavailable` naming the place when it cannot be read or written,
     is damaged, or was written by a later version; none of them changes such a place, except a
@@ -51,71 +43,53 @@ class Records(ABC):
     path: Path | None = None
     """The file that holds them, None where they live elsewhere."""
 
-    @property
-    def place(self) -> str:
-        """What errors call the place."""
-        return "memory"
+    place = "memory"
+    """What errors call the place."""
 
-    @abstractmethod
+    def __init__(self) -> None:
+        self._content, self._stamp = b"", object()
+        self._lock = threading.Lock()
+        self._locks: dict[str, threading.Lock] = {}
+
     def content(self) -> bytes:
         """Return the text of the records."""
+        return self._content
 
     def glance(self) -> bytes:
         """Return the same, from memory where nobody has written since; for what only tells."""
         return self.content()
 
-    @abstractmethod
     def replace(self, content: bytes, *, is_damaged: bool) -> None:
         """Put *content* in place of what is there, which is not to be lost if it is damaged."""
+        del is_damaged
+        self._content, self._stamp = content, object()
 
-    @abstractmethod
     def alone(self) -> contextlib.AbstractContextManager[object]:
         """Return a block within which nobody else writes. Blocks while somebody does."""
+        return self._lock
 
-    @abstractmethod
     def lock(self, key: str) -> contextlib.AbstractContextManager[object]:
         """Return the lock under which the credential of one account is changed."""
+        return self._locks.setdefault(key, threading.Lock())
 
-    @abstractmethod
     def stamp(self) -> object:
         """Return something cheap that differs once somebody has written."""
+        return self._stamp
 
-    def wait_for_others(self, key: str, deadline: float) -> bool:
-        """Wait, without taking it, while another process is seen to hold the lock of an account.
-
-        Returns whether one was. *deadline* is in monotonic seconds.
-        """
-        del key, deadline
-        return False
-
-    def check_writable(self) -> None:  # noqa: B027 - memory always is
+    def check_writable(self) -> None:
         """Raise `StorageUnavailable` when a transaction would fail."""
 
-    @contextlib.contextmanager
-    def reserve(self, key: str) -> Iterator[Reserve]:
-        """Hold room for the record of *key*. Raises `StorageUnavailable` as `check_writable`."""
-        del key
-        self.check_writable()
-        yield Reserve()
-
-    def reserved(self, key: str) -> tuple[Record, Record] | None:
-        """Return what a `Reserve` keeps of *key*: the record to be replaced, and the new one."""
-        del key
-        return None
-
-    def drop_reserve(self, key: str) -> None:  # noqa: B027 - memory has none
-        """Remove what a `Reserve` keeps of *key*. Never raises."""
+    def confirm(self, key: str) -> None:
+        """Raise unless a change of the record of *key*, under its lock, would reach the others."""
 
     def document(self, content: bytes | None = None) -> Document:
         """Return everything that *content*, by default the present one, says."""
-        text = self.content() if content is None else content
-        return parse(text, self.place)
+        return parse(self.content() if content is None else content, self.place)
 
     def find(self, key: str) -> Record | None:
         """Return the record of *key*. Raises `StorageUnavailable` when that one is damaged."""
         content = self.content()
-        found = find_record(content, key)
-        return found or self._undamaged(self.document(content), key)
+        return find_record(content, key) or self._undamaged(self.document(content), key)
 
     def select(self, ref: str | None, instance: str | None = None) -> Record | None:
         """Return the record that *ref*, a key, an id or a label, means; None is the default one.
@@ -143,10 +117,8 @@ class Records(ABC):
 
     def damage(self, key: str, reason: str) -> StorageUnavailable:
         """Return the error of a record that cannot be used."""
-        return StorageUnavailable(
-            f"The record of {key} in {self.place} is damaged: {reason}.",
-            hints=[REPLACE_IT],
-        )
+        message = f"The record of {key} in {self.place} is damaged: {reason}."
+        return StorageUnavailable(message, hints=[REPLACE_IT])
 
     @contextlib.contextmanager
     def transaction(self, *, repair: bool = False) -> Iterator[Document]:
@@ -193,107 +165,119 @@ class Records(ABC):
         with self.transaction() as draft:
             if not is_same_credential(draft.records.get(expected.key), expected):
                 return False
-            draft.records[expected.key] = new
+            draft.put(new)
             return True
 
 
-class MemoryRecords(Records):
-    """Records in memory, with the transactions of a record file."""
+class RecordFile(Records):
+    """The records of one application, in `auth.json` in *folder*, and its locks beside it."""
 
-    def __init__(self) -> None:
-        self._content, self._writes = b"", 0
-        self._lock = threading.Lock()
-        self._locks: dict[str, threading.Lock] = {}
-
-    def content(self) -> bytes:
-        """Return the text of the records."""
-        return self._content
-
-    def replace(self, content: bytes, *, is_damaged: bool) -> None:
-        """Keep *content*."""
-        del is_damaged
-        self._content = content
-        self._writes += 1
-
-    def alone(self) -> threading.Lock:
-        """Hold this process's lock."""
-        return self._lock
-
-    def lock(self, key: str) -> threading.Lock:
-        """Return this process's lock of one account."""
-        return self._locks.setdefault(key, threading.Lock())
-
-    def stamp(self) -> object:
-        """Return how often something was written."""
-        return self._writes
-
-
-class Storage:
-    """Where credentials are kept: *records*, and a vault for the tokens that are not in them.
-
-    *policy* says which tokens go where; *clock* tells POSIX seconds. The vault is made when a
-    token is first looked for in it. `key`, or that of the `environment`, seals what is in records.
-    """
-
-    def __init__(
-        self,
-        records: Records,
-        make_vault: Callable[[], Vault],
-        policy: str,
-        clock: Callable[[], float] = time.time,
-    ) -> None:
-        self.records = records
-        self.policy = policy
-        self.clock = clock
-        self._make_vault = make_vault
-        self.environment: Environment | None = None
-        self.key: KeyGiven | None = None
-
-    @cached_property
-    def vault(self) -> Vault:
-        """Where the tokens lie that are not in the records."""
-        return self._make_vault()
-
-    @cached_property
-    def cipher(self) -> Cipher | None:
-        """What seals tokens in the records, None where nobody gave a key."""
-        environment, names = self.environment, ("AUTH_KEY", "AUTH_KEY_FILE")
-        if environment is None or not (self.key or any(map(environment.value, names))):
-            return None
-        from click_auth.stores.cipher import make_cipher  # noqa: PLC0415 - an extra
-
-        return make_cipher(environment, self.key)
+    def __init__(self, folder: str | Path) -> None:
+        super().__init__()
+        self.folder = folder
 
     @property
-    def sealer(self) -> Cipher:
-        """The same. Raises `StorageUnavailable` where there is no key."""
-        if self.cipher is None:
-            name = self.environment.name("AUTH_KEY") if self.environment else "<APP>_AUTH_KEY"
-            hints = [f"Set {name} or {name}_FILE."]
-            raise StorageUnavailable("No key for encrypted credentials.", hints=hints)
-        return self.cipher
+    def path(self) -> Path:  # type: ignore[override]  # only the base can be without one
+        """The file."""
+        from pathlib import Path  # noqa: PLC0415 - a read does without: it costs as much as one
 
-    def policy_of(self, old: Record | None) -> str:
-        """Return the policy for what replaces *old*, None for a login.
+        return Path(self.place)
 
-        A refresh moves nothing into the sealed records, nor out of them.
-        """
-        is_kept = old is not None and ENCRYPTED in (self.policy, old.storage)
-        return old.storage if old is not None and is_kept else self.policy
+    @property
+    def folder(self) -> Path:
+        """The folder of the file."""
+        return self.path.parent
 
-    def record_with(self, record: Record, bundle: TokenBundle, *, is_sealed: bool) -> Record:
-        """Return *record* with its tokens in it, sealed or in plain text."""
-        tokens = [bundle.access_token, bundle.refresh_token]
-        if is_sealed:
-            slots = (slot_name(record.key), refresh_slot_name(record.key))
-            pairs = zip(tokens, slots, strict=True)
-            tokens = [
-                None if token is None else self.sealer.seal(token, slot) for token, slot in pairs
-            ]
-        return replace(
-            record,
-            storage=ENCRYPTED if is_sealed else PLAINTEXT,
-            backend=None,
-            fallback_token=tokens[0],
-            fallback_refresh_token=tokens[1],
+    @folder.setter
+    def folder(self, folder: str | Path) -> None:
+        self.place = os.path.join(folder, FILE_NAME)  # noqa: PTH118 - as above
+
+    def content(self) -> bytes:
+        """Return the text of the records, which is empty where there is no file."""
+        self._ask_guard()
+        try:
+            return read_private(self.place) or b""
+        except TooLarge as finding:
+            raise DamagedRecords(finding.message) from None
+
+    def glance(self) -> bytes:
+        """Return the same, from memory where nobody has written since; for what only tells."""
+        self._ask_guard()
+        stamp = self.stamp()
+        if stamp is None or stamp != self._stamp:
+            self._content, self._stamp = self.content(), stamp  # a write between is seen
+        return self._content
+
+    def stamp(self) -> object:
+        """Return what differs once the file was written, None where there is none."""
+        try:
+            facts = os.stat(self.place)  # noqa: PTH116 - as above
+        except OSError:
+            return None
+        return facts.st_mtime_ns, facts.st_size, facts.st_ino
+
+    def replace(self, content: bytes, *, is_damaged: bool) -> None:
+        """Put *content* in place of the file, which is set aside, loudly, if it is damaged."""
+        if not is_damaged:
+            folders.replace_private(self.path, content)
+            self._content, self._stamp = content, self.stamp()  # nobody else writes meanwhile
+            return
+        moment = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%S.%fZ")
+        aside = self.path.with_name(f"{FILE_NAME}.broken-{moment}")
+        target = folders.resolved(self.path)
+        with writing(aside):
+            target.rename(aside)  # however large it is
+        try:
+            with contextlib.suppress(OSError):
+                aside.chmod(folders.PRIVATE_FILE)
+            folders.replace_private(self.path, content)
+        except BaseException:
+            with writing(target):
+                aside.rename(target)
+            raise
+        console.current().warn(
+            f"{self.path} was damaged and has been moved to {aside}. "
+            "Log in again to the accounts it contained."
         )
+
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """Hold the lock beside the file. Blocks while another process writes."""
+        from click_auth.locks.account_lock import LockBusy, exclusive  # noqa: PLC0415 - for a write
+
+        self._ask_guard()
+        mode = folders.make_private_folder(self.folder)
+        if mode is not None:
+            console.current().warn(
+                f"{self.folder} was open to other users (mode {mode:04o}); it is 0700 now."
+            )
+        try:
+            with exclusive(self.folder / f"{FILE_NAME}.lock", LOCK_SECONDS):
+                folders.sweep_leftovers(self.path)
+                yield
+        except LockBusy as busy:
+            message = f"{self.path} is being written by another process: {busy}."
+            raise StorageUnavailable(message, code=STORE_WRITE_FAILED) from None
+
+    def lock(self, key: str) -> contextlib.AbstractContextManager[object]:
+        """Return the lock file of one account: hosts that share the folder share it."""
+        from click_auth.locks.account_lock import account_lock  # noqa: PLC0415 - as above
+
+        return account_lock(self.folder, key)
+
+    def check_writable(self) -> None:
+        """Raise `StorageUnavailable` when the next login could not be written."""
+        content = b""
+        with contextlib.suppress(DamagedRecords):  # a login repairs it
+            content = self.content()
+            self.document(content)
+        with self.alone():  # another writer would sweep what is written on trial
+            folders.check_room(self.path, len(content) + ROOM_TO_GROW)
+
+    def _ask_guard(self) -> None:
+        if stores.record_guard is not None:
+            stores.record_guard(self.place)
+            return
+        real = os.environ.get(stores.REFUSE_RECORDS, "").split(os.pathsep)
+        if self.place.startswith(tuple(filter(None, real))):
+            raise AssertionError(stores.REFUSAL.format(stores.REFUSE_RECORDS, self.place))

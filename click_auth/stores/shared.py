@@ -26,7 +26,7 @@ from click_auth.stores.document import (
     loads,
     newer_format,
 )
-from click_auth.stores.records import Records, Reserve
+from click_auth.stores.records import Records
 from click_auth.stores.token_store import RecordedTokenStore
 from click_auth.stores.vault import MemoryVault, Vault
 from click_auth.stores.writes import Superseded
@@ -134,12 +134,10 @@ class SharedTokenStore(RecordedTokenStore):
         key: KeyGiven | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        shared = SharedRecords(records, clock)
         policy = ENCRYPTED if secrets is None else CUSTOM
         vault = MemoryVault() if secrets is None else SecretVault(secrets)
-        accounts = SharedAccountStore(shared, lambda: vault, policy, clock)
-        accounts.environment, accounts.key = Environment(app_name), key
-        super().__init__(accounts)
+        shared, environment = SharedRecords(records, clock), Environment(app_name)
+        super().__init__(SharedAccountStore(shared, lambda: vault, policy, clock, environment, key))
 
 
 class SharedAccountStore(AccountStore):
@@ -156,30 +154,21 @@ class SharedRecords(Records):
     """The texts of a `RecordStore` as records: each change of one is compared and set."""
 
     def __init__(self, records: RecordStore, clock: Callable[[], float]) -> None:
+        super().__init__()
         self._records = records
         self._clock = clock
-        self._locks: dict[str, StoreLock] = {}
+        self._held: dict[str, StoreLock] = {}
         self._behind: float | None = None
         self._patient_until = 0.0
 
-    def content(self) -> bytes:
-        """Return the records as the text of a record file."""
-        return self.document().to_bytes()
-
     def document(self, content: bytes | None = None) -> Document:
-        """Return everything that *content*, by default the present state, says."""
-        return super().document(content) if content else self._document(self._stored())
+        """Return everything that is stored."""
+        del content
+        return self._document(self._stored())
 
     def find(self, key: str) -> Record | None:
         """Return the record of *key*. Raises `StorageUnavailable` when that one is damaged."""
         return self._undamaged(self._document(self._stored(key)), key)
-
-    def replace(self, content: bytes, *, is_damaged: bool) -> None:
-        """Do nothing: a transaction writes what it has changed."""
-
-    def alone(self) -> AbstractContextManager[None]:
-        """Return a block like any: no change is made that another one has overtaken."""
-        return contextlib.nullcontext()
 
     def stamp(self) -> None:
         """Return None: to ask the place at each request costs more than it is worth."""
@@ -192,20 +181,18 @@ class SharedRecords(Records):
                 lock = stack.enter_context(self._records.lock(key, lock_seconds()))
             except TimeoutError:
                 raise LockedElsewhere(key) from None
-            self._locks[key], self._behind = lock, None
-            stack.callback(self._locks.pop, key, None)
+            self._held[key], self._behind = lock, None
+            stack.callback(self._held.pop, key, None)
             yield lock
 
-    @contextlib.contextmanager
-    def reserve(self, key: str) -> Iterator[Reserve]:
-        """Write what is stored once more, and renew the lock: then a grant may be spent."""
+    def confirm(self, key: str) -> None:
+        """Write what is stored once more, and renew the lock."""
         stored = self._stored(key)
         text = self._document(stored).records.texts.get(key)
         if text is not None:
             self._swap(key, stored, text)
-        if key in self._locks:
-            self._locks[key].check()
-        yield Reserve()
+        if key in self._held:
+            self._held[key].check()
 
     @contextlib.contextmanager
     def transaction(self, *, repair: bool = False) -> Iterator[Document]:
@@ -271,7 +258,7 @@ class SharedRecords(Records):
                 end = _end_of(record)
             generation = max(expected + 1, int(self._records.now() * 1000))
             new = StoredRecord(generation, f"{_VERSION} {draft.records.texts[key].decode()}")
-        lock, swap = self._locks.get(key), self._records.swap
+        lock, swap = self._held.get(key), self._records.swap
         if not self._insist(partial(swap, key, expected, new, expires_at=end, lock=lock)):
             raise Overtaken
 

@@ -19,8 +19,7 @@ from click_auth.environment import Environment
 from click_auth.errors import ACCOUNT_NOT_FOUND, UsageError
 from click_auth.record import CUSTOM
 from click_auth.stores.account_store import AccountStore
-from click_auth.stores.record_file import RecordFile
-from click_auth.stores.records import MemoryRecords
+from click_auth.stores.records import RecordFile, Records
 from click_auth.stores.vault import MemoryVault
 from click_auth.tokens import TokenBundle
 
@@ -213,9 +212,9 @@ class KeyringTokenStore(RecordedTokenStore):
         own = self._environment.folder if folder is None else self._environment.expanded(folder)
         self._file = RecordFile(own)
         self._has_own_folder = folder is not None
-        accounts = AccountStore(self._file, self._make_vault, storage, clock)
-        accounts.environment, accounts.key = self._environment, key
-        super().__init__(accounts)
+        super().__init__(
+            AccountStore(self._file, self._make_vault, storage, clock, self._environment, key)
+        )
 
     def _make_vault(self) -> KeyringVault:
         from click_auth.stores.keyring_vault import KeyringVault  # noqa: PLC0415 - for tokens only
@@ -238,4 +237,4 @@ class MemoryTokenStore(RecordedTokenStore):
     """Tokens and records in memory; neither a disk nor a keyring is touched. Thread-safe."""
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
-        super().__init__(AccountStore(MemoryRecords(), MemoryVault, CUSTOM, clock))
+        super().__init__(AccountStore(Records(), MemoryVault, CUSTOM, clock))

@@ -12,7 +12,7 @@ import pytest
 
 from click_auth import Account
 from click_auth.record import PLAINTEXT, Record
-from click_auth.stores.record_file import RecordFile
+from click_auth.stores.records import RecordFile
 
 PROGRAM = Path(__file__).with_name("todo.py")
 TOKEN = "it's $HOME `of` tokens".replace(" ", "_")

@@ -14,7 +14,7 @@ import pytest
 from click_auth import Account, ApiKeyProvider, Auth, AuthError, StorageUnavailable
 from click_auth.files.folders import make_private_folder
 from click_auth.locks.account_lock import wait_for_others
-from click_auth.stores.cache import FolderCache
+from click_auth.stores.provider_memory import FolderCache
 from click_auth.testing import logged_in
 from hostile.world import World
 from stores.children import run
@@ -163,7 +163,7 @@ def test_b13_b14_a_file_system_without_modes_stops_nothing(world: World, imitati
 import os, pathlib, sys
 {IMITATIONS[imitation]}
 from click_auth import Auth, ApiKeyProvider
-from click_auth.stores.cache import FolderCache
+from click_auth.stores.provider_memory import FolderCache
 from click_auth.testing import logged_in
 folder = pathlib.Path(sys.argv[1])
 auth = Auth("todo", ApiKeyProvider(), storage="plaintext", folder=folder)
@@ -479,7 +479,7 @@ os.environ.pop("HOME", None), os.environ.pop("XDG_CONFIG_HOME", None)
 import click
 from click_auth import Auth, AuthError, OAuthProvider
 import click_auth.auth, click_auth.context, click_auth.bearer, click_auth.status
-import click_auth.identify, click_auth.stores.cache, click_auth.login.flow
+import click_auth.identify, click_auth.stores.provider_memory, click_auth.login.flow
 import click_auth.commands.status, click_auth.stores.token_store
 import httpx, httpcore, encodings.idna, getpass
 os.chdir("/")

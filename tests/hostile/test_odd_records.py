@@ -15,7 +15,7 @@ import pytest
 
 from click_auth import Account, Auth, AuthError, OAuthProvider
 from click_auth.record import FIELDS
-from click_auth.stores.cache import FolderCache
+from click_auth.stores.provider_memory import FolderCache
 from click_auth.testing import AuthorizationServer, logged_in
 from hostile.world import World
 

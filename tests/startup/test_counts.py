@@ -16,7 +16,7 @@ from click_auth.account import Account
 from click_auth.record import Record
 from click_auth.stores import REFUSE_KEYRING
 from click_auth.stores.keyring_backends import LINUX_BACKEND
-from click_auth.stores.record_file import RecordFile
+from click_auth.stores.records import RecordFile
 
 PROGRAM = Path(__file__).with_name("todo.py")
 

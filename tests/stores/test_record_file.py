@@ -17,7 +17,7 @@ import pytest
 from click_auth import Account, StorageUnavailable, UsageError
 from click_auth.errors import STORE_READ_FAILED, STORE_WRITE_FAILED
 from click_auth.record import Record
-from click_auth.stores.record_file import RecordFile
+from click_auth.stores.records import RecordFile
 from stores.children import run, without_privileges
 from stores.conftest import Heard
 
@@ -25,6 +25,7 @@ posix = pytest.mark.skipif(os.name == "nt", reason="Windows has no modes and own
 
 ADA = Record(Account("ada", "Ada"), access_token_obtained_at=5.0, scopes=("a",))
 BOB = Record(Account("bob", "Bob"), access_token_obtained_at=6.0, fallback_token="s3cret-bob")
+NEXT = replace(ADA, generation=2)
 
 
 @pytest.fixture
@@ -78,7 +79,7 @@ def test_fs_02_wide_permissions_are_reported_once_and_tightened(
     file.find("ada")
     assert [str(file.path) in line and "0644" in line for line in heard.warnings] == [True]
     assert mode(file.path) == 0o644
-    file.compare_and_set(ADA, BOB)
+    file.compare_and_set(ADA, NEXT)
     assert (mode(file.path), mode(file.folder)) == (0o600, 0o700)
 
 
@@ -352,7 +353,7 @@ def test_a_link_of_our_own_is_followed(file: RecordFile, tmp_path: Path) -> None
     target = file.path.rename(dotfiles / "todo-auth.json")
     file.path.symlink_to(target)
     assert file.find("ada") == ADA
-    assert file.compare_and_set(ADA, BOB)
+    assert file.compare_and_set(ADA, NEXT)
     assert file.path.is_symlink()
     assert mode(target) == 0o600
     assert [entry.name for entry in dotfiles.iterdir()] == ["todo-auth.json"]
@@ -392,12 +393,14 @@ def test_fs_10_a_limit_on_the_size_of_files(file: RecordFile) -> None:
     before = file.path.read_bytes()
     script = """
 import resource, sys
+from dataclasses import replace
 from pathlib import Path
 from click_auth.errors import StorageUnavailable
-from click_auth.stores.record_file import RecordFile
+from click_auth.stores.records import RecordFile
 resource.setrlimit(resource.RLIMIT_FSIZE, (200, 200))
 file = RecordFile(Path(sys.argv[1]))
-for act in (file.check_writable, lambda: file.compare_and_set(file.find("ada"), file.find("bob"))):
+ada = file.find("ada")
+for act in (file.check_writable, lambda: file.compare_and_set(ada, replace(ada, generation=2))):
     try:
         act()
     except StorageUnavailable as error:
@@ -414,11 +417,13 @@ def test_fs_11_a_read_only_folder(file: RecordFile) -> None:
     """Where nothing can be written reading works, and a login is refused before it begins."""
     script = """
 import sys
+from dataclasses import replace
 from pathlib import Path
 from click_auth.errors import StorageUnavailable
-from click_auth.stores.record_file import RecordFile
+from click_auth.stores.records import RecordFile
 file = RecordFile(Path(sys.argv[1]))
-for act in (file.check_writable, lambda: file.compare_and_set(file.find("ada"), file.find("bob"))):
+ada = file.find("ada")
+for act in (file.check_writable, lambda: file.compare_and_set(ada, replace(ada, generation=2))):
     try:
         act()
     except StorageUnavailable as error:
@@ -439,7 +444,7 @@ def test_fs_13_killed_at_every_step_of_a_write(file: RecordFile) -> None:
     script = """
 import os, signal, sys
 from pathlib import Path
-from click_auth.stores.record_file import RecordFile
+from click_auth.stores.records import RecordFile
 file = RecordFile(Path(sys.argv[1]))
 ada = file.find("ada")
 file.document()
@@ -499,7 +504,7 @@ def test_fs_14_the_disk_has_it_before_success(
 
     monkeypatch.setattr(os, "fsync", fsync)
     monkeypatch.setattr(os, "replace", replace)
-    file.compare_and_set(ADA, BOB)
+    file.compare_and_set(ADA, NEXT)
     assert steps == ["file", "rename", *(["folder"] if os.name != "nt" else [])]
 
 
@@ -549,7 +554,7 @@ def test_a_transaction_that_fails_writes_nothing(file: RecordFile) -> None:
         draft.default = None
         draft.default = str(1 / 0)
     assert file.stamp() == stamp
-    assert file.compare_and_set(ADA, BOB)
+    assert file.compare_and_set(ADA, NEXT)
     assert file.stamp() != stamp
 
 
@@ -558,7 +563,7 @@ def test_compare_and_set_tells_a_new_login_from_an_old_one(file: RecordFile) -> 
     later = Record(ADA.account, generation=1, access_token_obtained_at=99.0)
     with file.transaction() as draft:
         draft.records["ada"] = later
-    assert not file.compare_and_set(ADA, BOB)
+    assert not file.compare_and_set(ADA, NEXT)
     assert file.compare_and_set(later, ADA)
     assert not file.insert_if_absent(later)
 
