@@ -8,8 +8,12 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from click_auth.errors import StorageUnavailable
-from click_auth.files import read_private
-from click_auth.files.folders import make_private_folder, replace_private, sweep_leftovers
+from click_auth.files import (
+    make_private_folder,
+    read_private,
+    replace_private,
+    sweep_leftovers,
+)
 from click_auth.stores.document import UNREADABLE, json_bytes, loads
 
 if TYPE_CHECKING:

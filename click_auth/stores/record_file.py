@@ -9,11 +9,11 @@ from dataclasses import replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
-from click_auth import stores
+from click_auth import files, stores
 from click_auth.account import slot_name
 from click_auth.console import console
 from click_auth.errors import STORE_WRITE_FAILED, StorageUnavailable
-from click_auth.files import TooLarge, folders, read_private, writing
+from click_auth.files import TooLarge, read_private, writing
 from click_auth.stores.document import UNREADABLE, DamagedRecords, loads, validate_record
 from click_auth.stores.records import Records, Reserve
 
@@ -77,11 +77,11 @@ class RecordFile(Records):
     def replace(self, content: bytes, *, is_damaged: bool) -> None:
         """Put *content* in place of the file, which is set aside, loudly, if it is damaged."""
         if not is_damaged:
-            folders.replace_private(self.path, content)
+            files.replace_private(self.path, content)
             self._glanced = self.stamp(), content  # nobody else writes meanwhile
             return
         with self._moved_aside() as aside:
-            folders.replace_private(self.path, content)
+            files.replace_private(self.path, content)
         console.current().warn(
             f"{self.path} was damaged and has been moved to {aside}. "
             "Log in again to the accounts it contained."
@@ -93,7 +93,7 @@ class RecordFile(Records):
         from click_auth.locks.account_lock import LockBusy, exclusive  # noqa: PLC0415 - for a write
 
         self._ask_guard()
-        mode = folders.make_private_folder(self.folder)
+        mode = files.make_private_folder(self.folder)
         if mode is not None:
             console.current().warn(
                 f"{self.folder} was open to other users (mode {mode:04o}); it is 0700 now."
@@ -105,7 +105,7 @@ class RecordFile(Records):
             except LockBusy as busy:
                 message = f"{self.path} is being written by another process: {busy}."
                 raise StorageUnavailable(message, code=STORE_WRITE_FAILED) from None
-            folders.sweep_leftovers(self.path)
+            files.sweep_leftovers(self.path)
             yield
 
     def lock(self, key: str) -> contextlib.AbstractContextManager[object]:
@@ -135,7 +135,7 @@ class RecordFile(Records):
             content = self.content()
             self.document(content)
         with self.alone():  # another writer would sweep what is written on trial
-            folders.check_room(self.path, len(content) + _ROOM_TO_GROW)
+            files.check_room(self.path, len(content) + _ROOM_TO_GROW)
 
     @contextlib.contextmanager
     def reserve(self, key: str) -> Iterator[Reserve]:
@@ -149,8 +149,8 @@ class RecordFile(Records):
         # No record lock: a writer of records sweeps no name with an account in it.
         with writing(self.path):
             size += os.path.getsize(self._name)  # noqa: PTH202 - as above
-            folders.sweep_leftovers(path)
-            folders.write_whole(path, bytes(size))
+            files.sweep_leftovers(path)
+            files.write_whole(path, bytes(size))
         try:
             with contextlib.closing(HeldFile(path, _ROOM_TO_GROW)) as held:
                 yield held
@@ -168,11 +168,11 @@ class RecordFile(Records):
         """Remove the file of *key* that a `HeldFile` has left, or a process that was killed."""
         with contextlib.suppress(StorageUnavailable):
             path = self._reserve_path(key)
-            folders.sweep_leftovers(path)
+            files.sweep_leftovers(path)
             _remove(path)
 
     def _reserve_path(self, key: str) -> Path:
-        target = folders.resolved(self.path)
+        target = files.resolved(self.path)
         return target.with_name(f"{target.name}.{slot_name(key)}.unstored")
 
     def _ask_guard(self) -> None:
@@ -187,12 +187,12 @@ class RecordFile(Records):
         """Move the file out of the way, however large it is, and back if the block fails."""
         moment = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%S.%fZ")
         aside = self.path.with_name(f"{FILE_NAME}.broken-{moment}")
-        target = folders.resolved(self.path)
+        target = files.resolved(self.path)
         with writing(aside):
             target.rename(aside)
         try:
             with contextlib.suppress(OSError):
-                aside.chmod(folders.PRIVATE_FILE)
+                aside.chmod(files.PRIVATE_FILE)
             yield aside
         except BaseException:
             with writing(target):
