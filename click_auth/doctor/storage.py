@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from click_auth.console.text import printable
 from click_auth.doctor.report import Check, advise, report_error
 from click_auth.errors import AuthError, StorageUnavailable
-from click_auth.files import is_open_to_others, quoted
-from click_auth.files.folders import check_usable
+from click_auth.files import check_usable, is_open_to_others
+from click_auth.files.refusals import quoted
 from click_auth.locks.account_lock import DEFAULT_SECONDS, find_holder
 from click_auth.login.pending import PendingLogins
 from click_auth.record import CUSTOM, ENCRYPTED, PLAINTEXT, SYSTEM

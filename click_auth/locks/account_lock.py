@@ -17,13 +17,11 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, BinaryIO
 
 from click_auth.account import slot_name
-from click_auth.errors import Unreachable, Unwritable
-from click_auth.files import check_folder, reason_of
-from click_auth.files.folders import make_private_folder
-from click_auth.locks import lock_file
-from click_auth.locks.heartbeat import beating_lock
+from click_auth.errors import Unwritable
+from click_auth.files import check_owner, make_private_folder
+from click_auth.files.refusals import reason_of
 from click_auth.locks.lock_file import LockBusy as LockBusy  # noqa: PLC0414 - others take it from here
-from click_auth.locks.lock_file import Opened
+from click_auth.locks.lock_file import LockFile, hold_by_heartbeat, open_or_create, wait_for_holder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,7 +32,7 @@ POLL_SECONDS = 0.008
 _NO_LOCKS_HERE = {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL}
 
 _timeout: ContextVar[float] = ContextVar("click_auth_lock_timeout", default=DEFAULT_SECONDS)
-_held: set[BinaryIO] = set()
+_held: set[LockFile] = set()
 
 
 class NoLocksHere(Exception):
@@ -90,20 +88,8 @@ def lock_seconds() -> float:
     return _timeout.get()
 
 
-class FileLock:
-    """A lock file that is held."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def check(self) -> None:
-        """Raise `Unreachable` where somebody has taken the file away: it is held no more."""
-        if not self._path.exists():
-            raise Unreachable(f"The lock {self._path} was lost.", hints=[Unreachable.try_again])
-
-
 @contextlib.contextmanager
-def account_lock(folder: Path, key: str) -> Iterator[FileLock]:
+def account_lock(folder: Path, key: str) -> Iterator[None]:
     """Hold the lock of one account, `locks/<slot>.lock` in *folder*. Blocks.
 
     Raises `LockBusy` when the time for it is over, and `StorageUnavailable` naming the path when
@@ -114,8 +100,8 @@ def account_lock(folder: Path, key: str) -> Iterator[FileLock]:
         make_private_folder(path.parent)
     except Unwritable as error:
         raise _cannot_lock(path, error.message) from None
-    with exclusive(path, _timeout.get()):
-        yield FileLock(path)
+    with exclusive(path, lock_seconds()):
+        yield
 
 
 def wait_for_others(folder: Path, key: str, deadline: float) -> bool:
@@ -123,7 +109,7 @@ def wait_for_others(folder: Path, key: str, deadline: float) -> bool:
 
     Returns whether there was one. *deadline* is in monotonic seconds.
     """
-    return lock_file.wait_for_holder(_path_of(folder, key), deadline)
+    return wait_for_holder(_path_of(folder, key), deadline)
 
 
 @contextlib.contextmanager
@@ -132,32 +118,16 @@ def exclusive(path: Path, seconds: float) -> Iterator[None]:
 
     Raises `LockBusy` when it is still held then, `StorageUnavailable` when it cannot be made.
     """
-    deadline = time.monotonic() + seconds
-    with contextlib.ExitStack() as stack:
-        try:
-            try:
-                opened = lock_file.open_or_create(path)
-                stack.enter_context(kernel_lock(path, opened, deadline))
-            except NoLocksHere:
-                stack.enter_context(beating_lock(path, deadline))
-        except OSError as error:
-            raise _cannot_lock(path, f"{reason_of(error)}.") from None
-        yield
-
-
-@contextlib.contextmanager
-def kernel_lock(path: Path, opened: Opened, deadline: float) -> Iterator[None]:
-    """Hold the file at *path*, which is open as *opened*. Blocks until *deadline* at most.
-
-    Raises `LockBusy` then, OSError when it cannot be opened, and `NoLocksHere`.
-    """
-    file, owner = _acquire(path, opened, deadline), os.getpid()
-    _held.add(file)
+    try:
+        lock = _acquire(path, time.monotonic() + seconds)
+    except OSError as error:
+        raise _cannot_lock(path, f"{reason_of(error)}.") from None
+    _held.add(lock)
     try:
         yield
     finally:
-        if os.getpid() == owner:
-            _release(path, file)
+        if lock in _held:  # not so in a forked child, which holds nothing
+            _release(lock)
 
 
 def find_holder(path: Path) -> LockBusy | None:
@@ -165,58 +135,50 @@ def find_holder(path: Path) -> LockBusy | None:
 
     Neither waits nor changes anything. Raises OSError where the file cannot be opened.
     """
-    with lock_file.open_existing(path) as file:
-        try:
-            is_free = _lock(file)  # for a moment, in which a waiter has to try once more
-        except NoLocksHere:  # there a file that exists is held
-            is_free = False
-        if is_free:
+    # Where nothing can be locked a file that exists is held.
+    with LockFile(path, is_new=False).file as file, contextlib.suppress(NoLocksHere):
+        if _lock(file):  # for a moment, in which a waiter has to try once more
             _unlock(file)
-    return None if is_free else LockBusy(path)
+            return None
+    return LockBusy(path)
 
 
-def _acquire(path: Path, opened: Opened, deadline: float) -> BinaryIO:
+def _acquire(path: Path, deadline: float) -> LockFile:
     while True:
+        lock = open_or_create(path)
         try:
-            _wait_for(opened.file, path, deadline)
-            if lock_file.is_at(path, opened.file):
-                # Ours since we made it, but on Windows, where it may have had a holder meanwhile.
-                if not opened.is_new or sys.platform == "win32":
-                    lock_file.write_holder(opened.file)
-                return opened.file
+            _wait_for(lock, deadline)
         except NoLocksHere:
-            if opened.is_new:  # else it is somebody's, who holds it without the kernel's lock
-                lock_file.unlink(path, opened.file)
-            opened.file.close()
-            raise
+            return hold_by_heartbeat(lock, deadline)
         except BaseException:
-            opened.give_up()
+            lock.file.close()
             raise
-        opened.file.close()  # its holder unlinked it before we had it: start again
-        opened = lock_file.open_or_create(path)
+        if lock.is_in_place:
+            lock.write_holder()
+            return lock
+        lock.file.close()  # its holder unlinked it before we had it: start again
 
 
-def _wait_for(file: BinaryIO, path: Path, deadline: float) -> None:
-    while not _lock(file):
+def _wait_for(lock: LockFile, deadline: float) -> None:
+    while not _lock(lock.file):
         if time.monotonic() >= deadline:
-            raise LockBusy(path)
+            raise LockBusy(lock.path)
         time.sleep(POLL_SECONDS * random.uniform(0.5, 1.5))  # noqa: S311 - spreads the waiters
 
 
-def _release(path: Path, file: BinaryIO) -> None:
+def _release(lock: LockFile) -> None:
     """Unlink while holding, unlock, close: a forked child may still hold the descriptor."""
-    _held.discard(file)
+    _held.discard(lock)
     try:
-        lock_file.unlink(path, file)
-        lock_file.clear_holder(file)  # where it could not be unlinked, nobody waits for us
+        lock.remove()
     finally:
-        _unlock(file)
-        file.close()
+        _unlock(lock.file)
+        lock.file.close()
 
 
 def _let_go_in_child() -> None:
-    for file in _held:
-        file.close()
+    for lock in _held:
+        lock.file.close()
     _held.clear()
 
 
@@ -228,8 +190,8 @@ def _path_of(folder: Path, key: str) -> Path:
     """Return the lock file of an account, in folders that are not somebody else's."""
     locks = folder / "locks"
     try:
-        check_folder(folder)
-        check_folder(locks)
+        check_owner(folder)
+        check_owner(locks)
     except OSError as error:
         raise _cannot_lock(locks, f"{reason_of(error)}.") from None
     return locks / f"{slot_name(key)}.lock"

@@ -1,6 +1,10 @@
 """The file where the holders of a lock meet: who holds it, and whether they are still alive.
 
-What is written in it is for messages and for those who look on; it decides nothing by itself.
+What is written in it is for messages and for those who look on. It decides who holds the lock only
+where the file system locks no files: there whoever creates the file holds it, and touches it as a
+sign of life. It is taken from a holder only on proof: on this machine, that the process is gone; on
+another one, that its heart has not beaten for longer than any hold lasts, by the clock of the file
+system. A file that names no holder was left by somebody who died before they could write it.
 """
 
 from __future__ import annotations
@@ -8,16 +12,22 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+import threading
 import time
-from typing import TYPE_CHECKING, BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+from click_auth.files import flags_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-_CAREFULLY = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
-_OPEN = os.O_RDWR | _CAREFULLY
+BEAT_SECONDS = 1.0
+QUIET_SECONDS = 3 * BEAT_SECONDS
+DEAD_AFTER_SECONDS = 60.0
+
+_POLL_SECONDS = 0.008
+_CAREFULLY = flags_of("O_NOFOLLOW", "O_NONBLOCK")
 _MOST_BYTES = 400
-_LOOK_SECONDS = 0.008
 
 
 class LockBusy(Exception):
@@ -56,53 +66,49 @@ class Holder(NamedTuple):
         return self.start not in ("-", _start_of(self.process))  # the number went to another one
 
 
-class Opened(NamedTuple):
-    """The open file, and whether we have created it."""
+class LockFile:
+    """The file at *path*, open; `is_new` says whether we have created it. Raises OSError."""
 
-    file: BinaryIO
-    is_new: bool
+    def __init__(self, path: Path, *, is_new: bool) -> None:
+        flags = os.O_RDWR | _CAREFULLY | (os.O_CREAT | os.O_EXCL if is_new else 0)
+        self.path = path
+        self.is_new = is_new
+        self.file = os.fdopen(os.open(path, flags, 0o600), "r+b", buffering=0)
 
-    def give_up(self) -> None:
-        """Close the file; nobody waits for us any more."""
-        if self.is_new:
-            clear_holder(self.file)
-        self.file.close()
+    @property
+    def is_in_place(self) -> bool:
+        """Whether the path still names this very file."""
+        with contextlib.suppress(OSError):
+            return os.path.samestat(self.path.lstat(), os.fstat(self.file.fileno()))
+        return False
+
+    def write_holder(self) -> None:
+        """Write that this process holds the lock; a full disk is no reason to fail."""
+        text = f"{os.getpid()} {host_id()} {_start_of(os.getpid())}\n"
+        with contextlib.suppress(OSError):
+            self.file.truncate(0)
+            self.file.seek(0)
+            self.file.write(text.encode("utf-8", "replace"))
+
+    def remove(self) -> None:
+        """Unlink the file if it still is in its place, and empty it, so that nobody waits for us.
+
+        Windows cannot unlink it while it is open: there the next one takes it over in place.
+        """
+        with contextlib.suppress(OSError):
+            if self.is_in_place:
+                self.path.unlink()
+        with contextlib.suppress(OSError):
+            self.file.truncate(0)
 
 
-def open_or_create(path: Path) -> Opened:
-    """Create the file at *path* and sign it, or open the one that is there. Raises OSError."""
+def open_or_create(path: Path) -> LockFile:
+    """Create the file at *path*, or open the one that is there. Raises OSError."""
     while True:
         with contextlib.suppress(FileExistsError):
-            return Opened(create(path), is_new=True)
+            return LockFile(path, is_new=True)
         with contextlib.suppress(FileNotFoundError):
-            return Opened(open_existing(path), is_new=False)
-
-
-def create(path: Path) -> BinaryIO:
-    """Create the file at *path*, which is not there, and write who holds it. Raises OSError."""
-    file = os.fdopen(os.open(path, _OPEN | os.O_CREAT | os.O_EXCL, 0o600), "r+b", buffering=0)
-    write_holder(file)
-    return file
-
-
-def open_existing(path: Path) -> BinaryIO:
-    """Open the file that is at *path*. Raises OSError."""
-    return os.fdopen(os.open(path, _OPEN), "r+b", buffering=0)
-
-
-def write_holder(file: BinaryIO) -> None:
-    """Write that this process holds the lock; a full disk is no reason to fail."""
-    text = f"{os.getpid()} {host_id()} {_start_of(os.getpid())}\n"
-    clear_holder(file)
-    with contextlib.suppress(OSError):
-        os.lseek(file.fileno(), 0, os.SEEK_SET)
-        os.write(file.fileno(), text.encode("utf-8", "replace"))
-
-
-def clear_holder(file: BinaryIO) -> None:
-    """Empty the file, so that nobody waits for us."""
-    with contextlib.suppress(OSError):
-        os.ftruncate(file.fileno(), 0)
+            return LockFile(path, is_new=False)
 
 
 def read_holder(path: Path) -> Holder | None:
@@ -115,31 +121,6 @@ def read_holder(path: Path) -> Holder | None:
     return None
 
 
-def is_at(path: Path, file: BinaryIO) -> bool:
-    """Return whether *path* still names this very *file*."""
-    with contextlib.suppress(FileNotFoundError):
-        return os.path.samestat(path.lstat(), os.fstat(file.fileno()))
-    return False
-
-
-def unlink(path: Path, file: BinaryIO) -> None:
-    """Unlink *path* if it still is our file.
-
-    Windows cannot while it is open: there the next one takes it over in place.
-    """
-    with contextlib.suppress(OSError):
-        if is_at(path, file):
-            path.unlink()
-
-
-def identity_at(path: Path) -> tuple[int, int] | None:
-    """Return what tells one state of the file from another, None where there is no file."""
-    with contextlib.suppress(OSError):
-        facts = path.lstat()
-        return facts.st_ino, facts.st_mtime_ns
-    return None
-
-
 def wait_for_holder(path: Path, deadline: float) -> bool:
     """Wait until no living process of this machine holds *path*; return whether one did.
 
@@ -149,15 +130,97 @@ def wait_for_holder(path: Path, deadline: float) -> bool:
     has_waited = False
     # Windows keeps the file after a release, and has no question about a process that harms nobody.
     while sys.platform != "win32" and time.monotonic() < deadline:
-        seen, holder = identity_at(path), read_holder(path)
-        if holder is None or not holder.is_from_here:
+        holder = read_holder(path)
+        if holder is None or not holder.is_from_here or holder.is_gone:
             break
-        while not holder.is_gone and identity_at(path) == seen and time.monotonic() < deadline:
-            has_waited = True
-            time.sleep(_LOOK_SECONDS)
-        if holder.is_gone:
-            break
+        has_waited = True
+        time.sleep(_POLL_SECONDS)
     return has_waited
+
+
+def hold_by_heartbeat(lock: LockFile, deadline: float) -> LockFile:
+    """Return a file at the path of *lock* that we have created, and that gives signs of life.
+
+    Raises `LockBusy` at *deadline*, in monotonic seconds, and OSError.
+    """
+    path = lock.path
+    watch = _Watch(path)
+    while True:
+        if lock.is_new:
+            lock.write_holder()
+            if lock.is_in_place:  # else we were stopped before we wrote that, and taken for dead
+                threading.Thread(target=_beat, args=(lock,), daemon=True).start()
+                return lock
+        lock.file.close()
+        if not (watch.proves_death() and watch.take_away()):
+            if time.monotonic() >= deadline:
+                raise LockBusy(path)
+            time.sleep(_POLL_SECONDS)
+        lock = open_or_create(path)
+
+
+def _beat(lock: LockFile) -> None:
+    while not lock.file.closed:
+        with contextlib.suppress(OSError, ValueError):  # it may be closed just now
+            os.utime(lock.file.fileno())
+        time.sleep(BEAT_SECONDS)
+
+
+class _Watch:
+    """What a waiter has seen of a holder: which file, and when its heart last beat."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._seen: tuple[int, int] | None = None
+        self._since = time.monotonic()
+
+    def proves_death(self) -> bool:
+        now = _identity_at(self._path)
+        if now != self._seen:
+            self._seen, self._since = now, time.monotonic()
+        if now is None:
+            return False
+        holder = read_holder(self._path)
+        if holder is not None and holder.is_from_here:
+            return holder.is_gone
+        is_quiet = time.monotonic() - self._since > QUIET_SECONDS
+        return is_quiet and (holder is None or _age(self._path) > DEAD_AFTER_SECONDS)
+
+    def take_away(self) -> bool:
+        """Remove a dead holder's file, one waiter at a time, if it still is what was seen."""
+        guard = self._path.with_name(self._path.name + ".takeover")
+        try:
+            LockFile(guard, is_new=True).file.close()
+        except FileExistsError:
+            if _age(guard) > DEAD_AFTER_SECONDS:  # whoever made it was killed
+                guard.unlink(missing_ok=True)
+            return False
+        try:
+            if _identity_at(self._path) == self._seen:
+                self._path.unlink(missing_ok=True)
+        finally:
+            guard.unlink(missing_ok=True)
+        return True
+
+
+def _identity_at(path: Path) -> tuple[int, int] | None:
+    """Return what tells one state of the file from another, None where there is no file."""
+    with contextlib.suppress(OSError):
+        facts = path.lstat()
+        return facts.st_ino, facts.st_mtime_ns
+    return None
+
+
+def _age(path: Path) -> float:
+    """Return how many seconds ago *path* was touched, by the clock of its file system."""
+    probe = path.with_name(f"{path.name}.{os.getpid()}.now")
+    with contextlib.suppress(FileNotFoundError, FileExistsError):
+        LockFile(probe, is_new=True).file.close()
+        try:
+            return probe.stat().st_mtime - path.stat().st_mtime
+        finally:
+            probe.unlink(missing_ok=True)
+    return 0.0
 
 
 def host_id() -> str:

@@ -15,8 +15,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Literal
 
 from click_auth.errors import LoginFailed, StorageUnavailable
-from click_auth.files import read_private
-from click_auth.files.folders import make_private_folder, replace_private
+from click_auth.files import make_private_folder, read_private, replace_private
 from click_auth.providers.base import Binding
 from click_auth.providers.request import BegunLogin, LoginRequest
 from click_auth.record import ENCRYPTED, SYSTEM

@@ -10,9 +10,10 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, BinaryIO
 
+from click_auth import files
 from click_auth.account import refresh_slot_name, slot_name
 from click_auth.errors import StorageUnavailable
-from click_auth.files import folders, read_private, writing
+from click_auth.files import read_private, writing
 from click_auth.record import ENCRYPTED, IN_RECORD, PLAINTEXT, owns
 from click_auth.stores.document import UNREADABLE, loads, validate_record
 from click_auth.stores.records import ROOM_TO_GROW
@@ -174,8 +175,8 @@ def reserve(records: Records, key: str) -> Iterator[Reserve]:
     # No record lock: a writer of records sweeps no name with an account in it.
     with writing(records.path):
         size = records.path.stat().st_size + 2 * ROOM_TO_GROW
-        folders.sweep_leftovers(path)
-        folders.write_whole(path, bytes(size))
+        files.sweep_leftovers(path)
+        files.write_whole(path, bytes(size))
     try:
         with contextlib.closing(Reserve(path)) as held:
             yield held
@@ -207,12 +208,12 @@ def drop_reserve(records: Records, key: str) -> None:
     if records.path is not None:
         with contextlib.suppress(StorageUnavailable):
             path = _reserve_path(records.path, key)
-            folders.sweep_leftovers(path)
+            files.sweep_leftovers(path)
             _remove(path)
 
 
 def _reserve_path(path: Path, key: str) -> Path:
-    target = folders.resolved(path)
+    target = files.resolved(path)
     return target.with_name(f"{target.name}.{slot_name(key)}.unstored")
 
 

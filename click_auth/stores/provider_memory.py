@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 from click_auth.account import safe_name
 from click_auth.console import console
 from click_auth.errors import STORE_WRITE_FAILED, StorageUnavailable
-from click_auth.files import read_private
-from click_auth.files.folders import make_private_folder, replace_private, sweep_leftovers
+from click_auth.files import make_private_folder, read_private, replace_private, sweep_leftovers
 from click_auth.locks.lock_file import LockBusy
 from click_auth.record import ENCRYPTED, IN_RECORD, PLAINTEXT, SYSTEM
 from click_auth.stores.document import UNREADABLE, json_bytes, loads

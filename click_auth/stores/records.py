@@ -11,11 +11,11 @@ import threading
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
-from click_auth import stores
+from click_auth import files, stores
 from click_auth.account import select_account
 from click_auth.console import console
 from click_auth.errors import STORE_WRITE_FAILED, StorageUnavailable
-from click_auth.files import TooLarge, folders, read_private, writing
+from click_auth.files import TooLarge, read_private, writing
 from click_auth.record import is_same_credential
 from click_auth.stores.document import DamagedRecords, Document, find_record, parse
 
@@ -219,18 +219,18 @@ class RecordFile(Records):
     def replace(self, content: bytes, *, is_damaged: bool) -> None:
         """Put *content* in place of the file, which is set aside, loudly, if it is damaged."""
         if not is_damaged:
-            folders.replace_private(self.path, content)
+            files.replace_private(self.path, content)
             self._content, self._stamp = content, self.stamp()  # nobody else writes meanwhile
             return
         moment = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%S.%fZ")
         aside = self.path.with_name(f"{FILE_NAME}.broken-{moment}")
-        target = folders.resolved(self.path)
+        target = files.resolved(self.path)
         with writing(aside):
             target.rename(aside)  # however large it is
         try:
             with contextlib.suppress(OSError):
-                aside.chmod(folders.PRIVATE_FILE)
-            folders.replace_private(self.path, content)
+                aside.chmod(files.PRIVATE_FILE)
+            files.replace_private(self.path, content)
         except BaseException:
             with writing(target):
                 aside.rename(target)
@@ -246,14 +246,14 @@ class RecordFile(Records):
         from click_auth.locks.account_lock import LockBusy, exclusive  # noqa: PLC0415 - for a write
 
         self._ask_guard()
-        mode = folders.make_private_folder(self.folder)
+        mode = files.make_private_folder(self.folder)
         if mode is not None:
             console.current().warn(
                 f"{self.folder} was open to other users (mode {mode:04o}); it is 0700 now."
             )
         try:
             with exclusive(self.folder / f"{FILE_NAME}.lock", LOCK_SECONDS):
-                folders.sweep_leftovers(self.path)
+                files.sweep_leftovers(self.path)
                 yield
         except LockBusy as busy:
             message = f"{self.path} is being written by another process: {busy}."
@@ -272,7 +272,7 @@ class RecordFile(Records):
             content = self.content()
             self.document(content)
         with self.alone():  # another writer would sweep what is written on trial
-            folders.check_room(self.path, len(content) + ROOM_TO_GROW)
+            files.check_room(self.path, len(content) + ROOM_TO_GROW)
 
     def _ask_guard(self) -> None:
         if stores.record_guard is not None:

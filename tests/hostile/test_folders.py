@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from click_auth import Account, ApiKeyProvider, Auth, AuthError, StorageUnavailable
-from click_auth.files.folders import make_private_folder
+from click_auth.files import make_private_folder
 from click_auth.locks.account_lock import wait_for_others
 from click_auth.stores.provider_memory import FolderCache
 from click_auth.testing import logged_in

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -11,22 +12,31 @@ from pathlib import Path
 
 import pytest
 
-from click_auth.locks import heartbeat
-from click_auth.locks.heartbeat import beating_lock
-from click_auth.locks.lock_file import LockBusy, host_id
+from click_auth.locks import lock_file
+from click_auth.locks.account_lock import LockBusy, exclusive
+from click_auth.locks.lock_file import host_id
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="flock is POSIX's")
+
+SOON = 0.1
 
 
-def soon(seconds: float = 0.1) -> float:
-    """Return a deadline."""
-    return time.monotonic() + seconds
+@pytest.fixture(autouse=True)
+def no_locks_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make the file system one that locks no files."""
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", refuse)
 
 
 def test_holder_is_alone(tmp_path: Path) -> None:
     """While it is held nobody else gets it; afterwards the file is gone."""
     path = tmp_path / "a.lock"
-    with beating_lock(path, soon()):
+    with exclusive(path, SOON):
         assert path.stat().st_mode & 0o777 == 0o600
-        with pytest.raises(LockBusy), beating_lock(path, soon()):
+        with pytest.raises(LockBusy), exclusive(path, SOON):
             pytest.fail("two holders")
     assert list(tmp_path.iterdir()) == []
 
@@ -37,7 +47,7 @@ def test_lk_04_dead_process_of_this_machine_is_proof(tmp_path: Path) -> None:
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait(30)
     path.write_text(f"{gone.pid} {host_id()} -\n")
-    with beating_lock(path, soon(30.0)):
+    with exclusive(path, 30.0):
         pass
 
 
@@ -45,7 +55,7 @@ def test_lk_04_number_that_went_to_a_stranger_is_proof(tmp_path: Path) -> None:
     """A process id that another process has by now does not keep the lock."""
     path = tmp_path / "a.lock"
     path.write_text(f"{os.getpid()} {host_id()} 1\n")
-    with beating_lock(path, soon(30.0)):
+    with exclusive(path, 30.0):
         pass
 
 
@@ -58,7 +68,7 @@ def test_lk_04_nothing_is_taken_without_proof(tmp_path: Path, signature: str) ->
     """A live process, another machine and an unreadable file keep the lock."""
     path = tmp_path / "a.lock"
     path.write_text(signature)
-    with pytest.raises(LockBusy), beating_lock(path, soon(0.2)):
+    with pytest.raises(LockBusy), exclusive(path, 0.2):
         pytest.fail("robbed")
     assert path.read_text() == signature
 
@@ -66,11 +76,11 @@ def test_lk_04_nothing_is_taken_without_proof(tmp_path: Path, signature: str) ->
 def test_heart_beats_while_it_is_held(tmp_path: Path) -> None:
     """A holder's file gets younger, so that waiters on other machines see a sign of life."""
     path = tmp_path / "a.lock"
-    with beating_lock(path, soon()):
+    with exclusive(path, SOON):
         os.utime(path, (1, 1))
         deadline = time.monotonic() + 30
         while path.stat().st_mtime == 1 and time.monotonic() < deadline:
-            time.sleep(heartbeat.BEAT_SECONDS / 10)
+            time.sleep(lock_file.BEAT_SECONDS / 10)
         assert path.stat().st_mtime > 1
 
 
@@ -78,7 +88,7 @@ def test_lk_01_file_that_nobody_signed_is_proof(tmp_path: Path) -> None:
     """Whoever was killed before they could sign keeps others out for some seconds only."""
     path = tmp_path / "a.lock"
     path.touch()
-    with beating_lock(path, soon(heartbeat.QUIET_SECONDS + 30.0)):
+    with exclusive(path, lock_file.QUIET_SECONDS + 30.0):
         assert path.read_text().split()[0] == str(os.getpid())
     assert list(tmp_path.iterdir()) == []
 
@@ -87,9 +97,9 @@ def test_lk_04_heart_that_has_not_beaten_for_a_minute_is_proof(tmp_path: Path) -
     """What another machine has left is taken over, by the clock of the file system."""
     path = tmp_path / "a.lock"
     path.write_text("1 another-host 1")
-    moment = time.time() - 2 * heartbeat.DEAD_AFTER_SECONDS
+    moment = time.time() - 2 * lock_file.DEAD_AFTER_SECONDS
     os.utime(path, (moment, moment))
-    with beating_lock(path, soon(heartbeat.QUIET_SECONDS + 30.0)):
+    with exclusive(path, lock_file.QUIET_SECONDS + 30.0):
         pass
     assert list(tmp_path.iterdir()) == []
 
@@ -100,10 +110,10 @@ def test_takeover_that_was_killed_is_waited_for_in_bounds(tmp_path: Path) -> Non
     path.write_text("999999999 " + host_id() + " -")
     guard = tmp_path / "a.lock.takeover"
     guard.touch()
-    with pytest.raises(LockBusy), beating_lock(path, soon(0.2)):
+    with pytest.raises(LockBusy), exclusive(path, 0.2):
         pytest.fail("robbed")
     os.utime(guard, (1, 1))
-    with beating_lock(path, soon(30.0)):
+    with exclusive(path, 30.0):
         pass
     assert list(tmp_path.iterdir()) == []
 
@@ -113,7 +123,7 @@ def test_takeover_that_was_killed_is_waited_for_in_bounds(tmp_path: Path) -> Non
 def test_rf_18_forked_child_does_not_release_it(tmp_path: Path) -> None:
     """A child that leaves the block of its parent leaves the parent's hold alone."""
     path = tmp_path / "a.lock"
-    with beating_lock(path, soon()):
+    with exclusive(path, SOON):
         child = os.fork()
         if child:
             os.waitpid(child, 0)
@@ -126,14 +136,10 @@ def test_rf_18_forked_child_does_not_release_it(tmp_path: Path) -> None:
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="nothing forks here")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_rf_18_child_forked_between_two_beats_is_not_held_up(tmp_path: Path) -> None:
-    """What the beating thread has locked stays locked in a child, which leaves the block anyway."""
-    hold = beating_lock(tmp_path / "a.lock", soon())
-    with hold:
-        beat = hold.gen.gi_frame.f_locals["stopped"]._cond
-        beat.acquire()
+    """A child has no beating thread and waits for none; it leaves the block all the same."""
+    with exclusive(tmp_path / "a.lock", SOON):
         child = os.fork()
         if child:
-            beat.release()
             assert ended(child) == 0
     if not child:
         os._exit(0)

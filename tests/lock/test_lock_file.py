@@ -13,13 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from click_auth.locks.account_lock import LockBusy, exclusive, kernel_lock
-from click_auth.locks.lock_file import (
-    host_id,
-    open_or_create,
-    read_holder,
-    wait_for_holder,
-)
+from click_auth.locks.account_lock import LockBusy, exclusive
+from click_auth.locks.lock_file import host_id, open_or_create, read_holder, wait_for_holder
 from lock.holding import Holder
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there the file stays")
@@ -112,12 +107,15 @@ def test_the_wait_ends_at_its_deadline(tmp_path: Path) -> None:
         assert path.exists()
 
 
-def test_who_gives_up_leaves_no_signature(tmp_path: Path) -> None:
-    """A file whose maker has given up keeps nobody waiting, though its maker lives on."""
+def test_who_has_only_made_the_file_keeps_nobody_waiting(tmp_path: Path) -> None:
+    """Whoever holds the lock is named in its file, not who has made it and may yet give up."""
     path = tmp_path / "a.lock"
-    made = open_or_create(path)
-    assert read_holder(path) is not None
-    with exclusive(path, 0.0):  # somebody is faster than whoever made the file
-        with pytest.raises(LockBusy), kernel_lock(path, made, time.monotonic()):
-            pytest.fail("two holders")
-        assert read_holder(path) is None
+    with open_or_create(path).file:
+        assert not wait_for_holder(path, in_a_minute())
+        with exclusive(path, 0.0):  # somebody is faster than whoever made the file
+            with pytest.raises(LockBusy), exclusive(path, 0.0):
+                pytest.fail("two holders")
+            holder = read_holder(path)
+            assert holder is not None
+            assert holder.process == os.getpid()
+    assert not path.exists()
