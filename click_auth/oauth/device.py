@@ -15,10 +15,15 @@ from typing import TYPE_CHECKING, Any
 
 from click_auth.console import console
 from click_auth.console.text import printable
-from click_auth.errors import CALLBACK_TIMEOUT, OAUTH_FAILED, AuthError, LoginFailed, Unreachable
+from click_auth.errors import (
+    CALLBACK_TIMEOUT,
+    TOKEN_EXCHANGE_FAILED,
+    AuthError,
+    LoginFailed,
+    Unreachable,
+)
 from click_auth.http.urls import named_by
-from click_auth.oauth.endpoint import EndpointFailed
-from click_auth.oauth.registration import as_client, known_client
+from click_auth.oauth.endpoint import EndpointFailed, granted
 from click_auth.oauth.token_endpoint import expiry, request_tokens, usable_token
 from click_auth.tokens import Hidden, TokenBundle
 
@@ -27,8 +32,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from click_auth.oauth.registration import Client
-    from click_auth.oauth.server import Server
+    from click_auth.oauth.server import Client, Server
     from click_auth.providers.request import LoginRequest, LoginUI
 
 ENDPOINT = "device_authorization_endpoint"
@@ -44,6 +48,10 @@ logger: logging.Logger = logging.getLogger("click_auth")
 
 class Declined(LoginFailed):
     """The person said no where the code was entered."""
+
+
+class OutOfTime(LoginFailed):
+    """The code was not entered in the time that there was for it."""
 
 
 class CodeEntered(Exception):
@@ -171,19 +179,15 @@ class CodePoll:
         """Begin to ask. Does not block."""
         expires_at = time.monotonic() + code.lifetime
 
-        def has_time_for(wait: float) -> bool:
-            return time.monotonic() + wait < expires_at
-
         def sleep(seconds: float) -> None:
             if self._left.wait(seconds):
                 raise Declined("Nobody waits for the code any more.")
 
         def run() -> None:
             try:
-                outcome: TokenBundle | Exception = _poll(ask, code.interval, has_time_for, sleep)
+                self._outcomes.append(_poll(ask, code.interval, expires_at, sleep))
             except Exception as error:  # noqa: BLE001 - handed to the thread that waits
-                outcome = error
-            self._outcomes.append(outcome)
+                self._outcomes.append(error)
 
         run_here = partial(copy_context().run, run)  # so that it speaks on the caller's console
         threading.Thread(target=run_here, name="click-auth device", daemon=True).start()
@@ -206,47 +210,34 @@ def poll(
 
     Asks at once, then each *interval* seconds until *deadline* (monotonic). Raises `LoginFailed`.
     """
-    is_over = False
-
-    def has_time_for(wait: float) -> bool:
-        nonlocal is_over
-        is_over = wait > 0 and time.monotonic() + wait > deadline
-        return not is_over
-
-    try:
-        client = known_client(server)
-    except EndpointFailed as error:
-        raise error.as_login_error(OAUTH_FAILED) from None
+    client = server.known_client()
     if client is None:
         raise LoginFailed("This application is no longer registered with the server.")
+    ask = partial(_ask, server, client, device_code, scopes)
     try:
-        return _poll(
-            lambda: _ask(server, client, device_code, scopes),
-            interval,
-            has_time_for,
-            time.sleep,
-            first_wait=0.0,
-        )
-    except LoginFailed:
-        if is_over:
-            return None
-        raise
+        return _poll(ask, interval, deadline, time.sleep, first_wait=0.0)
+    except OutOfTime:
+        return None
 
 
 def begin(server: Server, scopes: tuple[str, ...]) -> tuple[Client, DeviceCode]:
     """Return a new code, and the client that it was made for. Blocks. Raises `LoginFailed`."""
     facts = server.facts
+    # Auth0 wants its audience here too.
+    form = {**facts.authorize_params, **facts.request_fields(scopes)}
+
+    def begin_as(client: Client) -> tuple[Client, DeviceCode]:
+        document = server.post(ENDPOINT, client, form, granted)
+        return client, DeviceCode.of(document, server.endpoint(ENDPOINT))
+
     try:
-        if server.offered(ENDPOINT) is None:
-            message = f"{facts.display_name} doesn't support logging in with a code."
-            hint = "Log in without --device: open the URL in any browser, then paste the final URL."
-            raise LoginFailed(message, hints=[hint])
-        # Auth0 wants its audience here too.
-        form = {**facts.authorize_params, **facts.request_fields(scopes)}
-        client, granted = as_client(server, lambda each: each.post(server, ENDPOINT, form))
-        return client, DeviceCode.of(granted.document, server.endpoint(ENDPOINT))
+        if server.offered(ENDPOINT) is not None:
+            return server.as_client(begin_as)
     except EndpointFailed as error:
-        raise error.as_login_error(OAUTH_FAILED) from None
+        raise error.as_login_error() from None
+    message = f"{facts.display_name} doesn't support logging in with a code."
+    hint = "Log in without --device: open the URL in any browser, then paste the final URL."
+    raise LoginFailed(message, hints=[hint])
 
 
 def _begin_to_ask(
@@ -273,9 +264,7 @@ def _wait_for_code(
         _show(code, request, ui)
         if not countdown.shown:
             console.current().done("Waiting for the code (Ctrl-C to cancel).", well=False)
-        return _poll(
-            ask, code.interval, lambda wait: monotonic() + wait < deadline, sleep or countdown.sleep
-        )
+        return _poll(ask, code.interval, deadline, sleep or countdown.sleep, monotonic=monotonic)
 
 
 def _ask(server: Server, client: Client, device_code: str, scopes: tuple[str, ...]) -> TokenBundle:
@@ -326,13 +315,15 @@ def _qr_code(url: str) -> str | None:
 def _poll(
     ask: Callable[[], TokenBundle],
     interval: float,
-    has_time_for: Callable[[float], bool],
+    deadline: float,
     sleep: Callable[[float], None],
+    *,
+    monotonic: Callable[[], float] = time.monotonic,
     first_wait: float | None = None,
 ) -> TokenBundle:
     """Return the tokens once the person has agreed (section 3.5). Raises `LoginFailed`."""
     wait, failures, slowed = interval if first_wait is None else first_wait, 0, 0
-    while has_time_for(wait):
+    while wait <= 0 or monotonic() + wait < deadline:
         sleep(wait)
         try:
             return ask()
@@ -348,16 +339,20 @@ def _poll(
                 message = "You declined the request on the other device."
                 raise Declined(message, hints=[Declined.if_a_mistake]) from None
             elif error.error == "expired_token":
-                break
+                raise _too_late(LoginFailed, slowed) from None
             elif error.error != "authorization_pending":
-                raise error.as_login_error() from None
+                raise error.as_login_error(TOKEN_EXCHANGE_FAILED) from None
+    raise _too_late(OutOfTime, slowed)
+
+
+def _too_late(kind: type[LoginFailed], slowed: int) -> LoginFailed:
     hints = [AuthError.log_in_again]
     if slowed > 1:  # one is a server's way to lengthen the interval
         hints.append(
             f"The server asked {slowed} times for fewer requests: this machine's clock may "
             "be running fast, as in a virtual machine that was suspended."
         )
-    raise LoginFailed("The code wasn't entered in time.", code=CALLBACK_TIMEOUT, hints=hints)
+    return kind("The code wasn't entered in time.", code=CALLBACK_TIMEOUT, hints=hints)
 
 
 def _is_passing(error: EndpointFailed) -> bool:

@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from click_auth.http.call import Answer
+    from click_auth.http.client import Http
     from click_auth.oauth.facts import Facts
-    from click_auth.providers.context import ProviderContext
 
 _MOST_SCOPES = 50
 
 
-def describe(facts: Facts, context: ProviderContext, timeout: float) -> Facts:
+def describe(facts: Facts, timeout: float) -> Facts:
     """Return *facts*, of which only the API is known, completed by what the API says.
 
     That is the issuer (its first authorization server), `resource`, and the scopes where the
@@ -29,10 +29,10 @@ def describe(facts: Facts, context: ProviderContext, timeout: float) -> Facts:
     Raises `EndpointFailed`, also where the API's metadata is that of another resource.
     """
     api, place = facts.api_url or "", facts.resource_metadata_url or ""
-    document = context.cache.load(place)
+    document = facts.context.cache.load(place)
     is_new = document is None or not _is_of(document, api)
     if document is None or is_new:
-        document = _fetch(context, api, place, timeout)
+        document = _fetch(facts.context.http, api, place, timeout)
     issuer = _issuer(document, api)
     described = object.__new__(type(facts))
     vars(described).update(
@@ -43,19 +43,19 @@ def describe(facts: Facts, context: ProviderContext, timeout: float) -> Facts:
         resource=facts.resource or document["resource"],
     )
     if is_new:
-        context.cache.save(place, document)
+        facts.context.cache.save(place, document)
     return described
 
 
-def _fetch(context: ProviderContext, api: str, place: str, timeout: float) -> Mapping[str, Any]:
+def _fetch(http: Http, api: str, place: str, timeout: float) -> Mapping[str, Any]:
     """Return the metadata from its well-known place, or from where a 401 of the API points."""
     deadline = time.monotonic() + timeout
 
     def get(url: str) -> Answer:
-        return ask(context.http, Call(url), max(deadline - time.monotonic(), 0.1))
+        return ask(http, Call(url), max(deadline - time.monotonic(), 0.1))
 
     try:
-        document = granted(ask(context.http, Call(place), timeout))
+        document = granted(ask(http, Call(place), timeout))
     except EndpointFailed as error:
         if error.status is None:
             raise

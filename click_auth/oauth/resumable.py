@@ -8,9 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from click_auth.errors import OAUTH_FAILED
 from click_auth.oauth import device
-from click_auth.oauth.endpoint import EndpointFailed
 from click_auth.providers.authorization import AuthorizationRequest
 from click_auth.providers.request import BegunLogin
 
@@ -32,7 +30,7 @@ def begin(
 ) -> BegunLogin:
     """Return a login by device; by redirect where the server or *request* has no use for that."""
     is_open = (request.device, request.acr_values, request.max_age) == (None, None, None)
-    if request.device or (is_open and _has_device_grant(server)):  # RFC 9470 is for browsers
+    if request.device or (is_open and server.usable(device.ENDPOINT)):  # RFC 9470 is for browsers
         code = device.begin(server, server.facts.requested_scopes(request))[1]
         secrets = {"device_code": code.device_code}
         url = code.complete_uri or code.uri
@@ -72,13 +70,6 @@ def finish(
         iss_required=begun.iss_required,
     )
     return exchange(asked, respond(asked))
-
-
-def _has_device_grant(server: Server) -> bool:
-    try:
-        return server.usable(device.ENDPOINT) is not None
-    except EndpointFailed as error:
-        raise error.as_login_error(OAUTH_FAILED) from None
 
 
 def _redirect_uri(registered: str) -> str:

@@ -15,6 +15,7 @@ from urllib.parse import parse_qs
 
 from click_auth import OAuthProvider
 from click_auth.http.client import Http
+from click_auth.oauth.registration import register
 from click_auth.oauth.server import Server
 from click_auth.providers.context import ProviderContext
 
@@ -165,4 +166,4 @@ def provider(server: Scripted, module: str = "httpx", **facts: Any) -> OAuthProv
 
 def server_of(made: OAuthProvider) -> Server:
     """Return what an operation of a provider sees of its server."""
-    return Server(made, made.context, made.prover if made.binds_tokens else None)
+    return Server(made, made.prover if made.binds_tokens else None, register)
