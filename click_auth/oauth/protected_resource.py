@@ -12,7 +12,7 @@ from click_auth.oauth.endpoint import EndpointFailed, ask, granted
 from click_auth.oauth.token_endpoint import SCOPE
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from click_auth.http.call import Answer
     from click_auth.http.client import Http
@@ -59,28 +59,24 @@ def _fetch(http: Http, api: str, place: str, timeout: float) -> Mapping[str, Any
     except EndpointFailed as error:
         if error.status is None:
             raise
-        document = _granted(get(_place_in(get(api), api)))
+        document = _follow(api, get)
     if not _is_of(document, api):
         other = printable(document.get("resource") or "none")
         raise EndpointFailed(f"the metadata of {api} is about another resource: {other}")
     return document
 
 
-def _granted(answer: Answer) -> dict[str, Any]:
-    """Return the object in *answer*. An API's word for its failure says nothing of a grant."""
-    try:
-        return granted(answer)
-    except EndpointFailed as error:
-        reason, status = error.reason, error.status
-    raise EndpointFailed(reason, status=status)
-
-
-def _place_in(answer: Answer, api: str) -> str:
-    """Return where the API's metadata is, by the challenge of a 401 (section 5.1)."""
+def _follow(api: str, get: Callable[[str], Answer]) -> dict[str, Any]:
+    """Return the API's metadata from where the challenge of its 401 points (section 5.1)."""
+    answer = get(api)
     url = challenge_parameters(answer.headers.get("www-authenticate", "")).get("resource_metadata")
     if answer.status != 401 or url is None:  # noqa: PLR2004
         raise EndpointFailed(f"{api} doesn't say who issues its tokens (RFC 9728)")
-    return _checked(api, url, "resource_metadata")
+    try:
+        return granted(get(_checked(api, url, "resource_metadata")))
+    except EndpointFailed as error:
+        error.error = None  # an API's word for its failure says nothing of a grant
+        raise
 
 
 def _is_of(document: Mapping[str, Any], api: str) -> bool:

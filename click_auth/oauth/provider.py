@@ -116,7 +116,7 @@ class OAuthProvider(Facts):
             if way == "redirect":
                 return log_in_by_redirect()
             if way == "device":
-                return oauth.device.login(server, request, ui)
+                return oauth.device.DeviceLogin(server, request).begin().wait(ui)
             return oauth.device.race(server, request, ui, log_in_by_redirect)
 
     def begin_login(self, request: LoginRequest) -> BegunLogin:
@@ -174,10 +174,11 @@ class OAuthProvider(Facts):
 
         Returns False when a token may still be valid, None where the server revokes nothing.
         """
+        seconds = oauth.token_endpoint.REVOCATION_SECONDS
         try:
-            with self._server(timeout=oauth.token_endpoint.REVOCATION_SECONDS) as server:
+            with self._server(lambda error: error, seconds) as server:
                 return oauth.token_endpoint.revoke(server, bundle)
-        except AuthError:
+        except oauth.endpoint.EndpointFailed:
             return False
 
     def client_credentials(self, client_id: str, client_secret: str) -> TokenBundle:

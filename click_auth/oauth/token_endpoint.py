@@ -99,15 +99,13 @@ def client_credentials(server: Server, given: Client) -> TokenBundle:
 def revoke(server: Server, bundle: TokenBundle) -> bool | None:
     """Revoke both tokens of *bundle* (RFC 7009), the one that can make new ones first.
 
-    Returns False when a token may still be valid, None where the server revokes nothing.
+    Returns False when a token may still be valid, None where the server revokes nothing. Raises
+    `EndpointFailed` where the server can't be asked for its endpoints.
     """
     server.limit(REVOCATION_SECONDS)
-    try:
-        if server.offered("revocation_endpoint") is None:
-            return None
-        client = server.known_client()
-    except EndpointFailed:
-        return False
+    if server.offered("revocation_endpoint") is None:
+        return None
+    client = server.known_client()
     if client is None:
         return False
     hints = [hint for hint in ("refresh_token", "access_token") if getattr(bundle, hint)]
