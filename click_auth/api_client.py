@@ -1,16 +1,26 @@
-"""What `auth.client()` adds to a class of httpx's: the credential, and errors with a way out."""
+"""What `auth.client()` adds to a class of httpx's: the credential, and errors with a way out.
+
+And the first question that it is used for: whose the credential is, according to the service.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import sys
 import types
+from collections.abc import Mapping
+from dataclasses import replace
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
+from click_auth.account import Account, account_from
 from click_auth.bearer import UNAUTHORIZED, find_sent, flow_for, is_refused
-from click_auth.errors import API_STATUS, AuthError, Unreachable
+from click_auth.console import console
+from click_auth.errors import API_STATUS, AuthError, LoginFailed, Unreachable
 from click_auth.http.call import explain, host_in
+from click_auth.http.client import mute_http_loggers
+from click_auth.providers.base import unidentified
+from click_auth.stores.document import json_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -20,6 +30,8 @@ if TYPE_CHECKING:
     from click_auth.credentials import Credential
 
 _OWN_WAY = ("mounts", "proxy", "transport", "trust_env")
+MOST_BYTES = 64 * 1024
+"""How long all that is kept of an account may be, as JSON."""
 
 
 def _call(hooks: Iterable[Callable[[Any], Any]], subject: Any) -> None:
@@ -189,3 +201,49 @@ def _module_of(cls: type[Any], context: Context) -> Any:
         if module is not None and hasattr(module, "Auth") and hasattr(module, "AsyncClient"):
             return module
     return context.http.module
+
+
+def identify_account(context: Context, credential: Credential) -> Account:
+    """Return the account that *credential* belongs to. Blocks.
+
+    Raises `LoginFailed` where the service does not take it or does not say who it is,
+    `Unreachable` where it cannot be asked.
+    """
+    http, errors, provider = context.http, context.http.module, credential.provider
+    is_ours = provider.api_url is not None
+    client = client_for(context, credential, None, (), {}) if is_ours else http.client()
+    with mute_http_loggers(errors.__name__), client:
+        try:
+            fields = provider.identify(client, credential.bundle())
+        except errors.HTTPStatusError as error:
+            status = error.response.status_code
+            raise unidentified(status, f"it returned status {status}") from None
+        except errors.HTTPError as error:
+            raise unidentified(None, why(errors, error, http.proxy_of)) from None
+        except ValueError:
+            message = "Can't read the server's response about who is logged in."
+            raise LoginFailed(message) from None
+    return _parse(fields, credential.instance)
+
+
+def _parse(fields: object, instance: str | None) -> Account:
+    problem = "its response is not a JSON object"
+    if isinstance(fields, Mapping):
+        try:
+            return _bounded(account_from({**fields, "instance": instance}))
+        except ValueError as error:
+            problem = f"no usable {error}"
+    raise LoginFailed(f"The server didn't say who is logged in: {problem}.")
+
+
+def _bounded(account: Account) -> Account:
+    """Leave out what else a service says of somebody where it is more than anybody looks at."""
+    if len(json_bytes(account.to_json())) <= MOST_BYTES:
+        return account
+    bare = replace(account, extra={})
+    if len(json_bytes(bare.to_json())) > MOST_BYTES:
+        raise ValueError("id: it is too long")
+    console.current().warn(
+        "The server sent too much about this account; only its ID and label are stored."
+    )
+    return bare

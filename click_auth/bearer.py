@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import logging
 import time
+from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from click_auth.console.text import printable
 from click_auth.errors import NotLoggedIn
 from click_auth.http.call import host_in, log_request, watch_connections
+from click_auth.http.step_up import find_step_up
 from click_auth.http.urls import checked_endpoint
 from click_auth.tokens import Rejected, Unpickled
 
@@ -32,9 +34,12 @@ if TYPE_CHECKING:
     Origin = tuple[bytes, bytes, int | None]
     Header = tuple[bytes, bytes]
     Steps = Generator[httpx.Request | "_Call", Any, None]
+    Exchange = Generator[httpx.Request, httpx.Response, httpx.Response]
     Hinting = Callable[[], AbstractContextManager[None]]
 
 UNAUTHORIZED, FORBIDDEN = 401, 403
+# One may wait so long that its new token, good for others meanwhile, has ended too.
+MOST_RENEWALS = 2
 _PORTS = {b"https": 443, b"http": 80}
 _SAFE_IN_REDIRECTS = {"authorization", "dpop"}  # httpx strips it; a proof is bound to its URL
 _SENT = "click_auth.sent"
@@ -42,16 +47,15 @@ _SENT = "click_auth.sent"
 logger: logging.Logger = logging.getLogger("click_auth")
 
 
+@dataclass(eq=False)
 class Sent:
     """What *flow* put on a request for *url*: headers with these *names*. Redirects share it."""
 
-    __slots__ = ("flow", "held_back", "names", "url")
-
-    def __init__(self, flow: BearerFlow, url: httpx.URL, names: Iterable[str]) -> None:
-        self.flow: BearerFlow = flow
-        self.url: httpx.URL = url
-        self.names: Iterable[str] = names
-        self.held_back: Callable[[], Any] | None = None  # hooks that may have to see a 401 yet
+    flow: BearerFlow
+    url: httpx.URL
+    names: Iterable[str]
+    held_back: Callable[[], Any] | None = None
+    """The application's hooks, which may have to see a 401 yet."""
 
     def strip_elsewhere(self, request: httpx.Request) -> None:
         """Take the credential off a request that a redirect leads away from home."""
@@ -120,36 +124,45 @@ class BearerFlow(Unpickled):
             yield from _send(request)
             return
         bundle = credential.cached() or (yield _Call(credential.bundle, credential.cached))
-        sent = self._apply(request, bundle)
-        response = yield from _send(request)
+        response = yield from self._send_with(bundle, request)
         if (
             is_refused(response)
             and _can_be_sent_again(request)
             and credential.provider.is_challenge(response)  # the same one, put on anew, may do
         ):
-            sent = self._apply(request, bundle)
-            response = yield from _send(request)
-        other = None
-        if is_refused(response):
+            response = yield from self._send_with(bundle, request)
+        renewals = 0
+        while is_refused(response) and renewals < MOST_RENEWALS:
             other = yield self._replacing(Rejected(bundle.access_token))
-            if other is not None and _can_be_sent_again(request):
-                bundle, sent = other, self._apply(request, other)
-                response = yield from _send(request)
-        if other is not None and is_refused(response) and _can_be_sent_again(request):
-            # It may have waited so long that its token, good for others meanwhile, has ended too.
-            newest = yield self._replacing(Rejected(bundle.access_token))
-            if newest is not None:
-                bundle, sent = newest, self._apply(request, newest)
-                response = yield from _send(request)
-        if not is_refused(response):
-            credential.accepted(bundle.access_token)
-            lacking = self.find_step_up(response)
-            if lacking is not None:
-                raise lacking
+            if other is None:
+                break
+            renewals += 1
+            if not _can_be_sent_again(request):
+                break
+            bundle = other
+            response = yield from self._send_with(bundle, request)
+        if is_refused(response):
+            yield from self._refuse(response, is_renewed=renewals > 0)
             return
-        if sent.held_back is not None:
+        credential.accepted(bundle.access_token)
+        lacking = self.find_step_up(response)
+        if lacking is not None:
+            raise lacking
+
+    def _refuse(self, response: httpx.Response, *, is_renewed: bool) -> Steps:
+        """Show the application's hooks the 401 that stands, and raise it where that is wanted."""
+        request, sent = response.request, find_sent(response.request)
+        if sent is not None and sent.held_back is not None:
             yield _Call(sent.held_back)
-        self._raise_refusal(response, is_renewed=other is not None)
+        if self._raising:
+            failure = self.refusal(request)
+            if is_renewed and not _can_be_sent_again(request):
+                failure.with_hints(["The token has been refreshed. Run the command again."])
+            raise failure
+
+    def _send_with(self, bundle: TokenBundle, request: httpx.Request) -> Exchange:
+        self._apply(request, bundle)
+        return (yield from _send(request))
 
     def _replacing(self, rejected: Rejected) -> _Call:
         """Return the call that gets another token than the *rejected* one."""
@@ -203,26 +216,15 @@ class BearerFlow(Unpickled):
 
     def find_step_up(self, response: httpx.Response) -> NotLoggedIn | None:
         """Return the error of a *response* that asks for a login that grants more, or None."""
-        if not self._stepping_up or response.status_code != FORBIDDEN:
-            return None
-        from click_auth.http.step_up import find_step_up  # noqa: PLC0415 - an option
-
-        return find_step_up(response)
+        is_meant = self._stepping_up and response.status_code == FORBIDDEN
+        return find_step_up(response) if is_meant else None
 
     def refusal(self, request: httpx.Request) -> NotLoggedIn:
         """Return the error of a 401 that stands: whose token it was, and what to do."""
         whose, hints = self._credential.whose, self._credential.way_out
         return NotLoggedIn(f"{host_in(request)} rejected {whose} (401).", hints=hints)
 
-    def _raise_refusal(self, response: httpx.Response, *, is_renewed: bool) -> None:
-        if not self._raising:
-            return
-        failure = self.refusal(response.request)
-        if is_renewed and not _can_be_sent_again(response.request):
-            failure.with_hints(["The token has been refreshed. Run the command again."])
-        raise failure
-
-    def _apply(self, request: httpx.Request, bundle: TokenBundle) -> Sent:
+    def _apply(self, request: httpx.Request, bundle: TokenBundle) -> None:
         before = request.headers.raw  # as bytes: this runs for each request
         self._credential.provider.apply(request, bundle)
         put = [name.decode("ascii").lower() for name in _find_added(before, request.headers.raw)]
@@ -234,11 +236,10 @@ class BearerFlow(Unpickled):
                 f"this credential is sent in {', '.join(put)}, which httpx also sends "
                 "along redirects to other hosts: use auth.client()"
             )
-        sent = request.extensions[_SENT] = Sent(self, request.url, put)
-        return sent
+        request.extensions[_SENT] = Sent(self, request.url, put)
 
 
-def _send(request: httpx.Request) -> Generator[httpx.Request, httpx.Response, httpx.Response]:
+def _send(request: httpx.Request) -> Exchange:
     """Yield *request*, return its response, and log both."""
     began, outcome = time.monotonic(), "no response"
     try:

@@ -16,7 +16,7 @@ import click
 
 from click_auth.console.text import printable
 from click_auth.errors import BAD_SETTING, AuthError
-from click_auth.providers.base import LOGIN_OPTIONS, Provider
+from click_auth.providers.base import LOGIN_OPTIONS, Provider, ProviderContext
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -239,14 +239,12 @@ class Context:
         needs it to asks the store, which complains.
         """
         if instance not in self._providers:
-            from click_auth.providers.context import InMemory, ProviderContext  # noqa: PLC0415 - an edge
-            from click_auth.stores.provider_memory import FolderCache  # noqa: PLC0415
+            from click_auth.stores.provider_memory import FolderCache  # noqa: PLC0415 - an edge
 
             parts = ProviderContext(self.http)
             with suppress(AuthError):
                 cache = FolderCache(self.folder / "cache", trusted=lambda: self.http.trusted)
-                registrations = self.store.registrations() or InMemory()
-                parts = ProviderContext(self.http, cache, registrations)
+                parts = ProviderContext(self.http, cache, self.store.registrations())
             self._providers[instance] = self.services.provider(instance).with_context(parts)
         return self._providers[instance]
 

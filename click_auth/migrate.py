@@ -11,9 +11,9 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
+from click_auth.api_client import identify_account
 from click_auth.credentials import FixedToken
 from click_auth.errors import AuthError, LoginFailed, Unreachable
-from click_auth.identify import identify_account
 from click_auth.record import PLAINTEXT, Record
 from click_auth.stores.account_store import MIGRATED
 from click_auth.tokens import TokenBundle, to_posix, usable

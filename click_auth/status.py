@@ -142,7 +142,7 @@ def _recorded(context: Context, credential: Credential) -> Status:
 
 def _asked(context: Context, credential: Credential) -> StatusContext:
     """Renew the token if it must be, and show it to the service."""
-    from click_auth.identify import identify_account  # noqa: PLC0415 - HTTP, when online
+    from click_auth.api_client import identify_account  # noqa: PLC0415 - HTTP, when online
 
     bundle: TokenBundle | None = None
     state: State = "ok"

@@ -15,7 +15,7 @@ from click_auth.doctor.storage import store_of
 from click_auth.errors import AuthError, StorageUnavailable
 from click_auth.http.call import Call, TransportFailed, send
 from click_auth.http.client import proxy_error
-from click_auth.providers.context import ProviderContext
+from click_auth.providers.base import ProviderContext
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

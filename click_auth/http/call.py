@@ -152,9 +152,8 @@ class _Exchange:
     def give_up(self) -> TransportFailed:
         """Let the call end by itself, and return the failure that there was no time left."""
         self._given_up = True
-        reason = f"{self._host} didn't respond within {self._timeout:g} seconds"
         lost = self._sending and self._status is None
-        return TransportFailed(reason, status=self._status, lost=lost)
+        return self._failure(f"didn't respond within {self._timeout:g} seconds", lost=lost)
 
     def run(self) -> Answer:
         """Return the response. Raises `TransportFailed`."""
@@ -173,16 +172,13 @@ class _Exchange:
     def _answer(self) -> Answer:
         call = self._call
         headers = {"Accept": "application/json", "Accept-Encoding": "identity", **call.headers}
-        given = self._http.options.get("headers") or {}
-        options: dict[str, Any] = {
-            "timeout": self._timeout,
-            "headers": {"User-Agent": f"click-auth/{__version__}", **dict(given)},
-        }
+        given = dict(self._http.options.get("headers") or {})
+        options: dict[str, Any] = {"headers": {"User-Agent": f"click-auth/{__version__}", **given}}
         if is_loopback(split(call.url).host):
             options.update(trust_env=False, proxy=None)
         sent_at = time.time()
         with (
-            self._http.client(**options) as client,
+            self._http.client(timeout=self._timeout, **options) as client,
             client.stream(
                 call.method,
                 call.url,
@@ -209,10 +205,10 @@ class _Exchange:
         for chunk in response.iter_bytes():
             body += chunk
             if len(body) > MOST_BYTES:
-                raise self._broken("sent more than 1 MiB")
+                raise self._failure("sent more than 1 MiB")
             # No look at the clock: whoever was stopped meanwhile still wants what has come.
             if self._given_up:
-                raise self._broken("took too long")
+                raise self._failure("took too long")
         return bytes(body)
 
     def _measure_clock(self, date: str, sent_at: float) -> None:
@@ -221,8 +217,8 @@ class _Exchange:
             difference = parsedate_to_datetime(date).timestamp() - halfway
             self._http.clocks[origin(self._call.url)] = difference
 
-    def _broken(self, what: str) -> TransportFailed:
-        return TransportFailed(f"{self._host} {what}", status=self._status)
+    def _failure(self, what: str, *, lost: bool = False) -> TransportFailed:
+        return TransportFailed(f"{self._host} {what}", status=self._status, lost=lost)
 
 
 def explain(

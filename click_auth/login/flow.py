@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from click_auth.account import Account, find_matching
+from click_auth.api_client import identify_account
 from click_auth.console import console
 from click_auth.credentials import FixedToken, find_record
 from click_auth.errors import AuthError, LoginFailed, StorageUnavailable, Unreachable
-from click_auth.identify import identify_account
 from click_auth.locks.account_lock import LockBusy, lock_timeout
 from click_auth.login.results import LoginContext, LoginResult
 from click_auth.login.ui import TerminalUI

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Literal
 from urllib.parse import parse_qsl, urlencode
 
 from click_auth.console import console
-from click_auth.errors import OAUTH_FAILED, LoginFailed
+from click_auth.errors import LoginFailed
 from click_auth.http.urls import split
-from click_auth.oauth.endpoint import EndpointFailed
+from click_auth.oauth.endpoint import EndpointFailed, granted
 from click_auth.oauth.facts import OURS
-from click_auth.oauth.registration import as_client, forget_client, obtain_client
 from click_auth.oauth.token_endpoint import request_tokens, usable_token
 from click_auth.oauth.userinfo import checked_claims
 from click_auth.providers.authorization import (
@@ -26,7 +25,7 @@ from click_auth.tokens import Hidden
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from click_auth.oauth.server import Server
+    from click_auth.oauth.server import Client, Server
     from click_auth.providers.authorization import AuthorizationResponse
     from click_auth.providers.request import LoginRequest, LoginUI
     from click_auth.tokens import TokenBundle
@@ -89,10 +88,10 @@ def _choose_way(server: Server, ui: LoginUI, *, opens: bool) -> Way:
         is_alone = not (opens or ui.has_terminal)
         if not is_alone and server.offered("authorization_endpoint") is None:
             return "device"
-    except EndpointFailed as error:
-        if facts.device_authorization_endpoint is not None:  # it is all that is known
-            return "device"
-        raise error.as_login_error(OAUTH_FAILED) from None
+    except EndpointFailed:
+        if facts.device_authorization_endpoint is None:
+            raise
+        return "device"  # it is all that is known
     return "redirect" if opens else "both"
 
 
@@ -106,14 +105,11 @@ def authorize(server: Server, request: LoginRequest) -> AuthorizationRequest:
     begun = AuthorizationRequest(
         "", uri, random_state(), code_verifier(), nonce, scopes, issuer=issuer
     )
-    try:
-        parameters = Hidden(_parameters(server, request, begun))
-        server.offered("token_endpoint")  # no good: better known before anybody is sent anywhere
-        url = _url(server.endpoint("authorization_endpoint"), _pushed(server, parameters))
-        is_promised = server.promises("authorization_response_iss_parameter_supported")
-        return dataclasses.replace(begun, url=url, iss_required=is_promised)
-    except EndpointFailed as error:
-        raise error.as_login_error(OAUTH_FAILED) from None
+    parameters = Hidden(_parameters(server, request, begun))
+    server.offered("token_endpoint")  # no good: better known before anybody is sent anywhere
+    url = _url(server.endpoint("authorization_endpoint"), _pushed(server, parameters))
+    is_promised = server.promises("authorization_response_iss_parameter_supported")
+    return dataclasses.replace(begun, url=url, iss_required=is_promised)
 
 
 def _parameters(
@@ -127,7 +123,7 @@ def _parameters(
         **({} if request.max_age is None else {"max_age": str(request.max_age)}),
         **facts.request_fields(begun.scopes),
         "response_type": "code",
-        "client_id": obtain_client(server).client_id,
+        "client_id": server.client().client_id,
         "redirect_uri": begun.redirect_uri,
         "state": begun.state,
         "code_challenge": code_challenge(begun.code_verifier),
@@ -142,15 +138,14 @@ def _pushed(server: Server, parameters: Mapping[str, str]) -> Mapping[str, str]:
     name = "require_pushed_authorization_requests"
     if not (server.facts.client_metadata.get(name) or server.promises(name)):
         return parameters
-    endpoint = "pushed_authorization_request_endpoint"
-    client, pushed = as_client(
-        server,
-        lambda each: each.post(
-            server, endpoint, Hidden({**parameters, "client_id": each.client_id})
-        ),
-    )
-    request_uri = usable_token(pushed.document.get("request_uri"), "request_uri")
-    return {"client_id": client.client_id, "request_uri": request_uri}
+
+    def push(client: Client) -> dict[str, str]:
+        form = Hidden({**parameters, "client_id": client.client_id})
+        pushed = server.post("pushed_authorization_request_endpoint", client, form, granted)
+        request_uri = usable_token(pushed.get("request_uri"), "request_uri")
+        return {"client_id": client.client_id, "request_uri": request_uri}
+
+    return server.as_client(push)
 
 
 def _url(endpoint: str, parameters: Mapping[str, str]) -> str:
@@ -175,11 +170,11 @@ def exchange(
         }
     )
     try:
-        bundle = request_tokens(server, obtain_client(server), form, request.scopes)
+        bundle = request_tokens(server, server.client(), form, request.scopes)
         if request.nonce is not None and bundle.id_token is not None:
             checked_claims(server, bundle.id_token, request.nonce)
     except EndpointFailed as error:
         if error.rejects_client:
-            forget_client(server)
-        raise error.as_login_error() from None
+            server.forget_client()
+        raise
     return dataclasses.replace(bundle, extra={**response.extra, **bundle.extra})

@@ -15,10 +15,15 @@ from typing import TYPE_CHECKING, Any
 
 from click_auth.console import console
 from click_auth.console.text import printable
-from click_auth.errors import CALLBACK_TIMEOUT, OAUTH_FAILED, AuthError, LoginFailed, Unreachable
+from click_auth.errors import (
+    CALLBACK_TIMEOUT,
+    TOKEN_EXCHANGE_FAILED,
+    AuthError,
+    LoginFailed,
+    Unreachable,
+)
 from click_auth.http.urls import named_by
-from click_auth.oauth.endpoint import EndpointFailed
-from click_auth.oauth.registration import as_client, known_client
+from click_auth.oauth.endpoint import EndpointFailed, granted
 from click_auth.oauth.token_endpoint import expiry, request_tokens, usable_token
 from click_auth.tokens import Hidden, TokenBundle
 
@@ -27,8 +32,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from click_auth.oauth.registration import Client
-    from click_auth.oauth.server import Server
+    from click_auth.oauth.server import Client, Server
     from click_auth.providers.request import LoginRequest, LoginUI
 
 ENDPOINT = "device_authorization_endpoint"
@@ -37,6 +41,9 @@ DEFAULT_INTERVAL = 5.0  # seconds, as are all of these
 SHORTEST_INTERVAL = 1.0
 SLOWER_BY = 5.0
 LONGEST_BACKOFF = 10.0
+_BROWSER_ELSEWHERE = (
+    "Log in without --device: open the URL in any browser, then paste the final URL."
+)
 _ROWS_OF_REDIRECT = 24  # what a login by redirect shows below the code, about
 
 logger: logging.Logger = logging.getLogger("click_auth")
@@ -44,6 +51,10 @@ logger: logging.Logger = logging.getLogger("click_auth")
 
 class Declined(LoginFailed):
     """The person said no where the code was entered."""
+
+
+class OutOfTime(LoginFailed):
+    """The code was not entered in the time that there was for it."""
 
 
 class CodeEntered(Exception):
@@ -101,63 +112,16 @@ def _interval(value: object) -> float:
     return DEFAULT_INTERVAL if seconds is None else max(seconds, SHORTEST_INTERVAL)
 
 
-def login(
-    server: Server,
-    request: LoginRequest,
-    ui: LoginUI,
-    *,
-    sleep: Callable[[float], None] | None = None,
-    monotonic: Callable[[], float] = time.monotonic,
-) -> TokenBundle:
-    """Return the tokens of a login on another device. Blocks until the code expires at most.
+class DeviceLogin:
+    """A login by a code. As a context manager it ends what `start` has begun."""
 
-    Raises `LoginFailed`.
-    """
-    code, ask = _begin_to_ask(server, request)
-    return _wait_for_code(code, ask, request, ui, sleep=sleep, monotonic=monotonic)
+    code: DeviceCode
+    client: Client
 
-
-def race(
-    server: Server,
-    request: LoginRequest,
-    ui: LoginUI,
-    log_in_by_redirect: Callable[[], TokenBundle],
-) -> TokenBundle:
-    """Return the tokens of a code entered elsewhere or of the redirect, whichever comes first.
-
-    A server that gives no code leaves the redirect, and where nobody could paste its response the
-    code is all there is. Blocks. Raises `LoginFailed`.
-    """
-    with CodePoll() as code_poll:
-        can_race = ui.has_terminal and ui.watch(code_poll.check)
-        if ui.has_terminal and not can_race:
-            return log_in_by_redirect()
-        try:
-            code, ask = _begin_to_ask(server, request)
-        except AuthError as error:
-            if isinstance(error, Unreachable) and not can_race:
-                raise
-            logger.debug("no login by device: %s", error.message)
-            return log_in_by_redirect()
-        if not can_race:
-            return _wait_for_code(code, ask, request, ui)
-        _show(code, request, ui, rows_below=_ROWS_OF_REDIRECT)
-        ui.say("Or log in without the code:")
-        code_poll.start(ask, code)
-        try:
-            return log_in_by_redirect()
-        except CodeEntered as entered:
-            logger.debug("response: the code was entered on another device")
-            return entered.bundle
-
-
-class CodePoll:
-    """Asks for the tokens of a code, on a thread of its own, until the block is left.
-
-    Then the code is forgotten: nobody asks for it again.
-    """
-
-    def __init__(self) -> None:
+    def __init__(self, server: Server, request: LoginRequest) -> None:
+        self._server = server
+        self._request = request
+        self._scopes = server.facts.requested_scopes(request)
         self._left = threading.Event()
         self._outcomes: list[TokenBundle | Exception] = []
 
@@ -167,12 +131,61 @@ class CodePoll:
     def __exit__(self, *_: object) -> None:
         self._left.set()
 
-    def start(self, ask: Callable[[], TokenBundle], code: DeviceCode) -> None:
-        """Begin to ask. Does not block."""
-        expires_at = time.monotonic() + code.lifetime
+    def begin(self) -> Self:
+        """Get a new code. Blocks. Raises `LoginFailed`."""
+        facts = self._server.facts
+        # Auth0 wants its audience here too.
+        form = {**facts.authorize_params, **facts.request_fields(self._scopes)}
 
-        def has_time_for(wait: float) -> bool:
-            return time.monotonic() + wait < expires_at
+        def begin_as(client: Client) -> DeviceCode:
+            self.client = client
+            document = self._server.post(ENDPOINT, client, form, granted)
+            return DeviceCode.of(document, self._server.endpoint(ENDPOINT))
+
+        try:
+            if self._server.offered(ENDPOINT) is None:
+                message = f"{facts.display_name} doesn't support logging in with a code."
+                raise LoginFailed(message, hints=[_BROWSER_ELSEWHERE])
+            self.code = self._server.as_client(begin_as)
+        except EndpointFailed as error:
+            raise error.as_login_error() from None
+        return self
+
+    def ask(self) -> TokenBundle:
+        """Return the tokens, if the person has agreed. Blocks. Raises `EndpointFailed`."""
+        form = Hidden({"grant_type": GRANT_TYPE, "device_code": self.code.device_code})
+        return request_tokens(self._server, self.client, form, self._scopes)
+
+    def resume(self, code: DeviceCode) -> TokenBundle | None:
+        """Return the tokens of a *code* that was begun elsewhere, None where it is pending still.
+
+        Asks at once, then for as long as the request waits. Blocks. Raises `LoginFailed`.
+        """
+        client = self._server.known_client()
+        if client is None:
+            raise LoginFailed("This application is no longer registered with the server.")
+        self.client, self.code = client, code
+        try:
+            return self._poll(self._request.timeout, time.sleep, first_wait=0.0)
+        except OutOfTime:
+            return None
+
+    def wait(
+        self,
+        ui: LoginUI,
+        sleep: Callable[[float], None] | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> TokenBundle:
+        """Show the code and return the tokens for it. Blocks until it expires at most."""
+        seconds = min(self.code.lifetime, self._request.timeout)
+        with console.counting_down(seconds, "the code") as countdown:
+            self.show(ui)
+            if not countdown.shown:
+                console.current().done("Waiting for the code (Ctrl-C to cancel).", well=False)
+            return self._poll(seconds, sleep or countdown.sleep, monotonic)
+
+    def start(self) -> None:
+        """Begin to ask, on a thread of its own. Does not block."""
 
         def sleep(seconds: float) -> None:
             if self._left.wait(seconds):
@@ -180,10 +193,9 @@ class CodePoll:
 
         def run() -> None:
             try:
-                outcome: TokenBundle | Exception = _poll(ask, code.interval, has_time_for, sleep)
+                self._outcomes.append(self._poll(self.code.lifetime, sleep))
             except Exception as error:  # noqa: BLE001 - handed to the thread that waits
-                outcome = error
-            self._outcomes.append(outcome)
+                self._outcomes.append(error)
 
         run_here = partial(copy_context().run, run)  # so that it speaks on the caller's console
         threading.Thread(target=run_here, name="click-auth device", daemon=True).start()
@@ -198,108 +210,91 @@ class CodePoll:
         elif outcome is not None:
             raise outcome
 
+    def _poll(
+        self,
+        seconds: float,
+        sleep: Callable[[float], None],
+        monotonic: Callable[[], float] = time.monotonic,
+        first_wait: float | None = None,
+    ) -> TokenBundle:
+        """Return the tokens once the person has agreed (section 3.5). Raises `LoginFailed`."""
+        deadline, interval = monotonic() + seconds, self.code.interval
+        wait, failures, slowed = interval if first_wait is None else first_wait, 0, 0
+        while wait <= 0 or monotonic() + wait < deadline:
+            sleep(wait)
+            try:
+                return self.ask()
+            except EndpointFailed as error:
+                wait, failures = interval, failures + 1 if _is_passing(error) else 0
+                if error.error == "slow_down":  # GitHub says how slow
+                    wait = interval = max(interval + SLOWER_BY, expiry(error.interval) or 0.0)
+                    slowed += 1
+                elif failures:
+                    backoff = min(interval * 2**failures, max(interval, LONGEST_BACKOFF))
+                    wait = max(backoff, error.retry_after or 0.0)
+                elif error.error == "access_denied":
+                    message = "You declined the request on the other device."
+                    raise Declined(message, hints=[Declined.if_a_mistake]) from None
+                elif error.error == "expired_token":
+                    raise _too_late(LoginFailed, slowed) from None
+                elif error.error != "authorization_pending":
+                    raise error.as_login_error(TOKEN_EXCHANGE_FAILED) from None
+        raise _too_late(OutOfTime, slowed)
 
-def poll(
-    server: Server, device_code: str, scopes: tuple[str, ...], interval: float, deadline: float
-) -> TokenBundle | None:
-    """Return the tokens of a code that was begun elsewhere, None where it is pending still.
-
-    Asks at once, then each *interval* seconds until *deadline* (monotonic). Raises `LoginFailed`.
-    """
-    is_over = False
-
-    def has_time_for(wait: float) -> bool:
-        nonlocal is_over
-        is_over = wait > 0 and time.monotonic() + wait > deadline
-        return not is_over
-
-    try:
-        client = known_client(server)
-    except EndpointFailed as error:
-        raise error.as_login_error(OAUTH_FAILED) from None
-    if client is None:
-        raise LoginFailed("This application is no longer registered with the server.")
-    try:
-        return _poll(
-            lambda: _ask(server, client, device_code, scopes),
-            interval,
-            has_time_for,
-            time.sleep,
-            first_wait=0.0,
+    def show(self, ui: LoginUI, rows_below: int = 0) -> None:
+        """Tell the person the code, and where to enter it; *rows_below* come on the screen yet."""
+        code = self.code
+        text = (
+            f"To log in, open {code.uri} on any device and enter the code:\n\n"
+            f"    {code.user_code}\n\nOnly continue if you started this login."
         )
-    except LoginFailed:
-        if is_over:
-            return None
-        raise
+        fields = {"user_code": code.user_code, "verification_uri": code.uri}
+        if code.complete_uri is not None:
+            fields["verification_uri_complete"] = code.complete_uri
+        ui.event("device_code", text, **fields, expires_in=code.lifetime)
+        best = code.complete_uri or code.uri
+        picture = _qr_code(best) if ui.has_terminal else None
+        opens = self._request.browser and ui.has_browser
+        page = f"\n\n{best}\n\n\n" if opens else "\n" * rows_below
+        # The code must not scroll away.
+        if picture is not None and _fits(f"{text}\n{picture}{page}"):
+            ui.event("qr_code", picture, url=best)
+        if opens:
+            ui.open_page(best)
 
 
-def begin(server: Server, scopes: tuple[str, ...]) -> tuple[Client, DeviceCode]:
-    """Return a new code, and the client that it was made for. Blocks. Raises `LoginFailed`."""
-    facts = server.facts
-    try:
-        if server.offered(ENDPOINT) is None:
-            message = f"{facts.display_name} doesn't support logging in with a code."
-            hint = "Log in without --device: open the URL in any browser, then paste the final URL."
-            raise LoginFailed(message, hints=[hint])
-        # Auth0 wants its audience here too.
-        form = {**facts.authorize_params, **facts.request_fields(scopes)}
-        client, granted = as_client(server, lambda each: each.post(server, ENDPOINT, form))
-        return client, DeviceCode.of(granted.document, server.endpoint(ENDPOINT))
-    except EndpointFailed as error:
-        raise error.as_login_error(OAUTH_FAILED) from None
-
-
-def _begin_to_ask(
-    server: Server, request: LoginRequest
-) -> tuple[DeviceCode, Callable[[], TokenBundle]]:
-    """Return a new code, and what asks once for its tokens. Blocks. Raises `LoginFailed`."""
-    scopes = server.facts.requested_scopes(request)
-    client, code = begin(server, scopes)
-    return code, lambda: _ask(server, client, code.device_code, scopes)
-
-
-def _wait_for_code(
-    code: DeviceCode,
-    ask: Callable[[], TokenBundle],
+def race(
+    server: Server,
     request: LoginRequest,
     ui: LoginUI,
-    *,
-    sleep: Callable[[float], None] | None = None,
-    monotonic: Callable[[], float] = time.monotonic,
+    log_in_by_redirect: Callable[[], TokenBundle],
 ) -> TokenBundle:
-    seconds = min(code.lifetime, request.timeout)
-    deadline = monotonic() + seconds
-    with console.counting_down(seconds, "the code") as countdown:
-        _show(code, request, ui)
-        if not countdown.shown:
-            console.current().done("Waiting for the code (Ctrl-C to cancel).", well=False)
-        return _poll(
-            ask, code.interval, lambda wait: monotonic() + wait < deadline, sleep or countdown.sleep
-        )
+    """Return the tokens of a code entered elsewhere or of the redirect, whichever comes first.
 
-
-def _ask(server: Server, client: Client, device_code: str, scopes: tuple[str, ...]) -> TokenBundle:
-    form = Hidden({"grant_type": GRANT_TYPE, "device_code": device_code})
-    return request_tokens(server, client, form, scopes)
-
-
-def _show(code: DeviceCode, request: LoginRequest, ui: LoginUI, rows_below: int = 0) -> None:
-    text = (
-        f"To log in, open {code.uri} on any device and enter the code:\n\n    {code.user_code}\n\n"
-        "Only continue if you started this login."
-    )
-    fields = {"user_code": code.user_code, "verification_uri": code.uri}
-    if code.complete_uri is not None:
-        fields["verification_uri_complete"] = code.complete_uri
-    ui.event("device_code", text, **fields, expires_in=code.lifetime)
-    best = code.complete_uri or code.uri
-    picture = _qr_code(best) if ui.has_terminal else None
-    opens = request.browser and ui.has_browser
-    page = f"\n\n{best}\n\n\n" if opens else "\n" * rows_below
-    if picture is not None and _fits(f"{text}\n{picture}{page}"):  # the code must not scroll away
-        ui.event("qr_code", picture, url=best)
-    if opens:
-        ui.open_page(best)
+    A server that gives no code leaves the redirect, and where nobody could paste its response the
+    code is all there is. Blocks. Raises `LoginFailed`.
+    """
+    with DeviceLogin(server, request) as by_code:
+        can_race = ui.has_terminal and ui.watch(by_code.check)
+        if ui.has_terminal and not can_race:
+            return log_in_by_redirect()
+        try:
+            by_code.begin()
+        except AuthError as error:
+            if isinstance(error, Unreachable) and not can_race:
+                raise
+            logger.debug("no login by device: %s", error.message)
+            return log_in_by_redirect()
+        if not can_race:
+            return by_code.wait(ui)
+        by_code.show(ui, rows_below=_ROWS_OF_REDIRECT)
+        ui.say("Or log in without the code:")
+        by_code.start()
+        try:
+            return log_in_by_redirect()
+        except CodeEntered as entered:
+            logger.debug("response: the code was entered on another device")
+            return entered.bundle
 
 
 def _fits(text: str) -> bool:
@@ -323,41 +318,14 @@ def _qr_code(url: str) -> str | None:
     return picture.getvalue()
 
 
-def _poll(
-    ask: Callable[[], TokenBundle],
-    interval: float,
-    has_time_for: Callable[[float], bool],
-    sleep: Callable[[float], None],
-    first_wait: float | None = None,
-) -> TokenBundle:
-    """Return the tokens once the person has agreed (section 3.5). Raises `LoginFailed`."""
-    wait, failures, slowed = interval if first_wait is None else first_wait, 0, 0
-    while has_time_for(wait):
-        sleep(wait)
-        try:
-            return ask()
-        except EndpointFailed as error:
-            wait, failures = interval, failures + 1 if _is_passing(error) else 0
-            if error.error == "slow_down":  # GitHub says how slow
-                wait = interval = max(interval + SLOWER_BY, expiry(error.interval) or 0.0)
-                slowed += 1
-            elif failures:
-                backoff = min(interval * 2**failures, max(interval, LONGEST_BACKOFF))
-                wait = max(backoff, error.retry_after or 0.0)
-            elif error.error == "access_denied":
-                message = "You declined the request on the other device."
-                raise Declined(message, hints=[Declined.if_a_mistake]) from None
-            elif error.error == "expired_token":
-                break
-            elif error.error != "authorization_pending":
-                raise error.as_login_error() from None
+def _too_late(kind: type[LoginFailed], slowed: int) -> LoginFailed:
     hints = [AuthError.log_in_again]
     if slowed > 1:  # one is a server's way to lengthen the interval
         hints.append(
             f"The server asked {slowed} times for fewer requests: this machine's clock may "
             "be running fast, as in a virtual machine that was suspended."
         )
-    raise LoginFailed("The code wasn't entered in time.", code=CALLBACK_TIMEOUT, hints=hints)
+    return kind("The code wasn't entered in time.", code=CALLBACK_TIMEOUT, hints=hints)
 
 
 def _is_passing(error: EndpointFailed) -> bool:

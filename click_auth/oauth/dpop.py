@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     from click_auth.http.call import Answer
     from click_auth.oauth.facts import Facts
-    from click_auth.providers.context import ProviderContext
 
 NONCE_HEADER = "dpop-nonce"
 _ALGORITHM = "ES256"
@@ -32,11 +31,21 @@ _ALGORITHM = "ES256"
 class Prover:
     """Proves that we hold the key, and remembers the nonce that each server gave last."""
 
-    def __init__(self, facts: Facts, context: ProviderContext) -> None:
-        self.context = context
-        self._home = _home(facts)
-        self._key = _load_key(facts, context)
+    def __init__(self, facts: Facts) -> None:
+        self.context = facts.context
+        self._home = facts.binding.resource or facts.binding.issuer or ""
+        self._key = self._load_key(facts.client_id or "")
         self._nonces: dict[str, str] = {}
+
+    def _load_key(self, client_id: str) -> ECKey:
+        """Return the key, made now where there is none."""
+        name = f"dpop {self._home} {client_id}".rstrip()
+        kept = self.context.registrations.load(name)
+        if kept is None:
+            made = ECKey.generate_key("P-256", private=True).as_dict(private=True)
+            kept = self.context.registrations.insert(name, {"client_secret": json.dumps(made)})
+        key: ECKey = ECKey.import_key(json.loads(kept["client_secret"]))
+        return key
 
     @property
     def thumbprint(self) -> str:
@@ -81,18 +90,3 @@ class Prover:
             return False
         said = error_code(answer) or answer.headers.get("www-authenticate", "")
         return "use_dpop_nonce" in said
-
-
-def _home(facts: Facts) -> str:
-    return facts.binding.resource or facts.binding.issuer or ""
-
-
-def _load_key(facts: Facts, context: ProviderContext) -> ECKey:
-    """Return the key, made now where there is none."""
-    name = f"dpop {_home(facts)} {facts.client_id or ''}".rstrip()
-    kept = context.registrations.load(name)
-    if kept is None:
-        made = ECKey.generate_key("P-256", private=True).as_dict(private=True)
-        kept = context.registrations.insert(name, {"client_secret": json.dumps(made)})
-    key: ECKey = ECKey.import_key(json.loads(kept["client_secret"]))
-    return key

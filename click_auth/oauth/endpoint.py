@@ -13,8 +13,8 @@ from urllib.parse import quote, quote_plus
 
 from click_auth.console.text import printable
 from click_auth.errors import (
+    OAUTH_FAILED,
     REFRESH_EXPIRED,
-    TOKEN_EXCHANGE_FAILED,
     AnswerLost,
     AuthError,
     LoginFailed,
@@ -76,7 +76,7 @@ class EndpointFailed(TransportFailed):
         known = ("invalid_client", self.status), ("unauthorized_client", 401)
         return (self.error, self.status) in known
 
-    def as_login_error(self, code: str = TOKEN_EXCHANGE_FAILED) -> LoginFailed | Unreachable:
+    def as_login_error(self, code: str = OAUTH_FAILED) -> LoginFailed | Unreachable:
         """Return the error of a login that ends here."""
         message = f"Login failed: {self.reason}."
         if self.away:

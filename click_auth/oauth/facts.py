@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from click_auth.http.urls import checked_endpoint, host_of, is_loopback, origin, split
-from click_auth.providers.base import LOGIN_OPTIONS, Binding
+from click_auth.providers.base import LOGIN_OPTIONS, Binding, Provider
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -15,18 +15,11 @@ if TYPE_CHECKING:
     from click_auth.providers.request import LoginRequest
 
 ENDPOINTS = (
-    "authorization_endpoint",
-    "token_endpoint",
-    "device_authorization_endpoint",
-    "revocation_endpoint",
-    "userinfo_endpoint",
-    "registration_endpoint",
+    *("authorization_endpoint", "token_endpoint", "device_authorization_endpoint"),
+    *("revocation_endpoint", "userinfo_endpoint", "registration_endpoint"),
 )
 AUTH_METHODS = (
-    "none",
-    "client_secret_basic",
-    "client_secret_basic_unencoded",
-    "client_secret_post",
+    *("none", "client_secret_basic", "client_secret_basic_unencoded", "client_secret_post"),
 )
 # What the library itself says in a request, and nobody else may.
 OURS = {
@@ -39,11 +32,29 @@ OURS_AT_THE_TOKEN_ENDPOINT = {
 }
 
 
-class Facts:
+class Facts(Provider):
     """The facts that `OAuthProvider` is made of, checked: what the OAuth client is handed.
 
     A plain class: a dataclass of so many fields would be compiled at each start.
     """
+
+    # Kept as they are given.
+    client_id: str | None
+    client_secret: str | Callable[[], str] | None
+    issuer: str | None
+    api_url: str | None
+    authorization_endpoint: str | None
+    token_endpoint: str | None
+    device_authorization_endpoint: str | None
+    revocation_endpoint: str | None
+    userinfo_endpoint: str | None
+    registration_endpoint: str | None
+    token_endpoint_auth_method: str | None
+    scope_separator: str
+    resource: str | None
+    token_response: Callable[[dict[str, Any]], Mapping[str, Any]] | None
+    workload_audience: str | None
+    http_timeout: float
 
     def __init__(
         self,
@@ -72,31 +83,17 @@ class Facts:
         redirect_uris: Sequence[str] = ("http://127.0.0.1/callback",),
         http_timeout: float = 30.0,
     ) -> None:
-        self.client_id = client_id
-        self.client_secret = client_secret
-        self.issuer = issuer
-        self.api_url = api_url
-        self.authorization_endpoint = authorization_endpoint
-        self.token_endpoint = token_endpoint
-        self.device_authorization_endpoint = device_authorization_endpoint
-        self.revocation_endpoint = revocation_endpoint
-        self.userinfo_endpoint = userinfo_endpoint
-        self.registration_endpoint = registration_endpoint
-        self.token_endpoint_auth_method = token_endpoint_auth_method
+        given = locals()
+        vars(self).update({name: given[name] for name in Facts.__annotations__})
         self.client_metadata: Mapping[str, Any] = client_metadata or {}
         self.scopes: tuple[str, ...] = _checked_scopes(scopes, scope_separator)
         self.read_only_scopes: tuple[str, ...] | None = None
         if read_only_scopes is not None:
             self.read_only_scopes = _checked_scopes(read_only_scopes, scope_separator)
-        self.scope_separator = scope_separator
-        self.resource = resource
         self.authorize_params: Mapping[str, str] = authorize_params or {}
         self.token_params: Mapping[str, str] = token_params or {}
         self.identify_with = identify
-        self.token_response = token_response
-        self.workload_audience = workload_audience
         self.redirect_uris: tuple[str, ...] = tuple(redirect_uris)
-        self.http_timeout = http_timeout
         self._check()
 
     def _check(self) -> None:
@@ -249,11 +246,7 @@ def _offered_options(facts: Facts) -> frozenset[str]:
     if not (facts.discovers or facts.device_authorization_endpoint):
         missing.add("--device")
     has_redirect = facts.discovers or facts.authorization_endpoint is not None
-    if not has_redirect or any(_has_port(uri) for uri in facts.redirect_uris):
+    authorities = (uri.partition("://")[2].partition("/")[0] for uri in facts.redirect_uris)
+    if not has_redirect or any(":" in each.rpartition("]")[2] for each in authorities):
         missing.add("--callback-port")
     return LOGIN_OPTIONS - missing
-
-
-def _has_port(uri: str) -> bool:
-    authority = uri.partition("://")[2].partition("/")[0]
-    return ":" in authority.rpartition("]")[2]

@@ -11,8 +11,7 @@ from joserfc.errors import ExpiredTokenError, JoseError
 from joserfc.jwk import JWKRegistry, KeySet
 
 from click_auth.http.call import Call
-from click_auth.oauth.endpoint import unusable
-from click_auth.oauth.registration import obtain_client
+from click_auth.oauth.endpoint import granted, unusable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,7 +40,7 @@ def check_id_token(server: Server, id_token: str, nonce: str | None) -> Mapping[
 
 def _check(claims: Mapping[str, Any], server: Server, nonce: str | None) -> None:
     now = int(time.time() + _clock_difference(server))
-    client_id = server.client_id or obtain_client(server).client_id
+    client_id = server.client_id or server.client().client_id
     expected = {"iss": server.facts.issuer, "aud": client_id, "nonce": nonce}
     options: dict[str, Any] = {name: {"essential": True} for name in ("sub", "exp", "iat")}
     options |= {name: {"essential": True, "value": each} for name, each in expected.items() if each}
@@ -72,7 +71,7 @@ def _keys(server: Server, *, fresh: bool) -> KeySet:
     url = server.endpoint("jwks_uri")
     document = None if fresh else server.context.cache.load(url)
     if fresh:
-        document = server.fetch("jwks_uri", Call).document
+        document = server.fetch("jwks_uri", Call, granted)
         server.context.cache.save(url, document)
     published, keys = (document or {}).get("keys"), []
     for key in published if isinstance(published, list) else []:

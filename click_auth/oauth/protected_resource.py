@@ -12,16 +12,16 @@ from click_auth.oauth.endpoint import EndpointFailed, ask, granted
 from click_auth.oauth.token_endpoint import SCOPE
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from click_auth.http.call import Answer
+    from click_auth.http.client import Http
     from click_auth.oauth.facts import Facts
-    from click_auth.providers.context import ProviderContext
 
 _MOST_SCOPES = 50
 
 
-def describe(facts: Facts, context: ProviderContext, timeout: float) -> Facts:
+def describe(facts: Facts, timeout: float) -> Facts:
     """Return *facts*, of which only the API is known, completed by what the API says.
 
     That is the issuer (its first authorization server), `resource`, and the scopes where the
@@ -29,10 +29,10 @@ def describe(facts: Facts, context: ProviderContext, timeout: float) -> Facts:
     Raises `EndpointFailed`, also where the API's metadata is that of another resource.
     """
     api, place = facts.api_url or "", facts.resource_metadata_url or ""
-    document = context.cache.load(place)
+    document = facts.context.cache.load(place)
     is_new = document is None or not _is_of(document, api)
     if document is None or is_new:
-        document = _fetch(context, api, place, timeout)
+        document = _fetch(facts.context.http, api, place, timeout)
     issuer = _issuer(document, api)
     described = object.__new__(type(facts))
     vars(described).update(
@@ -43,44 +43,40 @@ def describe(facts: Facts, context: ProviderContext, timeout: float) -> Facts:
         resource=facts.resource or document["resource"],
     )
     if is_new:
-        context.cache.save(place, document)
+        facts.context.cache.save(place, document)
     return described
 
 
-def _fetch(context: ProviderContext, api: str, place: str, timeout: float) -> Mapping[str, Any]:
+def _fetch(http: Http, api: str, place: str, timeout: float) -> Mapping[str, Any]:
     """Return the metadata from its well-known place, or from where a 401 of the API points."""
     deadline = time.monotonic() + timeout
 
     def get(url: str) -> Answer:
-        return ask(context.http, Call(url), max(deadline - time.monotonic(), 0.1))
+        return ask(http, Call(url), max(deadline - time.monotonic(), 0.1))
 
     try:
-        document = granted(ask(context.http, Call(place), timeout))
+        document = granted(ask(http, Call(place), timeout))
     except EndpointFailed as error:
         if error.status is None:
             raise
-        document = _granted(get(_place_in(get(api), api)))
+        document = _follow(api, get)
     if not _is_of(document, api):
         other = printable(document.get("resource") or "none")
         raise EndpointFailed(f"the metadata of {api} is about another resource: {other}")
     return document
 
 
-def _granted(answer: Answer) -> dict[str, Any]:
-    """Return the object in *answer*. An API's word for its failure says nothing of a grant."""
-    try:
-        return granted(answer)
-    except EndpointFailed as error:
-        reason, status = error.reason, error.status
-    raise EndpointFailed(reason, status=status)
-
-
-def _place_in(answer: Answer, api: str) -> str:
-    """Return where the API's metadata is, by the challenge of a 401 (section 5.1)."""
+def _follow(api: str, get: Callable[[str], Answer]) -> dict[str, Any]:
+    """Return the API's metadata from where the challenge of its 401 points (section 5.1)."""
+    answer = get(api)
     url = challenge_parameters(answer.headers.get("www-authenticate", "")).get("resource_metadata")
     if answer.status != 401 or url is None:  # noqa: PLR2004
         raise EndpointFailed(f"{api} doesn't say who issues its tokens (RFC 9728)")
-    return _checked(api, url, "resource_metadata")
+    try:
+        return granted(get(_checked(api, url, "resource_metadata")))
+    except EndpointFailed as error:
+        error.error = None  # an API's word for its failure says nothing of a grant
+        raise
 
 
 def _is_of(document: Mapping[str, Any], api: str) -> bool:

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import random
-import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from click_auth.errors import OAUTH_FAILED
 from click_auth.oauth import device
-from click_auth.oauth.endpoint import EndpointFailed
 from click_auth.providers.authorization import AuthorizationRequest
 from click_auth.providers.request import BegunLogin
 
@@ -32,8 +29,8 @@ def begin(
 ) -> BegunLogin:
     """Return a login by device; by redirect where the server or *request* has no use for that."""
     is_open = (request.device, request.acr_values, request.max_age) == (None, None, None)
-    if request.device or (is_open and _has_device_grant(server)):  # RFC 9470 is for browsers
-        code = device.begin(server, server.facts.requested_scopes(request))[1]
+    if request.device or (is_open and server.usable(device.ENDPOINT)):  # RFC 9470 is for browsers
+        code = device.DeviceLogin(server, request).begin().code
         secrets = {"device_code": code.device_code}
         url = code.complete_uri or code.uri
         return BegunLogin(url, code.lifetime, secrets, code.user_code, code.interval)
@@ -56,29 +53,23 @@ def finish(
     exchange: Callable[[AuthorizationRequest, AuthorizationResponse], TokenBundle],
 ) -> TokenBundle | None:
     """Return the tokens, or None where the device code was not entered yet."""
-    scopes = server.facts.requested_scopes(request)
     if begun.redirect_uri is None:
-        code = begun.secrets["device_code"] or ""
-        until = time.monotonic() + request.timeout
-        return device.poll(server, code, scopes, begun.interval, until)
+        device_code, user_code = begun.secrets["device_code"] or "", begun.user_code or ""
+        code = device.DeviceCode(
+            device_code, user_code, begun.url, None, begun.lifetime, begun.interval
+        )
+        return device.DeviceLogin(server, request).resume(code)
     asked = AuthorizationRequest(
         begun.url,
         begun.redirect_uri,
         begun.secrets["state"] or "",
         begun.secrets["code_verifier"] or "",
         begun.secrets["nonce"],
-        scopes,
+        server.facts.requested_scopes(request),
         issuer=server.facts.issuer,
         iss_required=begun.iss_required,
     )
     return exchange(asked, respond(asked))
-
-
-def _has_device_grant(server: Server) -> bool:
-    try:
-        return server.usable(device.ENDPOINT) is not None
-    except EndpointFailed as error:
-        raise error.as_login_error(OAUTH_FAILED) from None
 
 
 def _redirect_uri(registered: str) -> str:

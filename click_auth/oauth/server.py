@@ -1,13 +1,16 @@
-"""The authorization server behind a provider: configured facts first, discovered ones else.
+"""The authorization server behind a provider, and the client that the application is to it.
 
-Discovery is RFC 8414's and OpenID Connect's.
+What is configured counts first, else what the server says of itself (RFC 8414, OpenID Connect).
 """
 
 from __future__ import annotations
 
+import base64
 import time
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import quote_plus, urlencode
 
 from click_auth.console.text import printable
 from click_auth.http.call import Call
@@ -19,9 +22,7 @@ if TYPE_CHECKING:
 
     from click_auth.http.call import Answer
     from click_auth.oauth.dpop import Prover
-    from click_auth.oauth.endpoint import Meaning
     from click_auth.oauth.facts import Facts
-    from click_auth.providers.context import ProviderContext
 
 T = TypeVar("T")
 
@@ -30,69 +31,149 @@ OPENID = "openid-configuration"
 # What only OpenID's document may say; a server may put one of them into the other document too.
 _OPENIDS_OWN = {"jwks_uri", "userinfo_endpoint"}
 
+NONE = "none"
+BASIC = "client_secret_basic"
+POST = "client_secret_post"
+_SECRETS = ("client_secret", "code", "code_verifier", "device_code", "refresh_token", "token")
+_MARGIN = 60.0  # seconds before its expiry in which a secret is not begun with
 
-class Granted(NamedTuple):
-    """The JSON object of a successful response, and when it was asked for, in POSIX seconds."""
 
-    document: dict[str, Any]
-    sent_at: float
+@dataclass(frozen=True)
+class Client:
+    """A client as the server knows it, and the method by which it authenticates."""
+
+    client_id: str
+    secret: str | None = field(default=None, repr=False)
+    method: str = NONE
+
+    @classmethod
+    def registered_as(cls, registration: Mapping[str, Any]) -> Client | None:
+        """Return the client of *registration*, or None where it is none, or none any longer."""
+        client_id, secret = registration.get("client_id"), registration.get("client_secret")
+        if not isinstance(client_id, str) or not client_id:
+            return None
+        method = registration.get("token_endpoint_auth_method")
+        expires = registration.get("client_secret_expires_at") or 0
+        if secret is not None:
+            is_moment = isinstance(expires, (int, float)) and not isinstance(expires, bool)
+            if not (isinstance(secret, str) and secret and is_moment):
+                return None
+            if expires and expires <= time.time() + _MARGIN:
+                return None
+        if secret is None or method == NONE:
+            return cls(client_id)
+        return cls(client_id, secret, method if isinstance(method, str) else BASIC)
+
+    def authenticated(self, form: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
+        """Return *form* and the headers of a request, with this client's authentication.
+
+        RFC 6749 section 2.3.
+        """
+        if self.secret is None or self.method == NONE:
+            return {**form, "client_id": self.client_id}, {}
+        if self.method == POST:
+            return {**form, "client_id": self.client_id, "client_secret": self.secret}, {}
+        pair = [self.client_id, self.secret]
+        if self.method == BASIC:  # form-encoded first: section 2.3.1, appendix B
+            pair = [quote_plus(each) for each in pair]
+        credentials = base64.b64encode(":".join(pair).encode()).decode("ascii")
+        return dict(form), {"Authorization": f"Basic {credentials}"}
+
+    def call(self, url: str, form: Mapping[str, str], proof: Mapping[str, str]) -> Call:
+        """Return the POST of *form* to *url* as this client, with the header *proof*.
+
+        What it returns shows nothing; a traceback of who sends it does not pass through here.
+        """
+        fields, headers = self.authenticated(form)
+        secrets = [value for name, value in fields.items() if name in _SECRETS]
+        secrets += [self.secret or "", headers.get("Authorization", "").partition(" ")[2]]
+        headers |= {**proof, "Content-Type": "application/x-www-form-urlencoded"}
+        return Call(url, urlencode(fields).encode("ascii"), headers, tuple(secrets))
+
+
+def method_for(secret: str | None, configured: str | None, supported: object) -> str:
+    """Return the method for a client with this *secret* (None: a public client).
+
+    *configured* wins; else what the server says it supports, RFC 8414's default where it does
+    not say. Raises `EndpointFailed` when none of that can be done.
+    """
+    if secret is None:
+        return NONE
+    if configured not in (None, NONE):
+        return configured
+    offered = supported if supported and isinstance(supported, list) else [BASIC]
+    for method in (BASIC, POST):
+        if method in offered:
+            return method
+    raise EndpointFailed("the server supports none of this client's authentication methods")
 
 
 class Server:
     """One operation's view of a server. Asks it nothing until it must.
 
-    `prover` gives what proves the key of bound tokens, None where tokens are not bound. Methods
-    raise `EndpointFailed`.
+    `prover` gives what proves the key of bound tokens, None where tokens are not bound; *register*
+    registers a client that is not known yet. Methods raise `EndpointFailed`.
     """
 
     def __init__(
-        self, facts: Facts, context: ProviderContext, prover: Callable[[], Prover] | None = None
+        self,
+        facts: Facts,
+        prover: Callable[[], Prover] | None,
+        register: Callable[[Server], Client],
     ) -> None:
         self.facts = facts
-        self.context = context
+        self.context = facts.context
         self.prover = prover
+        self._register = register
         self._deadline = float("inf")
-
-    def limit(self, seconds: float) -> None:
-        """Bound the whole operation; each call has the facts' `http_timeout` besides."""
-        self._deadline = time.monotonic() + seconds
-
-    def ask(self, call: Call) -> Answer:
-        """Return the response to *call*, whatever its status."""
-        return ask(self.context.http, call, self._seconds_left())
-
-    def _seconds_left(self) -> float:
-        left = self._deadline - time.monotonic()
-        if left <= 0:
-            raise EndpointFailed("no time was left to ask the server")
-        return min(left, self.facts.http_timeout)
 
     @cached_property
     def metadata(self) -> Mapping[str, Any]:
         """What the server says about itself; nothing where it is configured by hand."""
-        facts = self.facts
-        if facts.issuer is None or not facts.discovers:
+        issuer = self.facts.issuer
+        if issuer is None or not self.facts.discovers:
             return {}
-        openid = "openid" in facts.scopes
+        cached = self.context.cache.load(issuer)
+        if cached is not None and cached.get("issuer") == issuer:  # else something else wrote it
+            return cached
         try:
-            return discover(self.context, facts.issuer, openid=openid, timeout=self._seconds_left())
+            found = self._discover(issuer, time.monotonic() + self._seconds_left())
         except EndpointFailed:
             self.forget_metadata()  # the API may name another server by now
             raise
+        self.context.cache.save(issuer, found)
+        return found
 
-    @cached_property
-    def client_id(self) -> str | None:
-        """The id of a client that is fixed, None where the application registers itself.
+    def _discover(self, issuer: str, deadline: float) -> Mapping[str, Any]:
+        found: dict[str, Any] = {}
+        other = None
+        is_enough = set() if "openid" not in self.facts.scopes else _OPENIDS_OWN
+        for kind, url in well_known(issuer):
+            if found and (kind == OAUTH or found.keys() >= is_enough):
+                continue
+            left = max(deadline - time.monotonic(), 0.1)
+            try:
+                document = granted(ask(self.context.http, Call(url), left))
+            except EndpointFailed as error:
+                if error.status is None and not found:
+                    raise
+                continue
+            if document.get("issuer") == issuer:
+                found = {**document, **found}
+            else:
+                other = document.get("issuer")
+        if found:
+            return found
+        if other is None:
+            raise EndpointFailed(f"{host_of(issuer)} has no OAuth metadata for {issuer}")
+        raise EndpointFailed(
+            f"issuer mismatch: expected {issuer}, but {host_of(issuer)} says {printable(other)}"
+        )
 
-        An id that is the https URL of a document about the client is for servers that read such
-        documents; another one that registers clients registers this one. Blocks for such a URL.
-        """
-        facts = self.facts
-        if not (facts.discovers and facts.has_client_document):
-            return facts.client_id
-        if self.promises("client_id_metadata_document_supported"):
-            return facts.client_id
-        return facts.client_id if self.usable("registration_endpoint") is None else None
+    def forget_metadata(self) -> None:
+        """Drop what is remembered of the server, so that the next call asks it."""
+        for url in filter(None, (self.facts.issuer, self.facts.resource_metadata_url)):
+            self.context.cache.forget(url)
 
     def promises(self, name: str) -> bool:
         """Return whether the server's metadata says that *name* is so."""
@@ -131,82 +212,104 @@ class Server:
             raise EndpointUnfit(f"{self.facts.display_name} has no {endpoint}")
         return url
 
-    def at(self, endpoint: str, use: Callable[[str], T]) -> T:
-        """Return what *use* gets from the URL of *endpoint*.
+    def limit(self, seconds: float) -> None:
+        """Bound the whole operation; each call has the facts' `http_timeout` besides."""
+        self._deadline = time.monotonic() + seconds
 
-        Where nothing is there any more, the document that says so is dropped: it may be a day
-        old, and the next call discovers the server anew.
+    def _seconds_left(self) -> float:
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            raise EndpointFailed("no time was left to ask the server")
+        return min(left, self.facts.http_timeout)
+
+    def fetch(
+        self, endpoint: str, call_to: Callable[[str], Call], read: Callable[[Answer], T]
+    ) -> T:
+        """Return what *read* makes of the answer to the call that *call_to* makes for a URL.
+
+        The call is made once more where its proof has to hold a nonce that the server gave just
+        now (RFC 9449 section 8). Where nothing is at the URL any more, the document that names
+        it is dropped: it may be a day old, and the next call discovers the server anew.
         """
+        url = self.endpoint(endpoint)
         try:
-            return use(self.endpoint(endpoint))
+            call = call_to(url)
+            answer = ask(self.context.http, call, self._seconds_left())
+            if self.prover and "DPoP" in call.headers and self.prover().is_challenged_by(answer):
+                answer = ask(self.context.http, call_to(url), self._seconds_left())
+            return read(answer)
         except EndpointFailed as error:
             if error.not_here:
                 self.forget_metadata()
             raise
 
-    def forget_metadata(self) -> None:
-        """Drop what is remembered of the server, so that the next call asks it."""
-        for url in filter(None, (self.facts.issuer, self.facts.resource_metadata_url)):
-            self.context.cache.forget(url)
+    def post(
+        self,
+        endpoint: str,
+        client: Client,
+        form: Mapping[str, str],
+        read: Callable[[Answer], T],
+    ) -> T:
+        """Return what *read* makes of the answer to *form*, posted to *endpoint* as *client*."""
 
-    def fetch(
-        self, endpoint: str, call_to: Callable[[str], Call], meaning: Meaning | None = None
-    ) -> Granted:
-        """Return what an *endpoint* grants to the call that *call_to* makes for its URL.
+        def call_to(url: str) -> Call:
+            proof = {} if self.prover is None else {"DPoP": self.prover().proof("POST", url)}
+            return client.call(url, form, proof)
 
-        The call is made once more where its proof has to hold a nonce that the server gave just
-        now (RFC 9449 section 8). *meaning* is as in `granted`.
+        return self.fetch(endpoint, call_to, read)
+
+    @cached_property
+    def client_id(self) -> str | None:
+        """The id of a client that is fixed, None where the application registers itself.
+
+        An id that is the https URL of a document about the client is for servers that read such
+        documents; another one that registers clients registers this one. Blocks for such a URL.
         """
+        facts = self.facts
+        if not (facts.discovers and facts.has_client_document):
+            return facts.client_id
+        if self.promises("client_id_metadata_document_supported"):
+            return facts.client_id
+        return facts.client_id if self.usable("registration_endpoint") is None else None
 
-        def fetched(url: str) -> Granted:
-            call = call_to(url)
-            answer = self.ask(call)
-            if self.prover and "DPoP" in call.headers and self.prover().is_challenged_by(answer):
-                answer = self.ask(call_to(url))
-            return Granted(granted(answer, meaning), answer.sent_at)
+    @property
+    def registration_name(self) -> str:
+        """What a client that is registered with this server is kept under."""
+        where = self.facts.issuer or self.facts.registration_endpoint
+        return " ".join((str(where), *self.facts.redirect_uris))
 
-        return self.at(endpoint, fetched)
+    def with_method(self, client: Client) -> Client:
+        """Return *client* with the method by which the server lets it authenticate."""
+        configured, supported = self.facts.token_endpoint_auth_method, None
+        if client.secret is not None and configured is None:
+            supported = self.metadata.get("token_endpoint_auth_methods_supported")
+        return replace(client, method=method_for(client.secret, configured, supported))
 
-    def proof(self, url: str) -> dict[str, str]:
-        """Return the header that proves the key in a POST to *url*; none is needed for bearers."""
-        return {} if self.prover is None else {"DPoP": self.prover().proof("POST", url)}
+    def known_client(self) -> Client | None:
+        """Return the client that a grant may already have been given to; None: not registered."""
+        if self.client_id is not None:
+            return self.with_method(Client(self.client_id, self.facts.secret()))
+        known = self.context.registrations.load(self.registration_name)
+        return None if known is None else Client.registered_as(known)
 
+    def client(self) -> Client:
+        """Return the client, registered now if it has to be. Blocks. Raises `LoginFailed`."""
+        return self.known_client() or self._register(self)
 
-def discover(
-    context: ProviderContext, issuer: str, *, openid: bool, timeout: float
-) -> Mapping[str, Any]:
-    """Return the metadata of *issuer*, from the cache if it is there.
-
-    Blocks at most *timeout* seconds. Raises `EndpointFailed`, also for metadata that names
-    another issuer.
-    """
-    cached = context.cache.load(issuer)
-    if cached is not None and cached.get("issuer") == issuer:  # else something else wrote it
-        return cached
-    found: dict[str, Any] = {}
-    other, deadline = None, time.monotonic() + timeout
-    for kind, url in well_known(issuer):
-        if found and (kind == OAUTH or not openid or found.keys() >= _OPENIDS_OWN):
-            continue
+    def as_client(self, use: Callable[[Client], T]) -> T:
+        """Return what *use* gets as the client, registered anew where the server forgot it."""
         try:
-            left = max(deadline - time.monotonic(), 0.1)
-            document = granted(ask(context.http, Call(url), left))
+            return use(self.client())
         except EndpointFailed as error:
-            if error.status is None and not found:
+            if not error.rejects_client or self.client_id is not None:
                 raise
-            continue
-        if document.get("issuer") == issuer:
-            found = {**document, **found}
-        else:
-            other = document.get("issuer")
-    if found:
-        context.cache.save(issuer, found)
-        return found
-    if other is not None:
-        raise EndpointFailed(
-            f"issuer mismatch: expected {issuer}, but {host_of(issuer)} says {printable(other)}"
-        )
-    raise EndpointFailed(f"{host_of(issuer)} has no OAuth metadata for {issuer}")
+        self.forget_client()
+        return use(self.client())
+
+    def forget_client(self) -> None:
+        """Forget a registered client that the server no longer knows; a fixed one stays."""
+        if self.client_id is None:
+            self.context.registrations.forget(self.registration_name)
 
 
 def well_known(issuer: str) -> Iterator[tuple[str, str]]:

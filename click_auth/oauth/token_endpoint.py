@@ -10,15 +10,15 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from click_auth.errors import REFRESH_EXPIRED, REFRESH_UNAVAILABLE, NotLoggedIn
-from click_auth.oauth.endpoint import SUCCESS, EndpointFailed, error_code, unusable
-from click_auth.oauth.registration import Client, forget_client, known_client, with_method
+from click_auth.oauth.endpoint import SUCCESS, EndpointFailed, error_code, granted, unusable
 from click_auth.tokens import Hidden, TokenBundle, from_posix, usable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from click_auth.oauth.server import Server
+    from click_auth.http.call import Answer
+    from click_auth.oauth.server import Client, Server
 
 REVOCATION_SECONDS = 10.0
 LONGEST_LIFE = 100 * 365.25 * 86400  # seconds; what is said to live longer has no known expiry
@@ -46,15 +46,18 @@ def request_tokens(
     """
     facts = server.facts
     body = Hidden({**facts.token_params, **facts.request_fields(), **form})
-    document, sent_at = client.post(server, "token_endpoint", body)
-    return parse_grant(
-        document,
-        sent_at=sent_at,
-        requested_scopes=requested_scopes,
-        separator=facts.scope_separator,
-        token_type="DPoP" if facts.binds_tokens else "Bearer",
-        renews=renews,
-    )
+
+    def read(answer: Answer) -> TokenBundle:
+        return parse_grant(
+            granted(answer, facts.token_response),
+            sent_at=answer.sent_at,
+            requested_scopes=requested_scopes,
+            separator=facts.scope_separator,
+            token_type="DPoP" if facts.binds_tokens else "Bearer",
+            renews=renews,
+        )
+
+    return server.post("token_endpoint", client, body, read)
 
 
 def refresh(server: Server, bundle: TokenBundle) -> TokenBundle:
@@ -69,13 +72,13 @@ def refresh(server: Server, bundle: TokenBundle) -> TokenBundle:
         raise NotLoggedIn(message, code=REFRESH_UNAVAILABLE, hints=[NotLoggedIn.log_in_again])
     form = Hidden({"grant_type": "refresh_token", "refresh_token": bundle.refresh_token})
     try:
-        client = known_client(server)
+        client = server.known_client()
         if client is not None:
             return request_tokens(server, client, form, renews=bundle)
     except EndpointFailed as error:
         if not error.rejects_client or server.client_id is not None:
-            raise error.as_refresh_error() from None
-    forget_client(server)  # a registered client that is no more, and its grants with it
+            raise
+    server.forget_client()  # a registered client that is no more, and its grants with it
     message = f"{server.facts.display_name} no longer knows this application."
     raise NotLoggedIn(message, code=REFRESH_EXPIRED, hints=[NotLoggedIn.log_in_again])
 
@@ -85,7 +88,7 @@ def client_credentials(server: Server, given: Client) -> TokenBundle:
     scopes = tuple(scope for scope in server.facts.scopes if scope not in FOR_PEOPLE)
     form = {"grant_type": "client_credentials", **server.facts.request_fields(scopes)}
     try:
-        return request_tokens(server, with_method(server, given), form, scopes)
+        return request_tokens(server, server.with_method(given), form, scopes)
     except EndpointFailed as error:
         if error.error in _REFUSALS:
             message = f"The client credentials were rejected: {error.reason}."
@@ -96,15 +99,13 @@ def client_credentials(server: Server, given: Client) -> TokenBundle:
 def revoke(server: Server, bundle: TokenBundle) -> bool | None:
     """Revoke both tokens of *bundle* (RFC 7009), the one that can make new ones first.
 
-    Returns False when a token may still be valid, None where the server revokes nothing.
+    Returns False when a token may still be valid, None where the server revokes nothing. Raises
+    `EndpointFailed` where the server can't be asked for its endpoints.
     """
     server.limit(REVOCATION_SECONDS)
-    try:
-        if server.offered("revocation_endpoint") is None:
-            return None
-        client = known_client(server)
-    except EndpointFailed:
-        return False
+    if server.offered("revocation_endpoint") is None:
+        return None
+    client = server.known_client()
     if client is None:
         return False
     hints = [hint for hint in ("refresh_token", "access_token") if getattr(bundle, hint)]
@@ -115,15 +116,14 @@ def revoke(server: Server, bundle: TokenBundle) -> bool | None:
 def _is_gone(server: Server, client: Client, hint: str, bundle: TokenBundle) -> bool:
     form = Hidden({"token": getattr(bundle, hint), "token_type_hint": hint})
 
-    def revoked(url: str) -> bool:
-        answer = server.ask(client.call(url, form, {}))
+    def is_revoked(answer: Answer) -> bool:
         # Some call it an error that the token is invalid already; section 2.2 does not.
         if answer.status in SUCCESS or error_code(answer) == "invalid_token":
             return True
         raise EndpointFailed("it was not revoked", status=answer.status)
 
     try:
-        return server.at("revocation_endpoint", revoked)
+        return server.post("revocation_endpoint", client, form, is_revoked)
     except EndpointFailed:
         return False
 

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from click_auth.errors import NotLoggedIn
 from click_auth.oauth.endpoint import EndpointFailed
-from click_auth.oauth.registration import known_client
 from click_auth.oauth.token_endpoint import FOR_PEOPLE, request_tokens
 from click_auth.tokens import Hidden
 
@@ -36,7 +35,7 @@ def exchange_id_token(server: Server, id_token: str) -> TokenBundle:
     )
     del id_token
     try:
-        client = known_client(server)
+        client = server.known_client()
         if client is None:
             message = "A client that registers itself can't exchange a job's ID token."
             raise NotLoggedIn(message, hints=["Set client_id= to a client the server trusts."])

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from click_auth.console.text import printable
 from click_auth.http.call import Call
-from click_auth.oauth.endpoint import EndpointFailed, parse_object, unusable
-from click_auth.providers.base import DEFAULT_ID, unidentified
+from click_auth.oauth.endpoint import granted, parse_object, unusable
+from click_auth.providers.base import DEFAULT_ID
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,14 +22,7 @@ _LABELS = ("preferred_username", "email", "name")
 
 
 def identify(server: Server, bundle: TokenBundle) -> Mapping[str, Any]:
-    """Return who logged in. Blocks. Raises what `unidentified` makes of a server's failure."""
-    try:
-        return _identify(server, bundle)
-    except EndpointFailed as error:
-        raise unidentified(error.status, error.reason) from None
-
-
-def _identify(server: Server, bundle: TokenBundle) -> dict[str, str]:
+    """Return who logged in. Blocks. Raises `EndpointFailed`."""
     claims = None
     if bundle.id_token is not None and _goes_by_subject(server.facts, bundle):
         claims = checked_claims(server, bundle.id_token)
@@ -86,7 +79,7 @@ def _userinfo(server: Server, token: str) -> dict[str, Any]:
             headers = server.prover().with_token("GET", url, token)
         return Call(url, headers=headers, secrets=(token,))
 
-    return server.fetch("userinfo_endpoint", call_to).document
+    return server.fetch("userinfo_endpoint", call_to, granted)
 
 
 def subject_of(claims: Mapping[str, Any]) -> str | None:

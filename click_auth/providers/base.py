@@ -1,10 +1,10 @@
-"""What a provider is: the service whose credentials an application holds."""
+"""What a provider is, the service whose credentials an application holds; what it works with."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from click_auth.errors import REFRESH_UNAVAILABLE, LoginFailed, NotLoggedIn, Refused, Unreachable
 from click_auth.record import Binding as Binding  # noqa: PLC0414 - others take it from here
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from click_auth.http.client import Http
     from click_auth.providers.authorization import AuthorizationRequest, AuthorizationResponse
-    from click_auth.providers.context import ProviderContext
     from click_auth.providers.request import BegunLogin, LoginRequest, LoginUI
     from click_auth.tokens import TokenBundle
 
@@ -30,6 +29,67 @@ LOGIN_OPTIONS = frozenset(
     }
 )
 """Every option that a provider's `login` can offer; `Provider.options` names its own."""
+
+
+class DocumentCache(Protocol):
+    """Discovery documents, by URL, with an age."""
+
+    def load(self, url: str, /) -> Mapping[str, Any] | None:
+        """Return the document of *url* if it is young enough. Never raises."""
+
+    def save(self, url: str, document: Mapping[str, Any], /) -> None:
+        """Keep *document*. Never raises: a cache that cannot be written is no error."""
+
+    def forget(self, url: str, /) -> None:
+        """Drop the document of *url*. Never raises."""
+
+
+class Registrations(DocumentCache, Protocol):
+    """Dynamically registered clients (RFC 7591) by name, secrets stored like tokens. May raise."""
+
+    def insert(self, name: str, registration: Mapping[str, Any], /) -> Mapping[str, Any]:
+        """Keep *registration* unless there is one under *name*; return the one that is kept."""
+
+
+class InMemory:
+    """A cache and registrations that last as long as the process."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, Mapping[str, Any]] = {}
+
+    def load(self, name: str, /) -> Mapping[str, Any] | None:
+        """Return what was saved under *name*."""
+        return self._kept.get(name)
+
+    def save(self, name: str, kept: Mapping[str, Any], /) -> None:
+        """Keep it under *name*."""
+        self._kept[name] = kept
+
+    def insert(self, name: str, kept: Mapping[str, Any], /) -> Mapping[str, Any]:
+        """Keep it under *name* unless something is there; return what is there now."""
+        return self._kept.setdefault(name, kept)
+
+    def forget(self, name: str, /) -> None:
+        """Drop what was saved under *name*."""
+        self._kept.pop(name, None)
+
+
+class ProviderContext:
+    """HTTP as this application speaks it, and what is remembered between processes."""
+
+    def __init__(
+        self,
+        http: Http | None = None,
+        cache: DocumentCache | None = None,
+        registrations: Registrations | None = None,
+    ) -> None:
+        if http is None:
+            from click_auth.http.client import Http  # noqa: PLC0415 - not for `--help`
+
+            http = Http()
+        self.http = http
+        self.cache: DocumentCache = cache or InMemory()
+        self.registrations: Registrations = registrations or InMemory()
 
 
 class Provider(ABC):
@@ -53,8 +113,6 @@ class Provider(ABC):
     @cached_property
     def context(self) -> ProviderContext:
         """What the provider works with, made now where no `Auth` has given it any."""
-        from click_auth.providers.context import ProviderContext  # noqa: PLC0415
-
         return ProviderContext()
 
     @property
@@ -72,7 +130,6 @@ class Provider(ABC):
 
         Blocks *timeout* seconds at most. Raises `TransportFailed` where they are no good.
         """
-        del timeout
         return False
 
     @property
@@ -99,8 +156,7 @@ class Provider(ABC):
 
     def begin_login(self, request: LoginRequest) -> BegunLogin:
         """Return a login that another call finishes. Blocks. Raises `LoginFailed`: the default."""
-        del request
-        raise self._unsplittable()
+        raise LoginFailed(f"A login at {self.display_name} can't be split into two commands.")
 
     def finish_login(
         self,
@@ -113,23 +169,17 @@ class Provider(ABC):
         *respond* returns what the person brought from the browser, for a login through it.
         Blocks, at most the request's timeout. Raises `LoginFailed`, as by default.
         """
-        del begun, request, respond
-        raise self._unsplittable()
-
-    def _unsplittable(self) -> LoginFailed:
-        return LoginFailed(f"A login at {self.display_name} can't be split into two commands.")
+        raise LoginFailed(f"A login at {self.display_name} can't be split into two commands.")
 
     def identify(self, client: httpx.Client, bundle: TokenBundle) -> Mapping[str, Any]:
         """Return who logged in: a mapping with `id`, optionally `label` and more.
 
         *client* carries the new token to `api_url`. The default cannot tell: one account.
         """
-        del client, bundle
         return {"id": DEFAULT_ID}
 
     def is_same_account(self, bundle: TokenBundle, account_id: str) -> bool:
         """Return whether a refreshed *bundle* belongs to the account still, as far as it says."""
-        del bundle, account_id
         return True
 
     def new_label(self, bundle: TokenBundle, label: str | None) -> str | None:
@@ -138,7 +188,6 @@ class Provider(ABC):
         *label* is the one it has. No I/O. The default is what `refresh` has put into the
         bundle's `extra` as "label".
         """
-        del label
         new = bundle.extra.get("label")
         return new if isinstance(new, str) and new else None
 
@@ -148,36 +197,31 @@ class Provider(ABC):
         Raises `NotLoggedIn` when the grant is dead or cannot be refreshed, and `Unreachable`
         for every other failure. The default cannot.
         """
-        del bundle
-        message = f"{self.display_name} doesn't support refreshing tokens."
-        raise NotLoggedIn(message, code=REFRESH_UNAVAILABLE)
+        raise self._cannot("support refreshing tokens")
 
     def revoke(self, bundle: TokenBundle) -> bool | None:
         """End the grant at the server; return whether it is gone, None where there is no way.
 
         Blocks, raises nothing that a server can cause.
         """
-        del bundle
         return None
 
     def client_credentials(self, client_id: str, client_secret: str) -> TokenBundle:
         """Return a token for the client itself (RFC 6749 section 4.4). The default cannot."""
-        del client_id, client_secret
-        message = f"{self.display_name} doesn't support client credentials."
-        raise NotLoggedIn(message, code=REFRESH_UNAVAILABLE)
+        raise self._cannot("support client credentials")
 
     def exchange_id_token(self, id_token: str) -> TokenBundle:
         """Return a token for the ID token of a CI job (RFC 8693). The default cannot."""
-        del id_token
-        message = f"{self.display_name} doesn't accept CI job ID tokens."
-        raise NotLoggedIn(message, code=REFRESH_UNAVAILABLE)
+        raise self._cannot("accept CI job ID tokens")
+
+    def _cannot(self, what: str) -> NotLoggedIn:
+        return NotLoggedIn(f"{self.display_name} doesn't {what}.", code=REFRESH_UNAVAILABLE)
 
     def is_challenge(self, response: httpx.Response) -> bool:
         """Return whether a 401 asks for the same credential, put on a request anew. No I/O.
 
         The default is no; DPoP's nonces are such a challenge (RFC 9449 section 9).
         """
-        del response
         return False
 
     def apply(self, request: httpx.Request, bundle: TokenBundle) -> None:

@@ -479,7 +479,7 @@ os.environ.pop("HOME", None), os.environ.pop("XDG_CONFIG_HOME", None)
 import click
 from click_auth import Auth, AuthError, OAuthProvider
 import click_auth.auth, click_auth.context, click_auth.bearer, click_auth.status
-import click_auth.identify, click_auth.stores.provider_memory, click_auth.login.flow
+import click_auth.api_client, click_auth.stores.provider_memory, click_auth.login.flow
 import click_auth.commands.status, click_auth.stores.token_store
 import httpx, httpcore, encodings.idna, getpass
 os.chdir("/")

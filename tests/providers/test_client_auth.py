@@ -7,7 +7,7 @@ import pytest
 
 from click_auth import AuthorizationRequest, AuthorizationResponse, LoginFailed
 from click_auth.oauth.endpoint import EndpointFailed
-from click_auth.oauth.registration import Client, method_for
+from click_auth.oauth.server import Client, method_for
 from providers.wire import Scripted, provider, say
 
 URI = "http://127.0.0.1:49152/callback"

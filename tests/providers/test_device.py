@@ -8,13 +8,22 @@ import pytest
 
 from click_auth import LoginFailed, LoginRequest, OAuthProvider, TokenBundle
 from click_auth.http.client import Http
-from click_auth.oauth import device
 from click_auth.oauth.device import DeviceCode
 from click_auth.oauth.endpoint import EndpointFailed
-from click_auth.providers.context import ProviderContext
+from click_auth.providers.base import ProviderContext
 from click_auth.testing import AuthorizationServer
 from providers.person import Person
-from providers.wire import Reply, Scripted, hang, provider, reply, reset, say, server_of
+from providers.wire import (
+    Reply,
+    Scripted,
+    device_login,
+    hang,
+    provider,
+    reply,
+    reset,
+    say,
+    server_of,
+)
 
 CODE = {
     "device_code": "canary-device-code",
@@ -63,7 +72,7 @@ def log_in(
     clock = Clock()
     server.on["/device"] = say({**CODE, **code})
     server.replies = list(polls)
-    bundle = device.login(
+    bundle = device_login(
         server_of(by_device(server, module, scopes=("a", "b"))),
         LoginRequest(device=True, timeout=timeout),
         person or Person(browser=False),
@@ -209,7 +218,7 @@ def test_without_a_browser_nothing_is_opened(
     server.on["/device"] = say(CODE)
     server.replies = [GOOD]
     clock = Clock()
-    device.login(
+    device_login(
         server_of(by_device(server, module)),
         LoginRequest(device=True, browser=request_browser),
         person,
@@ -407,7 +416,7 @@ def test_df_10_an_interrupt_ends_a_sleep(server: Scripted, module: str) -> None:
 
     server.on["/device"] = say(CODE)
     with pytest.raises(KeyboardInterrupt):
-        device.login(
+        device_login(
             server_of(by_device(server, module)),
             LoginRequest(device=True),
             Person(),

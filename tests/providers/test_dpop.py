@@ -22,7 +22,7 @@ from click_auth import (
     Unreachable,
 )
 from click_auth.http.call import Call, send
-from click_auth.providers.context import InMemory, ProviderContext
+from click_auth.providers.base import InMemory, ProviderContext
 from providers.wire import Scripted, Seen, provider, reply, say
 
 URI = "http://127.0.0.1:49152/callback"

@@ -22,13 +22,12 @@ from click_auth import (
     Unreachable,
 )
 from click_auth.errors import AnswerLost
-from click_auth.oauth import device
 from click_auth.testing import AuthorizationServer, logged_in
 from providers.certificates import self_signed, server_context
 from providers.person import Person
 from providers.test_device import Clock
 from providers.test_dpop import BINDS, proven
-from providers.wire import Reply, Scripted, provider, reply, reset, say, server_of
+from providers.wire import Reply, Scripted, device_login, provider, reply, reset, say, server_of
 
 URI = "http://127.0.0.1:49152/callback"
 OAUTH = "/.well-known/oauth-authorization-server"
@@ -242,7 +241,7 @@ def test_a_login_by_device_polls_where_it_has_begun(server: Scripted, module: st
     server.on = {"/old/device": say({**code, "expires_in": 60, "interval": 1}), OAUTH: reset}
     clock = Clock()
     with pytest.raises(LoginFailed, match="wasn't entered in time"):
-        device.login(
+        device_login(
             server_of(moved(server, module)),
             LoginRequest(device=True),
             Person(browser=False),

@@ -23,10 +23,9 @@ from click_auth import (
     TokenBundle,
     Unreachable,
 )
-from click_auth.oauth.device import login as device_login
 from click_auth.testing import AuthorizationServer, FakeBrowser
 from providers.person import Person
-from providers.wire import Scripted, provider, say, server_of
+from providers.wire import Scripted, device_login, provider, say, server_of
 
 URI = "http://127.0.0.1:49152/callback"
 CANARY = "canary-0123456789"

@@ -19,8 +19,7 @@ from click_auth import (
     Unreachable,
 )
 from click_auth.http.client import Http
-from click_auth.providers.base import Binding
-from click_auth.providers.context import ProviderContext
+from click_auth.providers.base import Binding, ProviderContext
 from click_auth.testing import AuthorizationServer
 from commands.conftest import Todo
 from providers.wire import Scripted, hang, reply, reset, say

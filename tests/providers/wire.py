@@ -13,10 +13,12 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
-from click_auth import OAuthProvider
+from click_auth import LoginRequest, LoginUI, OAuthProvider, TokenBundle
 from click_auth.http.client import Http
+from click_auth.oauth.device import DeviceLogin
+from click_auth.oauth.registration import register
 from click_auth.oauth.server import Server
-from click_auth.providers.context import ProviderContext
+from click_auth.providers.base import ProviderContext
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -165,4 +167,9 @@ def provider(server: Scripted, module: str = "httpx", **facts: Any) -> OAuthProv
 
 def server_of(made: OAuthProvider) -> Server:
     """Return what an operation of a provider sees of its server."""
-    return Server(made, made.context, made.prover if made.binds_tokens else None)
+    return Server(made, made.prover if made.binds_tokens else None, register)
+
+
+def device_login(server: Server, request: LoginRequest, ui: LoginUI, **clock: Any) -> TokenBundle:
+    """Log in by device; *clock* is the time that passes while the person is awaited."""
+    return DeviceLogin(server, request).begin().wait(ui, **clock)
