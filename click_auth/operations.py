@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from click_auth.account import Account, StoredAccount
     from click_auth.credentials import Credential, StoredCredential
     from click_auth.doctor.report import Report
+    from click_auth.login.flow import LoginContext, LoginResult
     from click_auth.login.pending import PendingLogin
-    from click_auth.login.results import LoginContext, LoginResult
     from click_auth.logout import LogoutResult
     from click_auth.providers.request import LoginUI
     from click_auth.status import Status, StatusContext
@@ -216,7 +216,7 @@ class Operations:
 
         One process at a time: the others wait for it. Raises `NotLoggedIn` where they decline.
         """
-        from click_auth.login.on_demand import log_in_on_demand  # noqa: PLC0415 - the edge
+        from click_auth.login.flow import log_in_on_demand  # noqa: PLC0415 - the edge
 
         user, instance = self.resolve()
         with self.hinting():
@@ -241,7 +241,7 @@ class Operations:
         By a code for another device where the server, and what is asked for, have a use for it,
         else through a browser anywhere. Its secrets are stored as tokens are. Raises as `login`.
         """
-        from click_auth.login.resume import begin  # noqa: PLC0415 - the edge
+        from click_auth.login.pending import begin  # noqa: PLC0415 - the edge
         from click_auth.providers.request import LoginRequest  # noqa: PLC0415 - dataclasses
 
         request = LoginRequest(
@@ -272,7 +272,7 @@ class Operations:
         `Unreachable` with AUTH_LOGIN_PENDING while it has to wait; it then stays. Raises
         `LoginFailed` where it has expired, was finished or never begun, and as `login` does.
         """
-        from click_auth.login.resume import finish  # noqa: PLC0415 - the edge
+        from click_auth.login.pending import finish  # noqa: PLC0415 - the edge
 
         pending_id = pending if pending is None or isinstance(pending, str) else pending.id
         with self.hinting():
@@ -280,7 +280,7 @@ class Operations:
 
     def pending_kind(self, pending_id: str | None) -> str:
         """Return "device" or "redirect" for a pending login. Raises `LoginFailed` for none."""
-        from click_auth.login.resume import find  # noqa: PLC0415 - the edge
+        from click_auth.login.pending import find  # noqa: PLC0415 - the edge
 
         with self.hinting():
             return find(self.context, pending_id).begun.kind
@@ -298,7 +298,7 @@ class Operations:
 
         with self.hinting():
             if all:
-                from click_auth.login.resume import forget_all  # noqa: PLC0415 - the edge
+                from click_auth.login.pending import forget_all  # noqa: PLC0415 - the edge
 
                 forget_all(self.context)
                 return log_out_everybody(self.context, revoke=revoke)

@@ -11,7 +11,7 @@ from click_auth import LoginFailed
 from click_auth.console import console
 from click_auth.environment import Environment
 from click_auth.errors import PORT_BIND_FAILED
-from click_auth.login.listener import listen
+from click_auth.login.loopback import listen
 from click_auth.login.ui import TerminalUI
 from login.waiting import Recorder, refuses, request_for, unused_port
 

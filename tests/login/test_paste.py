@@ -19,9 +19,14 @@ from hypothesis import strategies as st
 
 from click_auth.console import console
 from click_auth.errors import LoginFailed
-from click_auth.login.keyboard import Keyboard, WindowsConsole, open_keyboard
-from click_auth.login.listener import listen
-from click_auth.login.paste import WrongPaste, parse_paste
+from click_auth.login.keyboard import (
+    Keyboard,
+    WindowsConsole,
+    WrongPaste,
+    open_keyboard,
+    parse_paste,
+)
+from click_auth.login.loopback import listen
 from click_auth.login.redirect import AnswerWait
 from login.terminal import Terminal
 from login.waiting import (
