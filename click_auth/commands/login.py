@@ -11,7 +11,7 @@ import click
 
 from click_auth import signals
 from click_auth.commands.options import flag, instance_parameters, option, user_parameter
-from click_auth.console.terminal import LONGEST_LINE, is_terminal
+from click_auth.console.console import LONGEST_LINE, is_terminal
 from click_auth.console.text import printable
 from click_auth.defaults import LOGIN_TIMEOUT, PLACES, POLICIES
 from click_auth.errors import LoginFailed

@@ -13,13 +13,7 @@ from click_auth.account import Account, find_matching
 from click_auth.console import console
 from click_auth.credentials import FixedToken, find_record
 from click_auth.defaults import LOGIN_TIMEOUT
-from click_auth.errors import (
-    AuthError,
-    LoginFailed,
-    NotLoggedIn,
-    StorageUnavailable,
-    Unreachable,
-)
+from click_auth.errors import AuthError, LoginFailed, NotLoggedIn, StorageUnavailable, Unreachable
 from click_auth.identify import identify_account
 from click_auth.locks.account_lock import LockBusy, account_lock, lock_timeout
 from click_auth.login.ui import TerminalUI
@@ -94,10 +88,9 @@ def log_in(
         context.http.client().close()  # the environment may name what none can be made of
         console.current().say(f"Logging in to {login.provider.display_name}.")
         terminal = TerminalUI(
-            settings.app_name,
             context.environment,
-            browser=settings.browser,
-            page=settings.page,
+            settings.browser,
+            settings.page,
             login_line=login_line,
             allow_browser=request.browser,
         )

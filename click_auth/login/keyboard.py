@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from urllib.parse import unquote
 
 from click_auth.console import console
-from click_auth.console.terminal import LONGEST_LINE, in_foreground, is_terminal
+from click_auth.console.console import LONGEST_LINE, in_foreground, is_terminal
 from click_auth.errors import LoginFailed
 from click_auth.providers.authorization import OtherIssuer, StrayCallback
 

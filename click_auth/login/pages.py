@@ -114,8 +114,7 @@ def render(context: PageContext, style: PageStyle | None = None) -> str:
 
 def outcome(
     app_name: str,
-    *,
-    success: bool,
+    success: bool,  # noqa: FBT001 - as `LoginUI.finish` has it
     message: str | None = None,
     what_next: str = "",
     page: Page = None,

@@ -12,7 +12,7 @@ import selectors
 import socket
 import threading
 import time
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
@@ -26,8 +26,6 @@ from click_auth.providers.authorization import StrayCallback
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-    from typing_extensions import Self
 
     from click_auth.login.keyboard import Keyboard
     from click_auth.login.loopback import Listener
@@ -218,34 +216,27 @@ def _deliver(connection: socket.socket, reply: bytes) -> None:
         connection.shutdown(socket.SHUT_WR)
 
 
+@dataclass(eq=False)
 class AnswerWait:
     """The wait for the response to *request*, at the *listener* and at the *keyboard* if any.
 
-    A context manager: leaving it closes all but the connection that brought the response, which is
-    in `held`. `strays` are the reasons why other responses were ignored.
+    `held` is the browser that brought it, `strays` are the reasons why others were ignored.
     """
 
-    def __init__(
-        self,
-        listener: Listener,
-        request: AuthorizationRequest,
-        keyboard: Keyboard | None,
-        page: Page = None,
-    ) -> None:
-        self.strays: list[str] = []
-        self.held: HeldBrowser | None = None
-        self._listener = listener
-        self._server = Server(listener, self._note_misdirected)
-        self._request = request
-        self._keyboard = keyboard
-        self._page = page
+    listener: Listener
+    request: AuthorizationRequest
+    keyboard: Keyboard | None
+    page: Page = None
+    strays: list[str] = field(default_factory=list)
+    held: HeldBrowser | None = None
 
-    def __enter__(self) -> Self:
-        return self
+    def __post_init__(self) -> None:
+        self._server = Server(self.listener, self._note_misdirected)
 
-    def __exit__(self, *_: object) -> None:
-        if self._keyboard is not None:
-            self._keyboard.close()
+    def close(self) -> None:
+        """Close every connection but the one that brought the response, and the keyboard."""
+        if self.keyboard is not None:
+            self.keyboard.close()
         self._server.close()
 
     def first_answer(
@@ -272,7 +263,7 @@ class AnswerWait:
     def _take(self, connection: Connection, query: str) -> AuthorizationResponse | None:
         """Return the response that *query* carries, None when it belongs to no login of ours."""
         try:
-            response = self._request.answered_by(query)
+            response = self.request.answered_by(query)
         except StrayCallback as stray:
             self._note(str(stray))
             connection.refuse(HTTPStatus.BAD_REQUEST)
@@ -284,11 +275,11 @@ class AnswerWait:
         return response
 
     def _hold(self, connection: Connection) -> None:
-        self.held = HeldBrowser(self._server.release(connection), self._listener, self._page)
+        self.held = HeldBrowser(self._server.release(connection), self.listener, self.page)
 
     def _note_misdirected(self, redirect: Misdirected) -> None:
         with contextlib.suppress(StrayCallback, LoginFailed):
-            self._request.answered_by(redirect.query)
+            self.request.answered_by(redirect.query)
             host = printable(redirect.host, 60)
             self._note(f"a response to this login sent to {host!r} instead of here")
 
@@ -299,9 +290,9 @@ class AnswerWait:
 
     def _read_keyboard(self) -> AuthorizationResponse | None:
         response = None
-        for pasted in self._keyboard.read_pastes() if self._keyboard else ():
+        for pasted in self.keyboard.read_pastes() if self.keyboard else ():
             try:
-                response = response or parse_paste(pasted, self._request)
+                response = response or parse_paste(pasted, self.request)
             except WrongPaste as wrong:  # noqa: PERF203 - a person types
                 console.current().say(f"{wrong} Still waiting.")
         return response

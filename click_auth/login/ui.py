@@ -9,11 +9,12 @@ import socket
 import sys
 import time
 from contextlib import closing, suppress
+from dataclasses import KW_ONLY, InitVar, dataclass
 from functools import partial
 from typing import TYPE_CHECKING, TextIO
 
 from click_auth.console import console
-from click_auth.console.terminal import is_terminal, is_unseen
+from click_auth.console.console import is_terminal, is_unseen
 from click_auth.console.text import printable
 from click_auth.defaults import LOGIN_TIMEOUT
 from click_auth.errors import CALLBACK_TIMEOUT, AuthError, LoginFailed
@@ -38,13 +39,13 @@ _PASTE = (
 )
 _COULD_NOT = "Couldn't open a browser"
 _MOST_QUOTED = 3
-_WHOLE_URL_SECONDS = 10.0
 _SSH_PORT = "22"
 _REACHED = re.compile(r"\S+ \d+ ([0-9A-Fa-f.:]+) ([0-9]{1,5})", re.ASCII)  # sshd(8)
 _HOST = re.compile(r"[A-Za-z0-9:][A-Za-z0-9.:-]*")
 _USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
 
 
+@dataclass(eq=False)
 class TerminalUI(LoginUI):
     """One login on one terminal, or in one pipe. A context manager.
 
@@ -55,26 +56,19 @@ class TerminalUI(LoginUI):
     it failed.
     """
 
-    def __init__(
-        self,
-        app_name: str,
-        environment: Environment,
-        browser: Callable[[str], bool] | None = None,
-        page: pages.Page = None,
-        *,
-        login_line: str = "",
-        allow_browser: bool = True,
-        whole_url_seconds: float = _WHOLE_URL_SECONDS,
-        stdin: TextIO | None = None,
-    ) -> None:
-        self._app_name = app_name
-        self._environment = environment
-        self._browser = choose_browser(environment, browser, allowed=allow_browser)
-        self._page = page
-        self._login_line = login_line
-        self._stdin = sys.stdin if stdin is None else stdin
+    environment: Environment
+    browser: InitVar[Callable[[str], bool] | None] = None
+    page: pages.Page = None
+    _: KW_ONLY
+    login_line: str = ""
+    allow_browser: InitVar[bool] = True
+    whole_url_seconds: float = 10.0
+    stdin: TextIO | None = None
+
+    def __post_init__(self, browser: Callable[[str], bool] | None, allow_browser: bool) -> None:
+        self._browser = choose_browser(self.environment, browser, allowed=allow_browser)
+        self._stdin = sys.stdin if self.stdin is None else self.stdin
         self._held: HeldBrowser | None = None
-        self._whole_url_seconds = whole_url_seconds
         self._abridged: str | None = None  # a URL of which the person has seen the host only
         self._known_failure: str | None = None
         self._has_explained = False
@@ -88,7 +82,7 @@ class TerminalUI(LoginUI):
             message = error.message if isinstance(error, AuthError) else None
             self.finish(success=False, message=message)
         elif self._held is not None:
-            self._held.tell(pages.undecided(self._page))
+            self._held.tell(pages.undecided(self.page))
 
     @property
     def has_browser(self) -> bool:
@@ -166,7 +160,7 @@ class TerminalUI(LoginUI):
         is_read = self.has_terminal or console.current().is_json
         if self._browser.reason != CI_JOB or is_read or timeout != LOGIN_TIMEOUT:
             return
-        env = self._environment
+        env = self.environment
         token = f"{env.token_env}, or " if env.token_env else ""
         instead = f"Set {token}{env.name('CLIENT_ID')} and {env.name('CLIENT_SECRET')} instead."
         message = "Can't log in interactively: this is a CI job without a terminal."
@@ -178,7 +172,7 @@ class TerminalUI(LoginUI):
         # Where nobody would see that the terminal is asked, it is left alone.
         typed_on = None if is_unseen(sys.stderr) else keyboard.open_keyboard(self._stdin)
         with (
-            AnswerWait(listener, request, typed_on, self._page) as wait,
+            closing(AnswerWait(listener, request, typed_on, self.page)) as wait,
             console.counting_down(timeout, "the browser") as countdown,
         ):
             if not opened:
@@ -205,7 +199,7 @@ class TerminalUI(LoginUI):
 
     def _explain_forwarding(self, listener: Listener) -> None:
         """Say, once, how a browser at the other end of SSH reaches the listener."""
-        connection = self._environment.environ.get("SSH_CONNECTION")
+        connection = self.environment.environ.get("SSH_CONNECTION")
         if connection and not self._has_explained:
             self._has_explained = True
             command = _ssh_command(listener, connection)
@@ -220,7 +214,7 @@ class TerminalUI(LoginUI):
             text = f"{_COULD_NOT} ({printable(failure)}). {self._please_open()}"
             self.event("message", text, message=text)
             self._explain_forwarding(listener)
-        if self._abridged is not None and time.monotonic() > since + self._whole_url_seconds:
+        if self._abridged is not None and time.monotonic() > since + self.whole_url_seconds:
             self.event("open_url", f"No browser window? {self._please_open()}")
 
     def finish(self, success: bool, message: str | None = None) -> None:  # noqa: FBT001
@@ -230,13 +224,10 @@ class TerminalUI(LoginUI):
         """
         held, self._held = self._held, None
         if held is not None:
-            again = "" if success else self._login_line
+            again = "" if success else self.login_line
             what_next = again and f"To try again, run this in your terminal:\n{again}"
-            name, page = self._app_name, self._page
-            reply = pages.outcome(
-                name, success=success, message=message, what_next=what_next, page=page
-            )
-            held.tell(reply)
+            name = self.environment.app_name
+            held.tell(pages.outcome(name, success, message, what_next, self.page))
 
 
 def _ssh_command(listener: Listener, connection: str) -> str:

@@ -441,7 +441,7 @@ def test_a_callable_browser_that_takes_its_time() -> None:
 def test_a11_df_01_what_no_browser_is_sent_to(url: str) -> None:
     """A typed error that does not repeat what a server that lies would have printed."""
     opened: list[str] = []
-    ui = TerminalUI("todo", Environment("todo", {}), browser=lambda url: not opened.append(url))
+    ui = TerminalUI(Environment("todo", {}), browser=lambda url: not opened.append(url))
     with pytest.raises(LoginFailed) as caught:
         ui.open_page(url)
     assert not opened
@@ -461,7 +461,7 @@ def test_a11_df_01_what_no_browser_is_sent_to(url: str) -> None:
 def test_where_a_browser_may_be_sent(url: str) -> None:
     """Anywhere over https, and to this machine over http."""
     opened: list[str] = []
-    ui = TerminalUI("todo", Environment("todo", {}), browser=lambda url: not opened.append(url))
+    ui = TerminalUI(Environment("todo", {}), browser=lambda url: not opened.append(url))
     assert ui.open_page(url)
     assert opened == [url]
 

@@ -92,7 +92,7 @@ def test_lb_13_no_page_is_opened_without_a_port(busy: int) -> None:
         opened.append(url)
         return True
 
-    ui = TerminalUI("todo", Environment("todo", {}), browser=browser)
+    ui = TerminalUI(Environment("todo", {}), browser=browser)
     with console.use_console(Recorder()) as heard, pytest.raises(LoginFailed), ui:
         ui.wait_for_redirect(request_for, ["http://127.0.0.1/callback"], callback_port=busy)
     assert not opened

@@ -261,7 +261,7 @@ def test_the_console_of_windows_is_a_door() -> None:
         request = request_for(listener.redirect_uri)
         with (
             console.use_console(heard),
-            AnswerWait(listener, request, WindowsConsole(keys)) as wait,
+            closing(AnswerWait(listener, request, WindowsConsole(keys))) as wait,
         ):
             assert wait.first_answer(0.3, lambda: None) is None
             keys.keys += "\r"
