@@ -15,8 +15,8 @@ from click_auth.sessions import Sessions
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from click_auth.login.flow import LoginContext, LoginResult
     from click_auth.login.pending import PendingLogin
-    from click_auth.login.results import LoginContext, LoginResult
     from click_auth.providers.request import LoginUI
 
 
@@ -76,7 +76,7 @@ class Operations(Sessions):
         """
         user, instance = self.resolve()
         with self.hinting():
-            stories.on_demand.log_in_on_demand(
+            stories.flow.log_in_on_demand(
                 self.context, check, lambda: self.login(user=user, instance=instance, scopes=scopes)
             )
 
@@ -107,7 +107,7 @@ class Operations(Sessions):
             max_age=max_age,
         )
         with self.hinting():
-            pending = stories.resume.begin(self.context, request, storage)
+            pending = stories.pending.begin(self.context, request, storage)
         return pending.shown(self.invocation.login_line("--resume", pending.id))
 
     def finish_login(
@@ -127,9 +127,9 @@ class Operations(Sessions):
         """
         pending_id = pending if pending is None or isinstance(pending, str) else pending.id
         with self.hinting():
-            return stories.resume.finish(self.context, pending_id, answer, timeout, on_login)
+            return stories.pending.finish(self.context, pending_id, answer, timeout, on_login)
 
     def pending_kind(self, pending_id: str | None) -> str:
         """Return "device" or "redirect" for a pending login. Raises `LoginFailed` for none."""
         with self.hinting():
-            return stories.resume.find(self.context, pending_id).begun.kind
+            return stories.pending.find(self.context, pending_id).begun.kind

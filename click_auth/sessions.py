@@ -180,7 +180,7 @@ class Sessions:
         """Remove an account, or *all*, here and then at the server. Works offline. Blocks."""
         with self.hinting():
             if all:
-                stories.resume.forget_all(self.context)
+                stories.pending.forget_all(self.context)
                 return stories.logout.log_out_everybody(self.context, revoke=revoke)
             return stories.logout.log_out(
                 self.context, *self.resolve(user, instance), revoke=revoke

@@ -20,11 +20,10 @@ if TYPE_CHECKING:
     from click_auth import status as status
     from click_auth import tokens as tokens
     from click_auth.login import flow as flow
-    from click_auth.login import on_demand as on_demand
-    from click_auth.login import resume as resume
+    from click_auth.login import pending as pending
     from click_auth.providers import request as request
 
-_FOLDERS = {"flow": "login.", "on_demand": "login.", "resume": "login.", "request": "providers."}
+_FOLDERS = {"flow": "login.", "pending": "login.", "request": "providers."}
 
 
 def __getattr__(name: str) -> ModuleType:

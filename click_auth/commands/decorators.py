@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from click_auth.console.terminal import is_terminal
+from click_auth.console.console import is_terminal
 from click_auth.console.text import check_texts
 from click_auth.errors import INSUFFICIENT_SCOPE, NotLoggedIn
 from click_auth.invocation import wants_json

@@ -10,8 +10,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from click_auth import signals
-from click_auth.console.console import Console, JsonConsole, NdjsonConsole, echo, use_console
-from click_auth.console.terminal import is_terminal
+from click_auth.console.console import (
+    Console,
+    JsonConsole,
+    NdjsonConsole,
+    echo,
+    is_terminal,
+    use_console,
+)
 from click_auth.errors import AuthError
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from click_auth.commands.options import account_options, flag
-from click_auth.console import terminal
+from click_auth.console.console import columns
 from click_auth.console.text import printable, wrap
 from click_auth.defaults import PLACES
 from click_auth.errors import AuthError
@@ -122,7 +122,7 @@ def _describe(auth: Operations, context: StatusContext) -> str:
         return f"{status.reason} Run `{auth.invocation.login_line()}`."
     facts = _facts(auth, context)
     widest = max(len(name) for name, _ in facts) + 4  # two before it, a colon and a space
-    width = terminal.columns(sys.stdout)
+    width = columns(sys.stdout)
     room = None if width is None else max(width - widest, _NARROWEST)
     lines = [
         f"{f'  {name}:':<{widest}}" + wrap(value, room).replace("\n", "\n" + " " * widest)

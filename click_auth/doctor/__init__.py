@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from click_auth.doctor import network, settings, storage
+from click_auth.doctor import environment, storage
 from click_auth.doctor.report import Report, run_check
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 SECONDS = 8.0  # two bounded calls of the keyring, and a little
 
 _EXAMINATIONS = {
-    "versions": settings.versions,
+    "versions": environment.versions,
     "folder": storage.folder,
     "record file": storage.records,
     "locks": storage.locks,
@@ -23,11 +23,11 @@ _EXAMINATIONS = {
     "storage": storage.policy,
     "keyring backend": storage.keyring,
     "pending logins": storage.pending,
-    "environment": settings.overrides,
-    "browser": settings.browser,
-    "TLS": network.tls,
-    "proxy": network.proxy,
-    "server": network.servers,
+    "environment": environment.overrides,
+    "browser": environment.browser,
+    "TLS": environment.tls,
+    "proxy": environment.proxy,
+    "server": environment.servers,
 }
 
 
@@ -38,6 +38,6 @@ def examine(context: Context) -> Report:
     """
     found: list[Check] = []
     for name, look in _EXAMINATIONS.items():
-        seconds = SECONDS + (network.SERVERS_SECONDS if name == "server" else 0.0)
+        seconds = SECONDS + (environment.SERVERS_SECONDS if name == "server" else 0.0)
         found += run_check(name, partial(look, context), seconds)
     return Report(tuple(found))

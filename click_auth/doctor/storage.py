@@ -14,7 +14,7 @@ from click_auth.errors import AuthError, StorageUnavailable
 from click_auth.files import check_usable, is_open_to_others
 from click_auth.files.refusals import quoted
 from click_auth.locks.account_lock import DEFAULT_SECONDS, find_holder
-from click_auth.login.pending import PendingLogins
+from click_auth.login.pending import pending_ids
 from click_auth.record import CUSTOM, ENCRYPTED, PLAINTEXT, SYSTEM
 from click_auth.status import judge_grant
 from click_auth.stores.account_store import MIGRATED
@@ -150,7 +150,7 @@ def migration(context: Context) -> Iterator[Check]:
 
 def pending(context: Context) -> Iterator[Check]:
     """Yield the logins that were begun and not finished, where there are any."""
-    ids = PendingLogins(_folder_of(context), store_of(context)).ids()
+    ids = pending_ids(_folder_of(context))
     if ids:
         hint = "`login --resume` finishes one; expired ones are removed at the next login."
         yield Check("pending logins", ", ".join(ids), "folder", hint=hint)

@@ -143,47 +143,38 @@ def choose_browser(
         return CallableBrowser(own)
     if environment.browser_forbidden:
         return Browser(reason=f"{environment.name('NO_BROWSER')} is set")
-    return find_browser(environment.environ)
-
-
-def find_browser(
-    environ: Mapping[str, str],
-    platform: str = sys.platform,
-    which: Callable[..., str | None] = shutil.which,
-    exists: Callable[[str], bool] = os.path.exists,
-    release: str = "",
-) -> Browser:
-    """Return the browser of the person at this machine, one with a reason where there is none.
-
-    A `$BROWSER` that is here and is no text browser beats everything. *release* is the kernel's.
-    """
-    machine = _Machine(environ, platform, which, exists, release or _platform.release())
-    configured = machine.configured()
-    chosen = machine.present(configured)
-    if chosen:
-        return Browser(chosen, environ)
-    obstacle = machine.obstacle()
-    found = [] if obstacle else machine.openers()
-    is_text = any(_is_text(words[0]) for words in configured)
-    if found and not is_text:
-        return Browser(found, environ)
-    if configured:
-        missing = f"$BROWSER names {printable(configured[0][0], 60)}, which was not found"
-        obstacle = "$BROWSER is a text browser" if is_text else missing
-    return Browser(reason=obstacle or "none found")
+    return Machine(environment.environ).find_browser()
 
 
 @dataclass(frozen=True)
-class _Machine:
-    """Where a browser is looked for."""
+class Machine:
+    """The machine on which a browser is looked for; `release` is its kernel's."""
 
     environ: Mapping[str, str]
-    platform: str
-    which: Callable[..., str | None]
-    exists: Callable[[str], bool]
-    release: str
+    platform: str = sys.platform
+    which: Callable[..., str | None] = shutil.which
+    exists: Callable[[str], bool] = os.path.exists
+    release: str = field(default_factory=_platform.release)
 
-    def present(self, commands: Iterable[Sequence[str]]) -> list[list[str]]:
+    def find_browser(self) -> Browser:
+        """Return the browser of the person at this machine, one with a reason where there is none.
+
+        A `$BROWSER` that is here and is no text browser beats everything.
+        """
+        configured, obstacle = self._configured(), self._obstacle()
+        chosen = self._present(configured)
+        is_text = any(_is_text(words[0]) for words in configured)
+        if not (chosen or obstacle or is_text):
+            chosen = self._openers()
+        if chosen:
+            return Browser(chosen, self.environ)
+        if is_text:
+            obstacle = "$BROWSER is a text browser"
+        elif configured:
+            obstacle = f"$BROWSER names {printable(configured[0][0], 60)}, which was not found"
+        return Browser(reason=obstacle or "none found")
+
+    def _present(self, commands: Iterable[Sequence[str]]) -> list[list[str]]:
         """Return those whose program is here and no text browser, the program by its path."""
         found = ((self._locate(words[0]), words) for words in commands)
         return [[path, *words[1:]] for path, words in found if path and not _is_text(path)]
@@ -205,7 +196,7 @@ class _Machine:
         of_windows = self.platform == "win32" and PureWindowsPath(path).is_absolute()
         return of_windows or os.path.isabs(path)  # noqa: PTH117
 
-    def configured(self) -> list[list[str]]:
+    def _configured(self) -> list[list[str]]:
         """Return `$BROWSER`'s commands: several, with arguments, with `%s`, with a last `&`."""
         on_windows = self.platform == "win32"
         commands = []
@@ -215,7 +206,7 @@ class _Machine:
                 commands += [words] if words else []
         return commands
 
-    def obstacle(self) -> str | None:
+    def _obstacle(self) -> str | None:
         """Return what says that nobody sits at this machine's screen, None when nothing does."""
         if self._has(_CI):
             return CI_JOB
@@ -227,19 +218,19 @@ class _Machine:
     def _has(self, names: Iterable[str]) -> bool:
         return any(self.environ.get(name, "").lower() not in {"", "0", "false"} for name in names)
 
-    def openers(self) -> list[list[str]]:
+    def _openers(self) -> list[list[str]]:
         """Return the commands that open a page on this platform's screen."""
         if self.platform == "darwin":
-            return self.present([["open"]])
+            return self._present([["open"]])
         if self.platform in {"win32", "cygwin"}:
             root = self.environ.get("SystemRoot") or self.environ.get("SYSTEMROOT") or r"C:\Windows"
             return [[rf"{root}\System32\{_RUNDLL}", _HANDLER]]
         commands: list[list[str]] = []
         if "WSL_DISTRO_NAME" in self.environ or "microsoft" in self.release.lower():
-            commands += self.present([["wslview"], [_RUNDLL, _HANDLER]])
+            commands += self._present([["wslview"], [_RUNDLL, _HANDLER]])
             commands += [[_WINDOWS_FROM_WSL, _HANDLER]] if self.exists(_WINDOWS_FROM_WSL) else []
         if any(map(self.environ.get, _DISPLAYS)):
-            commands += self.present(command.split() for command in _DESKTOP.split("|"))
+            commands += self._present(command.split() for command in _DESKTOP.split("|"))
         return commands
 
 

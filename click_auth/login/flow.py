@@ -2,28 +2,69 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import ExitStack, nullcontext, suppress
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import click
 
 from click_auth.account import Account, find_matching
 from click_auth.api_client import identify_account
 from click_auth.console import console
 from click_auth.credentials import FixedToken, find_record
-from click_auth.errors import AuthError, LoginFailed, StorageUnavailable, Unreachable
-from click_auth.locks.account_lock import LockBusy, lock_timeout
-from click_auth.login.results import LoginContext, LoginResult
+from click_auth.defaults import LOGIN_TIMEOUT
+from click_auth.errors import AuthError, LoginFailed, NotLoggedIn, StorageUnavailable, Unreachable
+from click_auth.locks.account_lock import LockBusy, account_lock, lock_timeout
 from click_auth.login.ui import TerminalUI
 from click_auth.providers.base import DEFAULT_ID, Provider
+from click_auth.tokens import rfc3339, to_posix
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from contextlib import AbstractContextManager
 
     from click_auth.context import Context
     from click_auth.providers.request import LoginRequest, LoginUI
     from click_auth.stores.account_store import AccountStore
     from click_auth.tokens import TokenBundle
+
+_ON_DEMAND = "login-on-demand"
+_OTHER_SECONDS = LOGIN_TIMEOUT + 60.0
+
+
+@dataclass(frozen=True)
+class LoginResult:
+    """A login that was stored. `missing_scopes` were asked for and not granted."""
+
+    account: Account
+    stored_in: str = "system"
+    default: bool = True
+    missing_scopes: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Return `{"account", "stored_in", "default"}`."""
+        return {
+            "account": self.account.to_json(),
+            "stored_in": self.stored_in,
+            "default": self.default,
+        }
+
+
+@dataclass(frozen=True)
+class LoginContext:
+    """What `on_login` receives before anything is stored; raising refuses the login."""
+
+    account: Account
+    bundle: TokenBundle = field(repr=False, kw_only=True)
+    result: LoginResult | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the account and the grant's facts, and no token."""
+        return {
+            "account": self.account.to_json(),
+            "scopes": None if self.bundle.scopes is None else list(self.bundle.scopes),
+            "expires_at": rfc3339(to_posix(self.bundle.expires_at)),
+        }
 
 
 def log_in(
@@ -35,10 +76,51 @@ def log_in(
     *,
     login_line: str = "",
 ) -> LoginResult:
-    """Log in as `Auth.login` says; *request* still names the instance as the person did."""
+    """Log in as `Auth.login` says; *request* still names the instance as the person did.
+
+    Blocks for as long as the person takes, at most the request's timeout. Raises `LoginFailed` or
+    `StorageUnavailable`; then nothing is stored, and what was stored before still works.
+    """
     request, store = complete_request(context, request), choose_store(context, storage)
-    provider = context.provider(request.instance)
-    return Login(context, request, provider, store, on_login, ui, login_line).run()
+    login, settings = Login(context, request, store, on_login), context.settings
+    with store.patiently():
+        store.check_writable()
+        context.http.client().close()  # the environment may name what none can be made of
+        console.current().say(f"Logging in to {login.provider.display_name}.")
+        terminal = TerminalUI(
+            context.environment,
+            settings.browser,
+            settings.page,
+            login_line=login_line,
+            allow_browser=request.browser,
+        )
+        with terminal if ui is None else nullcontext(ui) as used:
+            result = login.accept(login.provider.login(request, used))
+            used.finish(success=True, message=f"Account: {result.account.title}")
+    return result
+
+
+def log_in_on_demand(
+    context: Context, check: Callable[[], None], log_in: Callable[[], object]
+) -> None:
+    """Ask the person, and *log_in*, inside the command that needs it. Blocks.
+
+    *check* raises `NotLoggedIn` while that is needed. Where another process logs in already, wait
+    for what comes of that and take it as it is. Raises `NotLoggedIn` where nobody logs in.
+    """
+    try:
+        with lock_timeout(0.0), account_lock(context.folder, _ON_DEMAND):
+            try:
+                check()  # another process may just have done it
+            except NotLoggedIn as error:
+                click.echo(f"{error.message} Log in now? [Y/n] ", nl=False, err=True)
+                if sys.stdin.readline().lower() not in ("\n", "y\n", "yes\n"):  # its end is no yes
+                    raise
+                log_in()
+    except LockBusy:
+        console.current().say("Another process is logging in. Waiting for it.")
+        with lock_timeout(_OTHER_SECONDS), account_lock(context.folder, _ON_DEMAND):
+            check()
 
 
 def choose_store(context: Context, storage: str | None) -> AccountStore:
@@ -61,30 +143,17 @@ def complete_request(context: Context, request: LoginRequest) -> LoginRequest:
 
 @dataclass(frozen=True)
 class Login:
-    """One login: where its grant comes from, where it goes, and who may refuse it."""
+    """One login: what it was asked for, where its grant goes, and who may refuse it."""
 
     context: Context
     request: LoginRequest
-    provider: Provider
     store: AccountStore
     on_login: Callable[[LoginContext], object] | None
-    ui: LoginUI | None = None
-    login_line: str = ""
 
-    def run(self) -> LoginResult:
-        """Log in. Blocks for as long as the person takes, at most the request's timeout.
-
-        Raises `LoginFailed` or `StorageUnavailable`; then nothing is stored, and what was stored
-        before still works.
-        """
-        with self.store.patiently():
-            self.store.check_writable()
-            self.context.http.client().close()  # the environment may name what none can be made of
-            console.current().say(f"Logging in to {self.provider.display_name}.")
-            with self._open_ui() as ui:
-                result = self.accept(self.provider.login(self.request, ui))
-                ui.finish(success=True, message=f"Account: {result.account.title}")
-        return result
+    @property
+    def provider(self) -> Provider:
+        """Where its grant comes from."""
+        return self.context.provider(self.request.instance)
 
     def accept(self, bundle: TokenBundle) -> LoginResult:
         """Store the tokens of a new grant, once it is known whose they are. Blocks."""
@@ -96,19 +165,6 @@ class Login:
         granted = wanted if bundle.scopes is None else bundle.scopes
         missing = tuple(scope for scope in wanted if scope not in granted)
         return LoginResult(account, stored_in, missing_scopes=missing)
-
-    def _open_ui(self) -> AbstractContextManager[LoginUI]:
-        settings = self.context.settings
-        if self.ui is not None:
-            return nullcontext(self.ui)
-        return TerminalUI(
-            settings.app_name,
-            self.context.environment,
-            browser=settings.browser,
-            page=settings.page,
-            login_line=self.login_line,
-            allow_browser=self.request.browser,
-        )
 
     def _identify(self, bundle: TokenBundle) -> Account:
         credential = FixedToken(self.context, self.request.instance, bundle)

@@ -10,18 +10,19 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from dataclasses import replace
 from html import escape
 from http import HTTPStatus
 from string import Template
 from typing import TYPE_CHECKING
 
-from click_auth.arguments import PageContext
+from click_auth.arguments import PageContext, PageStyle
+from click_auth.console import console
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from click_auth.arguments import PageStyle
+    Page = Callable[[PageContext], str] | PageStyle | None
+    """An application's own page, or how the built-in one looks."""
 
 _CLEAN_ADDRESS = 'history.replaceState(null,"",location.pathname)'
 _TONES = {
@@ -97,15 +98,15 @@ $logo<svg class="good" viewBox="0 0 64 64" aria-hidden="true">
 def render(context: PageContext, style: PageStyle | None = None) -> str:
     """Return the built-in page for *context*, in the application's *style* if it has one."""
     tone, what_next = _TONES[context.success]
-    accent = style.accent if style else ""
-    svg = base64.b64encode((style.logo_svg if style else "").encode()).decode()
+    style = style or PageStyle()
+    svg = base64.b64encode(style.logo_svg.encode()).decode()
     return Template(_PAGE).substitute(
         tone=tone,
-        accent=f"main {{ border-top: .3rem solid {accent} }}\n" if accent else "",
+        accent=f"main {{ border-top: .3rem solid {style.accent} }}\n" if style.accent else "",
         # As an image: in one a browser runs no script and loads nothing.
         logo=f'<img class="logo" alt="" src="data:image/svg+xml;base64,{svg}">\n' if svg else "",
         next=escape(context.next or what_next),
-        app=escape((style and style.name) or context.app_name),
+        app=escape(style.name or context.app_name),
         title=escape(context.title, quote=False),
         message=escape(context.message),
     )
@@ -113,33 +114,39 @@ def render(context: PageContext, style: PageStyle | None = None) -> str:
 
 def outcome(
     app_name: str,
-    *,
-    success: bool,
+    success: bool,  # noqa: FBT001 - as `LoginUI.finish` has it
     message: str | None = None,
     what_next: str = "",
-    page: Callable[[PageContext], str] = render,
+    page: Page = None,
 ) -> bytes:
     """Return the whole response to the browser that brought the response of a login.
 
-    *page* is an application's own look: it returns a whole document. Inline `<style>` elements
-    and `data:` images work in it; scripts, `style` attributes and anything loaded do not.
+    A *page* that the application makes is a whole document. Inline `<style>` elements and `data:`
+    images work in it; scripts, `style` attributes and anything loaded do not. Where making it
+    fails, the built-in page is shown.
     """
     title = "You're logged in" if success else "Login failed"
     text = message or (f"{app_name} is ready." if success else "Nothing was stored.")
-    html = page(PageContext(app_name, success, title, text, what_next))
-    return reply(html, HTTPStatus.OK if success else HTTPStatus.BAD_REQUEST)
+    context = PageContext(app_name, success, title, text, what_next)
+    status = HTTPStatus.OK if success else HTTPStatus.BAD_REQUEST
+    try:
+        return reply(page(context) if callable(page) else render(context, page), status)
+    except Exception as error:  # noqa: BLE001 - the application's; the login stands
+        console.current().warn(f"The application's page failed: {type(error).__name__}.")
+        return reply(render(context), status)
 
 
-def undecided(style: PageStyle | None = None, again: str | None = None) -> bytes:
+def undecided(page: Page = None, again: str | None = None) -> bytes:
     """Return the response to a browser that cannot be kept waiting for the outcome any longer.
 
     It goes to *again* by itself, where the outcome is to be had.
     """
-    page = PageContext("", None, "Finishing your login...", "Your terminal received the response.")
-    if again is None:
-        return reply(render(page, style), HTTPStatus.OK)
-    html = render(replace(page, next="This page updates by itself."), style)
-    return reply(html, HTTPStatus.OK, Refresh=f"1; url={again}")
+    what_next, refresh = "", {}
+    if again is not None:
+        what_next, refresh = "This page updates by itself.", {"Refresh": f"1; url={again}"}
+    title, message = "Finishing your login...", "Your terminal received the response."
+    context = PageContext("", None, title, message, what_next)
+    return reply(render(context, None if callable(page) else page), HTTPStatus.OK, **refresh)
 
 
 def refusal(status: HTTPStatus) -> bytes:

@@ -1,7 +1,7 @@
-"""Logins in two calls: what one that has begun consists of, and where it waits to be finished.
+"""A login in two calls: begin it, show the person what to do, and finish it later or elsewhere.
 
-Its facts lie in `pending/<id>.json`, 0600. Its secrets (a device code; or state, verifier and
-nonce) lie where a token would: in the keyring, slot `pending-<id>`, or in that file.
+While it waits its facts lie in `pending/<id>.json`, 0600, and its secrets (a device code; or
+state, verifier and nonce) where a token would: in the keyring, slot `pending-<id>`, or in there.
 """
 
 from __future__ import annotations
@@ -10,30 +10,48 @@ import contextlib
 import json
 import re
 import secrets
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timezone
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
-from click_auth.errors import LoginFailed, StorageUnavailable
+from click_auth.console import console
+from click_auth.credentials import find_record
+from click_auth.errors import (
+    CALLBACK_TIMEOUT,
+    LOGIN_PENDING,
+    LoginFailed,
+    StorageUnavailable,
+    Unreachable,
+)
 from click_auth.files import make_private_folder, read_private, replace_private
+from click_auth.locks.account_lock import account_lock, lock_timeout
+from click_auth.login.flow import Login, LoginResult, choose_store, complete_request
+from click_auth.login.keyboard import WrongPaste, parse_paste
 from click_auth.providers.base import Binding
 from click_auth.providers.request import BegunLogin, LoginRequest
 from click_auth.record import ENCRYPTED, SYSTEM
 from click_auth.tokens import Unpickled, rfc3339, to_posix
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
-    from click_auth.stores.account_store import AccountStore
+    from click_auth.context import Context
+    from click_auth.login.flow import LoginContext
+    from click_auth.providers.authorization import AuthorizationRequest, AuthorizationResponse
 
 Kind = Literal["device", "redirect"]
 
 VERSION = 1
 _IN_VAULT = (SYSTEM, "fallback")
+_FOLDER = "pending"
 _ID = re.compile(r"[a-z0-9]{12}")
 _LETTERS = "abcdefghijkmnpqrstuvwxyz23456789"
 _PARTS = ("begun", "request", "bound_to")
+_PASTE = "Paste the URL your browser ended up on."
+_LOCK_MARGIN_SECONDS = 60.0
+_SLACK_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
@@ -84,50 +102,43 @@ class Pending(Unpickled):
         return PendingLogin(self.id, begun.kind, begun.url, begun.user_code, moment, resume)
 
 
-def new_id() -> str:
-    """Return a name for a pending login that nobody has guessed."""
-    return "".join(secrets.choice(_LETTERS) for _ in range(12))
-
-
 class PendingLogins:
-    """The pending logins of one application, in *folder*; their secrets as *store* keeps tokens."""
+    """The pending logins of one application; their secrets are kept as tokens are."""
 
-    def __init__(self, folder: Path, store: AccountStore) -> None:
-        self._folder = folder / "pending"
-        self._store = store
+    def __init__(self, context: Context, storage: str | None = None) -> None:
+        self._folder = context.folder / _FOLDER
+        self._store = choose_store(context, storage)
 
     def save(self, pending: Pending) -> None:
         """Keep *pending*. Raises `StorageUnavailable`."""
         facts = {**asdict(pending), "version": VERSION}
-        text = json.dumps(dict(pending.begun.secrets))
-        is_hidden = self._hide(pending.id, text)
+        text, slot = json.dumps(dict(pending.begun.secrets)), _slot(pending.id)
+        is_hidden = self._hide(slot, text)
         policy, has_key = self._store.policy, self._store.cipher is not None
         if not is_hidden and (policy == ENCRYPTED or (policy == "fallback" and has_key)):
-            text = self._store.sealer.seal(text, _slot(pending.id))
+            text = self._store.sealer.seal(text, slot)
         facts["begun"]["secrets"] = None if is_hidden else text
         make_private_folder(self._folder)
         replace_private(self._path(pending.id), json.dumps(facts).encode())
 
-    def load(self, pending_id: str) -> Pending:
-        """Return a pending login, expired or not.
+    def load(self, pending_id: str | None) -> Pending:
+        """Return a pending login, expired or not; None is the only one.
 
         Raises `LoginFailed` where there is none of that name, or none that this program wrote.
         """
+        pending_id = pending_id or self._only()
         content = read_private(self._path(pending_id)) if _ID.fullmatch(pending_id) else None
-        if content is None:
-            message = "No such pending login. It was finished or has expired."
-            raise LoginFailed(message, hints=[LoginFailed.log_in_again])
-        found = self._parse(content)
-        if found is None or found.id != pending_id:
+        found = None if content is None else self._parse(content)
+        if found is not None and found.id == pending_id:
+            return found
+        message = "No such pending login. It was finished or has expired."
+        if content is not None:
             message = f"{self._path(pending_id)} is not a pending login that this version can read."
-            raise LoginFailed(message, hints=[LoginFailed.log_in_again])
-        return found
+        raise LoginFailed(message, hints=[LoginFailed.log_in_again])
 
     def ids(self) -> list[str]:
         """Return the names of all, finished ones not among them."""
-        with contextlib.suppress(OSError):
-            return sorted(path.stem for path in self._folder.iterdir() if _ID.fullmatch(path.stem))
-        return []
+        return pending_ids(self._folder.parent)
 
     def forget(self, pending_id: str) -> None:
         """Remove a pending login and its secrets, wherever it keeps them. Never raises."""
@@ -141,27 +152,31 @@ class PendingLogins:
             with contextlib.suppress(StorageUnavailable):
                 self._store.vault.delete(_slot(pending_id))
 
-    def each(self) -> Iterator[Pending]:
-        """Yield those that can be read."""
-        for pending_id in self.ids():
-            with contextlib.suppress(LoginFailed, StorageUnavailable):
-                yield self.load(pending_id)
-
     def sweep(self, now: float) -> None:
         """Remove those that have expired *now*. Never raises."""
-        for pending in self.each():
-            if pending.expires_at <= now:
-                self.forget(pending.id)
+        for pending_id in self.ids():
+            with contextlib.suppress(LoginFailed, StorageUnavailable):
+                if self.load(pending_id).expires_at <= now:
+                    self.forget(pending_id)
+
+    def _only(self) -> str:
+        ids = self.ids()
+        if len(ids) == 1:
+            return ids[0]
+        if not ids:
+            raise LoginFailed("No login is pending.", hints=["Start one with `login --no-wait`."])
+        message = "Several logins are pending. Say which one to finish."
+        raise LoginFailed(message, hints=[", ".join(ids)])
 
     def _path(self, pending_id: str) -> Path:
         return self._folder / f"{pending_id}.json"
 
-    def _hide(self, pending_id: str, text: str) -> bool:
+    def _hide(self, slot: str, text: str) -> bool:
         """Put *text* into the keyring; return whether it is there. Raises where it has to be."""
         if self._store.policy not in _IN_VAULT:
             return False
         try:
-            self._store.vault.set(_slot(pending_id), text)
+            self._store.vault.set(slot, text)
         except StorageUnavailable:
             if self._store.policy == SYSTEM:
                 raise
@@ -174,9 +189,10 @@ class PendingLogins:
             if facts.pop("version") != VERSION:
                 return None
             begun, request, bound_to = (facts.pop(each) for each in _PARTS)
-            text = begun.pop("secrets") or self._store.vault.get(_slot(str(facts["id"])))
+            slot = _slot(str(facts["id"]))
+            text = begun.pop("secrets") or self._store.vault.get(slot)
             if text and text.startswith("sealed:"):
-                text = self._store.sealer.open(text, _slot(str(facts["id"])))
+                text = self._store.sealer.open(text, slot)
             request |= {name: tuple(request[name]) for name in ("scopes", "granted_scopes")}
             found = Pending(
                 **facts,
@@ -191,3 +207,110 @@ class PendingLogins:
 
 def _slot(pending_id: str) -> str:
     return f"pending-{pending_id}"
+
+
+def pending_ids(folder: Path) -> list[str]:
+    """Return the names of the pending logins of the application whose records are in *folder*."""
+    with contextlib.suppress(OSError):
+        paths = (folder / _FOLDER).iterdir()
+        return sorted(path.stem for path in paths if _ID.fullmatch(path.stem))
+    return []
+
+
+def begin(context: Context, request: LoginRequest, storage: str | None) -> Pending:
+    """Begin a login and keep it; nothing listens, nothing waits. Blocks for one or two calls.
+
+    A code for another device where the server has such, unless the request forbids it; else the
+    page of a login through the browser. Raises `LoginFailed` or `StorageUnavailable`.
+    """
+    request, logins = complete_request(context, request), PendingLogins(context, storage)
+    logins.sweep(context.clock())
+    provider = context.provider(request.instance)
+    begun = provider.begin_login(request)
+    end, bound_to = context.clock() + begun.lifetime, provider.discover_binding()
+    name = "".join(secrets.choice(_LETTERS) for _ in range(12))
+    pending = Pending(name, end, begun, request, bound_to, storage)
+    logins.save(pending)
+    return pending
+
+
+def finish(
+    context: Context,
+    pending_id: str | None,
+    answer: str | None,
+    timeout: float,
+    on_login: Callable[[LoginContext], object] | None,
+) -> LoginResult:
+    """Finish a pending login, None being the only one. Blocks, at most *timeout* seconds.
+
+    A device login asks the server until the person has agreed; a login in the browser needs the
+    *answer*, the URL that it ended on. Raises `Unreachable` (AUTH_LOGIN_PENDING) where it has to
+    wait longer, and `LoginFailed` where it has ended. Of two that finish one login at once one
+    does, and the other returns what that has stored.
+    """
+    logins, started = PendingLogins(context), context.clock()
+    pending = logins.load(pending_id)
+    request = replace(pending.request, timeout=timeout)
+    login = Login(context, request, choose_store(context, pending.storage), on_login)
+    seconds = timeout + _LOCK_MARGIN_SECONDS
+    with lock_timeout(seconds), account_lock(context.folder, _slot(pending.id)):
+        if pending.id not in logins.ids():
+            return _adopt(context, request, started)
+        if pending.bound_to != login.provider.discover_binding():
+            raise LoginFailed("The pending login was started with another server or client.")
+        try:
+            result = _finish(login, pending, answer)
+        except LoginFailed:
+            logins.forget(pending.id)
+            raise
+        logins.forget(pending.id)
+    return result
+
+
+def find(context: Context, pending_id: str | None) -> Pending:
+    """Return a pending login, None being the only one. Raises `LoginFailed`."""
+    return PendingLogins(context).load(pending_id)
+
+
+def forget_all(context: Context) -> None:
+    """Remove every pending login. Never raises."""
+    logins = PendingLogins(context)
+    for pending_id in logins.ids():
+        logins.forget(pending_id)
+
+
+def _finish(login: Login, pending: Pending, answer: str | None) -> LoginResult:
+    begun = pending.begun
+    if pending.expires_at <= login.context.clock():
+        message = "The pending login has expired."
+        raise LoginFailed(message, code=CALLBACK_TIMEOUT, hints=[LoginFailed.log_in_again])
+    with login.store.patiently():
+        login.store.check_writable()
+        bundle = login.provider.finish_login(begun, login.request, partial(_respond, answer or ""))
+        if bundle is None:
+            what = f"Open {begun.url} and enter the code {begun.user_code}, then resume the login."
+            raise _still_pending(what)
+        return login.accept(bundle)
+
+
+def _respond(answer: str, request: AuthorizationRequest) -> AuthorizationResponse:
+    try:
+        response = parse_paste(answer, request)
+    except WrongPaste as wrong:
+        raise _still_pending(f"{wrong} {_PASTE}") from None
+    if response is None:
+        raise _still_pending(_PASTE)
+    return response
+
+
+def _still_pending(what: str) -> Unreachable:
+    return Unreachable(f"The login is still pending. {what}", code=LOGIN_PENDING)
+
+
+def _adopt(context: Context, request: LoginRequest, started: float) -> LoginResult:
+    """Return what another process has stored of this very login while we waited for it."""
+    record = find_record(context, request.user, request.instance)
+    if record is None or (record.access_token_obtained_at or 0.0) < started - _SLACK_SECONDS:
+        raise LoginFailed("Another process has finished the pending login, or it failed there.")
+    console.current().say("Another process has finished this login.")
+    return LoginResult(record.account, record.storage)

@@ -1,7 +1,7 @@
 """Wait for the response of a login: the loopback redirect (RFC 8252 section 7.3), or a paste.
 
-No thread of its own: everything is on one selector, so that nothing one client does, or does
-not do, delays another client, the terminal, or Ctrl-C. Nothing is logged.
+Everything is on one selector, so that nothing one client does, or does not do, delays another
+client, the terminal, or Ctrl-C. Nothing is logged.
 """
 
 from __future__ import annotations
@@ -12,8 +12,7 @@ import selectors
 import socket
 import threading
 import time
-from dataclasses import replace
-from functools import partial
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
@@ -21,28 +20,26 @@ from click_auth.console import console
 from click_auth.console.text import printable
 from click_auth.errors import LoginFailed
 from click_auth.login import pages
-from click_auth.login.callback import Misdirected, Refused, parse_request
-from click_auth.login.paste import WrongPaste, is_address, parse_paste
+from click_auth.login.keyboard import WrongPaste, parse_paste
+from click_auth.login.loopback import Misdirected, Refused, parse_request
 from click_auth.providers.authorization import StrayCallback
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
-    from typing_extensions import Self
-
-    from click_auth.arguments import PageStyle
     from click_auth.login.keyboard import Keyboard
-    from click_auth.login.listener import Listener
+    from click_auth.login.loopback import Listener
+    from click_auth.login.pages import Page
     from click_auth.providers.authorization import AuthorizationRequest, AuthorizationResponse
 
 _TICK_SECONDS = 0.2  # the keyboard wakes no selector, nor does Ctrl-C on Windows
-_VISIT_SECONDS = 5.0
-_LINGER_SECONDS = 1.0
 _DELIVERY_SECONDS = 2.0
 _HOLD_SECONDS = 2.0
 _LATER_HOLD_SECONDS = 15.0
 _RETURN_SECONDS = 3.0  # its page asks again after one
 _LAST_RETURN_SECONDS = 1.5
+_VISIT_SECONDS = 5.0
+_LINGER_SECONDS = 1.0
 _REST_SECONDS = 0.05
 _MOST_CONNECTIONS = 32
 _CHUNK = 16 * 1024
@@ -57,25 +54,107 @@ class Connection:
         self.socket = connected
         self.head: bytes = b""
         self.is_answered: bool = False
-        self.discarded: int = 0
         self.closes_at: float = time.monotonic() + _VISIT_SECONDS
+        self._discarded = 0
 
-    def receive(self) -> bytes | None:
-        """Return what has come, nothing at the end of the stream, None where nothing has."""
+    def receive(self) -> bool:
+        """Take what has come; return False at the end of the stream, and where that is too far.
+
+        After an answer it is thrown away: closing on unread bytes would recall the answer.
+        """
         try:
-            return self.socket.recv(_CHUNK)
+            received = self.socket.recv(_CHUNK)
         except BlockingIOError:
-            return None
+            return True
         except OSError:
-            return b""
+            return False
+        if self.is_answered:
+            self._discarded += len(received)
+        else:
+            self.head += received
+        return bool(received) and self._discarded <= _MOST_DISCARDED
 
-    def answer(self, reply: bytes) -> None:
-        """Send *reply*, which fits into any send buffer, and the end of the stream."""
+    def refuse(self, status: HTTPStatus) -> None:
+        """Send a page that says so, which fits into any send buffer, and the end of the stream."""
         self.is_answered = True
         self.closes_at = time.monotonic() + _LINGER_SECONDS
+        head, end, body = pages.refusal(status).partition(b"\r\n\r\n")
         with contextlib.suppress(OSError):
-            self.socket.send(reply)
+            self.socket.send(head + end + (b"" if self.head.startswith(b"HEAD ") else body))
             self.socket.shutdown(socket.SHUT_WR)
+
+
+class Server:
+    """Serves the clients of *listener*, which stays open when the server is closed.
+
+    *on_misdirected* is called with each redirect that came by another name of this machine.
+    """
+
+    def __init__(
+        self, listener: Listener, on_misdirected: Callable[[Misdirected], object] = bool
+    ) -> None:
+        self._listener = listener
+        self._on_misdirected = on_misdirected
+        self._connections: list[Connection] = []
+        self._selector = selectors.DefaultSelector()
+        for one in listener.sockets:
+            self._selector.register(one, selectors.EVENT_READ)
+
+    def poll(self, seconds: float) -> Iterator[tuple[Connection, str]]:
+        """Yield each client that was redirected here, with the query. Blocks *seconds* at most.
+
+        All others are turned away.
+        """
+        for key, _ in self._selector.select(seconds):
+            if key.data is None:
+                self._accept(key.fileobj)  # type: ignore[arg-type]
+            elif key.data in self._connections:  # not closed for one that came at the same moment
+                query = self._receive(key.data)
+                if query is not None:
+                    yield key.data, query
+        now = time.monotonic()
+        for connection in [one for one in self._connections if one.closes_at <= now]:
+            self._close(connection)
+
+    def release(self, connection: Connection) -> socket.socket:
+        """Return the open socket of *connection*, which is not served any more."""
+        self._selector.unregister(connection.socket)
+        self._connections.remove(connection)
+        return connection.socket
+
+    def close(self) -> None:
+        """Close every connection that was not released."""
+        for connection in list(self._connections):
+            self._close(connection)
+        self._selector.close()
+
+    def _accept(self, listening: socket.socket) -> None:
+        if len(self._connections) >= _MOST_CONNECTIONS:
+            self._close(self._connections[0])
+        try:
+            connection = Connection(listening.accept()[0])
+        except OSError:
+            time.sleep(_REST_SECONDS)  # out of descriptors: others are given back soon
+            return
+        self._connections.append(connection)
+        self._selector.register(connection.socket, selectors.EVENT_READ, connection)
+
+    def _receive(self, connection: Connection) -> str | None:
+        """Return the query with which the redirect came, None when it is incomplete or is none."""
+        if not connection.receive():
+            self._close(connection)
+        elif not connection.is_answered:
+            path, authorities = self._listener.path, self._listener.authorities
+            try:
+                return parse_request(connection.head, path, authorities)
+            except Refused as refused:
+                if isinstance(refused, Misdirected):
+                    self._on_misdirected(refused)
+                connection.refuse(refused.status)
+        return None
+
+    def _close(self, connection: Connection) -> None:
+        self.release(connection).close()
 
 
 class HeldBrowser:
@@ -87,19 +166,17 @@ class HeldBrowser:
 
     def __init__(
         self,
-        connection: socket.socket,
+        browser: socket.socket,
         listener: Listener,
-        style: PageStyle | None = None,
+        page: Page = None,
         seconds: float = _HOLD_SECONDS,
     ) -> None:
-        self._connection: socket.socket | None = connection
         self._listener = replace(listener, sockets=tuple(one.dup() for one in listener.sockets))
-        self._style = style
-        self._seconds = seconds
+        self._page = page
         self._id = secrets.token_urlsafe(16)
-        self._outcome: bytes = b""
+        self._outcome = b""
         self._known = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread = threading.Thread(target=self._run, args=(browser, seconds), daemon=True)
         self._thread.start()
 
     def tell(self, reply: bytes) -> None:
@@ -108,47 +185,28 @@ class HeldBrowser:
         self._known.set()
         self._thread.join(_DELIVERY_SECONDS)
 
-    def _run(self) -> None:
+    def _run(self, browser: socket.socket | None, seconds: float) -> None:
         again = f"{self._listener.path}?{self._id}"
         with contextlib.closing(self._listener):
-            while self._connection is not None:
-                if self._known.wait(self._seconds):
-                    _deliver(self._connection, self._outcome)
+            while browser is not None:
+                if self._known.wait(seconds):
+                    _deliver(browser, self._outcome)
                     return
-                _deliver(self._connection, pages.undecided(self._style, again))
-                self._connection, self._seconds = self._next_visit(), _LATER_HOLD_SECONDS
+                _deliver(browser, pages.undecided(self._page, again))
+                browser, seconds = self._next_visit(), _LATER_HOLD_SECONDS
 
     def _next_visit(self) -> socket.socket | None:
         """Return the connection that asks for the outcome, None where none comes in time."""
         end = time.monotonic() + _RETURN_SECONDS
-        with selectors.DefaultSelector() as selector:
-            for one in self._listener.sockets:
-                selector.register(one, selectors.EVENT_READ, one.accept)
+        with contextlib.closing(Server(self._listener)) as server:
             while time.monotonic() < end:
                 if self._known.is_set():  # nobody waits long for a browser that has gone
                     end = min(end, time.monotonic() + _LAST_RETURN_SECONDS)
-                for key, _ in selector.select(_TICK_SECONDS):
-                    with contextlib.suppress(OSError):
-                        connected: socket.socket = key.data()[0]
-                        if self._asks_for_outcome(connected):
-                            return connected
+                for connection, query in server.poll(_TICK_SECONDS):
+                    if query == self._id:
+                        return server.release(connection)
+                    connection.refuse(HTTPStatus.BAD_REQUEST)
         return None
-
-    def _asks_for_outcome(self, connected: socket.socket) -> bool:
-        """Whether this client has our URL; any other is sent away."""
-        connected.settimeout(1.0)
-        head, query, reply = b"", None, pages.refusal(HTTPStatus.BAD_REQUEST)
-        try:
-            while query is None and (part := connected.recv(_CHUNK)):
-                head += part
-                query = parse_request(head, self._listener.path, self._listener.authorities)
-        except Refused as refused:
-            reply = pages.refusal(refused.status)
-        except OSError:
-            pass  # it says nothing
-        if query != self._id:
-            _deliver(connected, reply)
-        return query == self._id
 
 
 def _deliver(connection: socket.socket, reply: bytes) -> None:
@@ -158,41 +216,28 @@ def _deliver(connection: socket.socket, reply: bytes) -> None:
         connection.shutdown(socket.SHUT_WR)
 
 
+@dataclass(eq=False)
 class AnswerWait:
     """The wait for the response to *request*, at the *listener* and at the *keyboard* if any.
 
-    A context manager: leaving it closes all but the connection that brought the response, which is
-    in `held`. `strays` are the reasons why other responses were ignored.
+    `held` is the browser that brought it, `strays` are the reasons why others were ignored.
     """
 
-    def __init__(
-        self,
-        listener: Listener,
-        request: AuthorizationRequest,
-        keyboard: Keyboard | None,
-        style: PageStyle | None = None,
-    ) -> None:
-        self.strays: list[str] = []
-        self.held: HeldBrowser | None = None
-        self._listener = listener
-        self._request = request
-        self._keyboard = keyboard
-        self._style = style
-        self._pasted: list[str] = []
-        self._connections: list[Connection] = []
-        self._selector = selectors.DefaultSelector()
-        for one in listener.sockets:
-            self._selector.register(one, selectors.EVENT_READ, partial(self._accept, one))
+    listener: Listener
+    request: AuthorizationRequest
+    keyboard: Keyboard | None
+    page: Page = None
+    strays: list[str] = field(default_factory=list)
+    held: HeldBrowser | None = None
 
-    def __enter__(self) -> Self:
-        return self
+    def __post_init__(self) -> None:
+        self._server = Server(self.listener, self._note_misdirected)
 
-    def __exit__(self, *_: object) -> None:
-        self._close_keyboard()
-        for connection in list(self._connections):
-            self._close(connection)
-        self._listener.close()
-        self._selector.close()
+    def close(self) -> None:
+        """Close every connection but the one that brought the response, and the keyboard."""
+        if self.keyboard is not None:
+            self.keyboard.close()
+        self._server.close()
 
     def first_answer(
         self, seconds: float, *ticks: Callable[[], None]
@@ -204,70 +249,37 @@ class AnswerWait:
         """
         deadline = time.monotonic() + seconds
         while (left := deadline - time.monotonic()) > 0:
-            ready = [key.data for key, _ in self._selector.select(min(left, _TICK_SECONDS))]
-            for serve in (*ready, self._read_keyboard):
-                answer: AuthorizationResponse | None = serve()
-                if answer is not None:
-                    return answer
-            for tick in (self._close_overdue, *ticks):
+            response = self._read_keyboard()
+            if response is not None:
+                return response
+            for connection, query in self._server.poll(min(left, _TICK_SECONDS)):
+                response = self._take(connection, query)
+                if response is not None:
+                    return response
+            for tick in ticks:
                 tick()
         return None
 
-    # The loopback address
-
-    def _accept(self, listening: socket.socket) -> None:
-        if len(self._connections) >= _MOST_CONNECTIONS:
-            self._close(self._connections[0])
+    def _take(self, connection: Connection, query: str) -> AuthorizationResponse | None:
+        """Return the response that *query* carries, None when it belongs to no login of ours."""
         try:
-            connected, _ = listening.accept()
-        except OSError:
-            time.sleep(_REST_SECONDS)  # out of descriptors: others are given back soon
-            return
-        connection = Connection(connected)
-        self._connections.append(connection)
-        self._selector.register(connected, selectors.EVENT_READ, partial(self._serve, connection))
-
-    def _serve(self, connection: Connection) -> AuthorizationResponse | None:
-        if connection not in self._connections:
-            return None  # closed in favour of one that came at the same moment
-        received = connection.receive()
-        if received == b"":
-            self._close(connection)
-        elif received is not None and connection.is_answered:
-            # Thrown away: closing on unread bytes would recall the response.
-            connection.discarded += len(received)
-            if connection.discarded > _MOST_DISCARDED:
-                self._close(connection)
-        elif received is not None:
-            connection.head += received
-            return self._answer(connection)
-        return None
-
-    def _answer(self, connection: Connection) -> AuthorizationResponse | None:
-        """Return the response that came, None when it is incomplete or of no use."""
-        response: AuthorizationResponse | None = None
-        try:
-            query = parse_request(connection.head, self._listener.path, self._listener.authorities)
-            if query is not None:
-                response = self._request.answered_by(query)
-                self._hold(connection)
-        except Refused as refused:
-            if isinstance(refused, Misdirected):
-                self._note_misdirected(refused)
-            reply = pages.refusal(refused.status)
-            to_head = connection.head.startswith(b"HEAD ")
-            connection.answer(reply[: reply.index(b"\r\n\r\n") + 4] if to_head else reply)
+            response = self.request.answered_by(query)
         except StrayCallback as stray:
             self._note(str(stray))
-            connection.answer(pages.refusal(HTTPStatus.BAD_REQUEST))
+            connection.refuse(HTTPStatus.BAD_REQUEST)
+            return None
         except LoginFailed:
             self._hold(connection)
             raise
+        self._hold(connection)
         return response
+
+    def _hold(self, connection: Connection) -> None:
+        self.held = HeldBrowser(self._server.release(connection), self.listener, self.page)
 
     def _note_misdirected(self, redirect: Misdirected) -> None:
         with contextlib.suppress(StrayCallback, LoginFailed):
-            self._request.answered_by(redirect.query)
+            self.request.answered_by(redirect.query)
             host = printable(redirect.host, 60)
             self._note(f"a response to this login sent to {host!r} instead of here")
 
@@ -276,48 +288,11 @@ class AnswerWait:
             console.current().say(f"Ignored {stray}; still waiting.")
         self.strays.append(stray)
 
-    def _close_overdue(self) -> None:
-        now = time.monotonic()
-        for connection in [one for one in self._connections if one.closes_at <= now]:
-            self._close(connection)
-
-    def _hold(self, connection: Connection) -> None:
-        self._release(connection)
-        self.held = HeldBrowser(connection.socket, self._listener, self._style)
-
-    def _close(self, connection: Connection) -> None:
-        self._release(connection)
-        connection.socket.close()
-
-    def _release(self, connection: Connection) -> None:
-        self._selector.unregister(connection.socket)
-        self._connections.remove(connection)
-
-    # The keyboard
-
     def _read_keyboard(self) -> AuthorizationResponse | None:
-        if self._keyboard is None:
-            return None
-        lines = self._keyboard.read_lines()
-        if lines is None:
-            self._close_keyboard()
-            return None
-        self._pasted += lines
-        text = "\n".join(self._pasted)
-        if is_address(text) and self._keyboard.rest:
-            return None  # a long URL in several lines, the last of which is to come
-        pasted, self._pasted = [text] if is_address(text) else self._pasted, []
-        answers = map(self._parse_paste, pasted)
-        return next((answer for answer in answers if answer is not None), None)
-
-    def _parse_paste(self, pasted: str) -> AuthorizationResponse | None:
-        try:
-            return parse_paste(pasted, self._request)
-        except WrongPaste as wrong:
-            console.current().say(f"{wrong} Still waiting.")
-            return None
-
-    def _close_keyboard(self) -> None:
-        keyboard, self._keyboard = self._keyboard, None
-        if keyboard is not None:
-            keyboard.close()
+        response = None
+        for pasted in self.keyboard.read_pastes() if self.keyboard else ():
+            try:
+                response = response or parse_paste(pasted, self.request)
+            except WrongPaste as wrong:  # noqa: PERF203 - a person types
+                console.current().say(f"{wrong} Still waiting.")
+        return response

@@ -9,19 +9,19 @@ import socket
 import sys
 import time
 from contextlib import closing, suppress
+from dataclasses import KW_ONLY, InitVar, dataclass
 from functools import partial
 from typing import TYPE_CHECKING, TextIO
 
-from click_auth.arguments import PageContext, PageStyle
 from click_auth.console import console
-from click_auth.console.terminal import is_terminal, is_unseen
+from click_auth.console.console import is_terminal, is_unseen
 from click_auth.console.text import printable
 from click_auth.defaults import LOGIN_TIMEOUT
 from click_auth.errors import CALLBACK_TIMEOUT, AuthError, LoginFailed
 from click_auth.http.urls import checked_url, host_of
 from click_auth.login import keyboard, pages
 from click_auth.login.browser import CI_JOB, choose_browser
-from click_auth.login.listener import Listener, listen
+from click_auth.login.loopback import Listener, listen
 from click_auth.login.redirect import AnswerWait, HeldBrowser
 from click_auth.providers.request import LoginUI
 
@@ -39,13 +39,13 @@ _PASTE = (
 )
 _COULD_NOT = "Couldn't open a browser"
 _MOST_QUOTED = 3
-_WHOLE_URL_SECONDS = 10.0
 _SSH_PORT = "22"
 _REACHED = re.compile(r"\S+ \d+ ([0-9A-Fa-f.:]+) ([0-9]{1,5})", re.ASCII)  # sshd(8)
 _HOST = re.compile(r"[A-Za-z0-9:][A-Za-z0-9.:-]*")
 _USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
 
 
+@dataclass(eq=False)
 class TerminalUI(LoginUI):
     """One login on one terminal, or in one pipe. A context manager.
 
@@ -56,27 +56,19 @@ class TerminalUI(LoginUI):
     it failed.
     """
 
-    def __init__(
-        self,
-        app_name: str,
-        environment: Environment,
-        browser: Callable[[str], bool] | None = None,
-        page: Callable[[PageContext], str] | PageStyle | None = None,
-        *,
-        login_line: str = "",
-        allow_browser: bool = True,
-        whole_url_seconds: float = _WHOLE_URL_SECONDS,
-        stdin: TextIO | None = None,
-    ) -> None:
-        self._app_name = app_name
-        self._environment = environment
-        self._browser = choose_browser(environment, browser, allowed=allow_browser)
-        self._style = page if isinstance(page, PageStyle) else None
-        self._page = None if isinstance(page, PageStyle) else page
-        self._login_line = login_line
-        self._stdin = sys.stdin if stdin is None else stdin
+    environment: Environment
+    browser: InitVar[Callable[[str], bool] | None] = None
+    page: pages.Page = None
+    _: KW_ONLY
+    login_line: str = ""
+    allow_browser: InitVar[bool] = True
+    whole_url_seconds: float = 10.0
+    stdin: TextIO | None = None
+
+    def __post_init__(self, browser: Callable[[str], bool] | None, allow_browser: bool) -> None:
+        self._browser = choose_browser(self.environment, browser, allowed=allow_browser)
+        self._stdin = sys.stdin if self.stdin is None else self.stdin
         self._held: HeldBrowser | None = None
-        self._whole_url_seconds = whole_url_seconds
         self._abridged: str | None = None  # a URL of which the person has seen the host only
         self._known_failure: str | None = None
         self._has_explained = False
@@ -90,7 +82,7 @@ class TerminalUI(LoginUI):
             message = error.message if isinstance(error, AuthError) else None
             self.finish(success=False, message=message)
         elif self._held is not None:
-            self._held.tell(pages.undecided(self._style))
+            self._held.tell(pages.undecided(self.page))
 
     @property
     def has_browser(self) -> bool:
@@ -129,13 +121,11 @@ class TerminalUI(LoginUI):
             text = f"Opening {host_of(url)} in your browser..."
         self.event("open_url", text, url=url)
         opened, reason = self._browser.open(url), self._browser.reason
-        if opened:
-            text = "Your browser should open. If it doesn't, open the URL above."
-            text = "" if abridged else text
-        elif reason is None:
-            text = f"{_COULD_NOT}. {self._please_open()}"
-        else:
+        text = "" if abridged else "Your browser should open. If it doesn't, open the URL above."
+        if reason is not None:
             text = f"Not opening a browser ({reason})."
+        elif not opened:
+            text = f"{_COULD_NOT}. {self._please_open()}"
         self.event("browser", text, opened=opened, reason=reason)
         return opened
 
@@ -143,11 +133,6 @@ class TerminalUI(LoginUI):
         """Return the request to open the URL, with the URL where it was not shown whole."""
         url, self._abridged = self._abridged, None
         return "Please open " + (f"this URL yourself:\n\n{url}\n" if url else "the URL yourself.")
-
-    def _show_whole_url(self, since: float) -> None:
-        """Show it, once, where a browser was opened and still nothing has come."""
-        if self._abridged is not None and time.monotonic() > since + self._whole_url_seconds:
-            self.event("open_url", f"No browser window? {self._please_open()}")
 
     def watch(self, check: Callable[[], None]) -> bool:
         """Call *check* several times a second while a redirect is waited for."""
@@ -175,13 +160,11 @@ class TerminalUI(LoginUI):
         is_read = self.has_terminal or console.current().is_json
         if self._browser.reason != CI_JOB or is_read or timeout != LOGIN_TIMEOUT:
             return
-        env = self._environment
+        env = self.environment
         token = f"{env.token_env}, or " if env.token_env else ""
         instead = f"Set {token}{env.name('CLIENT_ID')} and {env.name('CLIENT_SECRET')} instead."
-        hints = [instead, "With --timeout, the login waits anyway."]
-        raise LoginFailed(
-            "Can't log in interactively: this is a CI job without a terminal.", hints=hints
-        )
+        message = "Can't log in interactively: this is a CI job without a terminal."
+        raise LoginFailed(message, hints=[instead, "With --timeout, the login waits anyway."])
 
     def _first_answer(
         self, listener: Listener, request: AuthorizationRequest, timeout: float, *, opened: bool
@@ -189,7 +172,7 @@ class TerminalUI(LoginUI):
         # Where nobody would see that the terminal is asked, it is left alone.
         typed_on = None if is_unseen(sys.stderr) else keyboard.open_keyboard(self._stdin)
         with (
-            AnswerWait(listener, request, typed_on, self._style) as wait,
+            closing(AnswerWait(listener, request, typed_on, self.page)) as wait,
             console.counting_down(timeout, "the browser") as countdown,
         ):
             if not opened:
@@ -199,17 +182,12 @@ class TerminalUI(LoginUI):
                 code = "" if request.iss_required else " (or the code)"
                 self.event("paste", _PASTE.format(or_the_code=code))
             if not countdown.shown:
-                self.event(
-                    "waiting",
-                    f"Waiting for the browser, up to {_in_words(timeout)} (Ctrl-C to cancel).",
-                    redirect_uri=listener.redirect_uri,
-                    timeout=timeout,
-                )
-            watch = partial(self._watch_browser, listener)
-            watch_time = partial(self._show_whole_url, time.monotonic())
-            ticks: list[Callable[[], None]] = [watch, watch_time, countdown.tick, *self._checks]
+                text = f"Waiting for the browser, up to {_in_words(timeout)} (Ctrl-C to cancel)."
+                uri = listener.redirect_uri
+                self.event("waiting", text, redirect_uri=uri, timeout=timeout)
+            watch = partial(self._watch_browser, listener, time.monotonic())
             try:
-                answer = wait.first_answer(timeout, *ticks)
+                answer = wait.first_answer(timeout, watch, countdown.tick, *self._checks)
             finally:
                 self._held = wait.held
         if answer is None:
@@ -221,21 +199,23 @@ class TerminalUI(LoginUI):
 
     def _explain_forwarding(self, listener: Listener) -> None:
         """Say, once, how a browser at the other end of SSH reaches the listener."""
-        connection = self._environment.environ.get("SSH_CONNECTION")
+        connection = self.environment.environ.get("SSH_CONNECTION")
         if connection and not self._has_explained:
             self._has_explained = True
             command = _ssh_command(listener, connection)
             text = "If your browser is on the machine you're connecting from, run this there first:"
             self.event("ssh_forward", f"{text}\n\n    {command}\n", command=command)
 
-    def _watch_browser(self, listener: Listener) -> None:
-        """Say it, once, when the opener turns out to have failed after it had started."""
+    def _watch_browser(self, listener: Listener, since: float) -> None:
+        """Say, once each, that the opener has failed after all, and the URL if nothing comes."""
         failure = self._browser.failure
         if failure is not None and failure != self._known_failure:
             self._known_failure = failure
             text = f"{_COULD_NOT} ({printable(failure)}). {self._please_open()}"
             self.event("message", text, message=text)
             self._explain_forwarding(listener)
+        if self._abridged is not None and time.monotonic() > since + self.whole_url_seconds:
+            self.event("open_url", f"No browser window? {self._please_open()}")
 
     def finish(self, success: bool, message: str | None = None) -> None:  # noqa: FBT001
         """Tell the browser that still waits how the login ended. Does nothing where none waits.
@@ -243,23 +223,11 @@ class TerminalUI(LoginUI):
         Call it once the tokens are stored: nothing that the page says may turn out wrong.
         """
         held, self._held = self._held, None
-        if held is None:
-            return
-        again = "" if success else self._login_line
-        built_in = partial(pages.render, style=self._style)
-        make_page = partial(
-            pages.outcome,
-            self._app_name,
-            success=success,
-            message=message,
-            what_next=again and f"To try again, run this in your terminal:\n{again}",
-        )
-        try:
-            page = make_page(page=self._page or built_in)
-        except Exception as error:  # noqa: BLE001 - the application's; the login stands
-            console.current().warn(f"The application's page failed: {type(error).__name__}.")
-            page = make_page(page=built_in)
-        held.tell(page)
+        if held is not None:
+            again = "" if success else self.login_line
+            what_next = again and f"To try again, run this in your terminal:\n{again}"
+            name = self.environment.app_name
+            held.tell(pages.outcome(name, success, message, what_next, self.page))
 
 
 def _ssh_command(listener: Listener, connection: str) -> str:

@@ -16,7 +16,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from click_auth import stores
-from click_auth.console import console, terminal
+from click_auth.console import console
 from click_auth.errors import StorageUnavailable
 from click_auth.stores.keyring_backends import (
     LINUX_BACKEND,
@@ -164,7 +164,7 @@ class KeyringClient:
 
     def _deadline(self, *, is_reading: bool) -> Deadline:
         most = most_seconds.get()
-        if most is None and terminal.is_terminal(sys.stderr):
+        if most is None and console.is_terminal(sys.stderr):
             most = PERSON_SECONDS
         if most is not None:
             return Deadline(self._seconds, most - self._seconds, _say_that_it_waits)

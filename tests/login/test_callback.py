@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from click_auth.login.callback import Refused, parse_request
+from click_auth.login.loopback import Refused, parse_request
 
 HOST = "127.0.0.1:8123"
 WHOLE = f"GET /callback?code=c&state=s HTTP/1.1\r\nHost: {HOST}\r\nAccept: */*\r\n\r\n".encode()

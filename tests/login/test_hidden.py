@@ -22,7 +22,7 @@ from click_auth.environment import Environment
 from click_auth.errors import LoginFailed
 from click_auth.login.ui import TerminalUI
 try:
-    answer = TerminalUI("todo", Environment("todo")).ask("API key", hidden=True)
+    answer = TerminalUI(Environment("todo")).ask("API key", hidden=True)
     print("got", len(answer), answer[:3] + answer[-3:], flush=True)
 except LoginFailed as error:
     print("failed:", error.message, flush=True)

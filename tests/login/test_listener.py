@@ -11,7 +11,7 @@ from click_auth import LoginFailed
 from click_auth.console import console
 from click_auth.environment import Environment
 from click_auth.errors import PORT_BIND_FAILED
-from click_auth.login.listener import listen
+from click_auth.login.loopback import listen
 from click_auth.login.ui import TerminalUI
 from login.waiting import Recorder, refuses, request_for, unused_port
 
@@ -92,7 +92,7 @@ def test_lb_13_no_page_is_opened_without_a_port(busy: int) -> None:
         opened.append(url)
         return True
 
-    ui = TerminalUI("todo", Environment("todo", {}), browser=browser)
+    ui = TerminalUI(Environment("todo", {}), browser=browser)
     with console.use_console(Recorder()) as heard, pytest.raises(LoginFailed), ui:
         ui.wait_for_redirect(request_for, ["http://127.0.0.1/callback"], callback_port=busy)
     assert not opened

@@ -18,7 +18,7 @@ import pytest
 from click_auth import LoginFailed
 from click_auth.errors import CALLBACK_TIMEOUT
 from click_auth.login import pages
-from click_auth.login.listener import Listener, listen
+from click_auth.login.loopback import Listener, listen
 from click_auth.login.redirect import HeldBrowser
 from login.waiting import (
     ANSWER,

@@ -144,7 +144,7 @@ def test_a_page_without_style_allows_none() -> None:
 
 def test_the_outcome_is_forgotten_where_no_browser_waits() -> None:
     """After a paste, or before anything came, there is nobody to tell."""
-    with TerminalUI("todo", Environment("todo", {})) as ui:
+    with TerminalUI(Environment("todo", {})) as ui:
         ui.finish(success=True)
 
 

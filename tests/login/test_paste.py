@@ -19,9 +19,14 @@ from hypothesis import strategies as st
 
 from click_auth.console import console
 from click_auth.errors import LoginFailed
-from click_auth.login.keyboard import Keyboard, WindowsConsole, open_keyboard
-from click_auth.login.listener import listen
-from click_auth.login.paste import WrongPaste, parse_paste
+from click_auth.login.keyboard import (
+    Keyboard,
+    WindowsConsole,
+    WrongPaste,
+    open_keyboard,
+    parse_paste,
+)
+from click_auth.login.loopback import listen
 from click_auth.login.redirect import AnswerWait
 from login.terminal import Terminal
 from login.waiting import (
@@ -256,7 +261,7 @@ def test_the_console_of_windows_is_a_door() -> None:
         request = request_for(listener.redirect_uri)
         with (
             console.use_console(heard),
-            AnswerWait(listener, request, WindowsConsole(keys)) as wait,
+            closing(AnswerWait(listener, request, WindowsConsole(keys))) as wait,
         ):
             assert wait.first_answer(0.3, lambda: None) is None
             keys.keys += "\r"

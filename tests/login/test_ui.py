@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from click_auth.console import console
-from click_auth.console.terminal import can_redraw, is_terminal
+from click_auth.console.console import can_redraw, is_terminal
 from click_auth.environment import Environment
 from click_auth.errors import LoginFailed
 from click_auth.login.keyboard import open_keyboard
@@ -36,7 +36,7 @@ PROGRAM = str(Path(__file__).parent / "waiting_program.py")
 
 def ui_with(environ: Mapping[str, str] | None = None, **options: Any) -> TerminalUI:
     """Return a UI in a bare environment."""
-    return TerminalUI("todo", Environment("todo", environ or {}), **options)
+    return TerminalUI(Environment("todo", environ or {}), **options)
 
 
 @pytest.mark.parametrize(
@@ -248,7 +248,7 @@ import sys
 from click_auth.environment import Environment
 from click_auth.login.ui import TerminalUI
 try:
-    answer = TerminalUI("todo", Environment("todo")).ask("API key", hidden=sys.argv[1] == "hidden")
+    answer = TerminalUI(Environment("todo")).ask("API key", hidden=sys.argv[1] == "hidden")
     print("length", len(answer), flush=True)
 except KeyboardInterrupt:
     sys.exit(130)

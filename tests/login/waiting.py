@@ -85,7 +85,7 @@ class Waiting:
         self._ends_with = ends_with
         options = {"browser": lambda url: True, **(ui or {})}
         environ = options.pop("environ", {})
-        self.ui = TerminalUI("todo", Environment("todo", environ), **options)
+        self.ui = TerminalUI(Environment("todo", environ), **options)
         self._outcome: AuthorizationResponse | AuthError | None = None
         self._settled, self._may_finish = threading.Event(), threading.Event()
         self._finish: tuple[bool, str | None] | None = None

@@ -28,7 +28,6 @@ def main() -> None:
     browser = None if opens in (None, "$BROWSER") else lambda _url: opens
     seconds = wishes.pop("whole_url_seconds", 10.0)
     ui = TerminalUI(
-        "todo",
         Environment("todo"),
         browser,
         allow_browser=opens is not None,

@@ -1,13 +1,15 @@
-"""Which loopback address a login listens on. A port is held from here until the login is over."""
+"""The loopback address of a login: which one it listens on, and what a request to it must be.
+
+A port is held from `listen` until the login is over.
+"""
 
 from __future__ import annotations
 
 import errno
-import os
 import socket
-import sys
 from contextlib import ExitStack
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, urlsplit
 
@@ -15,7 +17,7 @@ from click_auth.errors import PORT_BIND_FAILED, LoginFailed
 from click_auth.http.urls import is_loopback
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
 _BACKLOG = 64
 _ATTEMPTS = 20
@@ -29,6 +31,13 @@ _REASONS = {
 }
 _THIS_MACHINE = ("localhost", "127.0.0.1", "[::1]")
 _TWINS = {"127.0.0.1": "::1", "::1": "127.0.0.1"}
+# On Windows, SO_REUSEADDR would let another program take the port over.
+_REUSE = getattr(socket, "SO_EXCLUSIVEADDRUSE", socket.SO_REUSEADDR)
+
+_LONGEST_LINE = 32 * 1024  # a code of 8 KiB, each byte of it percent-encoded, and the rest
+_LONGEST_HEAD = 80 * 1024  # cookies of every other program on this host name come along
+_MOST_HEADERS = 100
+_PARTS_OF_LINE = 3
 
 
 @dataclass(frozen=True)
@@ -73,12 +82,12 @@ def listen(redirect_uris: Sequence[str], callback_port: int | None = None) -> Li
     if callback_port is not None and not 0 < callback_port <= _HIGHEST_PORT:
         raise _failure(f"{callback_port} is not a port.", f"--callback-port: 1 to {_HIGHEST_PORT}.")
     tried: dict[str, str] = {}
-    parsed = list(map(_parsed, redirect_uris))
+    parsed = list(map(_parse_uri, redirect_uris))
     candidates = [(uri, uri.hostname or "") for uri in parsed]
     for uri, host in candidates:
         port = uri.port or 0 if callback_port is None else callback_port
         try:
-            sockets = _listening(host, port)
+            sockets = _bind_free(host, port)
         except OSError as error:
             tried[f"{host} port {port or 'any'}"] = _REASONS.get(error.errno or 0, "not available")
             # A server that allows any port on one loopback literal allows it on both (RFC 8252
@@ -87,26 +96,25 @@ def listen(redirect_uris: Sequence[str], callback_port: int | None = None) -> Li
                 candidates.append((uri, _TWINS[host]))
         else:
             shown = f"[{host}]" if ":" in host else host
-            bound = uri._replace(netloc=f"{shown}:{_port_of(sockets[0])}")
-            return Listener(bound.geturl(), sockets)
+            return Listener(
+                uri._replace(netloc=f"{shown}:{_port_of(sockets[0])}").geturl(), sockets
+            )
     places = ", ".join(f"{place} ({why})" for place, why in tried.items())
-    hint = "Free the port"
-    if all(uri.port is None for uri in parsed):  # else it was registered so
-        hint += ", or choose another with --callback-port"
-    raise _failure(f"Can't listen for the browser's response: {places}.", f"{hint}.")
+    is_registered = any(uri.port is not None for uri in parsed)
+    other = "" if is_registered else ", or choose another with --callback-port"
+    message = f"Can't listen for the browser's response: {places}."
+    raise _failure(message, f"Free the port{other}.")
 
 
-def _parsed(uri: str) -> SplitResult:
+def _parse_uri(uri: str) -> SplitResult:
     try:
         parts = urlsplit(uri)
         host, _ = parts.hostname or "", parts.port  # which raises where it is none
     except ValueError:
         parts, host = urlsplit(""), ""
     if parts.scheme != "http" or "@" in parts.netloc or parts.fragment or not is_loopback(host):
-        raise _failure(
-            f"The redirect URI {uri!r} must be an http URL on a loopback address.",
-            "This is set by the application.",
-        )
+        message = f"The redirect URI {uri!r} must be an http URL on a loopback address."
+        raise _failure(message, "This is set by the application.")
     return parts
 
 
@@ -114,45 +122,41 @@ def _failure(message: str, hint: str) -> LoginFailed:
     return LoginFailed(message, code=PORT_BIND_FAILED, hints=[hint])
 
 
-def _listening(host: str, port: int, attempts: int = _ATTEMPTS) -> tuple[socket.socket, ...]:
-    if host != "localhost":
-        return (_listening_at(host, port),)
+def _bind_free(host: str, port: int, attempts: int = _ATTEMPTS) -> tuple[socket.socket, ...]:
+    """Listen at *host*; where any port will do, at one that is free in both IP versions."""
     try:
-        return _on_both(port)
+        return _bind(_TWINS if host == "localhost" else (host,), port)
     except OSError as error:
         if port or attempts == 1 or error.errno != errno.EADDRINUSE:
             raise
-    return _listening(host, port, attempts - 1)  # free in one IP version, taken in the other
+    return _bind_free(host, port, attempts - 1)
 
 
-def _on_both(port: int) -> tuple[socket.socket, ...]:
-    """Listen at one port of 127.0.0.1 and ::1, or of the one that this machine has."""
+def _bind(addresses: Collection[str], port: int) -> tuple[socket.socket, ...]:
+    """Listen at one port of those *addresses* that this machine has."""
     sockets: list[socket.socket] = []
+    absent = OSError()
     with ExitStack() as undo:
-        for address in _TWINS:
+        for address in addresses:
             try:
-                one = undo.enter_context(_listening_at(address, port))
+                sockets.append(undo.enter_context(_bind_one(address, port)))
             except OSError as error:  # noqa: PERF203 - two of them
                 if error.errno not in _ABSENT:
                     raise
+                absent = error
             else:
-                sockets.append(one)
-                port = _port_of(one)
+                port = _port_of(sockets[-1])
         if not sockets:
-            raise OSError(errno.EADDRNOTAVAIL, os.strerror(errno.EADDRNOTAVAIL))
+            raise absent
         undo.pop_all()
     return tuple(sockets)
 
 
-def _listening_at(address: str, port: int) -> socket.socket:
+def _bind_one(address: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     with ExitStack() as undo:
         one = undo.enter_context(socket.socket(family, socket.SOCK_STREAM))
-        if sys.platform == "win32":
-            # There, SO_REUSEADDR would let another program take the port over.
-            one.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
-        else:
-            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        one.setsockopt(socket.SOL_SOCKET, _REUSE, 1)
         one.setblocking(False)  # noqa: FBT003
         one.bind((address, port))
         one.listen(_BACKLOG)
@@ -163,3 +167,60 @@ def _listening_at(address: str, port: int) -> socket.socket:
 def _port_of(one: socket.socket) -> int:
     port: int = one.getsockname()[1]
     return port
+
+
+class Refused(Exception):
+    """The request gets *status* and nothing else."""
+
+    def __init__(self, status: HTTPStatus) -> None:
+        super().__init__(status.phrase)
+        self.status = status
+
+
+class Misdirected(Refused):
+    """The redirect came with *query*, but to *host*, which is no name of this listener."""
+
+    def __init__(self, host: str, query: str) -> None:
+        super().__init__(HTTPStatus.MISDIRECTED_REQUEST)
+        self.host = host
+        self.query = query
+
+
+def parse_request(head: bytes, path: str, authorities: Collection[str]) -> str | None:
+    """Return the query with which the redirect came, None while *head* is incomplete.
+
+    *path* is compared as it is, with no decoding and no folding. *authorities* are the values of
+    `Host` that name this listener: a web page elsewhere cannot rebind its own name to it. Raises
+    `Refused` for anything that is not the redirect.
+    """
+    lines = head.split(b"\n")
+    if len(lines[0]) > _LONGEST_LINE:
+        raise Refused(HTTPStatus.REQUEST_URI_TOO_LONG)
+    lines = [line.removesuffix(b"\r") for line in lines]
+    is_whole = b"" in lines[1:-1]
+    headers = lines[1 : lines.index(b"", 1)] if is_whole else lines[1:]
+    if len(headers) > _MOST_HEADERS or (not is_whole and len(head) > _LONGEST_HEAD):
+        raise Refused(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
+    if not is_whole:
+        return None
+    named = (line.partition(b":") for line in headers)
+    hosts = [value.strip() for name, _, value in named if name.lower() == b"host"]
+    if len(hosts) != 1:
+        raise Refused(HTTPStatus.BAD_REQUEST)
+    query, host = _parse_target(lines[0], path), hosts[0].decode("latin-1").lower()
+    if host not in authorities:
+        raise Misdirected(host, query)
+    return query
+
+
+def _parse_target(line: bytes, path: str) -> str:
+    words = line.split(b" ")
+    is_http = len(words) == _PARTS_OF_LINE and words[2].startswith(b"HTTP/1.")
+    if not is_http or not words[1].isascii():
+        raise Refused(HTTPStatus.BAD_REQUEST)
+    asked, _, query = words[1].decode().partition("?")
+    if asked != path:
+        raise Refused(HTTPStatus.NOT_FOUND)
+    if words[0] != b"GET":
+        raise Refused(HTTPStatus.METHOD_NOT_ALLOWED)
+    return query
