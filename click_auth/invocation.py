@@ -24,13 +24,16 @@ class Invocation:
         self._login_group: click.Group | None = None
         self._login_name = "login"
 
-    def remember(self, context: click.Context, name: str, value: str | None) -> None:
-        """Keep the value of an option of the command that *context* runs.
+    def remember(
+        self, context: click.Context, parameter: click.Parameter, value: str | None
+    ) -> str | None:
+        """Keep and return the value of `--user` or `--instance`, of which this is the callback.
 
         By the very context: `Context.meta` is one for all commands of a run. None too, so that
         a context which parses a second line forgets the first.
         """
-        self._given.setdefault(context, {})[name] = value
+        self._given.setdefault(context, {})[parameter.name or ""] = value
+        return value
 
     def in_effect(self, name: str, value: str | None) -> str | None:
         """Return *value*, or where it is None what the running command's own option *name* says.

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from click_auth.commands.options import account_options, flag
+from click_auth.commands.application import account_options
+from click_auth.commands.command import flag
 from click_auth.console import terminal
 from click_auth.console.text import printable, wrap
 from click_auth.defaults import PLACES
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
-    from click_auth.commands.options import Parts
+    from click_auth.commands.command import Parts
     from click_auth.console.console import Console
     from click_auth.operations import Operations
     from click_auth.status import Status, StatusContext
@@ -43,25 +44,19 @@ def build(auth: Operations, **hooks: Any) -> Parts:
     """Return what `status` does, and its options."""
     view = _View(auth, **hooks)
 
-    def status(
-        console: Console,
-        *,
-        user: str | None,
-        instance: str | None = None,
-        all_accounts: bool,
-        offline: bool,
-    ) -> None:
+    def status(console: Console, *, all_accounts: bool, offline: bool) -> None:
         """Show who is logged in and whether the session is valid."""
         if all_accounts:
             deciding = view.show_all(console, auth.look_at_all(offline=offline))
             deciding = deciding or auth.look(offline=offline)
         else:
-            deciding = auth.look(user, instance, offline=offline)
+            deciding = auth.look(offline=offline)
             view.show(console, deciding)
         click.get_current_context().exit(deciding.status.exit_code)
 
     return status, [
-        *account_options(auth, with_all="Show all accounts."),
+        *account_options(auth),
+        flag("--all all_accounts", "Show all accounts."),
         flag("--offline", "Don't contact the server or read secrets."),
     ]
 
