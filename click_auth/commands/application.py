@@ -75,8 +75,7 @@ class Attacher:
             group.commands = commands
         else:
             _watch(group, name, self._make(group))
-        if self._module == "login":
-            self._auth.invocation.attach_login(group, name)
+        self._auth.invocation.attach(self._module, group, name)
         return group
 
     def _make(self, group: click.Group) -> click.Command:
@@ -105,7 +104,7 @@ def answers_to(group: click.Group, name: str) -> bool:
     is no group.
     """
     if not isinstance(group, click.Group):
-        raise kind_error(group, "attach_* needs a click.Group")
+        raise load("command").kind_error(group, "attach_* needs a click.Group")
     if name in group.commands or type(group) is click.Group:
         return name in group.commands
     return _lists_what_it_holds(group) and name in group.list_commands(
@@ -113,18 +112,17 @@ def answers_to(group: click.Group, name: str) -> bool:
     )
 
 
-def check_host(context: object) -> None:
-    """Raise TypeError where *context* is of another library than Click, which runs us."""
-    if not isinstance(context, click.Context):
-        raise kind_error(context, "the auth commands run below a click.Context")
+def only_below_click(group: click.Group) -> click.Group:
+    """Return *group*, which raises TypeError as soon as another library than Click runs it."""
+    make_context = group.make_context
 
+    def checked(info_name: Any, args: Any, parent: Any = None, **extra: Any) -> click.Context:
+        if not isinstance(parent, click.Context | None):
+            load("command").check_host(parent)
+        return make_context(info_name, args, parent, **extra)
 
-def kind_error(thing: object, wanted: str) -> TypeError:
-    """Return the error that says what *thing* is, and what was *wanted* in its place."""
-    got = f"{type(thing).__module__}.{type(thing).__qualname__}"
-    if any("typer" in base.__module__ for base in type(thing).__mro__):
-        got += "; Typer bundles its own copy of Click: use click_auth.typer.mount(app, auth)"
-    return TypeError(f"{wanted}, not {got}")
+    group.make_context = checked  # type: ignore[method-assign]
+    return group
 
 
 def _name_error(group: click.Group, name: str) -> ValueError:

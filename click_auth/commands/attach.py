@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from click_auth.commands.application import Attacher, answers_to, check_host
+from click_auth.commands.application import Attacher, answers_to, only_below_click
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -196,13 +196,4 @@ def standard_group(auth: Operations, name: str | None, **attrs: Any) -> click.Gr
     """
     attrs.setdefault("help", "Log in and out.")
     cls: type[click.Group] = attrs.pop("cls", None) or click.Group
-    group = cls(name, **attrs)
-    make_context = group.make_context
-
-    def checked(info_name: Any, args: Any, parent: Any = None, **extra: Any) -> click.Context:
-        if parent is not None:
-            check_host(parent)
-        return make_context(info_name, args, parent, **extra)
-
-    group.make_context = checked  # type: ignore[method-assign]
-    return attach_all(auth)(group)
+    return attach_all(auth)(only_below_click(cls(name, **attrs)))

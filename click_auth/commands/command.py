@@ -10,17 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from click_auth import signals
-from click_auth.commands.application import check_host, completing_accounts
 from click_auth.console.console import Console, JsonConsole, NdjsonConsole, echo, use_console
 from click_auth.console.terminal import is_terminal
 from click_auth.errors import AuthError
+from click_auth.signals import INTERRUPTED, ending_cleanly
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from typing import TypeAlias
 
-    from click_auth.commands.application import Params
     from click_auth.operations import Operations
 
     Parts: TypeAlias = tuple[Callable[..., object], list[click.Parameter] | dict[str, "Parts"]]
@@ -30,7 +28,12 @@ _CLICKS_OWN = (click.ClickException, click.exceptions.Exit, click.Abort, BrokenP
 
 
 def make(
-    group: click.Group, auth: Operations, name: str, parts: Parts, params: Params = (), **attrs: Any
+    group: click.Group,
+    auth: Operations,
+    name: str,
+    parts: Parts,
+    params: Sequence[click.Parameter] = (),
+    **attrs: Any,
 ) -> click.Command:
     """Return a command, or a group of commands, made by the *group* itself.
 
@@ -74,10 +77,18 @@ def no_revoke_option() -> click.Option:
     return flag("--no-revoke", "Don't revoke the token on the server.")
 
 
-def account_argument(auth: Operations, *, required: bool = True) -> click.Argument:
-    """Return the argument REF, completed with the stored accounts."""
-    complete, metavar = completing_accounts(auth), "REF" if required else "[REF]"
-    return click.Argument(["ref"], metavar=metavar, required=required, shell_complete=complete)
+def check_host(context: object) -> None:
+    """Raise TypeError where *context* is of another library than Click, which runs us."""
+    if not isinstance(context, click.Context):
+        raise kind_error(context, "the auth commands run below a click.Context")
+
+
+def kind_error(thing: object, wanted: str) -> TypeError:
+    """Return the error that says what *thing* is, and what was *wanted* in its place."""
+    got = f"{type(thing).__module__}.{type(thing).__qualname__}"
+    if any("typer" in base.__module__ for base in type(thing).__mro__):
+        got += "; Typer bundles its own copy of Click: use click_auth.typer.mount(app, auth)"
+    return TypeError(f"{wanted}, not {got}")
 
 
 @contextlib.contextmanager
@@ -123,7 +134,7 @@ def reporting(auth: Operations, *, as_json: bool) -> Iterator[None]:
 @contextlib.contextmanager
 def _speaking(output: Console) -> Iterator[None]:
     """Let errors speak as *output* does, and let signals end the block with their exit codes."""
-    with use_console(output), signals.ending_cleanly():
+    with use_console(output), ending_cleanly():
         try:
             yield
         except AuthError as error:
@@ -131,7 +142,7 @@ def _speaking(output: Console) -> Iterator[None]:
             raise
         except (KeyboardInterrupt, click.Abort):
             output.done("", well=False)  # ends the line on which the terminal shows ^C
-            raise click.exceptions.Exit(signals.INTERRUPTED) from None
+            raise click.exceptions.Exit(INTERRUPTED) from None
 
 
 def _unexpected(auth: Operations, error: Exception) -> AuthError:
@@ -193,5 +204,5 @@ def ask_for_account(
             picked: int = click.prompt(question, type=wanted, default=default, err=True)
     except click.Abort:
         console.done("\nNothing was changed.", well=False)
-        raise click.exceptions.Exit(signals.INTERRUPTED) from None
+        raise click.exceptions.Exit(INTERRUPTED) from None
     return listed[picked - 1].account.key

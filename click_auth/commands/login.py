@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, TextIO, cast
 
 import click
 
-from click_auth import signals
 from click_auth.commands.application import instance_parameters, user_parameter
 from click_auth.commands.command import flag, option, show_outcome
 from click_auth.console.terminal import LONGEST_LINE, is_terminal
@@ -18,6 +17,7 @@ from click_auth.defaults import LOGIN_TIMEOUT, PLACES, POLICIES
 from click_auth.errors import LoginFailed
 from click_auth.login.keyboard import ask
 from click_auth.login.results import LoginContext
+from click_auth.signals import INTERRUPTED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -139,7 +139,7 @@ def _log_in(
         if seen:  # it may have been stored already
             raise
         console.done("\nLogin cancelled. Nothing was changed.", well=False)
-        raise click.exceptions.Exit(signals.INTERRUPTED) from None
+        raise click.exceptions.Exit(INTERRUPTED) from None
     if not seen:  # another process has finished this very login
         bundle = auth.credential(result.account.key).bundle()
         seen.append(LoginContext(result.account, bundle=bundle))
