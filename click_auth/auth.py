@@ -6,8 +6,8 @@ import contextlib
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, overload
 
 from click_auth import stories
+from click_auth.commands.application import load, user_option
 from click_auth.commands.attach import standard_group
-from click_auth.commands.options import user_option
 from click_auth.context import Context, Settings
 from click_auth.defaults import DEFAULT_MIN_TTL, POLICIES
 from click_auth.operations import Operations
@@ -118,9 +118,7 @@ class Auth(Operations):
         Decorates a function or a `click.Command`, bare or with the arguments of `client`.
         Raises TypeError above anything else.
         """
-        from click_auth.commands.decorators import pass_client  # noqa: PLC0415 - the edge
-
-        return pass_client(self, command, options)
+        return load("decorators").pass_client(self, command, options)
 
     @overload
     def required(self, scopes: F, /) -> F: ...
@@ -139,9 +137,7 @@ class Auth(Operations):
         With *login* a person at a terminal is asked to log in, and the command goes on when they
         have; of several processes one logs in and the others wait for it.
         """
-        from click_auth.commands.decorators import required  # noqa: PLC0415 - the edge
-
-        return required(self, scopes, login=login)
+        return load("decorators").required(self, scopes, login=login)
 
     def reporting(self, json: bool = False) -> contextlib.AbstractContextManager[None]:  # noqa: FBT001, FBT002
         """Return a context manager that does with errors what the commands do with them.
@@ -150,9 +146,10 @@ class Auth(Operations):
         the program ends with its exit code; Ctrl-C ends it with 130, SIGTERM with 143. For
         programs that are no Click, and for a command of your own that has a `--json`.
         """
-        from click_auth.commands.output import reporting  # noqa: PLC0415 - the edge
-
-        return reporting(self, as_json=json)
+        report: contextlib.AbstractContextManager[None] = load("command").reporting(
+            self, as_json=json
+        )
+        return report
 
 
 def refresh_access_token(

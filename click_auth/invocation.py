@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 import click
@@ -21,16 +21,16 @@ class Invocation:
     def __init__(self, app_name: str) -> None:
         self._app_name = app_name
         self._given: WeakKeyDictionary[click.Context, dict[str, str | None]] = WeakKeyDictionary()
-        self._login_group: click.Group | None = None
-        self._login_name = "login"
+        self._attached: dict[str, tuple[click.Group, str]] = {}
 
-    def remember(self, context: click.Context, name: str, value: str | None) -> None:
-        """Keep the value of an option of the command that *context* runs.
+    def remember(self, context: click.Context, option: click.Parameter, value: Any) -> Any:
+        """Keep and return the value of `--user` or `--instance`, of which this is the callback.
 
         By the very context: `Context.meta` is one for all commands of a run. None too, so that
         a context which parses a second line forgets the first.
         """
-        self._given.setdefault(context, {})[name] = value
+        self._given.setdefault(context, {})[option.name or ""] = value
+        return value
 
     def in_effect(self, name: str, value: str | None) -> str | None:
         """Return *value*, or where it is None what the running command's own option *name* says.
@@ -42,19 +42,20 @@ class Invocation:
         values = (self._given.get(context, {}).get(name) for context in _running())
         return next((value for value in values if value is not None), None)
 
-    def attach_login(self, group: click.Group, name: str) -> None:
-        """Remember the group and the name that the login command has."""
-        self._login_group, self._login_name = group, name
+    def attach(self, command: str, group: click.Group, name: str) -> None:
+        """Remember the group and the name that a *command* of ours has."""
+        self._attached[command] = group, name
 
     def login_line(self, *options: str) -> str:
         """Return what to type to log in, as far as it can be known here."""
         context = click.get_current_context(silent=True)
         root = None if context is None else context.find_root()
         program = (root and root.info_name) or self._app_name
-        group = "auth" if self._login_group is None else self._login_group.name
-        is_root = root is not None and root.command is self._login_group
-        path = [] if is_root or not group else [group]
-        return " ".join((program, *path, self._login_name, *map(_quoted, options)))
+        group, name = self._attached.get("login", (None, "login"))
+        above = "auth" if group is None else group.name
+        is_root = root is not None and root.command is group
+        path = [] if is_root or not above else [above]
+        return " ".join((program, *path, name, *map(_quoted, options)))
 
 
 def _quoted(word: str) -> str:

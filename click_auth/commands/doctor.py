@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from click_auth.commands.options import Parts
+    from click_auth.commands.command import Parts
     from click_auth.console.console import Console
     from click_auth.operations import Operations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 def build(auth: Operations) -> Parts:
     """Return what `doctor` does, and its options."""
 
-    def doctor(output: Console) -> None:
+    def doctor(console: Console) -> None:
         """Diagnose login problems (read-only)."""
         report = auth.doctor()
         rows = [check.to_json() for check in report.checks]
-        output.result(report.to_json, report.render(), rows)
+        console.result(report.to_json, report.render(), rows)
         click.get_current_context().exit(0 if report.ok else 1)
 
     return doctor, []

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from click_auth.commands.options import account_options
+from click_auth.commands.application import account_options
 from click_auth.console.console import echo
 from click_auth.errors import AuthError
 from click_auth.http.urls import split
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import TextIO
 
-    from click_auth.commands.options import Parts
+    from click_auth.commands.command import Parts
     from click_auth.console.console import Console
     from click_auth.operations import Operations
     from click_auth.providers.base import Provider
@@ -29,19 +29,17 @@ def build(auth: Operations, *, hosts: Iterable[str], username: str) -> Parts:
     """Return what `git-credential` does, and its options."""
     allowed = {_origin(host) for host in hosts}
 
-    def git_credential(
-        _: Console, *, user: str | None, instance: str | None = None, operation: str
-    ) -> None:
+    def git_credential(_: Console, *, operation: str) -> None:
         """Act as a Git credential helper (run by Git)."""
         asked = read_attributes(sys.stdin)
-        ours = {*allowed, _origin(_provider(auth, user, instance).api_url or "")} - {None}
+        ours = {*allowed, _origin(_provider(auth).api_url or "")} - {None}
         if asked.get("protocol") != "https" or _origin(asked.get("host", "")) not in ours:
             return
         if operation == "erase":
             with contextlib.suppress(AuthError):  # git has nobody to tell
-                auth.access_token(user, instance=instance, rejected=asked.get("password"))
+                auth.access_token(rejected=asked.get("password"))
         elif operation == "get":
-            bundle = auth.credential(user, instance).bundle()
+            bundle = auth.credential().bundle()
             answer = {"username": asked.get("username", username), "password": bundle.access_token}
             if bundle.expires_at is not None:
                 answer["password_expiry_utc"] = str(int(bundle.expires_at.timestamp()))
@@ -52,11 +50,11 @@ def build(auth: Operations, *, hosts: Iterable[str], username: str) -> Parts:
     return git_credential, [*account_options(auth), operation]
 
 
-def _provider(auth: Operations, user: str | None, instance: str | None) -> Provider:
+def _provider(auth: Operations) -> Provider:
     """Return the provider of the credential that applies; of the service, where none does."""
     with contextlib.suppress(AuthError):
-        return auth.credential(user, instance).provider
-    return auth.context.provider(auth.context.instance(auth.resolve(user, instance)[1]))
+        return auth.credential().provider
+    return auth.context.provider(auth.context.instance(auth.resolve()[1]))
 
 
 def read_attributes(stream: TextIO) -> dict[str, str]:

@@ -9,19 +9,20 @@ from typing import TYPE_CHECKING, Any, TextIO, cast
 
 import click
 
-from click_auth import signals
-from click_auth.commands.options import flag, instance_parameters, option, user_parameter
+from click_auth.commands.application import instance_parameters, user_parameter
+from click_auth.commands.command import flag, option, show_outcome
 from click_auth.console.console import LONGEST_LINE, is_terminal
 from click_auth.console.text import printable
 from click_auth.defaults import LOGIN_TIMEOUT, PLACES, POLICIES
 from click_auth.errors import LoginFailed
 from click_auth.login.flow import LoginContext
 from click_auth.login.keyboard import ask
+from click_auth.signals import INTERRUPTED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from click_auth.commands.options import Parts
+    from click_auth.commands.command import Parts
     from click_auth.console.console import Console
     from click_auth.login.flow import LoginResult
     from click_auth.operations import Operations
@@ -38,28 +39,23 @@ def build(
 ) -> Parts:
     """Return what `login` does, and its options."""
 
-    def login(
-        output: Console, *, user: str | None = None, instance: str | None = None, **options: Any
-    ) -> None:
+    def login(console: Console, *, no_wait: bool = False, **wanted: Any) -> None:
         """Log in with your browser."""
-        user, instance = auth.resolve(user, instance)
+        user, instance = auth.resolve()
         variable = auth.overriding_variable(None, instance)
         if variable is not None:
-            output.warn(f"{variable} is set and takes precedence over this login.")
-        wanted = {**options, "user": user, "instance": instance}
+            console.warn(f"{variable} is set and takes precedence over this login.")
+        wanted.update(user=user, instance=instance)
         if wanted.get("device") and any(wanted.get(name) is not None for name in _STRENGTH):
             raise click.UsageError("--acr-values and --max-age need a browser: leave --device out.")
-        if wanted.pop("no_wait", False):
-            _begin(auth, output, wanted)
+        if no_wait:
+            _begin(auth, console, **wanted)
             return
-        context, result = _log_in(auth, output, on_login, **wanted)
-        if render_text is None:
-            output.done(_sentence(result))
-        text = None if render_text is None else render_text(context)
-        as_json = result.to_json if render_json is None else lambda: render_json(context)
-        output.result(as_json, text)
+        context = _log_in(auth, console, on_login, **wanted)
+        result = cast("LoginResult", context.result)
+        show_outcome(console, context, _sentence(result), render_text, render_json)
         if result.missing_scopes:
-            output.warn(f"Permissions not granted: {', '.join(result.missing_scopes)}.")
+            console.warn(f"Permissions not granted: {', '.join(result.missing_scopes)}.")
 
     if "--timeout" not in auth.context.services.login_options:
         login.__doc__ = "Log in."
@@ -112,14 +108,14 @@ def _options(auth: Operations) -> list[click.Parameter]:
 
 def _log_in(
     auth: Operations,
-    output: Console,
+    console: Console,
     on_login: Callable[[LoginContext], object] | None,
     *,
     no_browser: bool = False,
     with_token: bool = False,
     resume: str | None = None,
     **wanted: Any,
-) -> tuple[LoginContext, LoginResult]:
+) -> LoginContext:
     seen: list[LoginContext] = []
 
     def see(context: LoginContext) -> None:
@@ -142,21 +138,21 @@ def _log_in(
     except KeyboardInterrupt:
         if seen:  # it may have been stored already
             raise
-        output.done("\nLogin cancelled. Nothing was changed.", well=False)
-        raise click.exceptions.Exit(signals.INTERRUPTED) from None
+        console.done("\nLogin cancelled. Nothing was changed.", well=False)
+        raise click.exceptions.Exit(INTERRUPTED) from None
     if not seen:  # another process has finished this very login
         bundle = auth.credential(result.account.key).bundle()
         seen.append(LoginContext(result.account, bundle=bundle))
-    return replace(seen[0], result=result), result
+    return replace(seen[0], result=result)
 
 
-def _begin(auth: Operations, output: Console, wanted: dict[str, Any]) -> None:
+def _begin(auth: Operations, console: Console, **wanted: Any) -> None:
     names = ("user", "scopes", "read_only", "device", "instance", "storage", *_STRENGTH)
     pending = auth.begin_login(**{name: wanted[name] for name in names if name in wanted})
     how = f"Open {pending.url}\n"
     if pending.user_code is not None:
         how += f"and enter the code {pending.user_code}\n"
-    output.result(pending.to_json, f"{how}then run: {pending.resume}")
+    console.result(pending.to_json, f"{how}then run: {pending.resume}")
 
 
 def _finish(
@@ -165,10 +161,8 @@ def _finish(
     timeout: float,
     on_login: Callable[[LoginContext], object],
 ) -> LoginResult:
-    kind, stdin = auth.pending_kind(pending_id), cast("TextIO | None", sys.stdin)
-    answer = _piped_line(stdin) if kind == "redirect" and not is_terminal(stdin) else None
-    if kind == "redirect" and is_terminal(stdin):
-        answer = ask("URL your browser ended up on", stdin, hidden=True)
+    is_device = auth.pending_kind(pending_id) == "device"
+    answer = None if is_device else _line_from_stdin("URL your browser ended up on")
     return auth.finish_login(pending_id, answer=answer, timeout=timeout, on_login=on_login)
 
 
@@ -181,19 +175,21 @@ def _sentence(result: LoginResult) -> str:
 
 
 def _token_from_stdin() -> str:
-    """Return the one line on standard input; on a terminal, what is typed unseen."""
-    stdin = cast("TextIO | None", sys.stdin)  # None where it was closed
-    if is_terminal(stdin):
-        return ask("Token", stdin, hidden=True)
-    token = _piped_line(stdin)
+    token = _line_from_stdin("Token")
     if token is None:
         message = "Standard input must contain exactly one line, the token."
         raise LoginFailed(message, hints=["Pipe in just the token."])
     return token
 
 
-def _piped_line(stdin: TextIO | None) -> str | None:
-    """Return the one line that was piped in, None of anything else: no error holds it then."""
+def _line_from_stdin(question: str) -> str | None:
+    """Return what is typed unseen on a terminal, else the one line that was piped in.
+
+    None of anything else that was piped in: no error holds it then.
+    """
+    stdin = cast("TextIO | None", sys.stdin)  # None where it was closed
+    if is_terminal(stdin):
+        return ask(question, stdin, hidden=True)
     text = ""
     with contextlib.suppress(OSError, ValueError):
         text = "" if stdin is None else stdin.read(LONGEST_LINE + 1)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Any
 
-from click_auth.commands.options import account_options, no_revoke_option
-from click_auth.commands.output import ask_for_account
+from click_auth.commands.application import account_options
+from click_auth.commands.command import ask_for_account, flag, no_revoke_option, show_outcome
 from click_auth.errors import AuthError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from click_auth.commands.options import Parts
+    from click_auth.commands.command import Parts
     from click_auth.console.console import Console
     from click_auth.logout import LogoutContext, LogoutResult
     from click_auth.operations import Operations
@@ -26,18 +26,11 @@ def build(
 ) -> Parts:
     """Return what `logout` does, and its options."""
 
-    def logout(
-        console: Console,
-        *,
-        user: str | None,
-        instance: str | None = None,
-        all_accounts: bool,
-        no_revoke: bool,
-    ) -> None:
+    def logout(console: Console, *, all_accounts: bool, no_revoke: bool) -> None:
         """Log out and revoke the session."""
         from click_auth.logout import LogoutContext  # noqa: PLC0415 - not for help
 
-        user, instance = auth.resolve(user, instance)
+        user, instance = auth.resolve()
         is_open = user is None and auth.context.environment.account is None
         if is_open and not all_accounts:
             user = ask_for_account(auth, console, "Log out of", instance, fewest=2)
@@ -45,17 +38,13 @@ def build(
         context = LogoutContext(result)
         if on_logout is not None:
             on_logout(context)
-        if render_text is None:
-            gone = ", ".join(result.removed)
-            console.done(
-                f"Logged out: {gone}." if gone else "You weren't logged in.", well=bool(gone)
-            )
-        text = None if render_text is None else render_text(context)
-        as_json = result.to_json if render_json is None else lambda: render_json(context)
-        console.result(as_json, text)
+        gone = ", ".join(result.removed)
+        sentence = f"Logged out: {gone}." if gone else "You weren't logged in."
+        show_outcome(console, context, sentence, render_text, render_json, well=bool(gone))
         say_who_acts(auth, console, result)
 
-    return logout, [*account_options(auth, with_all="Log out of all accounts."), no_revoke_option()]
+    everybody = flag("--all all_accounts", "Log out of all accounts.")
+    return logout, [*account_options(auth), everybody, no_revoke_option()]
 
 
 def say_who_acts(auth: Operations, console: Console, result: LogoutResult) -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from click_auth.commands.options import account_options
+from click_auth.commands.application import account_options
 from click_auth.tokens import from_posix, local_time, rfc3339
 
 if TYPE_CHECKING:
-    from click_auth.commands.options import Parts
+    from click_auth.commands.command import Parts
     from click_auth.console.console import Console
     from click_auth.operations import Operations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 def build(auth: Operations) -> Parts:
     """Return what `refresh` does, and its options."""
 
-    def refresh(console: Console, *, user: str | None, instance: str | None = None) -> None:
+    def refresh(console: Console) -> None:
         """Refresh the stored token now."""
-        record = auth.stored_credential(user, instance).renew(forced=True).record
+        record = auth.stored_credential().renew(forced=True).record
         expires_at = record.access_token_expires_at
         moment = from_posix(expires_at)
         until = "" if moment is None else f"; it expires at {local_time(moment)}"

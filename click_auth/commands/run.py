@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from click_auth.commands.options import account_options
+from click_auth.commands.application import account_options
+from click_auth.commands.command import option
 from click_auth.commands.token import min_ttl_option
 from click_auth.console.text import printable
 from click_auth.errors import COMMAND_NOT_RUN, AuthError
@@ -19,7 +20,7 @@ from click_auth.errors import COMMAND_NOT_RUN, AuthError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from click_auth.commands.options import Parts
+    from click_auth.commands.command import Parts
     from click_auth.console.console import Console
     from click_auth.operations import Operations
 
@@ -42,26 +43,18 @@ class NotFound(NotExecutable):
 def build(auth: Operations) -> Parts:
     """Return what `run` does, and its options."""
 
-    def run(
-        _: Console,
-        *,
-        user: str | None,
-        instance: str | None = None,
-        min_ttl: float,
-        env: str | None,
-        command: Sequence[str],
-    ) -> None:
+    def run(_: Console, *, min_ttl: float, env: str | None, command: Sequence[str]) -> None:
         """Run a command with an access token in its environment."""
         variable = env or auth.context.environment.token_env
         if variable is None:
             raise click.UsageError("Name the variable to set with --env.")
-        token = auth.access_token(user, instance=instance, min_ttl=min_ttl)
+        token = auth.access_token(min_ttl=min_ttl)
         become(command, {**os.environ, variable: token})
 
     return run, [
         *account_options(auth),
         min_ttl_option(),
-        click.Option(["--env"], metavar="NAME", help="Set this variable to the token instead."),
+        option("--env", "Set this variable to the token instead.", metavar="NAME"),
         click.Argument(["command"], nargs=-1, required=True, type=click.UNPROCESSED),
     ]
 

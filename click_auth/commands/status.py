@@ -10,18 +10,19 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from click_auth.commands.options import account_options, flag
+from click_auth.commands.application import account_options
+from click_auth.commands.command import flag
 from click_auth.console.console import columns
 from click_auth.console.text import printable, wrap
 from click_auth.defaults import PLACES
 from click_auth.errors import AuthError
-from click_auth.tokens import local_time, to_posix
+from click_auth.tokens import local_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
-    from click_auth.commands.options import Parts
+    from click_auth.commands.command import Parts
     from click_auth.console.console import Console
     from click_auth.operations import Operations
     from click_auth.status import Status, StatusContext
@@ -39,81 +40,61 @@ _NARROWEST = 16  # columns
 _UNITS = ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
 
 
-def build(auth: Operations, **hooks: Any) -> Parts:
+def build(
+    auth: Operations,
+    fetch_live: Callable[[StatusContext], Mapping[str, Any]] | None,
+    render_text: Callable[[StatusContext], str | None] | None,
+    render_json: Callable[[StatusContext], Mapping[str, Any]] | None,
+) -> Parts:
     """Return what `status` does, and its options."""
-    view = _View(auth, **hooks)
+    as_text = render_text or (lambda context: _describe(auth, context))
+    as_json = render_json or (lambda context: context.to_json())
 
-    def status(
-        console: Console,
-        *,
-        user: str | None,
-        instance: str | None = None,
-        all_accounts: bool,
-        offline: bool,
-    ) -> None:
+    def status(console: Console, *, all_accounts: bool, offline: bool) -> None:
         """Show who is logged in and whether the session is valid."""
+        found = auth.look_at_all(offline=offline) if all_accounts else [auth.look(offline=offline)]
+        contexts = [_with_live(each, fetch_live) for each in found]
+        texts = [text for each in contexts if (text := as_text(each)) is not None]
+        if all_accounts and not texts:
+            texts = ["Not logged in."]
+        lines = ["\n\n".join(texts)] if texts else []
+        for key in _pending_removals(auth):
+            line = f"The tokens of {printable(key, 80)} are waiting to be deleted from the keyring."
+            lines.append(line)
+            console.aside("removal", line, account=key)
+        text = "\n".join(lines) if lines else None
         if all_accounts:
-            deciding = view.show_all(console, auth.look_at_all(offline=offline))
-            deciding = deciding or auth.look(offline=offline)
+            rows = [as_json(each) for each in contexts]
+            console.result(lambda: {"accounts": rows}, text, rows)
         else:
-            deciding = auth.look(user, instance, offline=offline)
-            view.show(console, deciding)
-        click.get_current_context().exit(deciding.status.exit_code)
+            console.result(lambda: as_json(contexts[0]), text)
+            if found[0].status.reason is not None:
+                console.aside("note", found[0].status.reason)
+        deciding = [each for each in found if each.status.default] or found
+        deciding = deciding or [auth.look(offline=offline)]
+        click.get_current_context().exit(deciding[0].status.exit_code)
 
     return status, [
-        *account_options(auth, with_all="Show all accounts."),
+        *account_options(auth),
+        flag("--all all_accounts", "Show all accounts."),
         flag("--offline", "Don't contact the server or read secrets."),
     ]
 
 
-class _View:
-    """How a status is shown: as the application's hooks say, and without them as we do."""
+def _with_live(
+    context: StatusContext, fetch_live: Callable[[StatusContext], Mapping[str, Any]] | None
+) -> StatusContext:
+    """Return *context* with what the service says, where it can be asked."""
+    if fetch_live is None or context.bundle is None or context.status.state != "ok":
+        return context
+    return replace(context, live=fetch_live(context))
 
-    def __init__(
-        self,
-        auth: Operations,
-        fetch_live: Callable[[StatusContext], Mapping[str, Any]] | None,
-        render_text: Callable[[StatusContext], str | None] | None,
-        render_json: Callable[[StatusContext], Mapping[str, Any]] | None,
-    ) -> None:
-        self._auth, self._fetch_live = auth, fetch_live
-        self._as_text = render_text or (lambda context: _describe(auth, context))
-        self._as_json = render_json or (lambda context: context.to_json())
 
-    def show(self, console: Console, found: StatusContext) -> None:
-        """Print one status."""
-        context = self._with_live(found)
-        text = self._with_removals(console, self._as_text(context))
-        console.result(lambda: self._as_json(context), text)
-        if context.status.reason is not None:
-            console.aside("note", context.status.reason)
-
-    def show_all(self, console: Console, found: Sequence[StatusContext]) -> StatusContext | None:
-        """Print the status of every account; return the default one's, else the first."""
-        contexts = [self._with_live(each) for each in found]
-        rows = [self._as_json(each) for each in contexts]
-        texts = [text for each in contexts if (text := self._as_text(each)) is not None]
-        text = self._with_removals(console, "\n\n".join(texts) or "Not logged in.")
-        console.result(lambda: {"accounts": rows}, text, rows)
-        return next((each for each in found if each.status.default), found[0] if found else None)
-
-    def _with_live(self, context: StatusContext) -> StatusContext:
-        """Return *context* with what the service says, where it can be asked."""
-        if self._fetch_live is None or context.bundle is None or context.status.state != "ok":
-            return context
-        return replace(context, live=self._fetch_live(context))
-
-    def _with_removals(self, console: Console, text: str | None) -> str | None:
-        """Return *text* with a line on each removed account whose secrets are still there."""
-        lines: list[str] = [] if text is None else [text]
-        pending: Sequence[str] = ()
-        with suppress(AuthError):  # an environment's token is shown where there is no store at all
-            pending = self._auth.context.store.pending_removals()
-        for key in pending:
-            line = f"The tokens of {printable(key, 80)} are waiting to be deleted from the keyring."
-            lines.append(line)
-            console.aside("removal", line, account=key)
-        return "\n".join(lines) if lines else None
+def _pending_removals(auth: Operations) -> Sequence[str]:
+    """Return the keys of removed accounts whose secrets are still there."""
+    with suppress(AuthError):  # an environment's token is shown where there is no store at all
+        return auth.context.store.pending_removals()
+    return ()
 
 
 def _describe(auth: Operations, context: StatusContext) -> str:
@@ -170,7 +151,7 @@ def _kept_in(auth: Operations, status: Status) -> str:
 
 
 def _remaining(moment: datetime, *, is_over: bool) -> str:
-    seconds = (to_posix(moment) or 0.0) - time.time()
+    seconds = moment.timestamp() - time.time()
     size, unit = next((u for u in _UNITS if abs(seconds) >= u[0]), _UNITS[-1])
     count = int(abs(seconds) // size)
     span = f"{count} {unit}{'' if count == 1 else 's'}"

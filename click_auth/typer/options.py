@@ -10,7 +10,7 @@ import click
 import typer
 import typer.core
 
-from click_auth.commands.options import instance_parameters, user_parameter
+from click_auth.commands.application import instance_parameters, user_parameter
 
 if TYPE_CHECKING:
     from click_auth.operations import Operations

@@ -32,7 +32,7 @@ def breaks():
     code = int(os.environ["CODE"])
     raise OSError(code, "canary of an error")
 
-from click_auth.commands.output import command_console
+from click_auth.commands.command import command_console
 body = group.commands["breaks"].callback
 def callback():
     with command_console(auth, as_json=False, as_ndjson=False):

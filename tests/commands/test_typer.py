@@ -270,7 +270,7 @@ def test_nothing_is_made_before_it_is_asked_for(todo: Todo, tmp_path: Path) -> N
         ).stdout.split("\n")[-2]
         beyond = {name for name in loaded.split() if "commands." in name} - {
             "click_auth.commands.attach",
-            "click_auth.commands.options",
+            "click_auth.commands.application",
         }
         assert beyond == set()
         assert not {"httpx", "pydantic", "keyring"} & set(loaded.split())
