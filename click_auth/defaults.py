@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 DEFAULT_MIN_TTL = 60.0  # seconds that a token must still live
 LOGIN_TIMEOUT = 300.0  # seconds that a login waits for the person
 POLICIES = ("system", "fallback", "encrypted", "plaintext")  # where credentials may be stored
@@ -10,3 +12,17 @@ PLACES = {  # where they are then, for the middle of a sentence
     "encrypted": "an encrypted file",
     "plaintext": "an unencrypted file",
 }
+
+
+class Binding(NamedTuple):
+    """The server and the client that a credential belongs to; None where nothing is known.
+
+    `resource` is the API's URL where the server is known from it only.
+    """
+
+    issuer: str | None = None
+    client_id: str | None = None
+    resource: str | None = None
+
+
+UNBOUND = Binding()

@@ -7,7 +7,7 @@ is made of them. Both have the same fields, and a test holds them together.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields, replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from click_auth.account import Account, refresh_slot_name
 from click_auth.defaults import DEFAULT_MIN_TTL
@@ -17,6 +17,8 @@ from click_auth.tokens import TokenBundle, from_posix
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from click_auth.defaults import Binding
+
 SYSTEM = "system"
 PLAINTEXT = "plaintext"
 ENCRYPTED = "encrypted"
@@ -24,20 +26,6 @@ CUSTOM = "custom"
 
 IN_RECORD = (PLAINTEXT, ENCRYPTED)
 """Where `storage` is one of these the tokens lie in the record itself."""
-
-
-class Binding(NamedTuple):
-    """The server and the client that a credential belongs to; None where nothing is known.
-
-    `resource` is the API's URL where the server is known from it only.
-    """
-
-    issuer: str | None = None
-    client_id: str | None = None
-    resource: str | None = None
-
-
-UNBOUND = Binding()
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ from abc import ABC, abstractmethod
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
+from click_auth.defaults import Binding as Binding  # noqa: PLC0414 - others take it from here
 from click_auth.errors import REFRESH_UNAVAILABLE, LoginFailed, NotLoggedIn, Refused, Unreachable
-from click_auth.record import Binding as Binding  # noqa: PLC0414 - others take it from here
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

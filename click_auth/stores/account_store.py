@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from click_auth.account import refresh_slot_name, select_account, slot_name
 from click_auth.console import console
+from click_auth.defaults import UNBOUND
 from click_auth.errors import NotLoggedIn, StorageUnavailable
-from click_auth.record import CUSTOM, ENCRYPTED, SYSTEM, UNBOUND, is_same_credential
+from click_auth.record import CUSTOM, ENCRYPTED, SYSTEM, is_same_credential
 from click_auth.stores import placement
 from click_auth.tokens import TokenBundle, usable
 
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from click_auth.account import Account
-    from click_auth.record import Binding, Record
+    from click_auth.defaults import Binding
+    from click_auth.record import Record
     from click_auth.stores.provider_memory import StoredRegistrations
     from click_auth.stores.writes import Removal, Write
 

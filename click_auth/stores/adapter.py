@@ -6,7 +6,8 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from click_auth.account import slot_name
-from click_auth.record import CUSTOM, UNBOUND, Binding, Record
+from click_auth.defaults import UNBOUND, Binding
+from click_auth.record import CUSTOM, Record
 from click_auth.stores.account_store import AccountStore
 from click_auth.stores.document import Document
 from click_auth.stores.records import Records

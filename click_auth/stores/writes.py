@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from click_auth.account import Account
-    from click_auth.record import Binding
+    from click_auth.defaults import Binding
     from click_auth.stores.placement import Reserve, Storage
     from click_auth.tokens import TokenBundle
 
