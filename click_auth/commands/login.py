@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TextIO, cast
 
 import click
 
-from click_auth import signals
+from click_auth import interrupts
 from click_auth.commands.options import flag, instance_parameters, option, user_parameter
 from click_auth.console.terminal import LONGEST_LINE, is_terminal
 from click_auth.console.text import printable
@@ -143,7 +143,7 @@ def _log_in(
         if seen:  # it may have been stored already
             raise
         output.done("\nLogin cancelled. Nothing was changed.", well=False)
-        raise click.exceptions.Exit(signals.INTERRUPTED) from None
+        raise click.exceptions.Exit(interrupts.INTERRUPTED) from None
     if not seen:  # another process has finished this very login
         bundle = auth.credential(result.account.key).bundle()
         seen.append(LoginContext(result.account, bundle=bundle))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from click_auth import signals
+from click_auth import interrupts
 from click_auth.console.console import Console, JsonConsole, NdjsonConsole, echo, use_console
 from click_auth.console.terminal import is_terminal
 from click_auth.errors import AuthError
@@ -73,7 +73,7 @@ def ask_for_account(
             picked: int = click.prompt(question, type=wanted, default=default, err=True)
     except click.Abort:
         console.done("\nNothing was changed.", well=False)
-        raise click.exceptions.Exit(signals.INTERRUPTED) from None
+        raise click.exceptions.Exit(interrupts.INTERRUPTED) from None
     return listed[picked - 1].account.key
 
 
@@ -98,7 +98,7 @@ def reporting(auth: Operations, *, as_json: bool) -> Iterator[None]:
 @contextlib.contextmanager
 def _speaking(output: Console) -> Iterator[None]:
     """Let errors speak as *output* does, and let signals end the block with their exit codes."""
-    with use_console(output), signals.ending_cleanly():
+    with use_console(output), interrupts.ending_cleanly():
         try:
             yield
         except AuthError as error:
@@ -106,7 +106,7 @@ def _speaking(output: Console) -> Iterator[None]:
             raise
         except (KeyboardInterrupt, click.Abort):
             output.done("", well=False)  # ends the line on which the terminal shows ^C
-            raise click.exceptions.Exit(signals.INTERRUPTED) from None
+            raise click.exceptions.Exit(interrupts.INTERRUPTED) from None
 
 
 def _unexpected(auth: Operations, error: Exception) -> AuthError:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from click_auth.errors import STORE_WRITE_FAILED, StorageUnavailable
 from click_auth.stores.keyring_backends import KeyringFault
-from click_auth.stores.keyring_client import KeyringClient, most_seconds
+from click_auth.stores.keyring_client import KeyringClient
 from click_auth.stores.vault import Vault
 
 if TYPE_CHECKING:
@@ -129,15 +129,6 @@ class KeyringVault(Vault):
             self.probe()
         else:
             self._client.set(slot, head)
-
-    @contextlib.contextmanager
-    def waiting(self, seconds: float) -> Iterator[None]:
-        """Wait *seconds* for each call within the block, and not less than ever."""
-        token = most_seconds.set(seconds)
-        try:
-            yield
-        finally:
-            most_seconds.reset(token)
 
     @property
     def _limit(self) -> int | None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from click_auth.account import refresh_slot_name, slot_name
 from click_auth.console import console
 from click_auth.errors import StorageUnavailable
+from click_auth.interrupts import prompt_timeout
 from click_auth.record import (
     CUSTOM,
     ENCRYPTED,
@@ -154,7 +155,7 @@ class Write:
         """Wait for no person where the file will do, as it has done before."""
         if old is None or not old.holds_tokens or policy != "fallback":
             return contextlib.nullcontext()
-        return self._storage.vault.waiting(0)
+        return prompt_timeout(0)
 
     def _may_come_yet(self, key: str, old: Record | None, trouble: StorageUnavailable) -> bool:
         """Whether a login was only late: that moves no account of the keyring into the file."""
