@@ -143,16 +143,18 @@ def hold_by_heartbeat(lock: LockFile, deadline: float) -> LockFile:
 
     Raises `LockBusy` at *deadline*, in monotonic seconds, and OSError.
     """
-    path = lock.path
-    watch = _Watch(path)
+    path, seen, since = lock.path, None, 0.0
     while True:
         if lock.is_new:
             lock.write_holder()
             if lock.is_in_place:  # else we were stopped before we wrote that, and taken for dead
                 threading.Thread(target=_beat, args=(lock,), daemon=True).start()
                 return lock
+        state = _state(os.fstat(lock.file.fileno()))
         lock.file.close()
-        if not (watch.proves_death() and watch.take_away()):
+        if state != seen:
+            seen, since = state, time.monotonic()
+        if not (_is_dead(path, time.monotonic() - since) and _take_away(path, state)):
             if time.monotonic() >= deadline:
                 raise LockBusy(path)
             time.sleep(_POLL_SECONDS)
@@ -166,49 +168,36 @@ def _beat(lock: LockFile) -> None:
         time.sleep(BEAT_SECONDS)
 
 
-class _Watch:
-    """What a waiter has seen of a holder: which file, and when its heart last beat."""
+def _state(facts: os.stat_result) -> tuple[int, int]:
+    """Return what tells one file from another, and one beat from the next."""
+    return facts.st_ino, facts.st_mtime_ns
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._seen: tuple[int, int] | None = None
-        self._since = time.monotonic()
 
-    def proves_death(self) -> bool:
-        now = _identity_at(self._path)
-        if now != self._seen:
-            self._seen, self._since = now, time.monotonic()
-        if now is None:
-            return False
-        holder = read_holder(self._path)
-        if holder is not None and holder.is_from_here:
-            return holder.is_gone
-        is_quiet = time.monotonic() - self._since > QUIET_SECONDS
-        return is_quiet and (holder is None or _age(self._path) > DEAD_AFTER_SECONDS)
+def _is_dead(path: Path, quiet_seconds: float) -> bool:
+    """Return whether the holder of *path*, not heard of for so long, certainly has ended."""
+    holder = read_holder(path)
+    if holder is not None and holder.is_from_here:
+        return holder.is_gone
+    is_quiet = quiet_seconds > QUIET_SECONDS
+    return is_quiet and (holder is None or _age(path) > DEAD_AFTER_SECONDS)
 
-    def take_away(self) -> bool:
-        """Remove a dead holder's file, one waiter at a time, if it still is what was seen."""
-        guard = self._path.with_name(self._path.name + ".takeover")
-        try:
-            LockFile(guard, is_new=True).file.close()
-        except FileExistsError:
-            if _age(guard) > DEAD_AFTER_SECONDS:  # whoever made it was killed
-                guard.unlink(missing_ok=True)
-            return False
-        try:
-            if _identity_at(self._path) == self._seen:
-                self._path.unlink(missing_ok=True)
-        finally:
+
+def _take_away(path: Path, state: tuple[int, int]) -> bool:
+    """Remove a dead holder's file, one waiter at a time, if it still is in the *state* seen."""
+    guard = path.with_name(path.name + ".takeover")
+    try:
+        LockFile(guard, is_new=True).file.close()
+    except FileExistsError:
+        if _age(guard) > DEAD_AFTER_SECONDS:  # whoever made it was killed
             guard.unlink(missing_ok=True)
-        return True
-
-
-def _identity_at(path: Path) -> tuple[int, int] | None:
-    """Return what tells one state of the file from another, None where there is no file."""
-    with contextlib.suppress(OSError):
-        facts = path.lstat()
-        return facts.st_ino, facts.st_mtime_ns
-    return None
+        return False
+    try:
+        with contextlib.suppress(FileNotFoundError):
+            if _state(path.lstat()) == state:
+                path.unlink()
+    finally:
+        guard.unlink(missing_ok=True)
+    return True
 
 
 def _age(path: Path) -> float:
