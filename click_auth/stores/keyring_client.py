@@ -131,8 +131,10 @@ class KeyringClient:
             refusal = None
             try:
                 self._call(f"delete {slot}", lambda: self._backend_in_use().delete_password(*place))
-            except KeyringFault as fault:  # perhaps nothing was there: a read will tell
-                refusal = fault
+            except KeyringFault as fault:
+                if fault.is_late:
+                    raise
+                refusal = fault  # perhaps nothing was there: a read will tell
             if self.read(slot) is None:
                 return
             if refusal is not None:

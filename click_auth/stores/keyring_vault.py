@@ -136,8 +136,8 @@ class KeyringVault(Vault):
 
     def _load(self, slot: str) -> tuple[str | None, str | None]:
         """Return the text of the head slot, and the secret, put together where it is split."""
-        head = self._client.read(slot)
-        while True:
+        head, before = self._client.read(slot), None
+        while head != before:
             numbers, checksum = _parse_manifest(head)
             if not numbers:
                 return head, head
@@ -146,10 +146,9 @@ class KeyringVault(Vault):
             secret = "".join(filter(None, pieces))
             if _checksum(secret) == checksum:
                 return head, secret
-            again = self._client.read(slot)  # a writer may have switched to new pieces meanwhile
-            if again == head:
-                return head, None
-            head = again
+            # A writer may have switched to new pieces meanwhile.
+            head, before = self._client.read(slot), head
+        return head, None
 
     def _store(self, slot: str, secret: str, head: str | None, put: _Put) -> None:
         """Put *secret* into *slot*, whose head slot holds *head*; *put* writes the new head."""
