@@ -47,24 +47,6 @@ class Holder(NamedTuple):
     host: str
     start: str
 
-    @property
-    def is_from_here(self) -> bool:
-        """Whether the process is, or was, one of this machine."""
-        return self.host == host_id()
-
-    @property
-    def is_gone(self) -> bool:
-        """Whether the process, which is from here, certainly has ended."""
-        if sys.platform == "win32":  # there is no question that harms nobody
-            return False
-        try:
-            os.kill(self.process, 0)
-        except (ProcessLookupError, OverflowError):
-            return True
-        except OSError:
-            return False
-        return self.start not in ("-", _start_of(self.process))  # the number went to another one
-
 
 class LockFile:
     """The file at *path*, open; `is_new` says whether we have created it. Raises OSError."""
@@ -128,14 +110,27 @@ def wait_for_holder(path: Path, deadline: float) -> bool:
     monotonic seconds.
     """
     has_waited = False
-    # Windows keeps the file after a release, and has no question about a process that harms nobody.
-    while sys.platform != "win32" and time.monotonic() < deadline:
-        holder = read_holder(path)
-        if holder is None or not holder.is_from_here or holder.is_gone:
-            break
+    while time.monotonic() < deadline and _holder_lives(path):
         has_waited = True
         time.sleep(_POLL_SECONDS)
     return has_waited
+
+
+def _holder_lives(path: Path) -> bool | None:
+    """Return whether the process that holds *path* lives; None: it is not certain that it is ours.
+
+    Windows keeps the file after a release, and has no question about a process that harms nobody.
+    """
+    holder = read_holder(path)
+    if sys.platform == "win32" or holder is None or holder.host != host_id():
+        return None
+    try:
+        os.kill(holder.process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:
+        return True
+    return holder.start in ("-", _start_of(holder.process))  # else the number went to another one
 
 
 def hold_by_heartbeat(lock: LockFile, deadline: float) -> LockFile:
@@ -175,11 +170,11 @@ def _state(facts: os.stat_result) -> tuple[int, int]:
 
 def _is_dead(path: Path, quiet_seconds: float) -> bool:
     """Return whether the holder of *path*, not heard of for so long, certainly has ended."""
-    holder = read_holder(path)
-    if holder is not None and holder.is_from_here:
-        return holder.is_gone
+    lives = _holder_lives(path)
+    if lives is not None:
+        return not lives
     is_quiet = quiet_seconds > QUIET_SECONDS
-    return is_quiet and (holder is None or _age(path) > DEAD_AFTER_SECONDS)
+    return is_quiet and (read_holder(path) is None or _age(path) > DEAD_AFTER_SECONDS)
 
 
 def _take_away(path: Path, state: tuple[int, int]) -> bool:

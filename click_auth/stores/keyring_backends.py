@@ -19,7 +19,6 @@ STORES_PLAINTEXT = "it stores secrets unencrypted"
 
 Kind = Literal["locked", "denied", "absent", "hanging", "lying", "truncating", "failing"]
 
-_WINDOWS_CHARACTERS = 1200  # 2,560 bytes of UTF-16, and room for what the backend adds
 _STORE_NOTHING = ("keyring.backends.null", "keyring.backends.fail")
 
 # Nothing else is imported because a record names it: it might lie in the current directory.
@@ -61,13 +60,16 @@ _UNLOCKING = {
 class Backend(NamedTuple):
     """What matters about a keyring backend.
 
-    `weakness` says why it is no system keyring, None where it is one. `limit` is how many
-    characters of the basic plane one secret may have, None where no limit is known.
+    `weakness` says why it is no system keyring, None where it is one.
     """
 
     name: str = "unknown"
     weakness: str | None = None
-    limit: int | None = None
+
+    @property
+    def is_small(self) -> bool:
+        """Whether it is known to refuse long secrets."""
+        return "WinVaultKeyring" in self.name
 
     @property
     def is_on_a_bus(self) -> bool:
@@ -86,7 +88,7 @@ class Backend(NamedTuple):
 def describe_backend(backend: object) -> Backend:
     """Return what is known of a backend; a chain of backends is as good as its first."""
     names = [f"{each.__module__}.{each.__qualname__}" for each in type(backend).__mro__]
-    name, weakness = names[0], None
+    name = names[0]
     if name.startswith("keyring.backends.chainer."):
         first = next(iter(getattr(backend, "backends", None) or ()), None)
         if first is None:
@@ -94,10 +96,9 @@ def describe_backend(backend: object) -> Backend:
         facts = describe_backend(first)
         return facts._replace(name=f"{name} of {facts.name}")
     if any(each.startswith(_STORE_NOTHING) for each in names):
-        weakness = STORES_NOTHING
-    elif any(each.startswith("keyrings.alt") and "Plaintext" in each for each in names):
-        weakness = STORES_PLAINTEXT
-    return Backend(name, weakness, _WINDOWS_CHARACTERS if "WinVaultKeyring" in name else None)
+        return Backend(name, STORES_NOTHING)
+    is_plain = any(each.startswith("keyrings.alt") and "Plaintext" in each for each in names)
+    return Backend(name, STORES_PLAINTEXT if is_plain else None)
 
 
 class KeyringFault(StorageUnavailable):

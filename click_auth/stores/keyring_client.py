@@ -77,24 +77,26 @@ class KeyringClient:
 
     def read(self, slot: str) -> str | None:
         """Return what the slot holds. Raises where the backend is no system keyring."""
+        place, text = self._place(slot), None
         if self._needs_no_keyring():
-            text = self._call(
-                f"read {slot} without keyring",
-                lambda: secret_service.read_secret(*self._place(slot)),
-                is_reading=True,
-            )
-            if text is not None:
-                return text
-        try:
-            text = self._get(slot)
-        except KeyringFault as fault:
-            if "keyring.backends.macOS" not in self.backend.name or fault.kind != "failing":
-                raise
-            time.sleep(_MACOS_PAUSE_SECONDS)  # two readers at once: one of them fails
-            text = self._get(slot)
+            verb = f"read {slot} without keyring"
+            text = self._call(verb, lambda: secret_service.read_secret(*place), is_reading=True)
+        if text is None:
+            text = self._call(f"read {slot}", lambda: self._get(*place), is_reading=True)
         if text is None:
             self._refuse_weak()
         return text
+
+    def _get(self, service: str, user: str) -> str | None:
+        backend = self._backend_in_use()
+        try:
+            return backend.get_password(service, user)
+        except Exception as error:
+            is_on_macos = "keyring.backends.macOS" in self.backend.name
+            if not is_on_macos or fault_of(error, self.backend.name).kind != "failing":
+                raise
+        time.sleep(_MACOS_PAUSE_SECONDS)  # two readers at once: one of them fails
+        return backend.get_password(service, user)
 
     def write(self, slot: str, text: str, before: str | None) -> None:
         """Put *text* into the slot, read it back, and put *before* back where that fails."""
@@ -118,10 +120,10 @@ class KeyringClient:
         """Put *text* into the slot, on trust."""
         self._refuse_weak()
         place = self._place(slot)
-        if self._needs_no_keyring() and self._call(
-            f"write {slot} without keyring", lambda: secret_service.replace_secret(*place, text)
-        ):
-            return
+        if self._needs_no_keyring():
+            verb = f"write {slot} without keyring"
+            if self._call(verb, lambda: secret_service.replace_secret(*place, text)):
+                return
         self._call(f"write {slot}", lambda: self._backend_in_use().set_password(*place, text))
 
     def erase(self, slot: str) -> None:
@@ -140,12 +142,6 @@ class KeyringClient:
             if refusal is not None:
                 raise refusal
         raise KeyringFault("failing", self.backend.name, "it doesn't delete")
-
-    def _get(self, slot: str) -> str | None:
-        place = self._place(slot)
-        return self._call(
-            f"read {slot}", lambda: self._backend_in_use().get_password(*place), is_reading=True
-        )
 
     def _place(self, slot: str) -> tuple[str, str]:
         return f"{self._app_name}/{slot}", slot
