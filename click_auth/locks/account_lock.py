@@ -148,14 +148,14 @@ def _acquire(path: Path, deadline: float) -> LockFile:
         lock = open_or_create(path)
         try:
             _wait_for(lock, deadline)
+            if lock.is_in_place:
+                lock.write_holder()
+                return lock
         except NoLocksHere:
             return hold_by_heartbeat(lock, deadline)
         except BaseException:
             lock.file.close()
             raise
-        if lock.is_in_place:
-            lock.write_holder()
-            return lock
         lock.file.close()  # its holder unlinked it before we had it: start again
 
 
