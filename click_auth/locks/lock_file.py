@@ -35,7 +35,6 @@ class LockBusy(Exception):
 
     def __init__(self, path: Path) -> None:
         holder = read_holder(path)
-        self.path = path
         self.holder: int | None = None if holder is None else holder.process
         super().__init__(f"{path} is locked by process {self.holder or 'unknown'}")
 
