@@ -68,11 +68,7 @@ class Account:
     def title(self) -> str:
         """The name and, where it differs, the id: one inert line for a terminal."""
         shown = printable(self.id, 80)
-        return (
-            f"{printable(self.label, 120)} ({shown})"
-            if self.label not in (None, self.id)
-            else shown
-        )
+        return shown if self.label in (None, self.id) else f"{self.name} ({shown})"
 
     def to_json(self) -> dict[str, Any]:
         """Return `{"key", "id", "label", "instance", ...}`."""
@@ -130,7 +126,12 @@ def select_account(
     """
     among = [each for each in accounts if instance is None or each.instance == instance]
     if ref is None:
-        return _select_unnamed(among, default)
+        found = [each for each in among if each.key == default] or among
+        if len(found) > 1:
+            message = "Several accounts are stored and none is the default."
+            hints = [_known(found), "Or set a default with `account use`."]
+            raise UsageError(message, code=NO_ACCOUNT_SELECTED, hints=hints)
+        return found[0] if found else None
     found = find_matching(among, ref)
     if not found:
         raise UsageError(f"No account {printable(ref, 80)!r}.", hints=[_known(among)])
@@ -138,17 +139,6 @@ def select_account(
         message = f"{printable(ref, 80)!r} matches several accounts."
         raise UsageError(message, code=NO_ACCOUNT_SELECTED, hints=[_known(found)])
     return found[0]
-
-
-def _select_unnamed(among: list[Account], default: str | None) -> Account | None:
-    for account in among:
-        if account.key == default:
-            return account
-    if len(among) > 1:
-        message = "Several accounts are stored and none is the default."
-        hints = [_known(among), "Or set a default with `account use`."]
-        raise UsageError(message, code=NO_ACCOUNT_SELECTED, hints=hints)
-    return among[0] if among else None
 
 
 def find_matching(among: Iterable[Account], ref: str) -> list[Account]:
@@ -200,10 +190,7 @@ def safe_name(key: str) -> str:
 
 def folder_name(app_name: str) -> str:
     """Return an application's name as it may stand in the name of a folder: never a path."""
-    kept = "".join(
-        character if character in _KEPT or character == " " else _percent_encoded(character)
-        for character in app_name
-    )
+    kept = " ".join(map(_percent_encoded, app_name.split(" ")))
     plain = safe_name(kept) if len(kept) > _LONGEST_PLAIN_KEY else kept
     return plain if plain.strip(". ") else _percent_encoded(plain).replace(".", "%2E")
 
@@ -216,11 +203,5 @@ def _hashed(key: str, shown: str) -> str:
 
 
 def _percent_encoded(text: str) -> str:
-    if _KEPT.issuperset(text):
-        return text
-    return "".join(
-        character
-        if character in _KEPT
-        else "".join(f"%{byte:02X}" for byte in character.encode("utf-8", "surrogatepass"))
-        for character in text
-    )
+    encoded = text.encode("utf-8", "surrogatepass")
+    return "".join(chr(byte) if chr(byte) in _KEPT else f"%{byte:02X}" for byte in encoded)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from typing import TYPE_CHECKING
 
 import click
 
 from click_auth.defaults import POLICIES
-from click_auth.errors import AuthError
+from click_auth.errors import BAD_SETTING, AuthError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -91,13 +92,10 @@ class Environment:
         text = self.value("KEYRING_TIMEOUT")
         if text is None:
             return None
-        try:
-            seconds = float(text)
-        except ValueError:
-            seconds = 0.0
-        if not 0 < seconds <= _LONGEST_KEYRING_TIMEOUT:
-            raise self._refusal("KEYRING_TIMEOUT", "a number of seconds")
-        return seconds
+        with contextlib.suppress(ValueError):
+            if 0 < float(text) <= _LONGEST_KEYRING_TIMEOUT:
+                return float(text)
+        raise self._refusal("KEYRING_TIMEOUT", "a number of seconds")
 
     @property
     def browser_forbidden(self) -> bool:
@@ -129,12 +127,13 @@ class Environment:
         path = os.path.expanduser(folder)  # noqa: PTH111
         if os.path.isabs(path):  # noqa: PTH117
             return os.path.abspath(path)  # noqa: PTH100
-        fault = f"{path} is not an absolute path."
-        if path.startswith("~"):
-            fault = "Can't find your home folder."
+        is_homeless = path.startswith("~")
+        fault = (
+            "Can't find your home folder." if is_homeless else f"{path} is not an absolute path."
+        )
         hint = f"Set {self.name('CONFIG_DIR')} to the folder where credentials should be stored."
-        raise AuthError(fault, code="AUTH_BAD_SETTING", hints=[hint])
+        raise AuthError(fault, code=BAD_SETTING, hints=[hint])
 
     def _refusal(self, name: str, wanted: str) -> AuthError:
         message = f"{self.name(name)} is {self.value(name)!r}; it takes {wanted}."
-        return AuthError(message, code="AUTH_BAD_SETTING")
+        return AuthError(message, code=BAD_SETTING)

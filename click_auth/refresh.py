@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from click_auth import signals
+from click_auth import interrupts
 from click_auth.console import console
 from click_auth.defaults import DEFAULT_MIN_TTL
 from click_auth.errors import (
@@ -105,7 +105,7 @@ class Renewal:
             message = f"The credentials of {record.account.name} can't be refreshed."
             raise NotLoggedIn(message, code=REFRESH_UNAVAILABLE)
         _ = self.context.http.module  # imported before `reserve`: right after it comes the POST
-        with store.reserve(record, old) as reserve, signals.deferred():
+        with store.reserve(record, old) as reserve, interrupts.deferred():
             return self._exchange(record, old, reserve)
 
     def _exchange(self, record: Record, old: TokenBundle, reserve: Reserve) -> CachedCredential:

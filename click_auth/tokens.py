@@ -105,6 +105,4 @@ def local_time(moment: datetime) -> str:
 def rfc3339(seconds: float | None) -> str | None:
     """Return POSIX *seconds* as an RFC 3339 text in UTC, to the second."""
     moment = from_posix(seconds)
-    if moment is None:
-        return None
-    return moment.replace(microsecond=0).isoformat().replace("+00:00", "Z")
+    return None if moment is None else moment.isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -19,7 +19,7 @@ from click_auth.console.console import (
     use_console,
 )
 from click_auth.errors import AuthError
-from click_auth.signals import INTERRUPTED, ending_cleanly
+from click_auth.interrupts import INTERRUPTED, ending_cleanly
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

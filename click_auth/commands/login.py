@@ -15,9 +15,9 @@ from click_auth.console.console import LONGEST_LINE, is_terminal
 from click_auth.console.text import printable
 from click_auth.defaults import LOGIN_TIMEOUT, PLACES, POLICIES
 from click_auth.errors import LoginFailed
+from click_auth.interrupts import INTERRUPTED
 from click_auth.login.flow import LoginContext
 from click_auth.login.keyboard import ask
-from click_auth.signals import INTERRUPTED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

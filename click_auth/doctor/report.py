@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from click_auth.console.text import printable, wrap
-from click_auth.timeouts import TimedOut, call_with_timeout
+from click_auth.interrupts import TimedOut, call_with_timeout
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -164,10 +164,9 @@ def _fault(path: Path, facts: os.stat_result) -> str | None:
         return "it is not a folder"
     if _HAS_OWNERS and facts.st_mode & stat.S_ISVTX:
         return "it is a folder shared by all users"
-    if _is(path, os.sep):
-        return "it is the root of the file system; credentials need a folder of their own"
-    if _is(path, "~") and not _holds_only_ours(path):  # a container's may have nothing else in it
-        return "it is a home folder; credentials need a folder of their own"
+    if (_is(path, "~") or _is(path, os.sep)) and not _holds_only_ours(path):
+        # A container's home may have nothing else in it.
+        return "it is a home folder or the root; credentials need a folder of their own"
     return None
 
 

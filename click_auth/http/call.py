@@ -19,7 +19,7 @@ from click_auth.console import console
 from click_auth.console.text import printable
 from click_auth.http.client import CERTIFICATE_VARIABLES, mute_http_loggers
 from click_auth.http.urls import checked_endpoint, host_of, is_loopback, origin, split
-from click_auth.timeouts import Deadline, TimedOut, call_with_timeout
+from click_auth.interrupts import Deadline, TimedOut, call_with_timeout
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

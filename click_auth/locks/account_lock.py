@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 DEFAULT_SECONDS = 75.0
-POLL_SECONDS = 0.008
+_POLL_SECONDS = 0.008
 _NO_LOCKS_HERE = {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL}
 
 _timeout: ContextVar[float] = ContextVar("click_auth_lock_timeout", default=DEFAULT_SECONDS)
@@ -148,14 +148,14 @@ def _acquire(path: Path, deadline: float) -> LockFile:
         lock = open_or_create(path)
         try:
             _wait_for(lock, deadline)
+            if lock.is_in_place:
+                lock.write_holder()
+                return lock
         except NoLocksHere:
             return hold_by_heartbeat(lock, deadline)
         except BaseException:
             lock.file.close()
             raise
-        if lock.is_in_place:
-            lock.write_holder()
-            return lock
         lock.file.close()  # its holder unlinked it before we had it: start again
 
 
@@ -163,7 +163,7 @@ def _wait_for(lock: LockFile, deadline: float) -> None:
     while not _lock(lock.file):
         if time.monotonic() >= deadline:
             raise LockBusy(lock.path)
-        time.sleep(POLL_SECONDS * random.uniform(0.5, 1.5))  # noqa: S311 - spreads the waiters
+        time.sleep(_POLL_SECONDS * random.uniform(0.5, 1.5))  # noqa: S311 - spreads the waiters
 
 
 def _release(lock: LockFile) -> None:

@@ -35,7 +35,6 @@ class LockBusy(Exception):
 
     def __init__(self, path: Path) -> None:
         holder = read_holder(path)
-        self.path = path
         self.holder: int | None = None if holder is None else holder.process
         super().__init__(f"{path} is locked by process {self.holder or 'unknown'}")
 
@@ -46,24 +45,6 @@ class Holder(NamedTuple):
     process: int
     host: str
     start: str
-
-    @property
-    def is_from_here(self) -> bool:
-        """Whether the process is, or was, one of this machine."""
-        return self.host == host_id()
-
-    @property
-    def is_gone(self) -> bool:
-        """Whether the process, which is from here, certainly has ended."""
-        if sys.platform == "win32":  # there is no question that harms nobody
-            return False
-        try:
-            os.kill(self.process, 0)
-        except (ProcessLookupError, OverflowError):
-            return True
-        except OSError:
-            return False
-        return self.start not in ("-", _start_of(self.process))  # the number went to another one
 
 
 class LockFile:
@@ -128,14 +109,27 @@ def wait_for_holder(path: Path, deadline: float) -> bool:
     monotonic seconds.
     """
     has_waited = False
-    # Windows keeps the file after a release, and has no question about a process that harms nobody.
-    while sys.platform != "win32" and time.monotonic() < deadline:
-        holder = read_holder(path)
-        if holder is None or not holder.is_from_here or holder.is_gone:
-            break
+    while time.monotonic() < deadline and _holder_lives(path):
         has_waited = True
         time.sleep(_POLL_SECONDS)
     return has_waited
+
+
+def _holder_lives(path: Path) -> bool | None:
+    """Return whether the process that holds *path* lives; None: it is not certain that it is ours.
+
+    Windows keeps the file after a release, and has no question about a process that harms nobody.
+    """
+    holder = read_holder(path)
+    if sys.platform == "win32" or holder is None or holder.host != host_id():
+        return None
+    try:
+        os.kill(holder.process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:
+        return True
+    return holder.start in ("-", _start_of(holder.process))  # else the number went to another one
 
 
 def hold_by_heartbeat(lock: LockFile, deadline: float) -> LockFile:
@@ -143,16 +137,18 @@ def hold_by_heartbeat(lock: LockFile, deadline: float) -> LockFile:
 
     Raises `LockBusy` at *deadline*, in monotonic seconds, and OSError.
     """
-    path = lock.path
-    watch = _Watch(path)
+    path, seen, since = lock.path, None, 0.0
     while True:
         if lock.is_new:
             lock.write_holder()
             if lock.is_in_place:  # else we were stopped before we wrote that, and taken for dead
                 threading.Thread(target=_beat, args=(lock,), daemon=True).start()
                 return lock
+        state = _state(os.fstat(lock.file.fileno()))
         lock.file.close()
-        if not (watch.proves_death() and watch.take_away()):
+        if state != seen:
+            seen, since = state, time.monotonic()
+        if not (_is_dead(path, time.monotonic() - since) and _take_away(path, state)):
             if time.monotonic() >= deadline:
                 raise LockBusy(path)
             time.sleep(_POLL_SECONDS)
@@ -166,49 +162,36 @@ def _beat(lock: LockFile) -> None:
         time.sleep(BEAT_SECONDS)
 
 
-class _Watch:
-    """What a waiter has seen of a holder: which file, and when its heart last beat."""
+def _state(facts: os.stat_result) -> tuple[int, int]:
+    """Return what tells one file from another, and one beat from the next."""
+    return facts.st_ino, facts.st_mtime_ns
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._seen: tuple[int, int] | None = None
-        self._since = time.monotonic()
 
-    def proves_death(self) -> bool:
-        now = _identity_at(self._path)
-        if now != self._seen:
-            self._seen, self._since = now, time.monotonic()
-        if now is None:
-            return False
-        holder = read_holder(self._path)
-        if holder is not None and holder.is_from_here:
-            return holder.is_gone
-        is_quiet = time.monotonic() - self._since > QUIET_SECONDS
-        return is_quiet and (holder is None or _age(self._path) > DEAD_AFTER_SECONDS)
+def _is_dead(path: Path, quiet_seconds: float) -> bool:
+    """Return whether the holder of *path*, not heard of for so long, certainly has ended."""
+    lives = _holder_lives(path)
+    if lives is not None:
+        return not lives
+    is_quiet = quiet_seconds > QUIET_SECONDS
+    return is_quiet and (read_holder(path) is None or _age(path) > DEAD_AFTER_SECONDS)
 
-    def take_away(self) -> bool:
-        """Remove a dead holder's file, one waiter at a time, if it still is what was seen."""
-        guard = self._path.with_name(self._path.name + ".takeover")
-        try:
-            LockFile(guard, is_new=True).file.close()
-        except FileExistsError:
-            if _age(guard) > DEAD_AFTER_SECONDS:  # whoever made it was killed
-                guard.unlink(missing_ok=True)
-            return False
-        try:
-            if _identity_at(self._path) == self._seen:
-                self._path.unlink(missing_ok=True)
-        finally:
+
+def _take_away(path: Path, state: tuple[int, int]) -> bool:
+    """Remove a dead holder's file, one waiter at a time, if it still is in the *state* seen."""
+    guard = path.with_name(path.name + ".takeover")
+    try:
+        LockFile(guard, is_new=True).file.close()
+    except FileExistsError:
+        if _age(guard) > DEAD_AFTER_SECONDS:  # whoever made it was killed
             guard.unlink(missing_ok=True)
-        return True
-
-
-def _identity_at(path: Path) -> tuple[int, int] | None:
-    """Return what tells one state of the file from another, None where there is no file."""
-    with contextlib.suppress(OSError):
-        facts = path.lstat()
-        return facts.st_ino, facts.st_mtime_ns
-    return None
+        return False
+    try:
+        with contextlib.suppress(FileNotFoundError):
+            if _state(path.lstat()) == state:
+                path.unlink()
+    finally:
+        guard.unlink(missing_ok=True)
+    return True
 
 
 def _age(path: Path) -> float:

@@ -16,7 +16,7 @@ from pathlib import PurePath, PureWindowsPath
 from typing import TYPE_CHECKING
 
 from click_auth.console.text import printable
-from click_auth.timeouts import TimedOut, call_with_timeout
+from click_auth.interrupts import TimedOut, call_with_timeout
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

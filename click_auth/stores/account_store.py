@@ -10,6 +10,7 @@ from click_auth.account import refresh_slot_name, select_account, slot_name
 from click_auth.console import console
 from click_auth.defaults import UNBOUND
 from click_auth.errors import NotLoggedIn, StorageUnavailable
+from click_auth.interrupts import prompt_timeout
 from click_auth.record import CUSTOM, ENCRYPTED, SYSTEM, is_same_credential
 from click_auth.stores import placement
 from click_auth.tokens import TokenBundle, usable
@@ -155,7 +156,7 @@ class AccountStore(placement.Storage):
 
     def patiently(self) -> contextlib.AbstractContextManager[None]:
         """Return a block within which the vault waits as long as a person takes to unlock it."""
-        return self.vault.waiting(PATIENT_SECONDS)
+        return prompt_timeout(PATIENT_SECONDS)
 
     def check_writable(self) -> None:
         """Raise `StorageUnavailable` where the result of a login certainly could not be stored."""

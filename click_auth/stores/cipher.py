@@ -12,10 +12,16 @@ import json
 import os
 from base64 import b64decode, urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from click_auth.errors import BAD_SETTING, AuthError, StorageUnavailable
 from click_auth.tokens import Unpickled
+
+try:
+    from cryptography.exceptions import InvalidTag
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+except ImportError:  # the extra `encrypted` brings it
+    AESGCM = None  # type: ignore[assignment,misc]
 
 if TYPE_CHECKING:
     from click_auth.environment import Environment
@@ -107,14 +113,16 @@ class Cipher(Unpickled):
     """
 
     def __init__(self, app_name: str, keys: Keys) -> None:
-        self._aead, self._invalid_tag = _library()
+        if AESGCM is None:
+            message = "Encrypted storage needs cryptography: install click-auth[encrypted]."
+            raise StorageUnavailable(message)
         self._app_name = app_name
         self.keys = keys
 
     def seal(self, secret: str, slot: str) -> str:
         """Return *secret* sealed for *slot*, which names an account and a field of it."""
         nonce = os.urandom(_NONCE_BYTES)
-        content = self._aead(self.keys.all[0]).encrypt(nonce, secret.encode(), self._place(slot))
+        content = AESGCM(self.keys.all[0]).encrypt(nonce, secret.encode(), self._place(slot))
         return f"{_PREFIX}{urlsafe_b64encode(nonce + content).decode()}"
 
     def open(self, sealed: str, slot: str) -> str:
@@ -131,9 +139,8 @@ class Cipher(Unpickled):
             raise self._unopened(slot, "it is truncated or was edited")
         nonce, content = content[:_NONCE_BYTES], content[_NONCE_BYTES:]
         for each in self.keys.all:
-            with contextlib.suppress(self._invalid_tag):
-                secret: bytes = self._aead(each).decrypt(nonce, content, self._place(slot))
-                return secret.decode()
+            with contextlib.suppress(InvalidTag):
+                return AESGCM(each).decrypt(nonce, content, self._place(slot)).decode()
         raise self._unopened(slot, f"no key of {self.keys.source} opens it, or it was edited")
 
     def _place(self, slot: str) -> bytes:
@@ -144,14 +151,3 @@ class Cipher(Unpickled):
             f"The encrypted credential {slot} can't be decrypted: {reason}. Nothing was changed.",
             hints=["Restore the key it was encrypted with, or log in again."],
         )
-
-
-def _library() -> tuple[Any, type[Exception]]:
-    """Return AES-GCM and the error of what it does not open."""
-    try:
-        from cryptography.exceptions import InvalidTag  # noqa: PLC0415 - an extra
-        from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415
-    except ImportError:
-        message = "Encrypted storage needs cryptography: install click-auth[encrypted]."
-        raise StorageUnavailable(message) from None
-    return AESGCM, InvalidTag

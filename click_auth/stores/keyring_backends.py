@@ -19,7 +19,6 @@ STORES_PLAINTEXT = "it stores secrets unencrypted"
 
 Kind = Literal["locked", "denied", "absent", "hanging", "lying", "truncating", "failing"]
 
-_WINDOWS_CHARACTERS = 1200  # 2,560 bytes of UTF-16, and room for what the backend adds
 _STORE_NOTHING = ("keyring.backends.null", "keyring.backends.fail")
 
 # Nothing else is imported because a record names it: it might lie in the current directory.
@@ -36,20 +35,18 @@ _ON_A_BUS = ("SecretService", "libsecret", "kwallet")
 _INTERACTION_NOT_ALLOWED = "-25308"  # macOS
 _DENIED_BY_PERSON = r"-128\b"  # macOS
 
-_MESSAGES: dict[Kind, tuple[str, str | None]] = {
-    "locked": ("The keyring is locked", None),  # how it is unlocked depends on the backend
+_OR_FILE = "or log in with `--storage plaintext`."
+_MESSAGES: dict[Kind, tuple[str, str]] = {
+    "locked": ("The keyring is locked", ""),  # how it is unlocked depends on the backend
     "denied": ("Access to the keyring was denied", "Allow access when prompted."),
-    "absent": (
-        "No system keyring is available",
-        "Install or start one, or log in with `--storage plaintext`.",
-    ),
+    "absent": ("No system keyring is available", f"Install or start one, {_OR_FILE}"),
     "hanging": (
         "The keyring didn't respond in time",
-        "Look for a prompt waiting for you, or log in with `--storage plaintext`.",
+        f"Look for a prompt waiting for you, {_OR_FILE}",
     ),
-    "lying": ("The keyring didn't save what was written to it", None),
-    "truncating": ("The keyring truncated what was written to it", None),
-    "failing": ("The keyring failed", None),
+    "lying": ("The keyring didn't save what was written to it", ""),
+    "truncating": ("The keyring truncated what was written to it", ""),
+    "failing": ("The keyring failed", ""),
 }
 _UNLOCKING = {
     "macOS": "Run `security unlock-keychain` and try again.",
@@ -63,13 +60,16 @@ _UNLOCKING = {
 class Backend(NamedTuple):
     """What matters about a keyring backend.
 
-    `weakness` says why it is no system keyring, None where it is one. `limit` is how many
-    characters of the basic plane one secret may have, None where no limit is known.
+    `weakness` says why it is no system keyring, None where it is one.
     """
 
     name: str = "unknown"
     weakness: str | None = None
-    limit: int | None = None
+
+    @property
+    def is_small(self) -> bool:
+        """Whether it is known to refuse long secrets."""
+        return "WinVaultKeyring" in self.name
 
     @property
     def is_on_a_bus(self) -> bool:
@@ -95,12 +95,10 @@ def describe_backend(backend: object) -> Backend:
             return Backend(name, STORES_NOTHING)
         facts = describe_backend(first)
         return facts._replace(name=f"{name} of {facts.name}")
-    weakness = None
     if any(each.startswith(_STORE_NOTHING) for each in names):
-        weakness = STORES_NOTHING
-    elif any(each.startswith("keyrings.alt") and "Plaintext" in each for each in names):
-        weakness = STORES_PLAINTEXT
-    return Backend(name, weakness, _WINDOWS_CHARACTERS if "WinVaultKeyring" in name else None)
+        return Backend(name, STORES_NOTHING)
+    is_plain = any(each.startswith("keyrings.alt") and "Plaintext" in each for each in names)
+    return Backend(name, STORES_PLAINTEXT if is_plain else None)
 
 
 class KeyringFault(StorageUnavailable):
@@ -111,20 +109,22 @@ class KeyringFault(StorageUnavailable):
         if kind == "locked":
             hint = next(way for part, way in _UNLOCKING.items() if part in (system or backend))
         about = f"backend {backend}: {detail}" if detail else f"backend {backend}"
-        super().__init__(f"{message} ({about}).", hints=[] if hint is None else [hint])
+        super().__init__(f"{message} ({about}).", hints=[hint] if hint else [])
         self.kind = kind
         self.is_late: bool = kind == "hanging"
 
 
 def fault_of(error: BaseException, backend: str) -> KeyringFault:
-    """Return what *error*, raised by a keyring backend, comes down to."""
+    """Return what *error*, raised by a keyring backend or on the way to it, comes down to."""
+    if isinstance(error, KeyringFault):
+        return error
     chain: list[BaseException] = []
     link: BaseException | None = error
-    while link is not None and all(link is not each for each in chain):
+    while link is not None and link not in chain:
         chain.append(link)
         link = link.__cause__ or link.__context__
     names = " ".join(type(each).__name__ for each in chain)
-    words = " ".join(map(_text_of, chain))
+    words = " ".join(str(each.args) for each in chain)
     if "NoKeyringError" in names:
         return KeyringFault("absent", backend)
     if _INTERACTION_NOT_ALLOWED in words:
@@ -134,10 +134,3 @@ def fault_of(error: BaseException, backend: str) -> KeyringFault:
     if "Locked" in names or "Dismissed" in names:  # a prompt that nobody could see, too
         return KeyringFault("locked", backend)
     return KeyringFault("failing", backend, type(error).__name__)
-
-
-def _text_of(error: BaseException) -> str:
-    try:
-        return str(error)
-    except Exception:  # noqa: BLE001 - whatever a backend's exception does
-        return ""

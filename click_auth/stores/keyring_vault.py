@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from click_auth.errors import STORE_WRITE_FAILED, StorageUnavailable
 from click_auth.stores.keyring_backends import KeyringFault
-from click_auth.stores.keyring_client import KeyringClient, most_seconds
+from click_auth.stores.keyring_client import KeyringClient
 from click_auth.stores.vault import Vault
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _MARK = "click-auth-pieces:"
 _MOST_PIECES = 999
 _BASIC_PLANE = "\uffff"
-_CAREFUL_LIMIT = 1200  # characters; for a backend that chokes on longer secrets
+_MOST_CHARACTERS = 1200  # of a piece: Windows takes 2,560 bytes of UTF-16 with what it adds
 _SPLITTABLE = ("truncating", "lying", "failing")
 
 
@@ -48,7 +48,7 @@ class KeyringVault(Vault):
 
     def __init__(self, app_name: str, seconds: float | None = None) -> None:
         self._client = KeyringClient(app_name, seconds)
-        self._learned_limit: int | None = None
+        self._has_split = False  # somebody, for a reason
 
     @property
     def backend_name(self) -> str:
@@ -87,7 +87,7 @@ class KeyringVault(Vault):
     @_writing()
     def replace(self, slot: str, secret: str) -> str | None:
         """Put *secret* into *slot* and read it back, without a look at what it held before."""
-        head = None if self._limit is None else self._client.read(slot)
+        head = self._client.read(slot) if self._is_small else None
         self._store(slot, secret, head, self._client.overwrite)
         return None
 
@@ -96,7 +96,7 @@ class KeyringVault(Vault):
         """Empty *slot* and whatever pieces it has. Harmless where it is empty."""
         head = self._client.read(slot)
         numbers, _ = _parse_manifest(head)
-        if numbers or self._limit is not None:  # then an interrupted write has left some
+        if numbers or self._is_small:  # then an interrupted write has left some
             number = 1
             while number < numbers.stop or self._client.read(f"{slot}#{number}") is not None:
                 self._client.erase(f"{slot}#{number}")
@@ -123,76 +123,64 @@ class KeyringVault(Vault):
         Of a secret in pieces the manifest is written: one write, where the next one switches.
         """
         self._client.remember(origin)
-        is_whole = secret is not None and self._limit is None
+        is_whole = secret is not None and not self._is_small
         head = secret if is_whole else self._client.read(slot)
         if head is None:
             self.probe()
         else:
             self._client.set(slot, head)
 
-    @contextlib.contextmanager
-    def waiting(self, seconds: float) -> Iterator[None]:
-        """Wait *seconds* for each call within the block, and not less than ever."""
-        token = most_seconds.set(seconds)
-        try:
-            yield
-        finally:
-            most_seconds.reset(token)
-
     @property
-    def _limit(self) -> int | None:
-        return self._client.backend.limit or self._learned_limit
+    def _is_small(self) -> bool:
+        return self._client.backend.is_small or self._has_split
 
     def _load(self, slot: str) -> tuple[str | None, str | None]:
         """Return the text of the head slot, and the secret, put together where it is split."""
-        head = self._client.read(slot)
-        while True:
+        head, before = self._client.read(slot), None
+        while head != before:
             numbers, checksum = _parse_manifest(head)
             if not numbers:
                 return head, head
-            self._learned_limit = _CAREFUL_LIMIT  # there is a reason why somebody has split it
+            self._has_split = True
             pieces = [self._client.read(f"{slot}#{number}") for number in numbers]
             secret = "".join(filter(None, pieces))
             if _checksum(secret) == checksum:
                 return head, secret
-            again = self._client.read(slot)  # a writer may have switched to new pieces meanwhile
-            if again == head:
-                return head, None
-            head = again
+            # A writer may have switched to new pieces meanwhile.
+            head, before = self._client.read(slot), head
+        return head, None
 
     def _store(self, slot: str, secret: str, head: str | None, put: _Put) -> None:
         """Put *secret* into *slot*, whose head slot holds *head*; *put* writes the new head."""
-        try:
-            self._write(slot, secret, head, put, self._limit)
-        except KeyringFault as fault:
-            could_split = self._limit is None and len(secret) > _CAREFUL_LIMIT
-            if not could_split or fault.kind not in _SPLITTABLE:
-                raise
-            head = head or self._client.read(slot)  # `replace` has not looked at it
-            self._write(slot, secret, head, put, _CAREFUL_LIMIT)
-            self._learned_limit = _CAREFUL_LIMIT
-
-    def _write(
-        self, slot: str, secret: str, head: str | None, put: _Put, limit: int | None
-    ) -> None:
         old, _ = _parse_manifest(head)
-        pieces, text = _pieces(secret, limit), secret
-        if len(pieces) > 1 or secret.startswith(_MARK):
-            first = old.stop if old and old.start <= len(pieces) else 1  # none that is in use
-            for number, piece in enumerate(pieces, start=first):
-                self._client.write(f"{slot}#{number}", piece, None)
-            text = f"{_MARK}{first}:{len(pieces)}:{_checksum(secret):08x}"
-        put(slot, text)
+        try:
+            put(slot, self._lay_out(slot, secret, old, is_small=self._is_small))
+        except KeyringFault as fault:
+            is_long = len(secret) > _MOST_CHARACTERS
+            if self._is_small or not is_long or fault.kind not in _SPLITTABLE:
+                raise
+            old, _ = _parse_manifest(head or self._client.read(slot))  # `replace` has not looked
+            put(slot, self._lay_out(slot, secret, old, is_small=True))
+            self._has_split = True
         with contextlib.suppress(StorageUnavailable):  # the new secret is there; `delete` sweeps
             for number in old:
                 self._client.erase(f"{slot}#{number}")
 
+    def _lay_out(self, slot: str, secret: str, old: range, *, is_small: bool) -> str:
+        """Write the pieces of *secret* if it needs any; return what its head slot is to hold."""
+        pieces = _pieces(secret) if is_small else [secret]
+        if len(pieces) == 1 and not secret.startswith(_MARK):
+            return secret
+        first = old.stop if old and old.start <= len(pieces) else 1  # none that is in use
+        for number, piece in enumerate(pieces, start=first):
+            self._client.write(f"{slot}#{number}", piece, None)
+        return f"{_MARK}{first}:{len(pieces)}:{_checksum(secret):08x}"
 
-def _pieces(secret: str, limit: int | None) -> list[str]:
-    if limit is None or not secret:
-        return [secret]
-    step = limit if max(secret) <= _BASIC_PLANE else limit // 2
-    return [secret[begin : begin + step] for begin in range(0, len(secret), step)]
+
+def _pieces(secret: str) -> list[str]:
+    is_basic = all(character <= _BASIC_PLANE for character in secret)
+    step = _MOST_CHARACTERS if is_basic else _MOST_CHARACTERS // 2
+    return [secret[begin : begin + step] for begin in range(0, len(secret), step)] or [secret]
 
 
 def _parse_manifest(head: str | None) -> tuple[range, int]:

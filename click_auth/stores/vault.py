@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from abc import ABC, abstractmethod
 
 
@@ -55,11 +54,6 @@ class Vault(ABC):
 
         *secret* is what `get` has just returned, if it was asked.
         """
-
-    def waiting(self, seconds: float) -> contextlib.AbstractContextManager[None]:
-        """Return a block within which calls may wait *seconds* for a person to answer a prompt."""
-        del seconds
-        return contextlib.nullcontext()
 
 
 class MemoryVault(Vault):

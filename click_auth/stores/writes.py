@@ -122,7 +122,7 @@ class Write:
             try:
                 # No wait for a person where the file will do, as it has done before.
                 is_brief = is_in_file and policy == "fallback"
-                with self._storage.vault.waiting(0) if is_brief else contextlib.nullcontext():
+                with prompt_timeout(0) if is_brief else contextlib.nullcontext():
                     return self._put_in_vault(record, bundle, old)
             except StorageUnavailable as error:
                 if policy != "fallback" or self._may_come_yet(record.key, old, error):
