@@ -181,18 +181,17 @@ class BearerFlow(Unpickled):
         """
         if call.find is None:
             return await call.make()
-        from anyio import Event, to_thread  # noqa: PLC0415 - for async clients only
-        from anyio.lowlevel import current_token  # noqa: PLC0415
+        import anyio.lowlevel  # noqa: PLC0415 - for async clients only
 
-        loop = current_token()
+        loop = anyio.lowlevel.current_token()
         while (found := call.find()) is None:
             flight = self._flights.get(loop)
             if flight is not None:
                 await flight.wait()
                 continue
-            flight = self._flights[loop] = Event()
+            flight = self._flights[loop] = anyio.Event()
             try:
-                return await to_thread.run_sync(call.make)
+                return await anyio.to_thread.run_sync(call.make)
             finally:
                 del self._flights[loop]
                 flight.set()

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from click_auth.http.client import Http
 
 MOST_BYTES = 1 << 20  # of a decoded body
+LONGEST_RETRY_AFTER = 3600.0  # seconds
 SILENT_SECONDS = 4.0  # then a person is told whom we wait for
 # A name begins where no letter stands before it: else a long word takes a time of its square.
 _PARAMETER = re.compile(r'(?<![A-Za-z_])([A-Za-z_]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s",]+))')
@@ -268,6 +269,20 @@ def challenge_parameters(header: str) -> Mapping[str, str]:
     for name, quoted, bare in _PARAMETER.findall(header):
         found.setdefault(name.lower(), re.sub(r"\\(.)", r"\1", quoted) or bare)
     return found
+
+
+def retry_after_seconds(value: str | None) -> float | None:
+    """Return for how many seconds a server wants to be left alone (RFC 9110 section 10.2.3).
+
+    At most `LONGEST_RETRY_AFTER`; None for what cannot be read and for the past.
+    """
+    value = (value or "").strip()
+    try:
+        digits = value.isascii() and value.isdecimal()
+        seconds = float(value) if digits else parsedate_to_datetime(value).timestamp() - time.time()
+    except (ValueError, TypeError, OverflowError):
+        return None
+    return min(seconds, LONGEST_RETRY_AFTER) if seconds > 0 else None
 
 
 def host_in(request: Any) -> str:

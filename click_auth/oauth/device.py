@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from click_auth.oauth.server import Client, Server
+    from click_auth.oauth.endpoint import Client
+    from click_auth.oauth.server import Server
     from click_auth.providers.request import LoginRequest, LoginUI
 
 ENDPOINT = "device_authorization_endpoint"
@@ -121,7 +122,7 @@ class DeviceLogin:
     def __init__(self, server: Server, request: LoginRequest) -> None:
         self._server = server
         self._request = request
-        self._scopes = server.facts.requested_scopes(request)
+        self._scopes = server.requested_scopes(request)
         self._left = threading.Event()
         self._outcomes: list[TokenBundle | Exception] = []
 
@@ -135,7 +136,7 @@ class DeviceLogin:
         """Get a new code. Blocks. Raises `LoginFailed`."""
         facts = self._server.facts
         # Auth0 wants its audience here too.
-        form = {**facts.authorize_params, **facts.request_fields(self._scopes)}
+        form = {**facts.authorize_params, **self._server.request_fields(self._scopes)}
 
         def begin_as(client: Client) -> DeviceCode:
             self.client = client
