@@ -215,8 +215,8 @@ class OAuthProvider(Facts):
 
     def apply(self, request: httpx.Request, bundle: TokenBundle) -> None:
         """Put the token on *request*, with a proof where tokens are bound to a key."""
-        if not self.binds_tokens:
-            super().apply(request, bundle)
-            return
-        url, token = str(request.url), bundle.access_token
-        request.headers.update(self.prover().with_token(request.method, url, token))
+        headers = {"Authorization": f"Bearer {bundle.access_token}"}
+        if self.binds_tokens:
+            url, token = str(request.url), bundle.access_token
+            headers = self.prover().with_token(request.method, url, token)
+        request.headers.update(headers)

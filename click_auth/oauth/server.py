@@ -21,7 +21,6 @@ from click_auth.oauth.endpoint import (
     granted,
     method_for,
 )
-from click_auth.oauth.registration import Registration
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from click_auth.http.call import Answer
     from click_auth.oauth.dpop import Prover
     from click_auth.oauth.facts import Facts
+    from click_auth.oauth.registration import Registration
     from click_auth.providers.request import LoginRequest
 
 T = TypeVar("T")
@@ -211,6 +211,8 @@ class Server:
 
     @cached_property
     def _registration(self) -> Registration:
+        from click_auth.oauth.registration import Registration  # noqa: PLC0415 - an option
+
         return Registration(self.facts)
 
     def with_method(self, client: Client) -> Client:
