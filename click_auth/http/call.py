@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import re
 import ssl
 import time
 from dataclasses import KW_ONLY, dataclass, field
@@ -31,8 +30,6 @@ if TYPE_CHECKING:
 MOST_BYTES = 1 << 20  # of a decoded body
 LONGEST_RETRY_AFTER = 3600.0  # seconds
 SILENT_SECONDS = 4.0  # then a person is told whom we wait for
-# A name begins where no letter stands before it: else a long word takes a time of its square.
-_PARAMETER = re.compile(r'(?<![A-Za-z_])([A-Za-z_]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s",]+))')
 
 logger: logging.Logger = logging.getLogger("click_auth")
 
@@ -261,14 +258,6 @@ def explain(
         what = "sent an incomplete response"
     through = "" if proxy is None else f", through {proxy}"
     return TransportFailed(f"{host} {what}{through}", status=status, lost=status is None)
-
-
-def challenge_parameters(header: str) -> Mapping[str, str]:
-    """Return the parameters of a `WWW-Authenticate` header; of several alike the first counts."""
-    found: dict[str, str] = {}
-    for name, quoted, bare in _PARAMETER.findall(header):
-        found.setdefault(name.lower(), re.sub(r"\\(.)", r"\1", quoted) or bare)
-    return found
 
 
 def retry_after_seconds(value: str | None) -> float | None:

@@ -6,7 +6,8 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from click_auth.console.text import printable
-from click_auth.http.call import Call, challenge_parameters
+from click_auth.http.call import Call
+from click_auth.http.step_up import challenge_parameters
 from click_auth.http.urls import checked_endpoint, host_of, named_by, origin, split
 from click_auth.oauth.endpoint import EndpointFailed, ask, granted
 from click_auth.oauth.token_endpoint import SCOPE

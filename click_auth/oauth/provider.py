@@ -130,9 +130,10 @@ class OAuthProvider(Facts):
             way = oauth.code_grant.choose_way(server, request, ui)
             if way == "redirect":
                 return log_in_by_redirect()
+            by_device = oauth.device.DeviceLogin(server, request)
             if way == "device":
-                return oauth.device.DeviceLogin(server, request).begin().wait(ui)
-            return oauth.device.race(server, request, ui, log_in_by_redirect)
+                return by_device.begin().wait(ui)
+            return by_device.race(ui, log_in_by_redirect)
 
     def begin_login(self, request: LoginRequest) -> BegunLogin:
         """Return a login that another call finishes: by device where that is possible. Blocks."""

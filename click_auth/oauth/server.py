@@ -72,9 +72,9 @@ class Server:
     def _discover(self, issuer: str, deadline: float) -> Mapping[str, Any]:
         found: dict[str, Any] = {}
         other = None
-        is_enough = set() if "openid" not in self.facts.scopes else _OPENIDS_OWN
+        needed = set() if "openid" not in self.facts.scopes else _OPENIDS_OWN
         for kind, url in well_known(issuer):
-            if found and (kind == OAUTH or found.keys() >= is_enough):
+            if found and (kind == OAUTH or found.keys() >= needed):
                 continue
             try:
                 left = max(deadline - time.monotonic(), 0.1)
