@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from click_auth.http.call import Answer
     from click_auth.oauth.facts import Facts
+    from click_auth.providers.base import ProviderContext
 
 NONCE_HEADER = "dpop-nonce"
 _ALGORITHM = "ES256"
@@ -35,7 +36,7 @@ class Prover:
     """
 
     def __init__(self, facts: Facts) -> None:
-        self.context = facts.context
+        self.context: ProviderContext = facts.context
         self._home = facts.binding.resource or facts.binding.issuer or ""
         name = f"dpop {self._home} {facts.client_id or ''}".rstrip()
         kept = self.context.registrations.load(name)

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from click_auth.oauth.dpop import Prover
     from click_auth.oauth.facts import Facts
     from click_auth.oauth.registration import Registration
+    from click_auth.providers.base import ProviderContext
     from click_auth.providers.request import LoginRequest
 
 T = TypeVar("T")
@@ -48,7 +49,7 @@ class Server:
 
     def __init__(self, facts: Facts, prover: Callable[[], Prover] | None) -> None:
         self.facts = facts
-        self.context = facts.context
+        self.context: ProviderContext = facts.context
         self.prover = prover
         self._deadline = float("inf")
 
