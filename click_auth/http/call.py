@@ -280,6 +280,24 @@ def host_in(request: Any) -> str:
     return printable(netloc.decode("ascii", "replace"))
 
 
+def can_be_sent_again(request: Any) -> bool:
+    """Whether the body is in memory, or made of files that httpx rewinds (multipart).
+
+    A stream that is spent would be sent again empty.
+    """
+    fields = getattr(request.stream, "fields", None)
+    if fields is not None:
+        return all(_is_seekable(getattr(field, "file", b"")) for field in fields)
+    try:
+        return request.content is not None
+    except RuntimeError:  # RequestNotRead, of either module
+        return False
+
+
+def _is_seekable(file: Any) -> bool:
+    return isinstance(file, (str, bytes)) or (hasattr(file, "seekable") and file.seekable())
+
+
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
     while error is not None:
         yield error
