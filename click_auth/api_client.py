@@ -221,8 +221,7 @@ def identify_account(context: Context, credential: Credential) -> Account:
         except errors.HTTPError as error:
             raise unidentified(None, why(errors, error, http.proxy_of)) from None
         except ValueError:
-            message = "Can't read the server's response about who is logged in."
-            raise LoginFailed(message) from None
+            raise LoginFailed("Can't read the server's response about who is logged in.") from None
     return _parse(fields, credential.instance)
 
 
@@ -243,7 +242,6 @@ def _bounded(account: Account) -> Account:
     bare = replace(account, extra={})
     if len(json_bytes(bare.to_json())) > MOST_BYTES:
         raise ValueError("id: it is too long")
-    console.current().warn(
-        "The server sent too much about this account; only its ID and label are stored."
-    )
+    text = "The server sent too much about this account; only its ID and label are stored."
+    console.current().warn(text)
     return bare

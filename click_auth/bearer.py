@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from click_auth.console.text import printable
 from click_auth.errors import NotLoggedIn
-from click_auth.http.call import host_in, log_request, watch_connections
+from click_auth.http.call import can_be_sent_again, host_in, log_request, watch_connections
 from click_auth.http.step_up import find_step_up
 from click_auth.http.urls import checked_endpoint
 from click_auth.tokens import Rejected, Unpickled
@@ -127,7 +127,7 @@ class BearerFlow(Unpickled):
         response = yield from self._send_with(bundle, request)
         if (
             is_refused(response)
-            and _can_be_sent_again(request)
+            and can_be_sent_again(request)
             and credential.provider.is_challenge(response)  # the same one, put on anew, may do
         ):
             response = yield from self._send_with(bundle, request)
@@ -137,7 +137,7 @@ class BearerFlow(Unpickled):
             if other is None:
                 break
             renewals += 1
-            if not _can_be_sent_again(request):
+            if not can_be_sent_again(request):
                 break
             bundle = other
             response = yield from self._send_with(bundle, request)
@@ -156,7 +156,7 @@ class BearerFlow(Unpickled):
             yield _Call(sent.held_back)
         if self._raising:
             failure = self.refusal(request)
-            if is_renewed and not _can_be_sent_again(request):
+            if is_renewed and not can_be_sent_again(request):
                 failure.with_hints(["The token has been refreshed. Run the command again."])
             raise failure
 
@@ -181,18 +181,17 @@ class BearerFlow(Unpickled):
         """
         if call.find is None:
             return await call.make()
-        from anyio import Event, to_thread  # noqa: PLC0415 - for async clients only
-        from anyio.lowlevel import current_token  # noqa: PLC0415
+        import anyio.lowlevel  # noqa: PLC0415 - for async clients only
 
-        loop = current_token()
+        loop = anyio.lowlevel.current_token()
         while (found := call.find()) is None:
             flight = self._flights.get(loop)
             if flight is not None:
                 await flight.wait()
                 continue
-            flight = self._flights[loop] = Event()
+            flight = self._flights[loop] = anyio.Event()
             try:
-                return await to_thread.run_sync(call.make)
+                return await anyio.to_thread.run_sync(call.make)
             finally:
                 del self._flights[loop]
                 flight.set()
@@ -314,21 +313,3 @@ def is_refused(response: httpx.Response) -> bool:
         return False
     sent = find_sent(response.request)
     return sent is not None and all(name in response.request.headers for name in sent.names)
-
-
-def _can_be_sent_again(request: httpx.Request) -> bool:
-    """Whether the body is in memory, or made of files that httpx rewinds (multipart).
-
-    A stream that is spent would be sent again empty.
-    """
-    fields = getattr(request.stream, "fields", None)
-    if fields is not None:
-        return all(_is_seekable(getattr(field, "file", b"")) for field in fields)
-    try:
-        return request.content is not None
-    except RuntimeError:  # RequestNotRead, of either module
-        return False
-
-
-def _is_seekable(file: Any) -> bool:
-    return isinstance(file, (str, bytes)) or (hasattr(file, "seekable") and file.seekable())

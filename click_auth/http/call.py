@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import re
 import ssl
 import time
 from dataclasses import KW_ONLY, dataclass, field
@@ -29,9 +28,8 @@ if TYPE_CHECKING:
     from click_auth.http.client import Http
 
 MOST_BYTES = 1 << 20  # of a decoded body
+LONGEST_RETRY_AFTER = 3600.0  # seconds
 SILENT_SECONDS = 4.0  # then a person is told whom we wait for
-# A name begins where no letter stands before it: else a long word takes a time of its square.
-_PARAMETER = re.compile(r'(?<![A-Za-z_])([A-Za-z_]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s",]+))')
 
 logger: logging.Logger = logging.getLogger("click_auth")
 
@@ -262,18 +260,42 @@ def explain(
     return TransportFailed(f"{host} {what}{through}", status=status, lost=status is None)
 
 
-def challenge_parameters(header: str) -> Mapping[str, str]:
-    """Return the parameters of a `WWW-Authenticate` header; of several alike the first counts."""
-    found: dict[str, str] = {}
-    for name, quoted, bare in _PARAMETER.findall(header):
-        found.setdefault(name.lower(), re.sub(r"\\(.)", r"\1", quoted) or bare)
-    return found
+def retry_after_seconds(value: str | None) -> float | None:
+    """Return for how many seconds a server wants to be left alone (RFC 9110 section 10.2.3).
+
+    At most `LONGEST_RETRY_AFTER`; None for what cannot be read and for the past.
+    """
+    value = (value or "").strip()
+    try:
+        digits = value.isascii() and value.isdecimal()
+        seconds = float(value) if digits else parsedate_to_datetime(value).timestamp() - time.time()
+    except (ValueError, TypeError, OverflowError):
+        return None
+    return min(seconds, LONGEST_RETRY_AFTER) if seconds > 0 else None
 
 
 def host_in(request: Any) -> str:
     """Return host and port of where an httpx request goes."""
     netloc: bytes = request.url.netloc
     return printable(netloc.decode("ascii", "replace"))
+
+
+def can_be_sent_again(request: Any) -> bool:
+    """Whether the body is in memory, or made of files that httpx rewinds (multipart).
+
+    A stream that is spent would be sent again empty.
+    """
+    fields = getattr(request.stream, "fields", None)
+    if fields is not None:
+        return all(_is_seekable(getattr(field, "file", b"")) for field in fields)
+    try:
+        return request.content is not None
+    except RuntimeError:  # RequestNotRead, of either module
+        return False
+
+
+def _is_seekable(file: Any) -> bool:
+    return isinstance(file, (str, bytes)) or (hasattr(file, "seekable") and file.seekable())
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:

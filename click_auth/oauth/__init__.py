@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from click_auth.oauth import dpop as dpop
     from click_auth.oauth import endpoint as endpoint
     from click_auth.oauth import protected_resource as protected_resource
-    from click_auth.oauth import registration as registration
     from click_auth.oauth import resumable as resumable
     from click_auth.oauth import server as server
     from click_auth.oauth import token_endpoint as token_endpoint
@@ -19,13 +18,12 @@ if TYPE_CHECKING:
     from click_auth.oauth import userinfo as userinfo
 
 _MODULES = (
-    *("code_grant", "device", "dpop", "endpoint", "protected_resource", "registration"),
-    *("resumable", "server", "token_endpoint", "token_exchange", "userinfo"),
+    *("code_grant", "device", "dpop", "endpoint", "protected_resource", "resumable", "server"),
+    *("token_endpoint", "token_exchange", "userinfo"),
 )
 
 
 def __getattr__(name: str) -> Any:
     if name not in _MODULES:
-        message = f"module {__name__!r} has no attribute {name!r}"
-        raise AttributeError(message)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return import_module(f"{__name__}.{name}")

@@ -25,7 +25,8 @@ from click_auth.tokens import Hidden
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from click_auth.oauth.server import Client, Server
+    from click_auth.oauth.endpoint import Client
+    from click_auth.oauth.server import Server
     from click_auth.providers.authorization import AuthorizationResponse
     from click_auth.providers.request import LoginRequest, LoginUI
     from click_auth.tokens import TokenBundle
@@ -69,11 +70,12 @@ def choose_way(server: Server, request: LoginRequest, ui: LoginUI) -> Way:
     """
     if request.token is not None:
         return "redirect"
-    is_special = (request.acr_values, request.max_age) != (None, None)  # RFC 9470: for browsers
-    opens, is_asked = request.browser and ui.has_browser, request.device is not None or is_special
-    asked: Way = "device" if request.device else "redirect"
-    way = asked if is_asked else _choose_way(server, ui, opens=opens)
-    why = "asked for" if is_asked else "a browser opens" if opens else "no browser opens"
+    way: Way = "device" if request.device else "redirect"
+    why, opens = "asked for", request.browser and ui.has_browser
+    # RFC 9470 is for browsers.
+    if (request.device, request.acr_values, request.max_age) == (None, None, None):
+        way = _choose_way(server, ui, opens=opens)
+        why = "a browser opens" if opens else "no browser opens"
     console.log("login by %s: %s", way, why)
     return way
 
@@ -99,12 +101,10 @@ def authorize(server: Server, request: LoginRequest) -> AuthorizationRequest:
     """Return a new authorization request (RFC 6749 section 4.1.1, RFC 7636, RFC 9700)."""
     if request.redirect_uri is None:
         raise ValueError("authorize() needs a request with a redirect_uri")
-    scopes = server.facts.requested_scopes(request)
+    scopes = server.requested_scopes(request)
     nonce = random_state() if "openid" in scopes else None
     uri, issuer = request.redirect_uri, server.facts.issuer
-    begun = AuthorizationRequest(
-        "", uri, random_state(), code_verifier(), nonce, scopes, issuer=issuer
-    )
+    begun = AuthorizationRequest("", uri, random_state(), code_verifier(), nonce, scopes, issuer)
     parameters = Hidden(_parameters(server, request, begun))
     server.offered("token_endpoint")  # no good: better known before anybody is sent anywhere
     url = _url(server.endpoint("authorization_endpoint"), _pushed(server, parameters))
@@ -121,7 +121,7 @@ def _parameters(
         **facts.authorize_params,
         **({} if request.acr_values is None else {"acr_values": request.acr_values}),
         **({} if request.max_age is None else {"max_age": str(request.max_age)}),
-        **facts.request_fields(begun.scopes),
+        **server.request_fields(begun.scopes),
         "response_type": "code",
         "client_id": server.client().client_id,
         "redirect_uri": begun.redirect_uri,

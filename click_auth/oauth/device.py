@@ -30,9 +30,8 @@ from click_auth.tokens import Hidden, TokenBundle
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from typing_extensions import Self
-
-    from click_auth.oauth.server import Client, Server
+    from click_auth.oauth.endpoint import Client
+    from click_auth.oauth.server import Server
     from click_auth.providers.request import LoginRequest, LoginUI
 
 ENDPOINT = "device_authorization_endpoint"
@@ -41,9 +40,7 @@ DEFAULT_INTERVAL = 5.0  # seconds, as are all of these
 SHORTEST_INTERVAL = 1.0
 SLOWER_BY = 5.0
 LONGEST_BACKOFF = 10.0
-_BROWSER_ELSEWHERE = (
-    "Log in without --device: open the URL in any browser, then paste the final URL."
-)
+_OTHER_WAY = "Log in without --device: open the URL in any browser, then paste the final URL."
 _ROWS_OF_REDIRECT = 24  # what a login by redirect shows below the code, about
 
 logger: logging.Logger = logging.getLogger("click_auth")
@@ -84,6 +81,8 @@ class DeviceCode:
         """
         complete = document.get("verification_uri_complete")
         lifetime = expiry(document.get("expires_in"))
+        said = document.get("interval")
+        interval = SHORTEST_INTERVAL if said == 0 and said is not False else expiry(said)
         user_code = document.get("user_code")
         if not isinstance(user_code, str) or not printable(user_code):
             raise EndpointFailed("the server sent no user code")
@@ -95,7 +94,7 @@ class DeviceCode:
             _page(server, document.get("verification_uri") or document.get("verification_url")),
             None if complete is None else _page(server, complete),
             lifetime,
-            _interval(document.get("interval")),
+            max(DEFAULT_INTERVAL if interval is None else interval, SHORTEST_INTERVAL),
         )
 
 
@@ -107,13 +106,8 @@ def _page(server: str, uri: object) -> str:
     raise EndpointFailed(reason)
 
 
-def _interval(value: object) -> float:
-    seconds = 0.0 if value == 0 and not isinstance(value, bool) else expiry(value)
-    return DEFAULT_INTERVAL if seconds is None else max(seconds, SHORTEST_INTERVAL)
-
-
 class DeviceLogin:
-    """A login by a code. As a context manager it ends what `start` has begun."""
+    """A login by a code, from its begin to the tokens that it brings."""
 
     code: DeviceCode
     client: Client
@@ -121,21 +115,15 @@ class DeviceLogin:
     def __init__(self, server: Server, request: LoginRequest) -> None:
         self._server = server
         self._request = request
-        self._scopes = server.facts.requested_scopes(request)
+        self._scopes = server.requested_scopes(request)
         self._left = threading.Event()
         self._outcomes: list[TokenBundle | Exception] = []
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._left.set()
-
-    def begin(self) -> Self:
+    def begin(self) -> DeviceLogin:
         """Get a new code. Blocks. Raises `LoginFailed`."""
         facts = self._server.facts
         # Auth0 wants its audience here too.
-        form = {**facts.authorize_params, **facts.request_fields(self._scopes)}
+        form = {**facts.authorize_params, **self._server.request_fields(self._scopes)}
 
         def begin_as(client: Client) -> DeviceCode:
             self.client = client
@@ -145,7 +133,7 @@ class DeviceLogin:
         try:
             if self._server.offered(ENDPOINT) is None:
                 message = f"{facts.display_name} doesn't support logging in with a code."
-                raise LoginFailed(message, hints=[_BROWSER_ELSEWHERE])
+                raise LoginFailed(message, hints=[_OTHER_WAY])
             self.code = self._server.as_client(begin_as)
         except EndpointFailed as error:
             raise error.as_login_error() from None
@@ -179,12 +167,41 @@ class DeviceLogin:
         """Show the code and return the tokens for it. Blocks until it expires at most."""
         seconds = min(self.code.lifetime, self._request.timeout)
         with console.counting_down(seconds, "the code") as countdown:
-            self.show(ui)
+            self._show(ui)
             if not countdown.shown:
                 console.current().done("Waiting for the code (Ctrl-C to cancel).", well=False)
             return self._poll(seconds, sleep or countdown.sleep, monotonic)
 
-    def start(self) -> None:
+    def race(self, ui: LoginUI, log_in_by_redirect: Callable[[], TokenBundle]) -> TokenBundle:
+        """Return the tokens of a code entered elsewhere or of the redirect, whichever comes first.
+
+        A server that gives no code leaves the redirect, and where nobody could paste its response
+        the code is all there is. Blocks. Raises `LoginFailed`.
+        """
+        can_race = ui.has_terminal and ui.watch(self._check)
+        if ui.has_terminal and not can_race:
+            return log_in_by_redirect()
+        try:
+            self.begin()
+        except AuthError as error:
+            if isinstance(error, Unreachable) and not can_race:
+                raise
+            logger.debug("no login by device: %s", error.message)
+            return log_in_by_redirect()
+        if not can_race:
+            return self.wait(ui)
+        self._show(ui, rows_below=_ROWS_OF_REDIRECT)
+        ui.say("Or log in without the code:")
+        self._start()
+        try:
+            return log_in_by_redirect()
+        except CodeEntered as entered:
+            logger.debug("response: the code was entered on another device")
+            return entered.bundle
+        finally:
+            self._left.set()  # the code is forgotten: nobody asks for it again
+
+    def _start(self) -> None:
         """Begin to ask, on a thread of its own. Does not block."""
 
         def sleep(seconds: float) -> None:
@@ -200,7 +217,7 @@ class DeviceLogin:
         run_here = partial(copy_context().run, run)  # so that it speaks on the caller's console
         threading.Thread(target=run_here, name="click-auth device", daemon=True).start()
 
-    def check(self) -> None:
+    def _check(self) -> None:
         """Raise `CodeEntered` once it was, or `Declined`; say it where the code is of no use."""
         outcome = self._outcomes.pop() if self._outcomes else None
         if isinstance(outcome, TokenBundle):
@@ -241,7 +258,7 @@ class DeviceLogin:
                     raise error.as_login_error(TOKEN_EXCHANGE_FAILED) from None
         raise _too_late(OutOfTime, slowed)
 
-    def show(self, ui: LoginUI, rows_below: int = 0) -> None:
+    def _show(self, ui: LoginUI, rows_below: int = 0) -> None:
         """Tell the person the code, and where to enter it; *rows_below* come on the screen yet."""
         code = self.code
         text = (
@@ -261,40 +278,6 @@ class DeviceLogin:
             ui.event("qr_code", picture, url=best)
         if opens:
             ui.open_page(best)
-
-
-def race(
-    server: Server,
-    request: LoginRequest,
-    ui: LoginUI,
-    log_in_by_redirect: Callable[[], TokenBundle],
-) -> TokenBundle:
-    """Return the tokens of a code entered elsewhere or of the redirect, whichever comes first.
-
-    A server that gives no code leaves the redirect, and where nobody could paste its response the
-    code is all there is. Blocks. Raises `LoginFailed`.
-    """
-    with DeviceLogin(server, request) as by_code:
-        can_race = ui.has_terminal and ui.watch(by_code.check)
-        if ui.has_terminal and not can_race:
-            return log_in_by_redirect()
-        try:
-            by_code.begin()
-        except AuthError as error:
-            if isinstance(error, Unreachable) and not can_race:
-                raise
-            logger.debug("no login by device: %s", error.message)
-            return log_in_by_redirect()
-        if not can_race:
-            return by_code.wait(ui)
-        by_code.show(ui, rows_below=_ROWS_OF_REDIRECT)
-        ui.say("Or log in without the code:")
-        by_code.start()
-        try:
-            return log_in_by_redirect()
-        except CodeEntered as entered:
-            logger.debug("response: the code was entered on another device")
-            return entered.bundle
 
 
 def _fits(text: str) -> bool:

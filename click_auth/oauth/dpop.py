@@ -23,29 +23,28 @@ if TYPE_CHECKING:
 
     from click_auth.http.call import Answer
     from click_auth.oauth.facts import Facts
+    from click_auth.providers.base import ProviderContext
 
 NONCE_HEADER = "dpop-nonce"
 _ALGORITHM = "ES256"
 
 
 class Prover:
-    """Proves that we hold the key, and remembers the nonce that each server gave last."""
+    """Proves that we hold the key, and remembers the nonce that each server gave last.
+
+    The key is made now where there is none.
+    """
 
     def __init__(self, facts: Facts) -> None:
-        self.context = facts.context
+        self.context: ProviderContext = facts.context
         self._home = facts.binding.resource or facts.binding.issuer or ""
-        self._key = self._load_key(facts.client_id or "")
-        self._nonces: dict[str, str] = {}
-
-    def _load_key(self, client_id: str) -> ECKey:
-        """Return the key, made now where there is none."""
-        name = f"dpop {self._home} {client_id}".rstrip()
+        name = f"dpop {self._home} {facts.client_id or ''}".rstrip()
         kept = self.context.registrations.load(name)
         if kept is None:
             made = ECKey.generate_key("P-256", private=True).as_dict(private=True)
             kept = self.context.registrations.insert(name, {"client_secret": json.dumps(made)})
-        key: ECKey = ECKey.import_key(json.loads(kept["client_secret"]))
-        return key
+        self._key: ECKey = ECKey.import_key(json.loads(kept["client_secret"]))
+        self._nonces: dict[str, str] = {}
 
     @property
     def thumbprint(self) -> str:

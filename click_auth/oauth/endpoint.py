@@ -1,39 +1,29 @@
-"""What an authorization server returns: a JSON object that is what was asked for, or an error."""
+"""The endpoints of an authorization server: as whom they are asked, and what they return."""
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
-import time
-from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
-from urllib.parse import quote, quote_plus
+from urllib.parse import quote, quote_plus, urlencode
 
 from click_auth.console.text import printable
-from click_auth.errors import (
-    OAUTH_FAILED,
-    REFRESH_EXPIRED,
-    AnswerLost,
-    AuthError,
-    LoginFailed,
-    NotLoggedIn,
-    Unreachable,
-)
-from click_auth.http.call import TransportFailed, send
+from click_auth.errors import REFRESH_EXPIRED, AnswerLost, LoginFailed, NotLoggedIn, Unreachable
+from click_auth.http.call import Call, TransportFailed, retry_after_seconds, send
 from click_auth.http.urls import host_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from click_auth.http.call import Answer, Call
+    from click_auth.http.call import Answer
     from click_auth.http.client import Http
 
     Meaning = Callable[[dict[str, Any]], Mapping[str, Any]]
 
 SUCCESS = (200, 201)
-LONGEST_RETRY_AFTER = 3600.0  # seconds
 _LONGEST_INTEGER = 400  # digits: more is an attack on the parser, and no number that we use
 _BUSY = frozenset({408, 425, 429})
 _NOT_HERE = frozenset({404, 405, 410, *range(300, 400)})
@@ -48,6 +38,12 @@ _DEAD_GRANT = frozenset(
 )
 
 
+NONE = "none"
+BASIC = "client_secret_basic"
+POST = "client_secret_post"
+_SECRETS = ("client_secret", "code", "code_verifier", "device_code", "refresh_token", "token")
+
+
 @dataclass(eq=False, repr=False)
 class EndpointFailed(TransportFailed):
     """An endpoint gave no usable response. *reason* is inert and holds no secret.
@@ -57,7 +53,7 @@ class EndpointFailed(TransportFailed):
     seconds, `interval` what the server says of it, unchecked. Never leaves this package.
     """
 
-    again: ClassVar[str] = AuthError.log_in_again
+    again: ClassVar[str] = LoginFailed.log_in_again
     """What a person whose login ends with it is told."""
 
     error: str | None = None
@@ -76,7 +72,7 @@ class EndpointFailed(TransportFailed):
         known = ("invalid_client", self.status), ("unauthorized_client", 401)
         return (self.error, self.status) in known
 
-    def as_login_error(self, code: str = OAUTH_FAILED) -> LoginFailed | Unreachable:
+    def as_login_error(self, code: str | None = None) -> LoginFailed | Unreachable:
         """Return the error of a login that ends here."""
         message = f"Login failed: {self.reason}."
         if self.away:
@@ -85,7 +81,7 @@ class EndpointFailed(TransportFailed):
         advice = self.again if self.retry_after is None else self._advice
         return LoginFailed(message, code=code, hints=[f"Nothing was stored. {advice}"])
 
-    def as_refresh_error(self, remedy: str = "log in again") -> AuthError:
+    def as_refresh_error(self, remedy: str = "log in again") -> NotLoggedIn | Unreachable:
         """Return what a refresh raises: the grant is dead, or nothing is known about it.
 
         *remedy* is what helps where the server goes on saying no.
@@ -94,20 +90,18 @@ class EndpointFailed(TransportFailed):
             message = f"Your session has expired or was revoked: {self.reason}."
             return NotLoggedIn(message, code=REFRESH_EXPIRED, hints=[f"{remedy.capitalize()}."])
         kind = AnswerLost if self.lost else Unreachable
-        hints = [self._advice, *([f"If this keeps happening, {remedy}."] if self._says_no else [])]
+        hints = [self._advice]
+        is_refused = 400 <= (self.status or 0) < 500 and self.status not in _BUSY  # noqa: PLR2004
+        if self.answered or is_refused:  # the server was well, and said no
+            hints.append(f"If this keeps happening, {remedy}.")
         failed = kind(f"The token could not be refreshed: {self.reason}.", hints=hints)
         failed.retry_after = self.retry_after
         return failed
 
     @property
-    def _says_no(self) -> bool:
-        """Whether the server was well, and refused."""
-        return self.answered or (self.status not in _BUSY and 400 <= (self.status or 0) < 500)  # noqa: PLR2004
-
-    @property
     def _advice(self) -> str:
         if self.retry_after is None:
-            return AuthError.try_later
+            return Unreachable.try_later
         return f"Try again in {self.retry_after:.0f} seconds."
 
 
@@ -115,6 +109,58 @@ class EndpointUnfit(EndpointFailed):
     """The server has no such endpoint, or names one to which no secret may go."""
 
     again = "Trying again won't help: the server or this program's settings must change."
+
+
+@dataclass(frozen=True)
+class Client:
+    """A client as the server knows it, and the method by which it authenticates."""
+
+    client_id: str
+    secret: str | None = field(default=None, repr=False)
+    method: str = NONE
+
+    def authenticated(self, form: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
+        """Return *form* and the headers of a request, with this client's authentication.
+
+        RFC 6749 section 2.3.
+        """
+        if self.secret is None or self.method == NONE:
+            return {**form, "client_id": self.client_id}, {}
+        if self.method == POST:
+            return {**form, "client_id": self.client_id, "client_secret": self.secret}, {}
+        pair = [self.client_id, self.secret]
+        if self.method == BASIC:  # form-encoded first: section 2.3.1, appendix B
+            pair = [quote_plus(each) for each in pair]
+        credentials = base64.b64encode(":".join(pair).encode()).decode("ascii")
+        return dict(form), {"Authorization": f"Basic {credentials}"}
+
+    def call(self, url: str, form: Mapping[str, str], proof: Mapping[str, str]) -> Call:
+        """Return the POST of *form* to *url* as this client, with the header *proof*.
+
+        What it returns shows nothing; a traceback of who sends it does not pass through here.
+        """
+        fields, headers = self.authenticated(form)
+        secrets = [value for name, value in fields.items() if name in _SECRETS]
+        secrets += [self.secret or "", headers.get("Authorization", "").partition(" ")[2]]
+        headers |= {**proof, "Content-Type": "application/x-www-form-urlencoded"}
+        return Call(url, urlencode(fields).encode("ascii"), headers, tuple(secrets))
+
+
+def method_for(secret: str | None, configured: str | None, supported: object) -> str:
+    """Return the method for a client with this *secret* (None: a public client).
+
+    *configured* wins; else what the server says it supports, RFC 8414's default where it does
+    not say. Raises `EndpointFailed` when none of that can be done.
+    """
+    if secret is None:
+        return NONE
+    if configured not in (None, NONE):
+        return configured
+    offered = supported if supported and isinstance(supported, list) else [BASIC]
+    for method in (BASIC, POST):
+        if method in offered:
+            return method
+    raise EndpointFailed("the server supports none of this client's authentication methods")
 
 
 def unusable(what: str) -> EndpointFailed:
@@ -163,8 +209,7 @@ def _understood(document: dict[str, Any], meaning: Meaning | None) -> dict[str, 
         return document
     with contextlib.suppress(Exception):  # whatever the application's function stumbles over
         return dict(meaning(document))
-    message = "a response that token_response= can't read"
-    raise ValueError(message)
+    raise ValueError("a response that token_response= can't read")
 
 
 def error_code(answer: Answer) -> str | None:
@@ -193,20 +238,6 @@ def without(text: str, secrets: Iterable[str]) -> str:
         for form in (secret, quote(secret, safe=""), quote_plus(secret)):
             text = text.replace(form, "[hidden]")
     return text
-
-
-def retry_after_seconds(value: str | None) -> float | None:
-    """Return for how many seconds a server wants to be left alone (RFC 9110 section 10.2.3).
-
-    At most `LONGEST_RETRY_AFTER`; None for what cannot be read and for the past.
-    """
-    value = (value or "").strip()
-    try:
-        digits = value.isascii() and value.isdecimal()
-        seconds = float(value) if digits else parsedate_to_datetime(value).timestamp() - time.time()
-    except (ValueError, TypeError, OverflowError):
-        return None
-    return min(seconds, LONGEST_RETRY_AFTER) if seconds > 0 else None
 
 
 def parse_object(body: bytes) -> dict[str, Any]:

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from click_auth.http.urls import checked_endpoint, host_of, is_loopback, origin, split
-from click_auth.providers.base import LOGIN_OPTIONS, Binding, Provider
+from click_auth.http.urls import checked_endpoint, is_loopback, split
+from click_auth.providers.base import LOGIN_OPTIONS, Provider
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     import httpx
-
-    from click_auth.providers.request import LoginRequest
 
 ENDPOINTS = (
     *("authorization_endpoint", "token_endpoint", "device_authorization_endpoint"),
@@ -113,61 +111,9 @@ class Facts(Provider):
             raise ValueError("http_timeout is a number of seconds greater than 0")
         self.home: str = self.issuer or self.token_endpoint or self.api_url or ""
         """Where a login goes, as far as it is known."""
+        self.described_at: str | None = None
+        """Where the API's own description of these facts lies, once it was asked."""
         self.options: frozenset[str] = _offered_options(self)
-
-    @property
-    def display_name(self) -> str:
-        """The host that a login goes to."""
-        return host_of(self.home)
-
-    @property
-    def service_url(self) -> str | None:
-        """What is asked first where the server is discovered, else the token endpoint."""
-        return self.home if self.discovers else self.token_endpoint
-
-    @property
-    def binding(self) -> Binding:
-        """The issuer, else the token endpoint's origin; and the client id if it is a fixed one.
-
-        Where the issuer is known from the API only, its URL binds.
-        """
-        if self.asks_api:
-            return Binding(self.issuer, self.client_id, self.api_url)
-        return Binding(self.issuer or origin(self.home), self.client_id)
-
-    @property
-    def resource_metadata_url(self) -> str | None:
-        """Where the API says who issues its tokens (RFC 9728 section 3.1), if it is asked."""
-        if not self.asks_api:
-            return None
-        parts = split(self.api_url or "")
-        path = "" if parts.path == "/" else parts.path
-        query = "" if parts.query is None else f"?{parts.query}"
-        return f"{origin(self.api_url or '')}/.well-known/oauth-protected-resource{path}{query}"
-
-    @property
-    def has_client_document(self) -> bool:
-        """Whether the client id is the URL of a document that describes this public client."""
-        given = self.client_id or ""
-        is_url = given.startswith("https://") and "/" in given.removeprefix("https://")
-        return is_url and self.client_secret is None
-
-    def secret(self) -> str | None:
-        """Return the client secret, from the application's function if it is one."""
-        return self.client_secret() if callable(self.client_secret) else self.client_secret
-
-    def request_fields(self, scopes: Sequence[str] = ()) -> dict[str, str]:
-        """Return the fields that ask for *scopes*, if any, and for the resource (RFC 8707)."""
-        fields = {"scope": self.scope_separator.join(scopes), "resource": self.resource}
-        return {name: value for name, value in fields.items() if value}
-
-    def requested_scopes(self, request: LoginRequest) -> tuple[str, ...]:
-        """Return the scopes of a login: the provider's, those granted before, those asked for."""
-        if request.read_only and self.read_only_scopes is not None:
-            wanted = (*self.read_only_scopes, *request.scopes)
-        else:
-            wanted = (*self.scopes, *request.granted_scopes, *request.scopes)
-        return tuple(dict.fromkeys(wanted))
 
 
 def _checked_scopes(names: Sequence[str], separator: str) -> tuple[str, ...]:
@@ -190,21 +136,11 @@ def _check_urls(facts: Facts) -> None:
         )
     if facts.issuer is not None and split(facts.issuer).query is not None:
         raise ValueError("issuer has a query")
-    if facts.resource is not None:
-        _check_resource(facts.resource)
     if not facts.redirect_uris:
         raise ValueError("redirect_uris is empty")
     for uri in facts.redirect_uris:
         if not is_loopback(split(checked_endpoint(uri, "redirect_uris")).host):
             raise ValueError(f"{uri} is not on a loopback address, where this machine can listen")
-
-
-def _check_resource(resource: str) -> None:
-    scheme, colon, rest = resource.partition(":")
-    if not (colon and rest and scheme[:1].isalpha() and resource.isascii()):
-        raise ValueError("resource is not an absolute URI")
-    if "#" in rest:
-        raise ValueError("resource has a fragment (RFC 8707 section 2)")
 
 
 def _check_client(facts: Facts) -> None:
@@ -231,6 +167,12 @@ def _check_parameters(facts: Facts) -> None:
     _refuse(OURS.intersection(names), "authorization_endpoint")
     _refuse(OURS.intersection(facts.authorize_params), "authorize_params")
     _refuse(OURS_AT_THE_TOKEN_ENDPOINT.intersection(facts.token_params), "token_params")
+    if facts.resource is not None:
+        scheme, colon, rest = facts.resource.partition(":")
+        if not (colon and rest and scheme[:1].isalpha() and facts.resource.isascii()):
+            raise ValueError("resource is not an absolute URI")
+        if "#" in rest:
+            raise ValueError("resource has a fragment (RFC 8707 section 2)")
 
 
 def _refuse(names: Iterable[str], where: str) -> None:

@@ -34,11 +34,6 @@ def check_id_token(server: Server, id_token: str, nonce: str | None) -> Mapping[
     Blocks when the server's keys are not in the cache. Raises `EndpointFailed`.
     """
     claims = _verified(server, id_token)
-    _check(claims, server, nonce)
-    return claims
-
-
-def _check(claims: Mapping[str, Any], server: Server, nonce: str | None) -> None:
     now = int(time.time() + _clock_difference(server))
     client_id = server.client_id or server.client().client_id
     expected = {"iss": server.facts.issuer, "aud": client_id, "nonce": nonce}
@@ -58,6 +53,7 @@ def _check(claims: Mapping[str, Any], server: Server, nonce: str | None) -> None
     is_only_ours = claims["aud"] in (client_id, [client_id])
     if claims.get("azp", client_id if is_only_ours else None) != client_id:
         raise _refused("it was issued to another client (azp)")
+    return claims
 
 
 def _verified(server: Server, id_token: str) -> Mapping[str, Any]:

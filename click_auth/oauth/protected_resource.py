@@ -6,8 +6,9 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from click_auth.console.text import printable
-from click_auth.http.call import Call, challenge_parameters
-from click_auth.http.urls import checked_endpoint, host_of, named_by, split
+from click_auth.http.call import Call
+from click_auth.http.step_up import challenge_parameters
+from click_auth.http.urls import checked_endpoint, host_of, named_by, origin, split
 from click_auth.oauth.endpoint import EndpointFailed, ask, granted
 from click_auth.oauth.token_endpoint import SCOPE
 
@@ -28,7 +29,8 @@ def describe(facts: Facts, timeout: float) -> Facts:
     application gives none. Blocks at most *timeout* seconds, unless the response is in the cache.
     Raises `EndpointFailed`, also where the API's metadata is that of another resource.
     """
-    api, place = facts.api_url or "", facts.resource_metadata_url or ""
+    api = facts.api_url or ""
+    place = well_known(api)
     document = facts.context.cache.load(place)
     is_new = document is None or not _is_of(document, api)
     if document is None or is_new:
@@ -39,12 +41,21 @@ def describe(facts: Facts, timeout: float) -> Facts:
         vars(facts),
         issuer=issuer,
         home=issuer,
+        described_at=place,
         scopes=facts.scopes or _scopes(document, facts.scope_separator),
         resource=facts.resource or document["resource"],
     )
     if is_new:
         facts.context.cache.save(place, document)
     return described
+
+
+def well_known(api: str) -> str:
+    """Return where the API at the URL *api* says who issues its tokens (section 3.1)."""
+    parts = split(api)
+    path = "" if parts.path == "/" else parts.path
+    query = "" if parts.query is None else f"?{parts.query}"
+    return f"{origin(api)}/.well-known/oauth-protected-resource{path}{query}"
 
 
 def _fetch(http: Http, api: str, place: str, timeout: float) -> Mapping[str, Any]:

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from click_auth import oauth
 from click_auth.errors import BAD_SETTING, TOKEN_EXCHANGE_FAILED, AuthError
+from click_auth.http.urls import host_of, origin
 from click_auth.oauth.facts import Facts
-from click_auth.providers.base import unidentified
+from click_auth.providers.base import Binding, unidentified
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -24,14 +25,8 @@ if TYPE_CHECKING:
     from click_auth.oauth.endpoint import EndpointFailed
     from click_auth.oauth.server import Server
     from click_auth.providers.authorization import AuthorizationRequest, AuthorizationResponse
-    from click_auth.providers.base import Binding
     from click_auth.providers.request import BegunLogin, LoginRequest, LoginUI
     from click_auth.tokens import TokenBundle
-
-
-def as_login_error(error: EndpointFailed) -> Exception:
-    """Return what a login raises before there is a code."""
-    return error.as_login_error()
 
 
 def as_refresh_error(error: EndpointFailed) -> Exception:
@@ -72,7 +67,7 @@ class OAuthProvider(Facts):
     @contextmanager
     def _server(
         self,
-        explain: Callable[[EndpointFailed], Exception] = as_login_error,
+        explain: Callable[[EndpointFailed], Exception] = lambda error: error.as_login_error(),
         timeout: float | None = None,
     ) -> Iterator[Server]:
         """Lend the server to one operation, whose failure is raised as *explain* puts it.
@@ -83,13 +78,33 @@ class OAuthProvider(Facts):
         try:
             if self.asks_api:
                 facts = oauth.protected_resource.describe(self, timeout or self.http_timeout)
-            yield oauth.server.Server(
-                facts,
-                self.prover if self.binds_tokens else None,
-                oauth.registration.register,
-            )
+            yield oauth.server.Server(facts, self.prover if self.binds_tokens else None)
         except oauth.endpoint.EndpointFailed as error:
             raise explain(error) from None
+
+    @property
+    def display_name(self) -> str:
+        """The host that a login goes to."""
+        return host_of(self.home)
+
+    @property
+    def service_url(self) -> str | None:
+        """What is asked first where the server is discovered, else the token endpoint."""
+        return self.home if self.discovers else self.token_endpoint
+
+    @property
+    def binding(self) -> Binding:
+        """The issuer, else the token endpoint's origin; and the client id if it is a fixed one.
+
+        Where the issuer is known from the API only, its URL binds.
+        """
+        if self.asks_api:
+            return Binding(self.issuer, self.client_id, self.api_url)
+        return Binding(self.issuer or origin(self.home), self.client_id)
+
+    def secret(self) -> str | None:
+        """Return the client secret, from the application's function if it is one."""
+        return oauth.server.text_of(self.client_secret)
 
     def discover_binding(self) -> Binding:
         """Return `binding`, with the issuer that the API names where only it does. Blocks."""
@@ -115,9 +130,10 @@ class OAuthProvider(Facts):
             way = oauth.code_grant.choose_way(server, request, ui)
             if way == "redirect":
                 return log_in_by_redirect()
+            by_device = oauth.device.DeviceLogin(server, request)
             if way == "device":
-                return oauth.device.DeviceLogin(server, request).begin().wait(ui)
-            return oauth.device.race(server, request, ui, log_in_by_redirect)
+                return by_device.begin().wait(ui)
+            return by_device.race(ui, log_in_by_redirect)
 
     def begin_login(self, request: LoginRequest) -> BegunLogin:
         """Return a login that another call finishes: by device where that is possible. Blocks."""
@@ -183,7 +199,7 @@ class OAuthProvider(Facts):
 
     def client_credentials(self, client_id: str, client_secret: str) -> TokenBundle:
         """Return a token for the client itself (RFC 6749 section 4.4). Blocks."""
-        client = oauth.server.Client(client_id, client_secret)
+        client = oauth.endpoint.Client(client_id, client_secret)
         del client_secret
         with self._server(as_refresh_error) as server:
             return oauth.token_endpoint.client_credentials(server, client)
@@ -195,9 +211,8 @@ class OAuthProvider(Facts):
 
     def is_challenge(self, response: httpx.Response) -> bool:
         """Return whether the API asks for a proof with the nonce that it has just given."""
-        if not self.binds_tokens:
-            return False
-        return self.prover().learn(str(response.request.url), response.headers)
+        url = str(response.request.url)
+        return self.binds_tokens and self.prover().learn(url, response.headers)
 
     def apply(self, request: httpx.Request, bundle: TokenBundle) -> None:
         """Put the token on *request*, with a proof where tokens are bound to a key."""

@@ -65,7 +65,7 @@ def finish(
         begun.secrets["state"] or "",
         begun.secrets["code_verifier"] or "",
         begun.secrets["nonce"],
-        server.facts.requested_scopes(request),
+        server.requested_scopes(request),
         issuer=server.facts.issuer,
         iss_required=begun.iss_required,
     )

@@ -5,24 +5,32 @@ What is configured counts first, else what the server says of itself (RFC 8414, 
 
 from __future__ import annotations
 
-import base64
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import quote_plus, urlencode
 
 from click_auth.console.text import printable
 from click_auth.http.call import Call
 from click_auth.http.urls import checked_endpoint, host_of, named_by, origin, split
-from click_auth.oauth.endpoint import EndpointFailed, EndpointUnfit, ask, granted
+from click_auth.oauth.endpoint import (
+    Client,
+    EndpointFailed,
+    EndpointUnfit,
+    ask,
+    granted,
+    method_for,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from click_auth.http.call import Answer
     from click_auth.oauth.dpop import Prover
     from click_auth.oauth.facts import Facts
+    from click_auth.oauth.registration import Registration
+    from click_auth.providers.base import ProviderContext
+    from click_auth.providers.request import LoginRequest
 
 T = TypeVar("T")
 
@@ -31,100 +39,18 @@ OPENID = "openid-configuration"
 # What only OpenID's document may say; a server may put one of them into the other document too.
 _OPENIDS_OWN = {"jwks_uri", "userinfo_endpoint"}
 
-NONE = "none"
-BASIC = "client_secret_basic"
-POST = "client_secret_post"
-_SECRETS = ("client_secret", "code", "code_verifier", "device_code", "refresh_token", "token")
-_MARGIN = 60.0  # seconds before its expiry in which a secret is not begun with
-
-
-@dataclass(frozen=True)
-class Client:
-    """A client as the server knows it, and the method by which it authenticates."""
-
-    client_id: str
-    secret: str | None = field(default=None, repr=False)
-    method: str = NONE
-
-    @classmethod
-    def registered_as(cls, registration: Mapping[str, Any]) -> Client | None:
-        """Return the client of *registration*, or None where it is none, or none any longer."""
-        client_id, secret = registration.get("client_id"), registration.get("client_secret")
-        if not isinstance(client_id, str) or not client_id:
-            return None
-        method = registration.get("token_endpoint_auth_method")
-        expires = registration.get("client_secret_expires_at") or 0
-        if secret is not None:
-            is_moment = isinstance(expires, (int, float)) and not isinstance(expires, bool)
-            if not (isinstance(secret, str) and secret and is_moment):
-                return None
-            if expires and expires <= time.time() + _MARGIN:
-                return None
-        if secret is None or method == NONE:
-            return cls(client_id)
-        return cls(client_id, secret, method if isinstance(method, str) else BASIC)
-
-    def authenticated(self, form: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
-        """Return *form* and the headers of a request, with this client's authentication.
-
-        RFC 6749 section 2.3.
-        """
-        if self.secret is None or self.method == NONE:
-            return {**form, "client_id": self.client_id}, {}
-        if self.method == POST:
-            return {**form, "client_id": self.client_id, "client_secret": self.secret}, {}
-        pair = [self.client_id, self.secret]
-        if self.method == BASIC:  # form-encoded first: section 2.3.1, appendix B
-            pair = [quote_plus(each) for each in pair]
-        credentials = base64.b64encode(":".join(pair).encode()).decode("ascii")
-        return dict(form), {"Authorization": f"Basic {credentials}"}
-
-    def call(self, url: str, form: Mapping[str, str], proof: Mapping[str, str]) -> Call:
-        """Return the POST of *form* to *url* as this client, with the header *proof*.
-
-        What it returns shows nothing; a traceback of who sends it does not pass through here.
-        """
-        fields, headers = self.authenticated(form)
-        secrets = [value for name, value in fields.items() if name in _SECRETS]
-        secrets += [self.secret or "", headers.get("Authorization", "").partition(" ")[2]]
-        headers |= {**proof, "Content-Type": "application/x-www-form-urlencoded"}
-        return Call(url, urlencode(fields).encode("ascii"), headers, tuple(secrets))
-
-
-def method_for(secret: str | None, configured: str | None, supported: object) -> str:
-    """Return the method for a client with this *secret* (None: a public client).
-
-    *configured* wins; else what the server says it supports, RFC 8414's default where it does
-    not say. Raises `EndpointFailed` when none of that can be done.
-    """
-    if secret is None:
-        return NONE
-    if configured not in (None, NONE):
-        return configured
-    offered = supported if supported and isinstance(supported, list) else [BASIC]
-    for method in (BASIC, POST):
-        if method in offered:
-            return method
-    raise EndpointFailed("the server supports none of this client's authentication methods")
-
 
 class Server:
     """One operation's view of a server. Asks it nothing until it must.
 
-    `prover` gives what proves the key of bound tokens, None where tokens are not bound; *register*
-    registers a client that is not known yet. Methods raise `EndpointFailed`.
+    `prover` gives what proves the key of bound tokens, None where tokens are not bound. Methods
+    raise `EndpointFailed`.
     """
 
-    def __init__(
-        self,
-        facts: Facts,
-        prover: Callable[[], Prover] | None,
-        register: Callable[[Server], Client],
-    ) -> None:
+    def __init__(self, facts: Facts, prover: Callable[[], Prover] | None) -> None:
         self.facts = facts
-        self.context = facts.context
+        self.context: ProviderContext = facts.context
         self.prover = prover
-        self._register = register
         self._deadline = float("inf")
 
     @cached_property
@@ -147,12 +73,12 @@ class Server:
     def _discover(self, issuer: str, deadline: float) -> Mapping[str, Any]:
         found: dict[str, Any] = {}
         other = None
-        is_enough = set() if "openid" not in self.facts.scopes else _OPENIDS_OWN
+        needed = set() if "openid" not in self.facts.scopes else _OPENIDS_OWN
         for kind, url in well_known(issuer):
-            if found and (kind == OAUTH or found.keys() >= is_enough):
+            if found and (kind == OAUTH or found.keys() >= needed):
                 continue
-            left = max(deadline - time.monotonic(), 0.1)
             try:
+                left = max(deadline - time.monotonic(), 0.1)
                 document = granted(ask(self.context.http, Call(url), left))
             except EndpointFailed as error:
                 if error.status is None and not found:
@@ -164,15 +90,14 @@ class Server:
                 other = document.get("issuer")
         if found:
             return found
+        host, said = host_of(issuer), printable(other)
         if other is None:
-            raise EndpointFailed(f"{host_of(issuer)} has no OAuth metadata for {issuer}")
-        raise EndpointFailed(
-            f"issuer mismatch: expected {issuer}, but {host_of(issuer)} says {printable(other)}"
-        )
+            raise EndpointFailed(f"{host} has no OAuth metadata for {issuer}")
+        raise EndpointFailed(f"issuer mismatch: expected {issuer}, but {host} says {said}")
 
     def forget_metadata(self) -> None:
         """Drop what is remembered of the server, so that the next call asks it."""
-        for url in filter(None, (self.facts.issuer, self.facts.resource_metadata_url)):
+        for url in filter(None, (self.facts.issuer, self.facts.described_at)):
             self.context.cache.forget(url)
 
     def promises(self, name: str) -> bool:
@@ -258,6 +183,19 @@ class Server:
 
         return self.fetch(endpoint, call_to, read)
 
+    def request_fields(self, scopes: Sequence[str] = ()) -> dict[str, str]:
+        """Return the fields that ask for *scopes*, if any, and for the resource (RFC 8707)."""
+        fields = {"scope": self.facts.scope_separator.join(scopes), "resource": self.facts.resource}
+        return {name: value for name, value in fields.items() if value}
+
+    def requested_scopes(self, request: LoginRequest) -> tuple[str, ...]:
+        """Return the scopes of a login: the provider's, those granted before, those asked for."""
+        if request.read_only and self.facts.read_only_scopes is not None:
+            wanted = (*self.facts.read_only_scopes, *request.scopes)
+        else:
+            wanted = (*self.facts.scopes, *request.granted_scopes, *request.scopes)
+        return tuple(dict.fromkeys(wanted))
+
     @cached_property
     def client_id(self) -> str | None:
         """The id of a client that is fixed, None where the application registers itself.
@@ -265,18 +203,18 @@ class Server:
         An id that is the https URL of a document about the client is for servers that read such
         documents; another one that registers clients registers this one. Blocks for such a URL.
         """
-        facts = self.facts
-        if not (facts.discovers and facts.has_client_document):
-            return facts.client_id
-        if self.promises("client_id_metadata_document_supported"):
-            return facts.client_id
-        return facts.client_id if self.usable("registration_endpoint") is None else None
+        given = self.facts.client_id or ""
+        is_url = given.startswith("https://") and "/" in given.removeprefix("https://")
+        is_document = is_url and self.facts.client_secret is None and self.facts.discovers
+        if not is_document or self.promises("client_id_metadata_document_supported"):
+            return self.facts.client_id
+        return self.facts.client_id if self.usable("registration_endpoint") is None else None
 
-    @property
-    def registration_name(self) -> str:
-        """What a client that is registered with this server is kept under."""
-        where = self.facts.issuer or self.facts.registration_endpoint
-        return " ".join((str(where), *self.facts.redirect_uris))
+    @cached_property
+    def _registration(self) -> Registration:
+        from click_auth.oauth.registration import Registration  # noqa: PLC0415 - an option
+
+        return Registration(self.facts)
 
     def with_method(self, client: Client) -> Client:
         """Return *client* with the method by which the server lets it authenticate."""
@@ -287,14 +225,16 @@ class Server:
 
     def known_client(self) -> Client | None:
         """Return the client that a grant may already have been given to; None: not registered."""
-        if self.client_id is not None:
-            return self.with_method(Client(self.client_id, self.facts.secret()))
-        known = self.context.registrations.load(self.registration_name)
-        return None if known is None else Client.registered_as(known)
+        if self.client_id is None:
+            return self._registration.load()
+        return self.with_method(Client(self.client_id, text_of(self.facts.client_secret)))
 
     def client(self) -> Client:
         """Return the client, registered now if it has to be. Blocks. Raises `LoginFailed`."""
-        return self.known_client() or self._register(self)
+        return self.known_client() or self._registration.register(
+            lambda call_to: self.fetch("registration_endpoint", call_to, granted),
+            by_device=self.usable("device_authorization_endpoint") is not None,
+        )
 
     def as_client(self, use: Callable[[Client], T]) -> T:
         """Return what *use* gets as the client, registered anew where the server forgot it."""
@@ -309,7 +249,12 @@ class Server:
     def forget_client(self) -> None:
         """Forget a registered client that the server no longer knows; a fixed one stays."""
         if self.client_id is None:
-            self.context.registrations.forget(self.registration_name)
+            self._registration.forget()
+
+
+def text_of(secret: str | Callable[[], str] | None) -> str | None:
+    """Return a client's *secret*, from the application's function if it is one."""
+    return secret() if callable(secret) else secret
 
 
 def well_known(issuer: str) -> Iterator[tuple[str, str]]:

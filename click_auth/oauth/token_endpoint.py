@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from click_auth.http.call import Answer
-    from click_auth.oauth.server import Client, Server
+    from click_auth.oauth.endpoint import Client
+    from click_auth.oauth.server import Server
 
 REVOCATION_SECONDS = 10.0
 LONGEST_LIFE = 100 * 365.25 * 86400  # seconds; what is said to live longer has no known expiry
@@ -45,7 +46,7 @@ def request_tokens(
     *requested_scopes* and *renews* are as in `parse_grant`. Raises `EndpointFailed`.
     """
     facts = server.facts
-    body = Hidden({**facts.token_params, **facts.request_fields(), **form})
+    body = Hidden({**facts.token_params, **server.request_fields(), **form})
 
     def read(answer: Answer) -> TokenBundle:
         return parse_grant(
@@ -86,7 +87,7 @@ def refresh(server: Server, bundle: TokenBundle) -> TokenBundle:
 def client_credentials(server: Server, given: Client) -> TokenBundle:
     """Return a token for the client itself. Raises `NotLoggedIn` or `Unreachable`."""
     scopes = tuple(scope for scope in server.facts.scopes if scope not in FOR_PEOPLE)
-    form = {"grant_type": "client_credentials", **server.facts.request_fields(scopes)}
+    form = {"grant_type": "client_credentials", **server.request_fields(scopes)}
     try:
         return request_tokens(server, server.with_method(given), form, scopes)
     except EndpointFailed as error:

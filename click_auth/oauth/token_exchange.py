@@ -30,7 +30,7 @@ def exchange_id_token(server: Server, id_token: str) -> TokenBundle:
             "subject_token": id_token,
             "subject_token_type": "urn:ietf:params:oauth:token-type:id_token",
             "requested_token_type": "urn:ietf:params:oauth:token-type:access_token",
-            **facts.request_fields(scopes),
+            **server.request_fields(scopes),
         }
     )
     del id_token

@@ -91,15 +91,13 @@ class AuthorizationRequest(Unpickled):
         if not hmac.compare_digest(values.get("state", "").encode(), self.state.encode()):
             error = values.get("error")
             quoted = f" (error: {printable(error, 60)})" if error else ""
-            message = f"a response that doesn't belong to this login{quoted}"
-            raise StrayCallback(message)
+            raise StrayCallback(f"a response that doesn't belong to this login{quoted}")
         self._check_issuer(values.get("iss"))
         if "error" in values:
             said = {name: text.replace(self.state, "[hidden]") for name, text in values.items()}
             raise refusal(said)
         if not values.get("code"):
-            message = "a response without a code"
-            raise StrayCallback(message)
+            raise StrayCallback("a response without a code")
         iss = values.get("iss")
         return AuthorizationResponse(values["code"], self.redirect_uri, iss, _extra(values))
 
@@ -137,9 +135,8 @@ def refusal(values: dict[str, str]) -> LoginFailed:
         message = "You declined the request in the browser."
         return LoginFailed(message, hints=[LoginFailed.if_a_mistake])
     details = printable(values.get("error_description", ""))
-    return LoginFailed(
-        f"The server rejected the login: {error}" + (f" ({details})" if details else "") + "."
-    )
+    said = f"{error} ({details})" if details else error
+    return LoginFailed(f"The server rejected the login: {said}.")
 
 
 def _parsed(query: str) -> dict[str, str]:
@@ -148,13 +145,10 @@ def _parsed(query: str) -> dict[str, str]:
             query, keep_blank_values=True, errors="strict", max_num_fields=_MOST_FIELDS
         )
     except ValueError:
-        message = "an unreadable response"
-        raise StrayCallback(message) from None
+        raise StrayCallback("an unreadable response") from None
     names = [name for name, _ in pairs]
     if any(names.count(name) > 1 for name in _ONCE) or {"code", "error"} <= set(names):
-        message = "a response with duplicate parameters"
-        raise StrayCallback(message)
+        raise StrayCallback("a response with duplicate parameters")
     if any(name in names for name in _IMPLICIT) or any("\0" in value for _, value in pairs):
-        message = "an unexpected kind of response"
-        raise StrayCallback(message)
+        raise StrayCallback("an unexpected kind of response")
     return dict(pairs)

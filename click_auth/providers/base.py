@@ -79,14 +79,10 @@ class ProviderContext:
 
     def __init__(
         self,
-        http: Http | None = None,
+        http: Http,
         cache: DocumentCache | None = None,
         registrations: Registrations | None = None,
     ) -> None:
-        if http is None:
-            from click_auth.http.client import Http  # noqa: PLC0415 - not for `--help`
-
-            http = Http()
         self.http = http
         self.cache: DocumentCache = cache or InMemory()
         self.registrations: Registrations = registrations or InMemory()
@@ -113,7 +109,9 @@ class Provider(ABC):
     @cached_property
     def context(self) -> ProviderContext:
         """What the provider works with, made now where no `Auth` has given it any."""
-        return ProviderContext()
+        from click_auth.http.client import Http  # noqa: PLC0415 - not for `--help`
+
+        return ProviderContext(Http())
 
     @property
     def display_name(self) -> str:

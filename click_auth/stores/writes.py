@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from click_auth.account import refresh_slot_name, slot_name
 from click_auth.console import console
 from click_auth.errors import StorageUnavailable
+from click_auth.interrupts import prompt_timeout
 from click_auth.record import CUSTOM, ENCRYPTED, PLAINTEXT, SYSTEM, Record, is_same_credential
 from click_auth.stores.document import DamagedRecords
 from click_auth.stores.placement import drop_reserve, find_reserved

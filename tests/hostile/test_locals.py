@@ -32,7 +32,7 @@ from click_auth import (
 )
 from click_auth.commands.login import _token_from_stdin
 from click_auth.errors import AuthError
-from click_auth.oauth import server as client_auth
+from click_auth.oauth import endpoint as client_auth
 from click_auth.testing import FakeBrowser, logged_in
 from hostile.canaries import Canaries, echo
 from hostile.world import World

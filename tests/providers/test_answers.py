@@ -15,13 +15,11 @@ from hypothesis import strategies as st
 
 from click_auth import TokenBundle
 from click_auth.console.text import printable
-from click_auth.http.call import Answer, Call
+from click_auth.http.call import LONGEST_RETRY_AFTER, Answer, Call, retry_after_seconds
 from click_auth.oauth.endpoint import (
-    LONGEST_RETRY_AFTER,
     EndpointFailed,
     granted,
     parse_object,
-    retry_after_seconds,
 )
 from click_auth.oauth.token_endpoint import expiry, parse_grant
 from click_auth.tokens import from_posix

@@ -6,8 +6,7 @@ from typing import Any
 import pytest
 
 from click_auth import AuthorizationRequest, AuthorizationResponse, LoginFailed
-from click_auth.oauth.endpoint import EndpointFailed
-from click_auth.oauth.server import Client, method_for
+from click_auth.oauth.endpoint import Client, EndpointFailed, method_for
 from providers.wire import Scripted, provider, say
 
 URI = "http://127.0.0.1:49152/callback"

@@ -22,6 +22,7 @@ from click_auth import (
     Unreachable,
 )
 from click_auth.http.call import Call, send
+from click_auth.http.client import Http
 from click_auth.providers.base import InMemory, ProviderContext
 from providers.wire import Scripted, Seen, provider, reply, say
 
@@ -173,7 +174,7 @@ def test_s24_of_two_first_logins_one_keeps_its_key(server: Scripted) -> None:
             """Return nothing, as before the other one came."""
             del name
 
-    kept = ProviderContext(registrations=Crowded())
+    kept = ProviderContext(Http(), registrations=Crowded())
     first, second = (provider(server, **BINDS).with_context(kept) for _ in range(2))
     assert first.prover().thumbprint == second.prover().thumbprint
 

@@ -19,6 +19,7 @@ from click_auth import (
     Unreachable,
 )
 from click_auth.http.client import Http
+from click_auth.oauth.protected_resource import well_known
 from click_auth.providers.base import Binding, ProviderContext
 from click_auth.testing import AuthorizationServer
 from commands.conftest import Todo
@@ -347,7 +348,7 @@ def test_what_is_remembered_of_another_resource_counts_for_nothing(api: Api) -> 
     """Whoever put it there: the API itself is asked."""
     api.publish()
     made = api.provider()
-    place = made.resource_metadata_url or ""
+    place = well_known(made.api_url or "")
     made.context.cache.save(place, api.document(resource="https://evil.example"))
     assert authorize(made)["resource"] == api.url
     assert api.asked() == 1

@@ -16,7 +16,6 @@ from urllib.parse import parse_qs
 from click_auth import LoginRequest, LoginUI, OAuthProvider, TokenBundle
 from click_auth.http.client import Http
 from click_auth.oauth.device import DeviceLogin
-from click_auth.oauth.registration import register
 from click_auth.oauth.server import Server
 from click_auth.providers.base import ProviderContext
 
@@ -167,7 +166,7 @@ def provider(server: Scripted, module: str = "httpx", **facts: Any) -> OAuthProv
 
 def server_of(made: OAuthProvider) -> Server:
     """Return what an operation of a provider sees of its server."""
-    return Server(made, made.prover if made.binds_tokens else None, register)
+    return Server(made, made.prover if made.binds_tokens else None)
 
 
 def device_login(server: Server, request: LoginRequest, ui: LoginUI, **clock: Any) -> TokenBundle:
