@@ -155,16 +155,24 @@ class logged_in(ExitStack):  # noqa: N801 - it reads as what it does: `with logg
             account = Account(id=one.id, label=one.email)
         if scopes is None:
             scopes = getattr(auth.context.services.provider(account.instance), "scopes", None)
-        if bundle is None:
-            tokens: dict[str, Any] = {name: token_urlsafe(32) for name in _TOKENS}
-            if server is not None:
-                tokens = server.issue(user, scopes=scopes or (), lifetime=expires_in)
-            expires_at, granted = None, None if scopes is None else tuple(scopes)
-            if expires_in is not None:
-                expires_at = datetime.now(timezone.utc) + timedelta(seconds=expires_in)
-            pair = tokens["access_token"], tokens.get("refresh_token")
-            bundle = TokenBundle(*pair, expires_at, scopes=granted)
         self.account: Account = account
-        self.bundle: TokenBundle = bundle
-        auth.store.set_bundle(account, bundle, promote_default=True)
+        self.bundle: TokenBundle = bundle or _issue(user, server, scopes, expires_in)
+        auth.store.set_bundle(account, self.bundle, promote_default=True)
         self.callback(auth.store.clear, account.key)
+
+
+def _issue(
+    user: str,
+    server: AuthorizationServer | None,
+    scopes: Sequence[str] | None,
+    expires_in: float | None,
+) -> TokenBundle:
+    # Apart from what stores it: a store's traceback with locals would show the tokens.
+    tokens: dict[str, Any] = {name: token_urlsafe(32) for name in _TOKENS}
+    if server is not None:
+        tokens = server.issue(user, scopes=scopes or (), lifetime=expires_in)
+    expires_at, granted = None, None if scopes is None else tuple(scopes)
+    if expires_in is not None:
+        expires_at = datetime.now(timezone.utc) + timedelta(seconds=expires_in)
+    pair = tokens["access_token"], tokens.get("refresh_token")
+    return TokenBundle(*pair, expires_at, scopes=granted)
