@@ -25,7 +25,7 @@ from click_auth.locks.account_lock import lock_timeout
 from click_auth.testing.isolation import logged_in
 from click_auth.testing.server import AuthorizationServer
 
-OpenPlace = Callable[[], Auth]
+OpenMachine = Callable[[], Auth]
 
 _CROWD = 6
 _MOST_SECONDS = 60
@@ -74,7 +74,7 @@ class StoreContract:
             yield server
 
     @pytest.fixture
-    def machine(self, place: Path, server: AuthorizationServer) -> OpenPlace:
+    def open_machine(self, place: Path, server: AuthorizationServer) -> OpenMachine:
         """Store a grant that has expired; return what opens the place as one more machine."""
         if not self.keeps_refresh_tokens:
             pytest.skip("this store keeps no refresh tokens")
@@ -85,12 +85,12 @@ class StoreContract:
             api_url=server.api_url,
         )
 
-        def open_place() -> Auth:
+        def open_one() -> Auth:
             store, folder = self._opened(place), place.with_name("folder")
             return Auth("todo", provider, store=store, folder=folder)
 
-        logged_in(open_place(), server=server, expires_in=-5.0)
-        return open_place
+        logged_in(open_one(), server=server, expires_in=-5.0)
+        return open_one
 
     # What is stored is there, for whoever opens the place
 
@@ -208,49 +208,49 @@ class StoreContract:
     # Nothing is spent twice, nothing received is lost
 
     def test_a_crowd_spends_a_grant_once(
-        self, machine: OpenPlace, server: AuthorizationServer
+        self, open_machine: OpenMachine, server: AuthorizationServer
     ) -> None:
         """However many want the token at once, each with a handle: one request, one token."""
         found: list[str] = []
-        _together(lambda: found.append(machine().access_token()))
+        _together(lambda: found.append(open_machine().access_token()))
         assert (len(set(found)), len(found)) == (1, _CROWD)
         assert server.refresh_count == 1
         assert server.family_alive("ada")
 
     def test_a_logout_during_a_refresh_stands(
-        self, machine: OpenPlace, store: TokenStore, server: AuthorizationServer
+        self, open_machine: OpenMachine, store: TokenStore, server: AuthorizationServer
     ) -> None:
         """The account does not come back, nor does any token of it."""
-        server.faults.hooks["token"] = lambda _request: machine().store.clear("ada")
+        server.faults.hooks["token"] = lambda _request: open_machine().store.clear("ada")
         with contextlib.suppress(AuthError):
-            machine().access_token()
+            open_machine().access_token()
         assert list(store.accounts()) == []
 
     def test_a_lost_answer_of_the_server_costs_no_session(
-        self, machine: OpenPlace, server: AuthorizationServer
+        self, open_machine: OpenMachine, server: AuthorizationServer
     ) -> None:
         """The same token is sent once more, within the same hold."""
         server.faults.drop_request["token"] = 1
-        token = machine().access_token()
-        assert machine().access_token() == token
+        token = open_machine().access_token()
+        assert open_machine().access_token() == token
         assert server.family_alive("ada")
 
     def test_a_holder_killed_before_the_server_answers_costs_no_session(
-        self, machine: OpenPlace, server: AuthorizationServer
+        self, open_machine: OpenMachine, server: AuthorizationServer
     ) -> None:
         """What was stored is stored still, and whoever comes next renews it."""
-        with self._child(lambda: _die_in_a_refresh(machine())):
-            token = machine().access_token()
+        with self._child(lambda: _die_in_a_refresh(open_machine())):
+            token = open_machine().access_token()
         assert server.refresh_count == 1
-        assert machine().access_token() == token
+        assert open_machine().access_token() == token
         assert server.family_alive("ada")
 
     def test_a_refresh_leaves_the_other_accounts_alone(
-        self, machine: OpenPlace, store: TokenStore
+        self, open_machine: OpenMachine, store: TokenStore
     ) -> None:
         """Neither the default account nor another one's tokens change."""
         store.set_bundle(_BOB, _WHOLE, promote_default=True)
-        machine().access_token("ada")
+        open_machine().access_token("ada")
         assert store.active_bundle() == _WHOLE
 
     def _opened(self, place: Path) -> TokenStore:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable
-from typing import cast
 from urllib.parse import urlencode, urlsplit
 
 from click_auth.testing.grants import Grant, whole
@@ -37,9 +36,10 @@ def find_endpoint(service: Service, path: str) -> Endpoint:
         return "discovery"
     if f"{path}/".startswith("/api/"):
         return "api"
-    name = path.removeprefix(f"{service.path}/")
-    known = name != path and name in _FUNCTIONS and name not in ("api", "discovery")
-    return cast("Endpoint", name) if known else "unknown"
+    for endpoint in (*METADATA.values(), "device"):
+        if path == f"{service.path}/{endpoint}":
+            return endpoint
+    return "unknown"
 
 
 def answer(service: Service, request: Request) -> Answer:
@@ -59,21 +59,19 @@ def answer(service: Service, request: Request) -> Answer:
 def _discovery(service: Service, _request: Request) -> Answer:
     """Return the metadata document (RFC 8414)."""
     base = service.issuer.rstrip("/")
-    return Answer.json(
-        {
-            "issuer": service.issuer,
-            **{name: f"{base}/{endpoint}" for name, endpoint in METADATA.items()},
-            "response_types_supported": ["code"],
-            "response_modes_supported": ["query"],
-            "grant_types_supported": list(_GRANT_TYPES),
-            "code_challenge_methods_supported": ["S256"],
-            "token_endpoint_auth_methods_supported": list(_AUTH_METHODS),
-            "revocation_endpoint_auth_methods_supported": list(_AUTH_METHODS),
-            "subject_types_supported": ["public"],
-            "id_token_signing_alg_values_supported": ["none"],
-            "authorization_response_iss_parameter_supported": True,
-        }
-    )
+    document = {
+        "issuer": service.issuer,
+        "response_types_supported": ["code"],
+        "response_modes_supported": ["query"],
+        "grant_types_supported": _GRANT_TYPES,
+        "code_challenge_methods_supported": ["S256"],
+        "token_endpoint_auth_methods_supported": _AUTH_METHODS,
+        "revocation_endpoint_auth_methods_supported": _AUTH_METHODS,
+        "subject_types_supported": ["public"],
+        "id_token_signing_alg_values_supported": ["none"],
+        "authorization_response_iss_parameter_supported": True,
+    }
+    return Answer.json(document | {name: f"{base}/{path}" for name, path in METADATA.items()})
 
 
 def _register(service: Service, request: Request) -> Answer:
@@ -107,16 +105,15 @@ def _device_authorization(service: Service, request: Request) -> Answer:
         hint = service.login_as or request.form.get("login_hint")
         service.grants.decide_device(user_code, service.user(hint).id)
     page = f"{service.issuer.rstrip('/')}/device"
-    return Answer.json(
-        {
-            "device_code": device_code,
-            "user_code": user_code,
-            "verification_uri": page,
-            "verification_uri_complete": f"{page}?{urlencode({'user_code': user_code})}",
-            "expires_in": whole(service.device_lifetime),
-            "interval": whole(service.device_interval),
-        }
-    )
+    document = {
+        "device_code": device_code,
+        "user_code": user_code,
+        "verification_uri": page,
+        "verification_uri_complete": f"{page}?{urlencode({'user_code': user_code})}",
+        "expires_in": whole(service.device_lifetime),
+        "interval": whole(service.device_interval),
+    }
+    return Answer.json(document)
 
 
 def _token(service: Service, request: Request) -> Answer:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from click_auth import Auth, TokenStore
     from click_auth.testing.server import AuthorizationServer
+_TOKENS = ("access_token", "refresh_token")
 
 
 class StandIn:
@@ -152,9 +153,9 @@ class logged_in(ExitStack):  # noqa: N801 - it reads as what it does: `with logg
         if account is None:
             one = User(user, user, f"{user}@todo.example") if server is None else server.user(user)
             account = Account(id=one.id, label=one.email)
-        self.account: Account = account
         if scopes is None:
             scopes = getattr(auth.context.services.provider(account.instance), "scopes", None)
+        self.account: Account = account
         self.bundle: TokenBundle = bundle or _issue(user, server, scopes, expires_in)
         auth.store.set_bundle(account, self.bundle, promote_default=True)
         self.callback(auth.store.clear, account.key)
@@ -166,11 +167,12 @@ def _issue(
     scopes: Sequence[str] | None,
     expires_in: float | None,
 ) -> TokenBundle:
-    issued: dict[str, Any] = {name: token_urlsafe(32) for name in ("access_token", "refresh_token")}
+    # Apart from what stores it: a store's traceback with locals would show the tokens.
+    tokens: dict[str, Any] = {name: token_urlsafe(32) for name in _TOKENS}
     if server is not None:
-        issued = server.issue(user, scopes=scopes or (), lifetime=expires_in)
-    expires_at = None
+        tokens = server.issue(user, scopes=scopes or (), lifetime=expires_in)
+    expires_at, granted = None, None if scopes is None else tuple(scopes)
     if expires_in is not None:
         expires_at = datetime.now(timezone.utc) + timedelta(seconds=expires_in)
-    kept = None if scopes is None else tuple(scopes)
-    return TokenBundle(issued["access_token"], issued.get("refresh_token"), expires_at, scopes=kept)
+    pair = tokens["access_token"], tokens.get("refresh_token")
+    return TokenBundle(*pair, expires_at, scopes=granted)

@@ -51,9 +51,9 @@ class KeyringGuard:
 
     def install(self) -> None:
         """Guard all three; no library is loaded for this."""
-        values = ("1", os.pathsep.join(self._record_folders), "1")
-        for name, value in zip(_REFUSED, values, strict=True):
-            self._patch.setenv(name, value)
+        self._patch.setenv(stores.REFUSE_KEYRING, "1")
+        self._patch.setenv(stores.REFUSE_RECORDS, os.pathsep.join(self._record_folders))
+        self._patch.setenv(http.REFUSE_NETWORK, "1")
         self._patch.setattr(stores, "keyring_guard", self.refuse_keyring)
         self._patch.setattr(stores, "record_guard", self.refuse_record_file)
         self._patch.setattr(http, "network_guard", self._refuse)

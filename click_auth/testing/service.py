@@ -136,12 +136,10 @@ class Service(Policy):
     def user(self, hint: str | None) -> User:
         """Return the user with this id, name or e-mail address, else the first."""
         name = (hint or "").casefold()
-        meant = (
-            user
-            for user in self.users
-            if name in (user.id.casefold(), user.name.casefold(), user.email.casefold())
-        )
-        return next(meant, self.users[0])
+        for user in self.users:
+            if name in (user.id.casefold(), user.name.casefold(), user.email.casefold()):
+                return user
+        return self.users[0]
 
     def issue(
         self,
