@@ -7,7 +7,7 @@ is made of them. Both have the same fields, and a test holds them together.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields, replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from click_auth.account import Account, refresh_slot_name
 from click_auth.defaults import DEFAULT_MIN_TTL
@@ -26,18 +26,10 @@ IN_RECORD = (PLAINTEXT, ENCRYPTED)
 """Where `storage` is one of these the tokens lie in the record itself."""
 
 
-class Binding(NamedTuple):
-    """The server and the client that a credential belongs to; None where nothing is known.
+Bound = tuple["str | None", "str | None", "str | None"]
+"""The issuer, the client and the API that a credential belongs to; None where nothing is known."""
 
-    `resource` is the API's URL where the server is known from it only.
-    """
-
-    issuer: str | None = None
-    client_id: str | None = None
-    resource: str | None = None
-
-
-UNBOUND = Binding()
+UNBOUND: Bound = (None, None, None)
 
 
 @dataclass(frozen=True)
@@ -163,14 +155,14 @@ def is_fresh(record: Record, *, now: float, min_ttl: float) -> bool:
     return expires_at - now > min_ttl
 
 
-def check_usable(record: Record, binding: Binding) -> None:
+def check_usable(record: Record, binding: Bound) -> None:
     """Raise `NotLoggedIn` where the credential of *record* must not be shown to anybody."""
     check_binding(record, binding)
     if record.is_rejected:
         raise session_ended(record)
 
 
-def check_binding(record: Record, binding: Binding) -> None:
+def check_binding(record: Record, binding: Bound) -> None:
     """Raise `NotLoggedIn` where *record* belongs to another issuer or client than *binding*.
 
     What is None on either side binds nothing; but where an API binds, a login that was bound

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from click_auth.errors import REFRESH_UNAVAILABLE, LoginFailed, NotLoggedIn, Refused, Unreachable
-from click_auth.record import Binding as Binding  # noqa: PLC0414 - others take it from here
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -30,6 +29,17 @@ LOGIN_OPTIONS = frozenset(
     }
 )
 """Every option that a provider's `login` can offer; `Provider.options` names its own."""
+
+
+class Binding(NamedTuple):
+    """The server and the client that a credential belongs to; None where nothing is known.
+
+    `resource` is the API's URL where the server is known from it only.
+    """
+
+    issuer: str | None = None
+    client_id: str | None = None
+    resource: str | None = None
 
 
 class Provider(ABC):

@@ -6,13 +6,13 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from click_auth.account import slot_name
-from click_auth.record import CUSTOM, UNBOUND, Binding, Record
-from click_auth.stores.account_store import AccountStore
+from click_auth.record import CUSTOM, UNBOUND, Bound, Record
+from click_auth.stores.account_store import AccountStore, Superseded
 from click_auth.stores.document import Document
 from click_auth.stores.records import Records
 from click_auth.stores.token_store import RecordedTokenStore, TokenStore
 from click_auth.stores.vault import MemoryVault
-from click_auth.stores.writes import Removal, Superseded
+from click_auth.stores.writes import Removal
 from click_auth.tokens import TokenBundle, to_posix, usable
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ class ForeignStore(AccountStore):
         self,
         account: Account,
         bundle: TokenBundle,
-        binding: Binding = UNBOUND,
+        binding: Bound = UNBOUND,
         *,
         is_default: bool = True,
     ) -> Record:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from click_auth.account import refresh_slot_name, slot_name
 from click_auth.errors import StorageUnavailable
 from click_auth.files import folders, read_private, writing
-from click_auth.record import ENCRYPTED, IN_RECORD, PLAINTEXT, owns
+from click_auth.record import ENCRYPTED, IN_RECORD, PLAINTEXT, SYSTEM, owns
 from click_auth.stores.document import UNREADABLE, loads, validate_record
 from click_auth.stores.records import ROOM_TO_GROW
 
@@ -95,6 +95,40 @@ class Storage:
             fallback_refresh_token=refresh_token,
         )
 
+    @contextlib.contextmanager
+    def reserve(self, record: Record, grant: TokenBundle | None = None) -> Iterator[Reserve]:
+        """Hold room for what a refresh of *record*, read under its lock, brings.
+
+        Within the block its *grant*, the refresh token as it was just read, may be spent: each
+        place has been written. `rotate` is given what this yields. Raises `StorageUnavailable`
+        where the result could not be stored.
+        """
+        with _hold_room(self.records, record.key) as room:
+            # The tokens are to stay in the vault, or must come into it.
+            if self.uses_vault(record) and not (record.holds_tokens and self.policy != SYSTEM):
+                self._confirm_slot(record, None if grant is None else grant.refresh_token)
+            yield room
+
+    def _confirm_slot(self, record: Record, held: str | None) -> None:
+        """Write the refresh slot, which should contain *held*, once more."""
+        slot = refresh_slot_name(record.key)
+        try:
+            self.vault.confirm(slot, record.backend, None if record.holds_tokens else held)
+        except StorageUnavailable as fault:
+            # Whoever is only late may take them yet: that moves nothing into the file.
+            if self.policy_of(record) == SYSTEM or fault.is_late:
+                raise fault.with_traceback(None) from None  # its frames hold what was there
+
+    def adopt(self, key: str) -> None:
+        """Store what a refresh could only keep in its `Reserve`. Call it under the account's lock.
+
+        Raises `StorageUnavailable` where that fails still.
+        """
+        kept = find_reserved(self.records, key)
+        if kept is not None:
+            self.records.compare_and_set(*kept)
+            drop_reserve(self.records, key)
+
     def delete_secrets(self, key: str, owner: Record | None) -> None:
         """Delete what the slots of *key* hold that is not of the record *owner*."""
         for slot in (refresh_slot_name(key), slot_name(key)):
@@ -160,11 +194,10 @@ class Reserve:
 
 
 @contextlib.contextmanager
-def reserve(records: Records, key: str) -> Iterator[Reserve]:
+def _hold_room(records: Records, key: str) -> Iterator[Reserve]:
     """Hold a file beside *records*, open, so that it can be written whatever comes.
 
-    Call it under the account's lock, with a record that was read under it. Raises
-    `StorageUnavailable` when a transaction would fail.
+    Raises `StorageUnavailable` when a transaction would fail.
     """
     records.confirm(key)
     if records.path is None:

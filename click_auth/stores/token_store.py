@@ -210,10 +210,9 @@ class KeyringTokenStore(RecordedTokenStore):
         self.storage = storage
         self._environment = Environment(service, environ)
         own = self._environment.folder if folder is None else self._environment.expanded(folder)
-        self._file = RecordFile(own)
         self._has_own_folder = folder is not None
         super().__init__(
-            AccountStore(self._file, self._make_vault, storage, clock, self._environment, key)
+            AccountStore(RecordFile(own), self._make_vault, storage, clock, self._environment, key)
         )
 
     def _make_vault(self) -> KeyringVault:
@@ -224,13 +223,14 @@ class KeyringTokenStore(RecordedTokenStore):
     @property
     def folder(self) -> Path | None:
         """The folder that was chosen for this store, None where nobody chose one."""
-        return self._file.folder if self._has_own_folder else None
+        path = self.account_store.records.path
+        return path.parent if path is not None and self._has_own_folder else None
 
     @folder.setter
     def folder(self, folder: Path | None) -> None:
         self._has_own_folder = folder is not None
         if folder is not None:
-            self._file.folder = folder
+            self.account_store.records = RecordFile(folder)
 
 
 class MemoryTokenStore(RecordedTokenStore):

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from click_auth.account import refresh_slot_name, slot_name
 from click_auth.console import console
 from click_auth.errors import StorageUnavailable
-from click_auth.record import CUSTOM, ENCRYPTED, PLAINTEXT, SYSTEM, Record, is_same_credential
+from click_auth.record import CUSTOM, ENCRYPTED, PLAINTEXT, SYSTEM, is_same_credential
 from click_auth.stores.document import DamagedRecords
 from click_auth.stores.placement import drop_reserve, find_reserved
 from click_auth.tokens import to_posix
@@ -24,14 +24,9 @@ from click_auth.tokens import to_posix
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from click_auth.account import Account
-    from click_auth.record import Binding
-    from click_auth.stores.placement import Reserve, Storage
+    from click_auth.record import Record
+    from click_auth.stores.placement import Storage
     from click_auth.tokens import TokenBundle
-
-
-class Superseded(Exception):
-    """The record is no longer the one that was read; nothing was changed."""
 
 
 class Write:
@@ -45,63 +40,7 @@ class Write:
         self._written: list[tuple[str, str, str | None]] = []  # slot, secret, what was there
         self._fault: StorageUnavailable | None = None  # why the tokens are not in the vault
 
-    def log_in(
-        self, account: Account, bundle: TokenBundle, binding: Binding, *, is_default: bool
-    ) -> Record:
-        """Store a new grant and return its record. What it replaces stands until it is stored."""
-        record = Record(account, **binding._asdict())
-        try:
-            record = self._place(record, bundle, None)
-            with self._storage.records.transaction(repair=True) as draft:
-                before = draft.records.get(record.key)
-                if before is not None:
-                    generation = before.generation + 1
-                    record = replace(record, generation=generation, unknown=before.unknown)
-                draft.put(record, is_late=self._is_late)
-                if is_default:
-                    draft.default = record.key
-        except BaseException:
-            self._take_back(restoring=True)
-            raise
-        drop_reserve(self._storage.records, record.key)
-        if not record.holds_tokens and bundle.refresh_token is None:
-            with contextlib.suppress(StorageUnavailable):  # a later logout deletes it
-                self._storage.vault.delete(refresh_slot_name(record.key))
-        self._settle(record, before, draft.removed)
-        return record
-
-    def rotate(self, expected: Record, bundle: TokenBundle, reserve: Reserve) -> Record:
-        """Store what a refresh yielded in place of *expected*, and return the new record.
-
-        Raises `Superseded` when the stored record is not *expected* any more. What cannot be
-        stored is kept in *reserve*.
-        """
-        records, record = self._storage.records, None
-        if self._storage.uses_vault(expected):
-            # Better no slot is written than taken back. Unreadable, they may be written yet.
-            with contextlib.suppress(StorageUnavailable):
-                _refuse_superseded(records.find(expected.key), expected)
-        new = replace(expected, generation=expected.generation + 1)
-        if bundle.scopes is None:
-            bundle = replace(bundle, scopes=expected.scopes)
-        try:
-            record = self._place(new, bundle, expected)
-            with records.transaction() as draft:
-                _refuse_superseded(draft.records.get(expected.key), expected)
-                draft.put(record, is_late=self._is_late)
-        except Superseded:
-            self._take_back(restoring=False)
-            raise
-        except BaseException:
-            if record is not None:
-                reserve.keep(expected, record)
-            if expected.holds_tokens and not reserve.is_used:
-                self._take_back(restoring=True)
-            raise
-        self._settle(record, expected, draft.removed)
-        return record
-
-    def _place(self, record: Record, bundle: TokenBundle, old: Record | None) -> Record:
+    def place(self, record: Record, bundle: TokenBundle, old: Record | None) -> Record:
         """Put the tokens in their place: of a login, or of the refresh of *old*.
 
         Return the record, which says where that is.
@@ -129,7 +68,7 @@ class Write:
                     raise
                 self._fault = error
             if old is None or is_in_file:
-                self._take_back(restoring=True)
+                self.take_back(restoring=True)
                 self._written.clear()
             was_plain = old is not None and old.storage == PLAINTEXT
             is_sealed = not was_plain and self._storage.cipher is not None
@@ -164,7 +103,7 @@ class Write:
             fallback_refresh_token=None,
         )
 
-    def _take_back(self, *, restoring: bool) -> None:
+    def take_back(self, *, restoring: bool) -> None:
         """Take out of the slots what is ours yet; put back what they held. Never raises.
 
         Without *restoring* nothing is put back: a logout or a login has overtaken the write.
@@ -180,11 +119,11 @@ class Write:
                     vault.delete(slot)
 
     @property
-    def _is_late(self) -> bool:
+    def is_late(self) -> bool:
         """Whether a call that was still running when its time was up may yet fill a slot."""
         return self._fault is not None and self._fault.is_late
 
-    def _settle(self, record: Record, old: Record | None, pending: Sequence[str]) -> None:
+    def settle(self, record: Record, old: Record | None, pending: Sequence[str]) -> None:
         """Say what must be said, and delete what must not stay, now that the record stands."""
         if self._fault is None:
             with contextlib.suppress(StorageUnavailable):
@@ -199,11 +138,6 @@ class Write:
                 f"unencrypted in {self._storage.records.path}."
             )
         self._storage.sweep([key for key in pending if key != record.key])
-
-
-def _refuse_superseded(current: Record | None, expected: Record) -> None:
-    if not is_same_credential(current, expected):
-        raise Superseded
 
 
 class Removal:
