@@ -251,13 +251,18 @@ class AccountStore(Storage):
 
     def take_out(self, key: str) -> Removal:
         """Remove the record of an account; its secrets are there until the removal is finished."""
-        from click_auth.stores.writes import Removal  # noqa: PLC0415 - most commands only read
-
-        return Removal(self, key)
+        return self._new_write().take_out(key)
 
     def forget(self, key: str) -> str | None:
         """Remove an account and its secrets; return what could not be removed, as a sentence."""
         return self.take_out(key).finish()
+
+    def sweep(self, keys: Sequence[str] | None = None) -> None:
+        """Delete, as far as it works now, the secrets of *keys*, by default of all that are due.
+
+        Never raises.
+        """
+        self._new_write().sweep(keys)
 
     def mark_migration(self, name: str, state: str) -> None:
         """Set the marker of a migration."""

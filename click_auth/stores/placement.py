@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, BinaryIO
 from click_auth.account import refresh_slot_name, slot_name
 from click_auth.errors import StorageUnavailable
 from click_auth.files import folders, read_private, writing
-from click_auth.record import ENCRYPTED, IN_RECORD, PLAINTEXT, SYSTEM, owns
+from click_auth.record import ENCRYPTED, IN_RECORD, PLAINTEXT, SYSTEM
 from click_auth.stores.document import UNREADABLE, loads, validate_record
 from click_auth.stores.records import ROOM_TO_GROW
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from click_auth.environment import Environment
@@ -128,33 +128,6 @@ class Storage:
         if kept is not None:
             self.records.compare_and_set(*kept)
             drop_reserve(self.records, key)
-
-    def delete_secrets(self, key: str, owner: Record | None) -> None:
-        """Delete what the slots of *key* hold that is not of the record *owner*."""
-        for slot in (refresh_slot_name(key), slot_name(key)):
-            if not owns(owner, slot):
-                self.vault.delete(slot)
-
-    def empty(self, key: str) -> None:
-        """Delete what the slots of *key* hold that no record owns, and strike it off `removed`.
-
-        Call it under the account's lock. Raises `StorageUnavailable`; the key then stays.
-        """
-        self.delete_secrets(key, self.records.find(key))
-        with self.records.transaction() as draft:
-            draft.unmark_removed(key)
-
-    def sweep(self, keys: Sequence[str] | None = None) -> None:
-        """Empty the slots of *keys*, by default of all that are due, as far as that works now.
-
-        Takes their locks. Never raises.
-        """
-        from click_auth.locks.account_lock import LockBusy, lock_timeout  # noqa: PLC0415 - a write
-
-        with contextlib.suppress(StorageUnavailable), lock_timeout(0):
-            for key in self.records.document().removed if keys is None else keys:
-                with contextlib.suppress(LockBusy), self.records.lock(key):
-                    self.empty(key)
 
 
 class Reserve:

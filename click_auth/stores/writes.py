@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 from click_auth.account import refresh_slot_name, slot_name
 from click_auth.console import console
 from click_auth.errors import StorageUnavailable
-from click_auth.record import CUSTOM, ENCRYPTED, PLAINTEXT, SYSTEM, is_same_credential
+from click_auth.locks.account_lock import LockBusy, lock_timeout
+from click_auth.record import CUSTOM, ENCRYPTED, PLAINTEXT, SYSTEM, is_same_credential, owns
 from click_auth.stores.document import DamagedRecords
 from click_auth.stores.placement import drop_reserve, find_reserved
 from click_auth.tokens import to_posix
@@ -128,7 +129,7 @@ class Write:
         if self._fault is None:
             with contextlib.suppress(StorageUnavailable):
                 if record.key in pending:
-                    self._storage.empty(record.key)
+                    self.empty(record.key)
         elif record.storage == PLAINTEXT and (
             old is None or old.storage != PLAINTEXT or old.has_refresh_token is None
         ):
@@ -137,7 +138,37 @@ class Write:
                 f"{self._fault.message} The tokens of {record.account.name} are stored "
                 f"unencrypted in {self._storage.records.path}."
             )
-        self._storage.sweep([key for key in pending if key != record.key])
+        self.sweep([key for key in pending if key != record.key])
+
+    def take_out(self, key: str) -> Removal:
+        """Remove the record of an account; its secrets are there until the removal is finished."""
+        return Removal(self._storage, key)
+
+    def delete_secrets(self, key: str, owner: Record | None) -> None:
+        """Delete what the slots of *key* hold that is not of the record *owner*."""
+        for slot in (refresh_slot_name(key), slot_name(key)):
+            if not owns(owner, slot):
+                self._storage.vault.delete(slot)
+
+    def empty(self, key: str) -> None:
+        """Delete what the slots of *key* hold that no record owns, and strike it off `removed`.
+
+        Call it under the account's lock. Raises `StorageUnavailable`; the key then stays.
+        """
+        self.delete_secrets(key, self._storage.records.find(key))
+        with self._storage.records.transaction() as draft:
+            draft.unmark_removed(key)
+
+    def sweep(self, keys: Sequence[str] | None = None) -> None:
+        """Empty the slots of *keys*, by default of all that are due, as far as that works now.
+
+        Takes their locks. Never raises.
+        """
+        records = self._storage.records
+        with contextlib.suppress(StorageUnavailable), lock_timeout(0):
+            for key in records.document().removed if keys is None else keys:
+                with contextlib.suppress(LockBusy), records.lock(key):
+                    self.empty(key)
 
 
 class Removal:
@@ -168,18 +199,18 @@ class Removal:
 
     def finish(self) -> str | None:
         """Delete its secrets; return what could not be deleted, as a sentence."""
-        key, damage = self._key, self._damage
+        key, damage, write = self._key, self._damage, Write(self._storage)
         try:
             if damage is not None:  # no record can be asked what the slots hold
-                self._storage.delete_secrets(key, None)
+                write.delete_secrets(key, None)
                 left = f"No token of {key} is left in the keyring; the file may contain some."
                 return f"{damage.message} {left}"
             if key in self._pending:
-                self._storage.empty(key)
+                write.empty(key)
         except StorageUnavailable as fault:
             left = f"The tokens of {key} are still in the keyring: {fault.message}"
             if damage is not None:
                 return f"{damage.message} {left}"
             return f"{left} The next login, logout or refresh removes them."
-        self._storage.sweep([each for each in self._pending if each != key])
+        write.sweep([each for each in self._pending if each != key])
         return None
