@@ -114,9 +114,7 @@ class TokenStore(ABC):
         """
         if self.folder is None:
             return contextlib.nullcontext()
-        from click_auth.locks.account_lock import account_lock  # noqa: PLC0415 - for whoever writes
-
-        return account_lock(self.folder, ref)
+        return RecordFile(self.folder).lock(ref)
 
     def checks(self) -> Iterable[tuple[str, str, str | None]]:
         """Return what `doctor` says of the place: a name, a value, and a hint where it is not well.
