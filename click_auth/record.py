@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from click_auth.defaults import Binding
 
+
 SYSTEM = "system"
 PLAINTEXT = "plaintext"
 ENCRYPTED = "encrypted"

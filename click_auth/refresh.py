@@ -27,8 +27,7 @@ from click_auth.errors import (
 )
 from click_auth.locks.account_lock import LockBusy, lock_timeout
 from click_auth.record import check_binding, is_fresh, is_same_credential, session_ended
-from click_auth.stores.account_store import CachedCredential
-from click_auth.stores.writes import Superseded
+from click_auth.stores.account_store import CachedCredential, Superseded
 from click_auth.tokens import Rejected, TokenBundle, carried_forward, to_posix
 
 if TYPE_CHECKING:

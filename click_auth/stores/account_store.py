@@ -11,16 +11,15 @@ from click_auth.console import console
 from click_auth.defaults import UNBOUND
 from click_auth.errors import NotLoggedIn, StorageUnavailable
 from click_auth.interrupts import prompt_timeout
-from click_auth.record import CUSTOM, ENCRYPTED, SYSTEM, is_same_credential
-from click_auth.stores import placement
+from click_auth.record import CUSTOM, ENCRYPTED, SYSTEM, Record, is_same_credential
+from click_auth.stores.placement import Reserve, Storage, drop_reserve
 from click_auth.tokens import TokenBundle, usable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from click_auth.account import Account
     from click_auth.defaults import Binding
-    from click_auth.record import Record
     from click_auth.stores.provider_memory import StoredRegistrations
     from click_auth.stores.writes import Removal, Write
 
@@ -30,6 +29,10 @@ MIGRATED = "done"
 PATIENT_SECONDS = 60.0
 
 
+class Superseded(Exception):
+    """The record is no longer the one that was read; nothing was changed."""
+
+
 class CachedCredential(NamedTuple):
     """The credential of one account, as it is in this process."""
 
@@ -37,7 +40,7 @@ class CachedCredential(NamedTuple):
     bundle: TokenBundle
 
 
-class AccountStore(placement.Storage):
+class AccountStore(Storage):
     """Tokens in a vault or, as the policy says, in the records."""
 
     _said: frozenset[str] = frozenset()
@@ -133,12 +136,6 @@ class AccountStore(placement.Storage):
 
     # Writing
 
-    @property
-    def _write(self) -> Write:
-        from click_auth.stores.writes import Write  # noqa: PLC0415 - most commands only read
-
-        return Write(self)
-
     def lock(self, key: str) -> contextlib.AbstractContextManager[object]:
         """Return the lock under which the credential of one account is changed."""
         return self.records.lock(key)
@@ -178,36 +175,31 @@ class AccountStore(placement.Storage):
 
         Whatever fails, what was stored before is still there.
         """
-        return self._write.log_in(account, bundle, binding, is_default=is_default)
-
-    @contextlib.contextmanager
-    def reserve(
-        self, record: Record, grant: TokenBundle | None = None
-    ) -> Iterator[placement.Reserve]:
-        """Hold room for what a refresh of *record*, read under its lock, brings.
-
-        Within the block its *grant*, the refresh token as it was just read, may be spent: each
-        place has been written. `rotate` is given what this yields. Raises `StorageUnavailable`
-        where the result could not be stored.
-        """
-        with placement.reserve(self.records, record.key) as room:
-            # The tokens are to stay in the vault, or must come into it.
-            if self.uses_vault(record) and not (record.holds_tokens and self.policy != SYSTEM):
-                self._confirm_slot(record, None if grant is None else grant.refresh_token)
-            yield room
-
-    def _confirm_slot(self, record: Record, held: str | None) -> None:
-        """Write the refresh slot, which should contain *held*, once more."""
-        slot = refresh_slot_name(record.key)
+        issuer, client_id, resource = binding
+        record = Record(account, issuer=issuer, client_id=client_id, resource=resource)
+        write = self._new_write()
         try:
-            self.vault.confirm(slot, record.backend, None if record.holds_tokens else held)
-        except StorageUnavailable as fault:
-            # Whoever is only late may take them yet: that moves nothing into the file.
-            if self.policy == SYSTEM or fault.is_late:
-                raise fault.with_traceback(None) from None  # its frames hold what was there
+            record = write.place(record, bundle, None)
+            with self.records.transaction(repair=True) as draft:
+                before = draft.records.get(record.key)
+                if before is not None:
+                    generation = before.generation + 1
+                    record = replace(record, generation=generation, unknown=before.unknown)
+                draft.put(record, is_late=write.is_late)
+                if is_default:
+                    draft.default = record.key
+        except BaseException:
+            write.take_back(restoring=True)
+            raise
+        drop_reserve(self.records, record.key)
+        if not record.holds_tokens and bundle.refresh_token is None:
+            with contextlib.suppress(StorageUnavailable):  # a later logout deletes it
+                self.vault.delete(refresh_slot_name(record.key))
+        write.settle(record, before, draft.removed)
+        return record
 
     def rotate(
-        self, expected: Record, bundle: TokenBundle, reserve: placement.Reserve | None = None
+        self, expected: Record, bundle: TokenBundle, reserve: Reserve | None = None
     ) -> Record:
         """Store what a refresh yielded in place of *expected*, and return the new record.
 
@@ -217,17 +209,35 @@ class AccountStore(placement.Storage):
         """
         if bundle.refresh_token is None:
             bundle = replace(bundle, refresh_token=self.refresh_token(expected))
-        return self._write.rotate(expected, bundle, reserve or placement.Reserve())
+        if bundle.scopes is None:
+            bundle = replace(bundle, scopes=expected.scopes)
+        if self.uses_vault(expected):
+            # Better no slot is written than taken back. Unreadable, they may be written yet.
+            with contextlib.suppress(StorageUnavailable):
+                _refuse_superseded(self.record_of(expected.key), expected)
+        write, reserve, record = self._new_write(), reserve or Reserve(), None
+        try:
+            new = replace(expected, generation=expected.generation + 1)
+            record = write.place(new, bundle, expected)
+            with self.records.transaction() as draft:
+                _refuse_superseded(draft.records.get(expected.key), expected)
+                draft.put(record, is_late=write.is_late)
+        except Superseded:
+            write.take_back(restoring=False)
+            raise
+        except BaseException:
+            if record is not None:
+                reserve.keep(expected, record)
+            if expected.holds_tokens and not reserve.is_used:
+                write.take_back(restoring=True)
+            raise
+        write.settle(record, expected, draft.removed)
+        return record
 
-    def adopt(self, key: str) -> None:
-        """Store what a refresh could only keep in its `Reserve`. Call it under the account's lock.
+    def _new_write(self) -> Write:
+        from click_auth.stores.writes import Write  # noqa: PLC0415 - most commands only read
 
-        Raises `StorageUnavailable` where that fails still.
-        """
-        kept = placement.find_reserved(self.records, key)
-        if kept is not None:
-            self.records.compare_and_set(*kept)
-            placement.drop_reserve(self.records, key)
+        return Write(self)
 
     def reject(self, record: Record) -> None:
         """Remember that the server called the grant of *record* dead, if it still is stored."""
@@ -243,13 +253,18 @@ class AccountStore(placement.Storage):
 
     def take_out(self, key: str) -> Removal:
         """Remove the record of an account; its secrets are there until the removal is finished."""
-        from click_auth.stores.writes import Removal  # noqa: PLC0415 - most commands only read
-
-        return Removal(self, key)
+        return self._new_write().take_out(key)
 
     def forget(self, key: str) -> str | None:
         """Remove an account and its secrets; return what could not be removed, as a sentence."""
         return self.take_out(key).finish()
+
+    def sweep(self, keys: Sequence[str] | None = None) -> None:
+        """Delete, as far as it works now, the secrets of *keys*, by default of all that are due.
+
+        Never raises.
+        """
+        self._new_write().sweep(keys)
 
     def mark_migration(self, name: str, state: str) -> None:
         """Set the marker of a migration."""
@@ -271,3 +286,8 @@ class AccountStore(placement.Storage):
         from click_auth.stores.provider_memory import StoredRegistrations  # noqa: PLC0415 - rare
 
         return StoredRegistrations(self)
+
+
+def _refuse_superseded(current: Record | None, expected: Record) -> None:
+    if not is_same_credential(current, expected):
+        raise Superseded

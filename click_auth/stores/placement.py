@@ -14,12 +14,12 @@ from click_auth import files
 from click_auth.account import refresh_slot_name, slot_name
 from click_auth.errors import StorageUnavailable
 from click_auth.files import read_private, writing
-from click_auth.record import ENCRYPTED, IN_RECORD, PLAINTEXT, owns
+from click_auth.record import ENCRYPTED, IN_RECORD, PLAINTEXT, SYSTEM
 from click_auth.stores.document import UNREADABLE, loads, validate_record
 from click_auth.stores.records import ROOM_TO_GROW
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from click_auth.environment import Environment
@@ -96,32 +96,39 @@ class Storage:
             fallback_refresh_token=refresh_token,
         )
 
-    def delete_secrets(self, key: str, owner: Record | None) -> None:
-        """Delete what the slots of *key* hold that is not of the record *owner*."""
-        for slot in (refresh_slot_name(key), slot_name(key)):
-            if not owns(owner, slot):
-                self.vault.delete(slot)
+    @contextlib.contextmanager
+    def reserve(self, record: Record, grant: TokenBundle | None = None) -> Iterator[Reserve]:
+        """Hold room for what a refresh of *record*, read under its lock, brings.
 
-    def empty(self, key: str) -> None:
-        """Delete what the slots of *key* hold that no record owns, and strike it off `removed`.
-
-        Call it under the account's lock. Raises `StorageUnavailable`; the key then stays.
+        Within the block its *grant*, the refresh token as it was just read, may be spent: each
+        place has been written. `rotate` is given what this yields. Raises `StorageUnavailable`
+        where the result could not be stored.
         """
-        self.delete_secrets(key, self.records.find(key))
-        with self.records.transaction() as draft:
-            draft.unmark_removed(key)
+        with _hold_room(self.records, record.key) as room:
+            # The tokens are to stay in the vault, or must come into it.
+            if self.uses_vault(record) and not (record.holds_tokens and self.policy != SYSTEM):
+                self._confirm_slot(record, None if grant is None else grant.refresh_token)
+            yield room
 
-    def sweep(self, keys: Sequence[str] | None = None) -> None:
-        """Empty the slots of *keys*, by default of all that are due, as far as that works now.
+    def _confirm_slot(self, record: Record, held: str | None) -> None:
+        """Write the refresh slot, which should contain *held*, once more."""
+        slot = refresh_slot_name(record.key)
+        try:
+            self.vault.confirm(slot, record.backend, None if record.holds_tokens else held)
+        except StorageUnavailable as fault:
+            # Whoever is only late may take them yet: that moves nothing into the file.
+            if self.policy_of(record) == SYSTEM or fault.is_late:
+                raise fault.with_traceback(None) from None  # its frames hold what was there
 
-        Takes their locks. Never raises.
+    def adopt(self, key: str) -> None:
+        """Store what a refresh could only keep in its `Reserve`. Call it under the account's lock.
+
+        Raises `StorageUnavailable` where that fails still.
         """
-        from click_auth.locks.account_lock import LockBusy, lock_timeout  # noqa: PLC0415 - a write
-
-        with contextlib.suppress(StorageUnavailable), lock_timeout(0):
-            for key in self.records.document().removed if keys is None else keys:
-                with contextlib.suppress(LockBusy), self.records.lock(key):
-                    self.empty(key)
+        kept = find_reserved(self.records, key)
+        if kept is not None:
+            self.records.compare_and_set(*kept)
+            drop_reserve(self.records, key)
 
 
 class Reserve:
@@ -161,11 +168,10 @@ class Reserve:
 
 
 @contextlib.contextmanager
-def reserve(records: Records, key: str) -> Iterator[Reserve]:
+def _hold_room(records: Records, key: str) -> Iterator[Reserve]:
     """Hold a file beside *records*, open, so that it can be written whatever comes.
 
-    Call it under the account's lock, with a record that was read under it. Raises
-    `StorageUnavailable` when a transaction would fail.
+    Raises `StorageUnavailable` when a transaction would fail.
     """
     records.confirm(key)
     if records.path is None:

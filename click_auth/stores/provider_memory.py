@@ -110,12 +110,13 @@ class StoredRegistrations:
     def save(self, name: str, registration: Mapping[str, Any]) -> None:
         """Keep *registration* under *name*: secrets first, so that none is missing afterwards."""
         secrets = {field: registration[field] for field in _SECRETS if registration.get(field)}
-        stored, text = dict(registration), json.dumps(secrets)
+        stored = {field: registration[field] for field in registration if field not in secrets}
         if secrets:
+            text = json.dumps(secrets)
             stored[_PLACE] = self._place_of(name, text)
-            if stored[_PLACE] != PLAINTEXT:
-                stored = {field: stored[field] for field in stored if field not in secrets}
-            if stored[_PLACE] == ENCRYPTED:
+            if stored[_PLACE] == PLAINTEXT:
+                stored |= secrets
+            elif stored[_PLACE] == ENCRYPTED:
                 stored[_SEALED] = self._storage.sealer.seal(text, _slot(name))
         with self._storage.records.transaction() as draft:
             draft.clients[name] = stored

@@ -174,7 +174,7 @@ class RecordFile(Records):
 
     def __init__(self, folder: str | Path) -> None:
         super().__init__()
-        self.folder = folder
+        self.place = os.path.join(folder, FILE_NAME)  # noqa: PTH118 - as below
 
     @property
     def path(self) -> Path:  # type: ignore[override]  # only the base can be without one
@@ -187,10 +187,6 @@ class RecordFile(Records):
     def folder(self) -> Path:
         """The folder of the file."""
         return self.path.parent
-
-    @folder.setter
-    def folder(self, folder: str | Path) -> None:
-        self.place = os.path.join(folder, FILE_NAME)  # noqa: PTH118 - as above
 
     def content(self) -> bytes:
         """Return the text of the records, which is empty where there is no file."""

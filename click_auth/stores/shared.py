@@ -17,7 +17,7 @@ from click_auth.environment import Environment
 from click_auth.errors import StoreUnreachable
 from click_auth.locks.account_lock import LockBusy, lock_seconds
 from click_auth.record import CUSTOM, ENCRYPTED
-from click_auth.stores.account_store import AccountStore
+from click_auth.stores.account_store import AccountStore, Superseded
 from click_auth.stores.document import (
     UNREADABLE,
     DamagedRecords,
@@ -29,7 +29,6 @@ from click_auth.stores.document import (
 from click_auth.stores.records import Records
 from click_auth.stores.token_store import RecordedTokenStore
 from click_auth.stores.vault import MemoryVault, Vault
-from click_auth.stores.writes import Superseded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

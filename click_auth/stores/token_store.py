@@ -114,9 +114,7 @@ class TokenStore(ABC):
         """
         if self.folder is None:
             return contextlib.nullcontext()
-        from click_auth.locks.account_lock import account_lock  # noqa: PLC0415 - for whoever writes
-
-        return account_lock(self.folder, ref)
+        return RecordFile(self.folder).lock(ref)
 
     def checks(self) -> Iterable[tuple[str, str, str | None]]:
         """Return what `doctor` says of the place: a name, a value, and a hint where it is not well.
@@ -210,10 +208,9 @@ class KeyringTokenStore(RecordedTokenStore):
         self.storage = storage
         self._environment = Environment(service, environ)
         own = self._environment.folder if folder is None else self._environment.expanded(folder)
-        self._file = RecordFile(own)
         self._has_own_folder = folder is not None
         super().__init__(
-            AccountStore(self._file, self._make_vault, storage, clock, self._environment, key)
+            AccountStore(RecordFile(own), self._make_vault, storage, clock, self._environment, key)
         )
 
     def _make_vault(self) -> KeyringVault:
@@ -224,13 +221,14 @@ class KeyringTokenStore(RecordedTokenStore):
     @property
     def folder(self) -> Path | None:
         """The folder that was chosen for this store, None where nobody chose one."""
-        return self._file.folder if self._has_own_folder else None
+        path = self.account_store.records.path
+        return path.parent if path is not None and self._has_own_folder else None
 
     @folder.setter
     def folder(self, folder: Path | None) -> None:
         self._has_own_folder = folder is not None
         if folder is not None:
-            self._file.folder = folder
+            self.account_store.records = RecordFile(folder)
 
 
 class MemoryTokenStore(RecordedTokenStore):

@@ -17,7 +17,8 @@ from click_auth.account import refresh_slot_name, slot_name
 from click_auth.console import console
 from click_auth.errors import StorageUnavailable
 from click_auth.interrupts import prompt_timeout
-from click_auth.record import CUSTOM, ENCRYPTED, PLAINTEXT, SYSTEM, Record, is_same_credential
+from click_auth.locks.account_lock import LockBusy, lock_timeout
+from click_auth.record import CUSTOM, ENCRYPTED, PLAINTEXT, SYSTEM, is_same_credential, owns
 from click_auth.stores.document import DamagedRecords
 from click_auth.stores.placement import drop_reserve, find_reserved
 from click_auth.tokens import to_posix
@@ -25,14 +26,9 @@ from click_auth.tokens import to_posix
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from click_auth.account import Account
-    from click_auth.defaults import Binding
-    from click_auth.stores.placement import Reserve, Storage
+    from click_auth.record import Record
+    from click_auth.stores.placement import Storage
     from click_auth.tokens import TokenBundle
-
-
-class Superseded(Exception):
-    """The record is no longer the one that was read; nothing was changed."""
 
 
 class Write:
@@ -46,63 +42,7 @@ class Write:
         self._written: list[tuple[str, str, str | None]] = []  # slot, secret, what was there
         self._fault: StorageUnavailable | None = None  # why the tokens are not in the vault
 
-    def log_in(
-        self, account: Account, bundle: TokenBundle, binding: Binding, *, is_default: bool
-    ) -> Record:
-        """Store a new grant and return its record. What it replaces stands until it is stored."""
-        record = Record(account, **binding._asdict())
-        try:
-            record = self._place(record, bundle, None)
-            with self._storage.records.transaction(repair=True) as draft:
-                before = draft.records.get(record.key)
-                if before is not None:
-                    generation = before.generation + 1
-                    record = replace(record, generation=generation, unknown=before.unknown)
-                draft.put(record, is_late=self._is_late)
-                if is_default:
-                    draft.default = record.key
-        except BaseException:
-            self._take_back(restoring=True)
-            raise
-        drop_reserve(self._storage.records, record.key)
-        if not record.holds_tokens and bundle.refresh_token is None:
-            with contextlib.suppress(StorageUnavailable):  # a later logout deletes it
-                self._storage.vault.delete(refresh_slot_name(record.key))
-        self._settle(record, before, draft.removed)
-        return record
-
-    def rotate(self, expected: Record, bundle: TokenBundle, reserve: Reserve) -> Record:
-        """Store what a refresh yielded in place of *expected*, and return the new record.
-
-        Raises `Superseded` when the stored record is not *expected* any more. What cannot be
-        stored is kept in *reserve*.
-        """
-        records, record = self._storage.records, None
-        if self._storage.uses_vault(expected):
-            # Better no slot is written than taken back. Unreadable, they may be written yet.
-            with contextlib.suppress(StorageUnavailable):
-                _refuse_superseded(records.find(expected.key), expected)
-        new = replace(expected, generation=expected.generation + 1)
-        if bundle.scopes is None:
-            bundle = replace(bundle, scopes=expected.scopes)
-        try:
-            record = self._place(new, bundle, expected)
-            with records.transaction() as draft:
-                _refuse_superseded(draft.records.get(expected.key), expected)
-                draft.put(record, is_late=self._is_late)
-        except Superseded:
-            self._take_back(restoring=False)
-            raise
-        except BaseException:
-            if record is not None:
-                reserve.keep(expected, record)
-            if expected.holds_tokens and not reserve.is_used:
-                self._take_back(restoring=True)
-            raise
-        self._settle(record, expected, draft.removed)
-        return record
-
-    def _place(self, record: Record, bundle: TokenBundle, old: Record | None) -> Record:
+    def place(self, record: Record, bundle: TokenBundle, old: Record | None) -> Record:
         """Put the tokens in their place: of a login, or of the refresh of *old*.
 
         Return the record, which says where that is.
@@ -130,7 +70,7 @@ class Write:
                     raise
                 self._fault = error
             if old is None or is_in_file:
-                self._take_back(restoring=True)
+                self.take_back(restoring=True)
                 self._written.clear()
             was_plain = old is not None and old.storage == PLAINTEXT
             is_sealed = not was_plain and self._storage.cipher is not None
@@ -165,7 +105,7 @@ class Write:
             fallback_refresh_token=None,
         )
 
-    def _take_back(self, *, restoring: bool) -> None:
+    def take_back(self, *, restoring: bool) -> None:
         """Take out of the slots what is ours yet; put back what they held. Never raises.
 
         Without *restoring* nothing is put back: a logout or a login has overtaken the write.
@@ -181,16 +121,16 @@ class Write:
                     vault.delete(slot)
 
     @property
-    def _is_late(self) -> bool:
+    def is_late(self) -> bool:
         """Whether a call that was still running when its time was up may yet fill a slot."""
         return self._fault is not None and self._fault.is_late
 
-    def _settle(self, record: Record, old: Record | None, pending: Sequence[str]) -> None:
+    def settle(self, record: Record, old: Record | None, pending: Sequence[str]) -> None:
         """Say what must be said, and delete what must not stay, now that the record stands."""
         if self._fault is None:
             with contextlib.suppress(StorageUnavailable):
                 if record.key in pending:
-                    self._storage.empty(record.key)
+                    self.empty(record.key)
         elif record.storage == PLAINTEXT and (
             old is None or old.storage != PLAINTEXT or old.has_refresh_token is None
         ):
@@ -199,12 +139,37 @@ class Write:
                 f"{self._fault.message} The tokens of {record.account.name} are stored "
                 f"unencrypted in {self._storage.records.path}."
             )
-        self._storage.sweep([key for key in pending if key != record.key])
+        self.sweep([key for key in pending if key != record.key])
 
+    def take_out(self, key: str) -> Removal:
+        """Remove the record of an account; its secrets are there until the removal is finished."""
+        return Removal(self._storage, key)
 
-def _refuse_superseded(current: Record | None, expected: Record) -> None:
-    if not is_same_credential(current, expected):
-        raise Superseded
+    def delete_secrets(self, key: str, owner: Record | None) -> None:
+        """Delete what the slots of *key* hold that is not of the record *owner*."""
+        for slot in (refresh_slot_name(key), slot_name(key)):
+            if not owns(owner, slot):
+                self._storage.vault.delete(slot)
+
+    def empty(self, key: str) -> None:
+        """Delete what the slots of *key* hold that no record owns, and strike it off `removed`.
+
+        Call it under the account's lock. Raises `StorageUnavailable`; the key then stays.
+        """
+        self.delete_secrets(key, self._storage.records.find(key))
+        with self._storage.records.transaction() as draft:
+            draft.unmark_removed(key)
+
+    def sweep(self, keys: Sequence[str] | None = None) -> None:
+        """Empty the slots of *keys*, by default of all that are due, as far as that works now.
+
+        Takes their locks. Never raises.
+        """
+        records = self._storage.records
+        with contextlib.suppress(StorageUnavailable), lock_timeout(0):
+            for key in records.document().removed if keys is None else keys:
+                with contextlib.suppress(LockBusy), records.lock(key):
+                    self.empty(key)
 
 
 class Removal:
@@ -235,18 +200,18 @@ class Removal:
 
     def finish(self) -> str | None:
         """Delete its secrets; return what could not be deleted, as a sentence."""
-        key, damage = self._key, self._damage
+        key, damage, write = self._key, self._damage, Write(self._storage)
         try:
             if damage is not None:  # no record can be asked what the slots hold
-                self._storage.delete_secrets(key, None)
+                write.delete_secrets(key, None)
                 left = f"No token of {key} is left in the keyring; the file may contain some."
                 return f"{damage.message} {left}"
             if key in self._pending:
-                self._storage.empty(key)
+                write.empty(key)
         except StorageUnavailable as fault:
             left = f"The tokens of {key} are still in the keyring: {fault.message}"
             if damage is not None:
                 return f"{damage.message} {left}"
             return f"{left} The next login, logout or refresh removes them."
-        self._storage.sweep([each for each in self._pending if each != key])
+        write.sweep([each for each in self._pending if each != key])
         return None
