@@ -20,8 +20,7 @@ if TYPE_CHECKING:
     from click_auth.account import Account, StoredAccount
     from click_auth.credentials import Credential, StoredCredential
     from click_auth.doctor.report import Report
-    from click_auth.login.flow import LoginContext, LoginResult
-    from click_auth.login.pending import PendingLogin
+    from click_auth.login.results import LoginContext, LoginResult, PendingLogin
     from click_auth.logout import LogoutResult
     from click_auth.providers.request import LoginUI
     from click_auth.status import Status, StatusContext
@@ -280,10 +279,10 @@ class Operations:
 
     def pending_kind(self, pending_id: str | None) -> str:
         """Return "device" or "redirect" for a pending login. Raises `LoginFailed` for none."""
-        from click_auth.login.pending import find  # noqa: PLC0415 - the edge
+        from click_auth.login.pending import PendingLogins  # noqa: PLC0415 - the edge
 
         with self.hinting():
-            return find(self.context, pending_id).begun.kind
+            return PendingLogins(self.context).load(pending_id).begun.kind
 
     def logout(
         self,
@@ -298,9 +297,9 @@ class Operations:
 
         with self.hinting():
             if all:
-                from click_auth.login.pending import forget_all  # noqa: PLC0415 - the edge
+                from click_auth.login.pending import PendingLogins  # noqa: PLC0415 - the edge
 
-                forget_all(self.context)
+                PendingLogins(self.context).forget_all()
                 return log_out_everybody(self.context, revoke=revoke)
             return log_out(self.context, *self.resolve(user, instance), revoke=revoke)
 

@@ -64,17 +64,18 @@ def overrides(context: Context) -> Iterator[Check]:
 
     Raises `AuthError` or Click's usage error where a token, account or instance cannot be used.
     """
-    env = context.environment
-    effects = _effects(context)
-    found = [name for name in effects if env.environ.get(name, "").strip()]
-    for name in found:
-        value, (effect, applies) = env.environ[name], effects[name]
+    env, has_any = context.environment, False
+    for name, (effect, applies) in _effects(context).items():
+        value = env.environ.get(name, "")
+        if not value.strip():
+            continue
+        has_any = True
         is_address = "://" in value or name.endswith("INSTANCE")
         shown = without_password(value) if is_address else printable(value)
         if name in (env.token_env, env.name("CLIENT_SECRET"), env.name("AUTH_KEY")):
             shown = "set"
         yield Check(name, f"{shown}; {effect if applies else 'no effect'}", "environment")
-    if not found:
+    if not has_any:
         yield Check("environment", "no overrides", "")
     instance = context.instance(None)
     if env.token is not None:
@@ -92,10 +93,7 @@ def _effects(context: Context) -> dict[str, tuple[str, bool]]:
     trusted = "trusted certificates, unless the application sets its own"
     return {
         env.token_env or "": ("used instead of any stored account, never refreshed", is_taken),
-        env.account_env or "": (
-            "account to use without --user",
-            not (is_taken and env.token),
-        ),
+        env.account_env or "": ("account to use without --user", not (is_taken and env.token)),
         env.name("TOKEN_INSTANCE"): ("service that the token and client are for", several),
         env.name("INSTANCE"): ("service to use without --instance", several),
         env.name("CLIENT_ID"): client,
@@ -186,10 +184,9 @@ def _server(context: Context, instance: str | None, seconds: float) -> Iterator[
 
 def _ask(provider: Provider, url: str, about: str, seconds: float) -> Iterator[Check]:
     started, source = time.monotonic(), url.partition("?")[0]
+    value, hint = "metadata found", None
     try:
-        if provider.check_metadata(seconds):
-            value, hint = "metadata found", None
-        else:
+        if not provider.check_metadata(seconds):
             status = _status(provider, url, seconds)
             value = f"returned status {status}"
             hint = AuthError.try_later if status >= _SERVER_ERROR else None
@@ -201,7 +198,11 @@ def _ask(provider: Provider, url: str, about: str, seconds: float) -> Iterator[C
         yield advise("server", value, source, hint)
     difference = provider.http.clock_difference(url)
     if difference is not None:
-        yield _clock(about, difference, source)
+        side = "behind" if difference > 0 else "ahead of"
+        value = f"{about}{abs(difference):.0f} s {side} the server's"
+        is_off = abs(difference) > LARGEST_CLOCK_DIFFERENCE_SECONDS
+        hint = "Set this machine's clock: ID tokens may be rejected, and displayed times are wrong."
+        yield advise("clock", value, f"Date of {source}", hint if is_off else None)
 
 
 def _status(provider: Provider, url: str, seconds: float) -> int:
@@ -211,11 +212,3 @@ def _status(provider: Provider, url: str, seconds: float) -> int:
         if failed.status is None:
             raise
         return failed.status  # nobody needs its body
-
-
-def _clock(about: str, difference: float, source: str) -> Check:
-    side = "behind" if difference > 0 else "ahead of"
-    value = f"{about}{abs(difference):.0f} s {side} the server's"
-    is_off = abs(difference) > LARGEST_CLOCK_DIFFERENCE_SECONDS
-    hint = "Set this machine's clock: ID tokens may be rejected, and displayed times are wrong."
-    return advise("clock", value, f"Date of {source}", hint if is_off else None)

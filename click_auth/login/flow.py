@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 from contextlib import ExitStack, nullcontext, suppress
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import click
 
@@ -16,9 +16,9 @@ from click_auth.defaults import LOGIN_TIMEOUT
 from click_auth.errors import AuthError, LoginFailed, NotLoggedIn, StorageUnavailable, Unreachable
 from click_auth.identify import identify_account
 from click_auth.locks.account_lock import LockBusy, account_lock, lock_timeout
+from click_auth.login.results import LoginContext, LoginResult
 from click_auth.login.ui import TerminalUI
 from click_auth.providers.base import DEFAULT_ID, Provider
-from click_auth.tokens import rfc3339, to_posix
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -30,41 +30,6 @@ if TYPE_CHECKING:
 
 _ON_DEMAND = "login-on-demand"
 _OTHER_SECONDS = LOGIN_TIMEOUT + 60.0
-
-
-@dataclass(frozen=True)
-class LoginResult:
-    """A login that was stored. `missing_scopes` were asked for and not granted."""
-
-    account: Account
-    stored_in: str = "system"
-    default: bool = True
-    missing_scopes: tuple[str, ...] = ()
-
-    def to_json(self) -> dict[str, Any]:
-        """Return `{"account", "stored_in", "default"}`."""
-        return {
-            "account": self.account.to_json(),
-            "stored_in": self.stored_in,
-            "default": self.default,
-        }
-
-
-@dataclass(frozen=True)
-class LoginContext:
-    """What `on_login` receives before anything is stored; raising refuses the login."""
-
-    account: Account
-    bundle: TokenBundle = field(repr=False, kw_only=True)
-    result: LoginResult | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the account and the grant's facts, and no token."""
-        return {
-            "account": self.account.to_json(),
-            "scopes": None if self.bundle.scopes is None else list(self.bundle.scopes),
-            "expires_at": rfc3339(to_posix(self.bundle.expires_at)),
-        }
 
 
 def log_in(

@@ -13,7 +13,7 @@ import secrets
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timezone
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING
 
 from click_auth.console import console
 from click_auth.credentials import find_record
@@ -27,22 +27,21 @@ from click_auth.errors import (
 from click_auth.files import read_private
 from click_auth.files.folders import make_private_folder, replace_private
 from click_auth.locks.account_lock import account_lock, lock_timeout
-from click_auth.login.flow import Login, LoginResult, choose_store, complete_request
+from click_auth.login.flow import Login, choose_store, complete_request
 from click_auth.login.keyboard import WrongPaste, parse_paste
+from click_auth.login.results import LoginResult, PendingLogin
 from click_auth.providers.base import Binding
 from click_auth.providers.request import BegunLogin, LoginRequest
 from click_auth.record import ENCRYPTED, SYSTEM
-from click_auth.tokens import Unpickled, rfc3339, to_posix
+from click_auth.tokens import Unpickled
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from click_auth.context import Context
-    from click_auth.login.flow import LoginContext
+    from click_auth.login.results import LoginContext
     from click_auth.providers.authorization import AuthorizationRequest, AuthorizationResponse
-
-Kind = Literal["device", "redirect"]
 
 VERSION = 1
 _IN_VAULT = (SYSTEM, "fallback")
@@ -53,34 +52,6 @@ _PARTS = ("begun", "request", "bound_to")
 _PASTE = "Paste the URL your browser ended up on."
 _LOCK_MARGIN_SECONDS = 60.0
 _SLACK_SECONDS = 2.0
-
-
-@dataclass(frozen=True)
-class PendingLogin:
-    """A login that has begun: show *url* (and *user_code*) to the person, then finish it.
-
-    `resume` is the command line that does so, `expires_at` (UTC) is when it is too late.
-    """
-
-    id: str
-    kind: Kind
-    url: str
-    user_code: str | None
-    expires_at: datetime
-    resume: str = ""
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the object of `login --no-wait`."""
-        return {
-            "pending": {
-                "id": self.id,
-                "kind": self.kind,
-                "url": self.url,
-                "user_code": self.user_code,
-                "expires_at": rfc3339(to_posix(self.expires_at)),
-                "resume": self.resume,
-            }
-        }
 
 
 @dataclass(frozen=True)
@@ -152,6 +123,11 @@ class PendingLogins:
         if is_hidden:
             with contextlib.suppress(StorageUnavailable):
                 self._store.vault.delete(_slot(pending_id))
+
+    def forget_all(self) -> None:
+        """Remove every pending login. Never raises."""
+        for pending_id in self.ids():
+            self.forget(pending_id)
 
     def sweep(self, now: float) -> None:
         """Remove those that have expired *now*. Never raises."""
@@ -266,18 +242,6 @@ def finish(
             raise
         logins.forget(pending.id)
     return result
-
-
-def find(context: Context, pending_id: str | None) -> Pending:
-    """Return a pending login, None being the only one. Raises `LoginFailed`."""
-    return PendingLogins(context).load(pending_id)
-
-
-def forget_all(context: Context) -> None:
-    """Remove every pending login. Never raises."""
-    logins = PendingLogins(context)
-    for pending_id in logins.ids():
-        logins.forget(pending_id)
 
 
 def _finish(login: Login, pending: Pending, answer: str | None) -> LoginResult:
