@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
 import platform
 import ssl
 import sys
 import time
 from functools import partial
 from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.request import getproxies
@@ -52,11 +52,10 @@ def versions(context: Context) -> Iterator[Check]:
 def _version(name: str) -> Check:
     with contextlib.suppress(metadata.PackageNotFoundError):
         return Check(name, metadata.version(name), "installed")
-    try:
-        importlib.import_module(name)  # a frozen program has the modules and none of the facts
-    except ImportError:
+    if find_spec(name) is None:
         return Check(name, "not installed", "", "fail", f"Install {name} beside click-auth.")
-    return Check(name, "version unknown", "imported")
+    # A frozen program has the modules and none of the facts.
+    return Check(name, "version unknown", "installed")
 
 
 def overrides(context: Context) -> Iterator[Check]:

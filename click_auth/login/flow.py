@@ -47,28 +47,31 @@ def log_in(
     `StorageUnavailable`; then nothing is stored, and what was stored before still works.
     """
     request, store = complete_request(context, request), choose_store(context, storage)
-    login, settings = Login(context, request, store, on_login), context.settings
+    login = Login(context, request, store, on_login)
     with store.patiently():
         store.check_writable()
         context.http.client().close()  # the environment may name what none can be made of
         console.current().say(f"Logging in to {login.provider.display_name}.")
-        terminal = TerminalUI(
-            context.environment,
-            settings.browser,
-            settings.page,
-            login_line=login_line,
-            allow_browser=request.browser,
-        )
-        with terminal if ui is None else nullcontext(ui) as used:
+        with _terminal(context, request, login_line) if ui is None else nullcontext(ui) as used:
             result = login.accept(login.provider.login(request, used))
             used.finish(success=True, message=f"Account: {result.account.title}")
     return result
 
 
+def _terminal(context: Context, request: LoginRequest, login_line: str) -> TerminalUI:
+    return TerminalUI(
+        context.environment,
+        context.settings.browser,
+        context.settings.page,
+        login_line=login_line,
+        allow_browser=request.browser,
+    )
+
+
 def log_in_on_demand(
-    context: Context, check: Callable[[], None], log_in: Callable[[], object]
+    context: Context, check: Callable[[], None], login: Callable[[], object]
 ) -> None:
-    """Ask the person, and *log_in*, inside the command that needs it. Blocks.
+    """Ask the person, and *login*, inside the command that needs it. Blocks.
 
     *check* raises `NotLoggedIn` while that is needed. Where another process logs in already, wait
     for what comes of that and take it as it is. Raises `NotLoggedIn` where nobody logs in.
@@ -81,7 +84,7 @@ def log_in_on_demand(
                 click.echo(f"{error.message} Log in now? [Y/n] ", nl=False, err=True)
                 if sys.stdin.readline().lower() not in ("\n", "y\n", "yes\n"):  # its end is no yes
                     raise
-                log_in()
+                login()
     except LockBusy:
         console.current().say("Another process is logging in. Waiting for it.")
         with lock_timeout(_OTHER_SECONDS), account_lock(context.folder, _ON_DEMAND):

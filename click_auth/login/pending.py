@@ -84,12 +84,8 @@ class PendingLogins:
     def save(self, pending: Pending) -> None:
         """Keep *pending*. Raises `StorageUnavailable`."""
         facts = {**asdict(pending), "version": VERSION}
-        text, slot = json.dumps(dict(pending.begun.secrets)), _slot(pending.id)
-        is_hidden = self._hide(slot, text)
-        policy, has_key = self._store.policy, self._store.cipher is not None
-        if not is_hidden and (policy == ENCRYPTED or (policy == "fallback" and has_key)):
-            text = self._store.sealer.seal(text, slot)
-        facts["begun"]["secrets"] = None if is_hidden else text
+        text = json.dumps(dict(pending.begun.secrets))
+        facts["begun"]["secrets"] = self._keep(_slot(pending.id), text)
         make_private_folder(self._folder)
         replace_private(self._path(pending.id), json.dumps(facts).encode())
 
@@ -148,17 +144,19 @@ class PendingLogins:
     def _path(self, pending_id: str) -> Path:
         return self._folder / f"{pending_id}.json"
 
-    def _hide(self, slot: str, text: str) -> bool:
-        """Put *text* into the keyring; return whether it is there. Raises where it has to be."""
-        if self._store.policy not in _IN_VAULT:
-            return False
-        try:
-            self._store.vault.set(slot, text)
-        except StorageUnavailable:
-            if self._store.policy == SYSTEM:
-                raise
-            return False
-        return True
+    def _keep(self, slot: str, text: str) -> str | None:
+        """Return what the file holds of the secrets in *text*, None where the keyring has them."""
+        policy, has_key = self._store.policy, self._store.cipher is not None
+        if policy in _IN_VAULT:
+            try:
+                self._store.vault.set(slot, text)
+            except StorageUnavailable:
+                if policy == SYSTEM:
+                    raise
+            else:
+                return None
+        is_sealed = policy == ENCRYPTED or (policy == "fallback" and has_key)
+        return self._store.sealer.seal(text, slot) if is_sealed else text
 
     def _parse(self, content: bytes) -> Pending | None:
         with contextlib.suppress(ValueError, TypeError, KeyError, AttributeError):
