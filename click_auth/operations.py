@@ -374,7 +374,7 @@ class Operations:
 
     def doctor(self) -> Report:
         """Check everything that matters, change nothing, and return what was found. Blocks."""
-        from click_auth.doctor import examine  # noqa: PLC0415 - the edge
+        from click_auth.doctor.examination import examine  # noqa: PLC0415 - the edge
 
         return examine(self.context)
 

@@ -1,4 +1,7 @@
-"""What surrounds the application: versions, variables, the browser, TLS, proxies and servers."""
+"""What is looked at, in its order: storage, and all that surrounds the application.
+
+That is versions, variables, the browser, TLS, proxies and servers.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,8 @@ from urllib.request import getproxies
 from click_auth._version import __version__
 from click_auth.console.text import printable, without_password
 from click_auth.credentials import EnvironmentToken
-from click_auth.doctor.report import Check, advise, report_error, run_check
+from click_auth.doctor import storage
+from click_auth.doctor.report import Check, Report, advise, report_error, run_check
 from click_auth.doctor.storage import store_of
 from click_auth.errors import AuthError, StorageUnavailable
 from click_auth.http.call import Call, TransportFailed, send
@@ -31,6 +35,7 @@ if TYPE_CHECKING:
     from click_auth.context import Context
     from click_auth.providers.base import Provider
 
+SECONDS = 8.0  # two bounded calls of the keyring, and a little
 SERVER_SECONDS = 5.0
 SERVERS_SECONDS = 15.0
 LARGEST_CLOCK_DIFFERENCE_SECONDS = 60.0
@@ -38,6 +43,18 @@ LARGEST_CLOCK_DIFFERENCE_SECONDS = 60.0
 _LIBRARIES = ("click", "keyring", "portalocker", "pydantic")
 _MOST_SERVICES = 10
 _SERVER_ERROR = 500
+
+
+def examine(context: Context) -> Report:
+    """Return what can be said of an application and its surroundings, each check bounded.
+
+    Writes nothing. No secret is in the report, and none of an account is read.
+    """
+    found: list[Check] = []
+    for name, look in _EXAMINATIONS.items():
+        seconds = SECONDS + (SERVERS_SECONDS if name == "server" else 0.0)
+        found += run_check(name, partial(look, context), seconds)
+    return Report(tuple(found))
 
 
 def versions(context: Context) -> Iterator[Check]:
@@ -211,3 +228,20 @@ def _status(provider: Provider, url: str, seconds: float) -> int:
         if failed.status is None:
             raise
         return failed.status  # nobody needs its body
+
+
+_EXAMINATIONS = {
+    "versions": versions,
+    "folder": storage.folder,
+    "record file": storage.records,
+    "locks": storage.locks,
+    "migration": storage.migration,
+    "storage": storage.policy,
+    "keyring backend": storage.keyring,
+    "pending logins": storage.pending,
+    "environment": overrides,
+    "browser": browser,
+    "TLS": tls,
+    "proxy": proxy,
+    "server": servers,
+}
