@@ -157,7 +157,8 @@ class Console:
     def event(self, _name: str, text: str, /, **_fields: Any) -> None:
         """Print *text*, several lines perhaps or none. A program gets the name and the fields."""
         if text:
-            echo(wrap(text, columns(sys.stderr)))
+            width = columns(sys.stderr)
+            echo(text if width is None else wrap(text, width))
 
     def error(self, error: click.ClickException, _as_json: AsJson, /) -> None:
         """Print the error that ends the command, as Click would; to a program the object."""

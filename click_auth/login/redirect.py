@@ -88,7 +88,7 @@ class Connection:
 class Server:
     """Serves the clients of *listener*, which stays open when the server is closed.
 
-    *on_misdirected* is called with each redirect that came by another name of this machine.
+    *on_misdirected* is called with each redirect whose `Host` is no name of the listener.
     """
 
     def __init__(
