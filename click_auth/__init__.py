@@ -37,9 +37,9 @@ if TYPE_CHECKING:
     from click_auth.errors import StoreUnreachable as StoreUnreachable
     from click_auth.errors import Unreachable as Unreachable
     from click_auth.errors import UsageError as UsageError
-    from click_auth.login.flow import LoginContext as LoginContext
-    from click_auth.login.flow import LoginResult as LoginResult
-    from click_auth.login.pending import PendingLogin as PendingLogin
+    from click_auth.login.results import LoginContext as LoginContext
+    from click_auth.login.results import LoginResult as LoginResult
+    from click_auth.login.results import PendingLogin as PendingLogin
     from click_auth.logout import LogoutContext as LogoutContext
     from click_auth.logout import LogoutResult as LogoutResult
     from click_auth.migrate import MigrationResult as MigrationResult
@@ -73,8 +73,7 @@ _HOMES = {
     "doctor.report": "Check Report",
     "errors": "AuthError LoginFailed NotLoggedIn StorageUnavailable "
     "StoreUnreachable Unreachable UsageError",
-    "login.flow": "LoginContext LoginResult",
-    "login.pending": "PendingLogin",
+    "login.results": "LoginContext LoginResult PendingLogin",
     "logout": "LogoutContext LogoutResult",
     "migrate": "MigrationResult",
     "stores.models": "UserRecord",

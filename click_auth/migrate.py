@@ -110,19 +110,16 @@ class _Migration:
     def _insert(self, bundle: TokenBundle) -> str | None:
         """Insert the old credential where no record is, together with the marker."""
         account = self._identify(bundle)
-        binding = self.context.provider(account.instance).binding
         record = Record(
             account,
             access_token_expires_at=to_posix(bundle.expires_at),
             refresh_token_expires_at=to_posix(bundle.refresh_expires_at),
             has_refresh_token=None,
             scopes=bundle.scopes,
-            issuer=binding.issuer,
-            client_id=binding.client_id,
-            resource=binding.resource,
             storage=PLAINTEXT,
             fallback_token=bundle.access_token,
             fallback_refresh_token=bundle.refresh_token,
+            **self.context.provider(account.instance).binding._asdict(),
         )
         marker = f"{MOVING} {record.key}"
         is_new = self.context.store.insert_migrated(record, self.legacy.name, marker)

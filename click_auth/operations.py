@@ -15,8 +15,7 @@ from click_auth.sessions import Sessions
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from click_auth.login.flow import LoginContext, LoginResult
-    from click_auth.login.pending import PendingLogin
+    from click_auth.login.results import LoginContext, LoginResult, PendingLogin
     from click_auth.providers.request import LoginUI
 
 
@@ -132,4 +131,4 @@ class Operations(Sessions):
     def pending_kind(self, pending_id: str | None) -> str:
         """Return "device" or "redirect" for a pending login. Raises `LoginFailed` for none."""
         with self.hinting():
-            return stories.pending.find(self.context, pending_id).begun.kind
+            return stories.pending.PendingLogins(self.context).load(pending_id).begun.kind

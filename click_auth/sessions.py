@@ -180,7 +180,7 @@ class Sessions:
         """Remove an account, or *all*, here and then at the server. Works offline. Blocks."""
         with self.hinting():
             if all:
-                stories.pending.forget_all(self.context)
+                stories.pending.PendingLogins(self.context).forget_all()
                 return stories.logout.log_out_everybody(self.context, revoke=revoke)
             return stories.logout.log_out(
                 self.context, *self.resolve(user, instance), revoke=revoke
@@ -247,7 +247,7 @@ class Sessions:
 
     def doctor(self) -> Report:
         """Check everything that matters, change nothing, and return what was found. Blocks."""
-        return stories.doctor.examine(self.context)
+        return stories.examination.examine(self.context)
 
 
 def _migrate_once(context: Context) -> None:

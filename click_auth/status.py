@@ -33,15 +33,6 @@ NOBODYS = ("client_credentials", "workload")
 
 State = Literal["ok", "none", "expired", "invalid", "unreachable", "locked"]
 
-EXIT_CODES: Mapping[State, int] = {
-    "ok": 0,
-    "none": 4,
-    "expired": 4,
-    "invalid": 4,
-    "unreachable": 5,
-    "locked": 6,
-}
-
 
 @dataclass(frozen=True)
 class Status:
@@ -64,7 +55,8 @@ class Status:
     @property
     def exit_code(self) -> int:
         """What the `status` command exits with."""
-        return EXIT_CODES[self.state]
+        codes: dict[State, int] = {"ok": 0, "unreachable": 5, "locked": 6}
+        return codes.get(self.state, NotLoggedIn.exit_code)
 
     def to_json(self) -> dict[str, Any]:
         """Return the object of `status --json`."""

@@ -14,16 +14,21 @@ if TYPE_CHECKING:
     from click_auth import api_client as api_client
     from click_auth import bearer as bearer
     from click_auth import credentials as credentials
-    from click_auth import doctor as doctor
     from click_auth import logout as logout
     from click_auth import migrate as migrate
     from click_auth import status as status
     from click_auth import tokens as tokens
+    from click_auth.doctor import examination as examination
     from click_auth.login import flow as flow
     from click_auth.login import pending as pending
     from click_auth.providers import request as request
 
-_FOLDERS = {"flow": "login.", "pending": "login.", "request": "providers."}
+_FOLDERS = {
+    "examination": "doctor.",
+    "flow": "login.",
+    "pending": "login.",
+    "request": "providers.",
+}
 
 
 def __getattr__(name: str) -> ModuleType:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
         token,
     )
     from click_auth.commands.application import Kind, Params
-    from click_auth.login.flow import LoginContext
+    from click_auth.login.results import LoginContext
     from click_auth.logout import LogoutContext
     from click_auth.operations import Operations
     from click_auth.status import StatusContext

@@ -16,15 +16,15 @@ from click_auth.console.text import printable
 from click_auth.defaults import LOGIN_TIMEOUT, PLACES, POLICIES
 from click_auth.errors import LoginFailed
 from click_auth.interrupts import INTERRUPTED
-from click_auth.login.flow import LoginContext
 from click_auth.login.keyboard import ask
+from click_auth.login.results import LoginContext
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from click_auth.commands.command import Parts
     from click_auth.console.console import Console
-    from click_auth.login.flow import LoginResult
+    from click_auth.login.results import LoginResult
     from click_auth.operations import Operations
 
 _LONGEST_WAIT = 24 * 60 * 60.0  # seconds

@@ -141,38 +141,41 @@ _countdown: ContextVar[Countdown] = ContextVar("click_auth_countdown", default=_
 
 
 class Console:
-    """Text for a person: data on stdout, every sentence on stderr."""
+    """Text for a person: data on stdout, every sentence on stderr, by way of `event`."""
 
     is_json: bool = False
 
     def say(self, text: str) -> None:
-        """Print one printable line."""
-        _tell(printable(text, _LONGEST_SAID))
+        """Print one printable line; to a program the event "message"."""
+        self.event("message", printable(text, _LONGEST_SAID), message=text)
 
     def warn(self, text: str) -> None:
-        """Print one printable line that begins with "Warning:"."""
+        """Print one printable line that begins with "Warning:"; to a program that event."""
         warning = click.style("Warning:", fg="yellow", bold=True)
-        _tell(f"{warning} {printable(text, _LONGEST_SAID)}")
+        self.event("warning", f"{warning} {printable(text, _LONGEST_SAID)}", message=text)
 
     def event(self, _name: str, text: str, /, **_fields: Any) -> None:
         """Print *text*, several lines perhaps or none. A program gets the name and the fields."""
         if text:
-            _tell(text)
+            width = columns(sys.stderr)
+            echo(text if width is None else wrap(text, width))
 
     def error(self, error: click.ClickException, _as_json: AsJson, /) -> None:
         """Print the error that ends the command, as Click would; to a program the object."""
-        _tell(f"Error: {error.format_message()}")
+        self.event("error", f"Error: {error.format_message()}")
 
     def done(self, text: str, *, well: bool = True) -> None:
         """Say what was done; *text* may be coloured. The result says it to a program.
 
         On a terminal there is a tick before what went *well*.
         """
-        tick = click.style("✓", fg="green", bold=True) + " "
-        _tell(f"{tick}{text}" if well and can_show(sys.stderr, "✓") else text)
+        is_ticked = well and can_show(sys.stderr, "✓")
+        tick = click.style("✓", fg="green", bold=True) + " " if is_ticked else ""
+        self.event("done", f"{tick}{text}")
 
     def aside(self, name: str, text: str, /, **fields: Any) -> None:
         """Say to a program what the result has no place for; its text says it to a person."""
+        self.event(name, "", message=text, **fields)
 
     def result(self, _as_json: AsJson, text: str | None, _rows: Rows | None = None, /) -> None:
         """Print *text* on stdout, where there is any; to a program the object, or its rows."""
@@ -189,14 +192,6 @@ class JsonConsole(Console):
 
     is_json = True
 
-    def say(self, text: str) -> None:
-        """Print `{"event": "message", "message": text}`."""
-        self.event("message", text, message=text)
-
-    def warn(self, text: str) -> None:
-        """Print `{"event": "warning", "message": text}`."""
-        self.event("warning", text, message=text)
-
     def event(self, name: str, _text: str, /, **fields: Any) -> None:
         """Print `{"event": name, **fields}`."""
         echo(json.dumps({"event": name, **fields}))
@@ -207,10 +202,6 @@ class JsonConsole(Console):
 
     def done(self, text: str, *, well: bool = True) -> None:
         """Print nothing."""
-
-    def aside(self, name: str, text: str, /, **fields: Any) -> None:
-        """Print an event with *text* as its message."""
-        self.event(name, text, message=text, **fields)
 
     def result(self, as_json: AsJson, _text: str | None, _rows: Rows | None = None, /) -> None:
         """Print the object, indented on a terminal."""
@@ -242,11 +233,6 @@ def echo(text: str, *, err: bool = True) -> None:
     encoding = getattr(stream, "encoding", None) or "utf-8"
     color = None if wants_colour() else False
     click.echo(text.encode(encoding, "replace").decode(encoding), err=err, color=color)
-
-
-def _tell(text: str) -> None:
-    width = columns(sys.stderr)
-    echo(text if width is None else wrap(text, width))
 
 
 _TEXT = Console()

@@ -51,16 +51,14 @@ def folder(context: Context) -> Iterator[Check]:
     elif context.environment.value("CONFIG_DIR"):
         source = variable
     try:
-        is_there = check_usable(path)
+        if check_usable(path):
+            yield _private("folder", str(path), source, path, "700")
+        else:
+            yield Check("folder", f"{path}, created by the first login", source)
     except StorageUnavailable as error:
         if source != "the application":
-            error.hints = (*error.hints, f"Or choose another with {variable}.")
+            error.with_hints([f"Or choose another with {variable}."])
         yield report_error("folder", error, source)
-        return
-    if is_there:
-        yield _private("folder", str(path), source, path, "700")
-    else:
-        yield Check("folder", f"{path}, created by the first login", source)
 
 
 def records(context: Context) -> Iterator[Check]:
@@ -119,20 +117,18 @@ def _account(context: Context, record: Record, *, is_default: bool) -> Check:
 
 def locks(context: Context) -> Iterator[Check]:
     """Yield each lock that is held, by which process, and for how long."""
-    root, none_held = _folder_of(context), True
+    root, found = _folder_of(context), []
     if (root / "locks").exists():
         check_usable(root / "locks")
     for path in sorted((*root.glob("locks/*.lock"), *root.glob(f"{FILE_NAME}.lock"))):
         with contextlib.suppress(FileNotFoundError):  # released just now
             busy, age = find_holder(path), time.time() - path.stat().st_mtime
             if busy is not None:
-                none_held = False
                 who = f"process {busy.holder or 'unknown'}"
                 hint = f"A refresh never takes that long. See what {who} is waiting for, or end it."
-                value = f"{path.stem} held by {who} for {age:.0f} s"
-                yield advise("locks", value, str(path), hint if age > DEFAULT_SECONDS else None)
-    if none_held:
-        yield Check("locks", "none held", "")
+                value, slow = f"{path.stem} held by {who} for {age:.0f} s", age > DEFAULT_SECONDS
+                found.append(advise("locks", value, str(path), hint if slow else None))
+    yield from found or [Check("locks", "none held", "")]
 
 
 def migration(context: Context) -> Iterator[Check]:

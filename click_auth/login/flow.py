@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 from contextlib import ExitStack, nullcontext, suppress
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import click
 
@@ -16,9 +16,9 @@ from click_auth.credentials import FixedToken, find_record
 from click_auth.defaults import LOGIN_TIMEOUT
 from click_auth.errors import AuthError, LoginFailed, NotLoggedIn, StorageUnavailable, Unreachable
 from click_auth.locks.account_lock import LockBusy, account_lock, lock_timeout
+from click_auth.login.results import LoginContext, LoginResult
 from click_auth.login.ui import TerminalUI
 from click_auth.providers.base import DEFAULT_ID, Provider
-from click_auth.tokens import rfc3339, to_posix
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -30,41 +30,6 @@ if TYPE_CHECKING:
 
 _ON_DEMAND = "login-on-demand"
 _OTHER_SECONDS = LOGIN_TIMEOUT + 60.0
-
-
-@dataclass(frozen=True)
-class LoginResult:
-    """A login that was stored. `missing_scopes` were asked for and not granted."""
-
-    account: Account
-    stored_in: str = "system"
-    default: bool = True
-    missing_scopes: tuple[str, ...] = ()
-
-    def to_json(self) -> dict[str, Any]:
-        """Return `{"account", "stored_in", "default"}`."""
-        return {
-            "account": self.account.to_json(),
-            "stored_in": self.stored_in,
-            "default": self.default,
-        }
-
-
-@dataclass(frozen=True)
-class LoginContext:
-    """What `on_login` receives before anything is stored; raising refuses the login."""
-
-    account: Account
-    bundle: TokenBundle = field(repr=False, kw_only=True)
-    result: LoginResult | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the account and the grant's facts, and no token."""
-        return {
-            "account": self.account.to_json(),
-            "scopes": None if self.bundle.scopes is None else list(self.bundle.scopes),
-            "expires_at": rfc3339(to_posix(self.bundle.expires_at)),
-        }
 
 
 def log_in(
@@ -82,28 +47,31 @@ def log_in(
     `StorageUnavailable`; then nothing is stored, and what was stored before still works.
     """
     request, store = complete_request(context, request), choose_store(context, storage)
-    login, settings = Login(context, request, store, on_login), context.settings
+    login = Login(context, request, store, on_login)
     with store.patiently():
         store.check_writable()
         context.http.client().close()  # the environment may name what none can be made of
         console.current().say(f"Logging in to {login.provider.display_name}.")
-        terminal = TerminalUI(
-            context.environment,
-            settings.browser,
-            settings.page,
-            login_line=login_line,
-            allow_browser=request.browser,
-        )
-        with terminal if ui is None else nullcontext(ui) as used:
+        with _terminal(context, request, login_line) if ui is None else nullcontext(ui) as used:
             result = login.accept(login.provider.login(request, used))
             used.finish(success=True, message=f"Account: {result.account.title}")
     return result
 
 
+def _terminal(context: Context, request: LoginRequest, login_line: str) -> TerminalUI:
+    return TerminalUI(
+        context.environment,
+        context.settings.browser,
+        context.settings.page,
+        login_line=login_line,
+        allow_browser=request.browser,
+    )
+
+
 def log_in_on_demand(
-    context: Context, check: Callable[[], None], log_in: Callable[[], object]
+    context: Context, check: Callable[[], None], login: Callable[[], object]
 ) -> None:
-    """Ask the person, and *log_in*, inside the command that needs it. Blocks.
+    """Ask the person, and *login*, inside the command that needs it. Blocks.
 
     *check* raises `NotLoggedIn` while that is needed. Where another process logs in already, wait
     for what comes of that and take it as it is. Raises `NotLoggedIn` where nobody logs in.
@@ -116,7 +84,7 @@ def log_in_on_demand(
                 click.echo(f"{error.message} Log in now? [Y/n] ", nl=False, err=True)
                 if sys.stdin.readline().lower() not in ("\n", "y\n", "yes\n"):  # its end is no yes
                     raise
-                log_in()
+                login()
     except LockBusy:
         console.current().say("Another process is logging in. Waiting for it.")
         with lock_timeout(_OTHER_SECONDS), account_lock(context.folder, _ON_DEMAND):

@@ -156,11 +156,6 @@ class Keyboard:
         return None
 
 
-def _may_be_address(text: str) -> bool:
-    """Whether *text* may be a URL or a piece of one, and is more than a code."""
-    return "=" in text or _ADDRESS.match(text) is not None
-
-
 def open_keyboard(stdin: TextIO | None) -> Keyboard | None:
     """Return the terminal behind *stdin*, None when there is none or it is somebody else's now."""
     with contextlib.suppress(OSError, ValueError):
@@ -284,6 +279,11 @@ def _find_queries(text: str, state: str) -> Iterator[str]:
                     query = word[start:].partition("#")[0].rstrip(_AFTERWARDS)
                     if _QUERY.search(query):
                         yield junk.sub("", query)
+
+
+def _may_be_address(text: str) -> bool:
+    """Whether *text* may be a URL or a piece of one, and is more than a code."""
+    return "=" in text or _ADDRESS.match(text) is not None
 
 
 def _parse_code(line: str, request: AuthorizationRequest) -> str:

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import errno
 import socket
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, urlsplit
 
 from click_auth.errors import PORT_BIND_FAILED, LoginFailed
-from click_auth.http.urls import is_loopback
+from click_auth.http.urls import checked_endpoint
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -107,15 +107,12 @@ def listen(redirect_uris: Sequence[str], callback_port: int | None = None) -> Li
 
 
 def _parse_uri(uri: str) -> SplitResult:
-    try:
-        parts = urlsplit(uri)
-        host, _ = parts.hostname or "", parts.port  # which raises where it is none
-    except ValueError:
-        parts, host = urlsplit(""), ""
-    if parts.scheme != "http" or "@" in parts.netloc or parts.fragment or not is_loopback(host):
-        message = f"The redirect URI {uri!r} must be an http URL on a loopback address."
-        raise _failure(message, "This is set by the application.")
-    return parts
+    with suppress(ValueError):
+        parts = urlsplit(checked_endpoint(uri))
+        if parts.scheme == "http":
+            return parts
+    message = f"The redirect URI {uri!r} must be an http URL on a loopback address."
+    raise _failure(message, "This is set by the application.")
 
 
 def _failure(message: str, hint: str) -> LoginFailed:

@@ -13,7 +13,7 @@ import secrets
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timezone
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING
 
 from click_auth.console import console
 from click_auth.credentials import find_record
@@ -26,22 +26,21 @@ from click_auth.errors import (
 )
 from click_auth.files import make_private_folder, read_private, replace_private
 from click_auth.locks.account_lock import account_lock, lock_timeout
-from click_auth.login.flow import Login, LoginResult, choose_store, complete_request
+from click_auth.login.flow import Login, choose_store, complete_request
 from click_auth.login.keyboard import WrongPaste, parse_paste
+from click_auth.login.results import LoginResult, PendingLogin
 from click_auth.providers.base import Binding
 from click_auth.providers.request import BegunLogin, LoginRequest
 from click_auth.record import ENCRYPTED, SYSTEM
-from click_auth.tokens import Unpickled, rfc3339, to_posix
+from click_auth.tokens import Unpickled
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from click_auth.context import Context
-    from click_auth.login.flow import LoginContext
+    from click_auth.login.results import LoginContext
     from click_auth.providers.authorization import AuthorizationRequest, AuthorizationResponse
-
-Kind = Literal["device", "redirect"]
 
 VERSION = 1
 _IN_VAULT = (SYSTEM, "fallback")
@@ -52,34 +51,6 @@ _PARTS = ("begun", "request", "bound_to")
 _PASTE = "Paste the URL your browser ended up on."
 _LOCK_MARGIN_SECONDS = 60.0
 _SLACK_SECONDS = 2.0
-
-
-@dataclass(frozen=True)
-class PendingLogin:
-    """A login that has begun: show *url* (and *user_code*) to the person, then finish it.
-
-    `resume` is the command line that does so, `expires_at` (UTC) is when it is too late.
-    """
-
-    id: str
-    kind: Kind
-    url: str
-    user_code: str | None
-    expires_at: datetime
-    resume: str = ""
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the object of `login --no-wait`."""
-        return {
-            "pending": {
-                "id": self.id,
-                "kind": self.kind,
-                "url": self.url,
-                "user_code": self.user_code,
-                "expires_at": rfc3339(to_posix(self.expires_at)),
-                "resume": self.resume,
-            }
-        }
 
 
 @dataclass(frozen=True)
@@ -112,12 +83,8 @@ class PendingLogins:
     def save(self, pending: Pending) -> None:
         """Keep *pending*. Raises `StorageUnavailable`."""
         facts = {**asdict(pending), "version": VERSION}
-        text, slot = json.dumps(dict(pending.begun.secrets)), _slot(pending.id)
-        is_hidden = self._hide(slot, text)
-        policy, has_key = self._store.policy, self._store.cipher is not None
-        if not is_hidden and (policy == ENCRYPTED or (policy == "fallback" and has_key)):
-            text = self._store.sealer.seal(text, slot)
-        facts["begun"]["secrets"] = None if is_hidden else text
+        text = json.dumps(dict(pending.begun.secrets))
+        facts["begun"]["secrets"] = self._keep(_slot(pending.id), text)
         make_private_folder(self._folder)
         replace_private(self._path(pending.id), json.dumps(facts).encode())
 
@@ -152,6 +119,11 @@ class PendingLogins:
             with contextlib.suppress(StorageUnavailable):
                 self._store.vault.delete(_slot(pending_id))
 
+    def forget_all(self) -> None:
+        """Remove every pending login. Never raises."""
+        for pending_id in self.ids():
+            self.forget(pending_id)
+
     def sweep(self, now: float) -> None:
         """Remove those that have expired *now*. Never raises."""
         for pending_id in self.ids():
@@ -171,17 +143,19 @@ class PendingLogins:
     def _path(self, pending_id: str) -> Path:
         return self._folder / f"{pending_id}.json"
 
-    def _hide(self, slot: str, text: str) -> bool:
-        """Put *text* into the keyring; return whether it is there. Raises where it has to be."""
-        if self._store.policy not in _IN_VAULT:
-            return False
-        try:
-            self._store.vault.set(slot, text)
-        except StorageUnavailable:
-            if self._store.policy == SYSTEM:
-                raise
-            return False
-        return True
+    def _keep(self, slot: str, text: str) -> str | None:
+        """Return what the file holds of the secrets in *text*, None where the keyring has them."""
+        policy, has_key = self._store.policy, self._store.cipher is not None
+        if policy in _IN_VAULT:
+            try:
+                self._store.vault.set(slot, text)
+            except StorageUnavailable:
+                if policy == SYSTEM:
+                    raise
+            else:
+                return None
+        is_sealed = policy == ENCRYPTED or (policy == "fallback" and has_key)
+        return self._store.sealer.seal(text, slot) if is_sealed else text
 
     def _parse(self, content: bytes) -> Pending | None:
         with contextlib.suppress(ValueError, TypeError, KeyError, AttributeError):
@@ -265,18 +239,6 @@ def finish(
             raise
         logins.forget(pending.id)
     return result
-
-
-def find(context: Context, pending_id: str | None) -> Pending:
-    """Return a pending login, None being the only one. Raises `LoginFailed`."""
-    return PendingLogins(context).load(pending_id)
-
-
-def forget_all(context: Context) -> None:
-    """Remove every pending login. Never raises."""
-    logins = PendingLogins(context)
-    for pending_id in logins.ids():
-        logins.forget(pending_id)
 
 
 def _finish(login: Login, pending: Pending, answer: str | None) -> LoginResult:

@@ -14,6 +14,7 @@ import threading
 import time
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
 from click_auth.console import console
@@ -87,7 +88,7 @@ class Connection:
 class Server:
     """Serves the clients of *listener*, which stays open when the server is closed.
 
-    *on_misdirected* is called with each redirect that came by another name of this machine.
+    *on_misdirected* is called with each redirect whose `Host` is no name of the listener.
     """
 
     def __init__(
@@ -174,23 +175,21 @@ class HeldBrowser:
         self._listener = replace(listener, sockets=tuple(one.dup() for one in listener.sockets))
         self._page = page
         self._id = secrets.token_urlsafe(16)
-        self._outcome = b""
-        self._known = threading.Event()
+        self._outcomes: SimpleQueue[bytes] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, args=(browser, seconds), daemon=True)
         self._thread.start()
 
     def tell(self, reply: bytes) -> None:
         """Send the outcome. Only the first call does anything; blocks for 2 s at most."""
-        self._outcome = self._outcome or reply
-        self._known.set()
+        self._outcomes.put(reply)
         self._thread.join(_DELIVERY_SECONDS)
 
     def _run(self, browser: socket.socket | None, seconds: float) -> None:
         again = f"{self._listener.path}?{self._id}"
         with contextlib.closing(self._listener):
             while browser is not None:
-                if self._known.wait(seconds):
-                    _deliver(browser, self._outcome)
+                with contextlib.suppress(Empty):
+                    _deliver(browser, self._outcomes.get(timeout=seconds))
                     return
                 _deliver(browser, pages.undecided(self._page, again))
                 browser, seconds = self._next_visit(), _LATER_HOLD_SECONDS
@@ -200,7 +199,7 @@ class HeldBrowser:
         end = time.monotonic() + _RETURN_SECONDS
         with contextlib.closing(Server(self._listener)) as server:
             while time.monotonic() < end:
-                if self._known.is_set():  # nobody waits long for a browser that has gone
+                if not self._outcomes.empty():  # nobody waits long for a browser that has gone
                     end = min(end, time.monotonic() + _LAST_RETURN_SECONDS)
                 for connection, query in server.poll(_TICK_SECONDS):
                     if query == self._id:

@@ -9,7 +9,7 @@ import socket
 import sys
 import time
 from contextlib import closing, suppress
-from dataclasses import KW_ONLY, InitVar, dataclass
+from dataclasses import KW_ONLY, InitVar, dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, TextIO
 
@@ -63,11 +63,10 @@ class TerminalUI(LoginUI):
     login_line: str = ""
     allow_browser: InitVar[bool] = True
     whole_url_seconds: float = 10.0
-    stdin: TextIO | None = None
+    stdin: TextIO | None = field(default_factory=lambda: sys.stdin)
 
     def __post_init__(self, browser: Callable[[str], bool] | None, allow_browser: bool) -> None:
         self._browser = choose_browser(self.environment, browser, allowed=allow_browser)
-        self._stdin = sys.stdin if self.stdin is None else self.stdin
         self._held: HeldBrowser | None = None
         self._abridged: str | None = None  # a URL of which the person has seen the host only
         self._known_failure: str | None = None
@@ -92,7 +91,7 @@ class TerminalUI(LoginUI):
     @property
     def has_terminal(self) -> bool:
         """Whether somebody is there who can be asked."""
-        return is_terminal(self._stdin)
+        return is_terminal(self.stdin)
 
     def say(self, text: str) -> None:
         """Print one line on stderr."""
@@ -104,7 +103,7 @@ class TerminalUI(LoginUI):
 
     def ask(self, prompt: str, *, hidden: bool = False) -> str:
         """Return what the person typed, or one line of stdin where there is no terminal."""
-        return keyboard.ask(prompt, self._stdin, hidden=hidden)
+        return keyboard.ask(prompt, self.stdin, hidden=hidden)
 
     def open_page(self, url: str) -> bool:
         """Print *url* and open it in the browser; return whether a browser was started."""
@@ -170,7 +169,7 @@ class TerminalUI(LoginUI):
         self, listener: Listener, request: AuthorizationRequest, timeout: float, *, opened: bool
     ) -> AuthorizationResponse:
         # Where nobody would see that the terminal is asked, it is left alone.
-        typed_on = None if is_unseen(sys.stderr) else keyboard.open_keyboard(self._stdin)
+        typed_on = None if is_unseen(sys.stderr) else keyboard.open_keyboard(self.stdin)
         with (
             closing(AnswerWait(listener, request, typed_on, self.page)) as wait,
             console.counting_down(timeout, "the browser") as countdown,

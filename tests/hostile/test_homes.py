@@ -50,7 +50,7 @@ def test_fs_15_nobody_has_no_home(world: World) -> None:
     source = (
         "import os, pwd\nfrom click_auth import ApiKeyProvider, Auth, AuthError\n"
         "from click_auth.stores import token_store\n"
-        "import click_auth.account, click_auth.doctor\n"
+        "import click_auth.account, click_auth.doctor.examination\n"
         "os.setuid(54321)\n"
         "try:\n    Auth('todo', ApiKeyProvider()).accounts()\n"
         "except AuthError as error:\n    print(error.code, error.format_message())\n"

@@ -1,15 +1,18 @@
-"""What surrounds the application: versions, variables, the browser, TLS, proxies and servers."""
+"""What is looked at, in its order: storage, and all that surrounds the application.
+
+That is versions, variables, the browser, TLS, proxies and servers.
+"""
 
 from __future__ import annotations
 
 import contextlib
-import importlib
 import platform
 import ssl
 import sys
 import time
 from functools import partial
 from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.request import getproxies
@@ -17,7 +20,8 @@ from urllib.request import getproxies
 from click_auth._version import __version__
 from click_auth.console.text import printable, without_password
 from click_auth.credentials import EnvironmentToken
-from click_auth.doctor.report import Check, advise, report_error, run_check
+from click_auth.doctor import storage
+from click_auth.doctor.report import Check, Report, advise, report_error, run_check
 from click_auth.doctor.storage import store_of
 from click_auth.errors import AuthError, StorageUnavailable
 from click_auth.http.call import Call, TransportFailed, send
@@ -31,6 +35,7 @@ if TYPE_CHECKING:
     from click_auth.context import Context
     from click_auth.providers.base import Provider
 
+SECONDS = 8.0  # two bounded calls of the keyring, and a little
 SERVER_SECONDS = 5.0
 SERVERS_SECONDS = 15.0
 LARGEST_CLOCK_DIFFERENCE_SECONDS = 60.0
@@ -38,6 +43,18 @@ LARGEST_CLOCK_DIFFERENCE_SECONDS = 60.0
 _LIBRARIES = ("click", "keyring", "portalocker", "pydantic")
 _MOST_SERVICES = 10
 _SERVER_ERROR = 500
+
+
+def examine(context: Context) -> Report:
+    """Return what can be said of an application and its surroundings, each check bounded.
+
+    Writes nothing. No secret is in the report, and none of an account is read.
+    """
+    found: list[Check] = []
+    for name, look in _EXAMINATIONS.items():
+        seconds = SECONDS + (SERVERS_SECONDS if name == "server" else 0.0)
+        found += run_check(name, partial(look, context), seconds)
+    return Report(tuple(found))
 
 
 def versions(context: Context) -> Iterator[Check]:
@@ -52,11 +69,10 @@ def versions(context: Context) -> Iterator[Check]:
 def _version(name: str) -> Check:
     with contextlib.suppress(metadata.PackageNotFoundError):
         return Check(name, metadata.version(name), "installed")
-    try:
-        importlib.import_module(name)  # a frozen program has the modules and none of the facts
-    except ImportError:
+    if find_spec(name) is None:
         return Check(name, "not installed", "", "fail", f"Install {name} beside click-auth.")
-    return Check(name, "version unknown", "imported")
+    # A frozen program has the modules and none of the facts.
+    return Check(name, "version unknown", "installed")
 
 
 def overrides(context: Context) -> Iterator[Check]:
@@ -64,17 +80,18 @@ def overrides(context: Context) -> Iterator[Check]:
 
     Raises `AuthError` or Click's usage error where a token, account or instance cannot be used.
     """
-    env = context.environment
-    effects = _effects(context)
-    found = [name for name in effects if env.environ.get(name, "").strip()]
-    for name in found:
-        value, (effect, applies) = env.environ[name], effects[name]
+    env, has_any = context.environment, False
+    for name, (effect, applies) in _effects(context).items():
+        value = env.environ.get(name, "")
+        if not value.strip():
+            continue
+        has_any = True
         is_address = "://" in value or name.endswith("INSTANCE")
         shown = without_password(value) if is_address else printable(value)
         if name in (env.token_env, env.name("CLIENT_SECRET"), env.name("AUTH_KEY")):
             shown = "set"
         yield Check(name, f"{shown}; {effect if applies else 'no effect'}", "environment")
-    if not found:
+    if not has_any:
         yield Check("environment", "no overrides", "")
     instance = context.instance(None)
     if env.token is not None:
@@ -92,10 +109,7 @@ def _effects(context: Context) -> dict[str, tuple[str, bool]]:
     trusted = "trusted certificates, unless the application sets its own"
     return {
         env.token_env or "": ("used instead of any stored account, never refreshed", is_taken),
-        env.account_env or "": (
-            "account to use without --user",
-            not (is_taken and env.token),
-        ),
+        env.account_env or "": ("account to use without --user", not (is_taken and env.token)),
         env.name("TOKEN_INSTANCE"): ("service that the token and client are for", several),
         env.name("INSTANCE"): ("service to use without --instance", several),
         env.name("CLIENT_ID"): client,
@@ -186,10 +200,9 @@ def _server(context: Context, instance: str | None, seconds: float) -> Iterator[
 
 def _ask(provider: Provider, url: str, about: str, seconds: float) -> Iterator[Check]:
     started, source = time.monotonic(), url.partition("?")[0]
+    value, hint = "metadata found", None
     try:
-        if provider.check_metadata(seconds):
-            value, hint = "metadata found", None
-        else:
+        if not provider.check_metadata(seconds):
             status = _status(provider, url, seconds)
             value = f"returned status {status}"
             hint = AuthError.try_later if status >= _SERVER_ERROR else None
@@ -201,7 +214,11 @@ def _ask(provider: Provider, url: str, about: str, seconds: float) -> Iterator[C
         yield advise("server", value, source, hint)
     difference = provider.http.clock_difference(url)
     if difference is not None:
-        yield _clock(about, difference, source)
+        side = "behind" if difference > 0 else "ahead of"
+        value = f"{about}{abs(difference):.0f} s {side} the server's"
+        is_off = abs(difference) > LARGEST_CLOCK_DIFFERENCE_SECONDS
+        hint = "Set this machine's clock: ID tokens may be rejected, and displayed times are wrong."
+        yield advise("clock", value, f"Date of {source}", hint if is_off else None)
 
 
 def _status(provider: Provider, url: str, seconds: float) -> int:
@@ -213,9 +230,18 @@ def _status(provider: Provider, url: str, seconds: float) -> int:
         return failed.status  # nobody needs its body
 
 
-def _clock(about: str, difference: float, source: str) -> Check:
-    side = "behind" if difference > 0 else "ahead of"
-    value = f"{about}{abs(difference):.0f} s {side} the server's"
-    is_off = abs(difference) > LARGEST_CLOCK_DIFFERENCE_SECONDS
-    hint = "Set this machine's clock: ID tokens may be rejected, and displayed times are wrong."
-    return advise("clock", value, f"Date of {source}", hint if is_off else None)
+_EXAMINATIONS = {
+    "versions": versions,
+    "folder": storage.folder,
+    "record file": storage.records,
+    "locks": storage.locks,
+    "migration": storage.migration,
+    "storage": storage.policy,
+    "keyring backend": storage.keyring,
+    "pending logins": storage.pending,
+    "environment": overrides,
+    "browser": browser,
+    "TLS": tls,
+    "proxy": proxy,
+    "server": servers,
+}
