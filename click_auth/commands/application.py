@@ -78,12 +78,9 @@ class Attacher:
         self._auth.invocation.attach(self._module, group, name)
         return group
 
-    def _make(self, group: click.Group) -> click.Command:
+    def _make(self, group: click.Group) -> Any:
         parts = load(self._module).build(self._auth, **self._hooks)
-        made: click.Command = load("command").make(
-            group, self._auth, self._name, parts, **self._attrs
-        )
-        return made
+        return load("command").make(group, self._auth, self._name, parts, **self._attrs)
 
 
 class _Commands(UserDict[str, click.Command]):
