@@ -20,8 +20,6 @@ from click_auth.login.results import LoginContext
 from click_auth.signals import INTERRUPTED
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from click_auth.commands.command import AsJson, AsText, Hook, Parts
     from click_auth.console.console import Console
     from click_auth.login.results import LoginResult
@@ -112,7 +110,11 @@ def _log_in(
 
     try:
         if resume is not None:
-            result = _finish(auth, resume or None, wanted["timeout"], see)
+            is_device = auth.pending_kind(resume or None) == "device"
+            answer = None if is_device else _line_from_stdin("URL your browser ended up on")
+            result = auth.finish_login(
+                resume or None, answer=answer, timeout=wanted["timeout"], on_login=see
+            )
         elif wanted.get("timeout") == 0:
             raise click.BadParameter("must be more than 0.", param_hint="--timeout")
         else:
@@ -140,17 +142,6 @@ def _begin(auth: Operations, console: Console, **wanted: Any) -> None:
     if pending.user_code is not None:
         how += f"and enter the code {pending.user_code}\n"
     console.result(pending.to_json, f"{how}then run: {pending.resume}")
-
-
-def _finish(
-    auth: Operations,
-    pending_id: str | None,
-    timeout: float,
-    on_login: Callable[[LoginContext], object],
-) -> LoginResult:
-    is_device = auth.pending_kind(pending_id) == "device"
-    answer = None if is_device else _line_from_stdin("URL your browser ended up on")
-    return auth.finish_login(pending_id, answer=answer, timeout=timeout, on_login=on_login)
 
 
 def _sentence(result: LoginResult) -> str:
