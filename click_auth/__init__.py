@@ -95,8 +95,7 @@ __all__ = sorted(_HOME_OF)  # noqa: PLE0605 - a test holds it and the names abov
 def __getattr__(name: str) -> Any:
     home = "_version" if name == "__version__" else _HOME_OF.get(name)
     if home is None:
-        message = f"module {__name__!r} has no attribute {name!r}"
-        raise AttributeError(message)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = globals()[name] = getattr(import_module(f"{__name__}.{home}"), name)
     return value
 

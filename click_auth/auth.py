@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, overload
 
 from click_auth import stories
@@ -73,7 +73,7 @@ class Auth(Operations):
     def __reduce__(self) -> NoReturn:
         raise TypeError("an Auth can't be pickled")
 
-    @contextlib.contextmanager
+    @contextmanager
     def override(
         self,
         *,
@@ -139,16 +139,14 @@ class Auth(Operations):
         """
         return load("decorators").required(self, scopes, login=login)
 
-    def reporting(self, json: bool = False) -> contextlib.AbstractContextManager[None]:  # noqa: FBT001, FBT002
+    def reporting(self, json: bool = False) -> AbstractContextManager[None]:  # noqa: FBT001, FBT002
         """Return a context manager that does with errors what the commands do with them.
 
         An `AuthError` that leaves the block is printed on stderr, with *json* as an object, and
         the program ends with its exit code; Ctrl-C ends it with 130, SIGTERM with 143. For
         programs that are no Click, and for a command of your own that has a `--json`.
         """
-        report: contextlib.AbstractContextManager[None] = load("command").reporting(
-            self, as_json=json
-        )
+        report: AbstractContextManager[None] = load("command").reporting(self, as_json=json)
         return report
 
 

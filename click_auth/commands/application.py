@@ -78,12 +78,9 @@ class Attacher:
         self._auth.invocation.attach(self._module, group, name)
         return group
 
-    def _make(self, group: click.Group) -> click.Command:
+    def _make(self, group: click.Group) -> Any:
         parts = load(self._module).build(self._auth, **self._hooks)
-        made: click.Command = load("command").make(
-            group, self._auth, self._name, parts, **self._attrs
-        )
-        return made
+        return load("command").make(group, self._auth, self._name, parts, **self._attrs)
 
 
 class _Commands(UserDict[str, click.Command]):
@@ -229,16 +226,18 @@ def completing_accounts(auth: Operations) -> Any:
     def complete(_context: object, _parameter: object, incomplete: str) -> list[CompletionItem]:
         from click.shell_completion import CompletionItem  # noqa: PLC0415 - completion only
 
+        found = [each for each in _stored(auth) if _begins(each, incomplete.casefold())]
         return [
-            CompletionItem(each.key, help=each.label and printable(each.label))
-            for each in _stored(auth)
-            if any(
-                text.casefold().startswith(incomplete.casefold())
-                for text in (each.key, each.id, each.label or "")
-            )
+            CompletionItem(each.key, help=each.label and printable(each.label)) for each in found
         ]
 
     return complete
+
+
+def _begins(account: Account, folded: str) -> bool:
+    """Whether a key, an id or a label begins so, in whatever case."""
+    texts = (account.key, account.id, account.label or "")
+    return any(text.casefold().startswith(folded) for text in texts)
 
 
 def _stored(auth: Operations) -> list[Account]:

@@ -22,33 +22,33 @@ from click_auth.errors import AuthError
 from click_auth.interrupts import INTERRUPTED, ending_cleanly
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping
     from typing import TypeAlias
 
     from click_auth.operations import Operations
 
     Parts: TypeAlias = tuple[Callable[..., object], list[click.Parameter] | dict[str, "Parts"]]
     """What a command does, and its own options; of a group, the commands below it."""
+    # The application's hooks; a context is the one of the attacher in question.
+    Hook: TypeAlias = Callable[[Any], object] | None
+    AsText: TypeAlias = Callable[[Any], str | None] | None
+    AsJson: TypeAlias = Callable[[Any], Mapping[str, Any]] | None
 
 _CLICKS_OWN = (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError)
 
 
 def make(
-    group: click.Group,
-    auth: Operations,
-    name: str,
-    parts: Parts,
-    params: Sequence[click.Parameter] = (),
-    **attrs: Any,
+    group: click.Group, auth: Operations, name: str, parts: Parts, **attrs: Any
 ) -> click.Command:
     """Return a command, or a group of commands, made by the *group* itself.
 
-    The body is called as `body(console, **options)`, those that are its own; what comes of
-    *params*, the application's, is for their callbacks. Its docstring is the help.
+    The body is called as `body(console, **options)`, those that are its own; what comes of the
+    application's, in *attrs*, is for their callbacks. Its docstring is the help.
     """
     body, own = parts
+    params = list(attrs.pop("params", ()))
     if isinstance(own, dict):
-        below: click.Group = group.group(name, params=[*params], **attrs)(body)
+        below = group.group(name, params=params, **attrs)(body)
         for each, inner in own.items():
             make(below, auth, each, inner)
         return below
@@ -62,10 +62,7 @@ def make(
 
     json = flag("--json as_json", "Print one JSON object.")
     ndjson = flag("--ndjson as_ndjson", "Print newline-delimited JSON.")
-    made: click.Command = group.command(name, params=[*own, *params, json, ndjson], **attrs)(
-        callback
-    )
-    return made
+    return group.command(name, params=[*own, *params, json, ndjson], **attrs)(callback)
 
 
 def option(names: str, text: str, **how: Any) -> click.Option:
@@ -166,8 +163,8 @@ def show_outcome(
     console: Console,
     context: Any,
     sentence: str,
-    render_text: Callable[[Any], str | None] | None,
-    render_json: Callable[[Any], Mapping[str, Any]] | None,
+    render_text: AsText,
+    render_json: AsJson,
     *,
     well: bool = True,
 ) -> None:

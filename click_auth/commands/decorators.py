@@ -46,10 +46,9 @@ def pass_client(auth: Operations, command: Any, options: dict[str, Any]) -> Any:
 def _hide_client(wrapper: Any) -> None:
     """Let who reads the signature of *wrapper*, as Typer does, see no client in it."""
     parameters = [*inspect.signature(wrapper).parameters.values()]
-    wrapper.__annotations__ = dict(wrapper.__annotations__)
+    hints = wrapper.__annotations__ = dict(wrapper.__annotations__)
     for client in parameters[:1]:
-        wrapper.__annotations__.pop(client.name, None)
-    hints = wrapper.__annotations__
+        hints.pop(client.name, None)
     with contextlib.suppress(Exception):  # a name that is there for type checkers only
         hints = inspect.get_annotations(wrapper, eval_str=True)
     wrapper.__signature__ = inspect.Signature(
@@ -89,8 +88,7 @@ def _wrap(decorate: Callable[[Body], Body], command: Any) -> Any:
         return command
     is_function = hasattr(command, "__name__") or isinstance(command, partial)
     if not (is_function and callable(command)) or isinstance(command, type):
-        kind = type(command)
-        got = f"{kind.__module__}.{kind.__qualname__}"
+        got = f"{type(command).__module__}.{type(command).__qualname__}"
         raise TypeError(f"this decorates a function or a click.Command, not {got}")
     return decorate(command)
 

@@ -20,9 +20,7 @@ from click_auth.login.keyboard import ask
 from click_auth.login.results import LoginContext
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from click_auth.commands.command import Parts
+    from click_auth.commands.command import AsJson, AsText, Hook, Parts
     from click_auth.console.console import Console
     from click_auth.login.results import LoginResult
     from click_auth.operations import Operations
@@ -31,12 +29,7 @@ _LONGEST_WAIT = 24 * 60 * 60.0  # seconds
 _STRENGTH = ("acr_values", "max_age")
 
 
-def build(
-    auth: Operations,
-    on_login: Callable[[LoginContext], object] | None,
-    render_text: Callable[[LoginContext], str | None] | None,
-    render_json: Callable[[LoginContext], Mapping[str, Any]] | None,
-) -> Parts:
+def build(auth: Operations, on_login: Hook, render_text: AsText, render_json: AsJson) -> Parts:
     """Return what `login` does, and its options."""
 
     def login(console: Console, *, no_wait: bool = False, **wanted: Any) -> None:
@@ -66,16 +59,14 @@ def _options(auth: Operations) -> list[click.Parameter]:
     """Return the options that the provider's login has; their names are those of `Auth.login`."""
     seconds = click.FloatRange(min=0, max=_LONGEST_WAIT)
     port, age = click.IntRange(1, 65535), click.IntRange(min=0)
+    scope = "Request an additional scope (repeatable)."
     device = "Log in by entering a code on any device (default where no browser can open)."
     strength = "Request these authentication context classes (step-up login)."
+    wait = "How long to wait for the browser's response."
+    resume = "Finish a login started with --no-wait."
     possible = [
         user_parameter(auth, "Log in as this account; fail if someone else signs in."),
-        option(
-            "--scope scopes",
-            "Request an additional scope (repeatable).",
-            multiple=True,
-            metavar="SCOPE",
-        ),
+        option("--scope scopes", scope, multiple=True, metavar="SCOPE"),
         flag("--read-only", "Request read-only access."),
         flag("--no-browser", "Print the login URL instead of opening a browser."),
         option("--device/--no-device", device, default=None),
@@ -83,22 +74,16 @@ def _options(auth: Operations) -> list[click.Parameter]:
         option("--callback-port", "Listen for the browser's response on this port.", type=port),
         option(
             "--timeout",
-            "How long to wait for the browser's response.",
+            wait,
             type=seconds,
             default=LOGIN_TIMEOUT,
-            metavar="SECONDS",
             show_default=True,
+            metavar="SECONDS",
         ),
         option("--acr-values", strength, metavar="VALUES"),
         option("--max-age", "Require a login no older than this.", type=age, metavar="SECONDS"),
         flag("--no-wait", "Start the login, print how to finish it, and exit."),
-        option(
-            "--resume",
-            "Finish a login started with --no-wait.",
-            is_flag=False,
-            flag_value="",
-            metavar="[ID]",
-        ),
+        option("--resume", resume, is_flag=False, flag_value="", metavar="[ID]"),
     ]
     storage = option("--storage", "Where to store the credentials.", type=click.Choice(POLICIES))
     has = auth.context.services.login_options
@@ -109,7 +94,7 @@ def _options(auth: Operations) -> list[click.Parameter]:
 def _log_in(
     auth: Operations,
     console: Console,
-    on_login: Callable[[LoginContext], object] | None,
+    on_login: Hook,
     *,
     no_browser: bool = False,
     with_token: bool = False,
@@ -125,7 +110,11 @@ def _log_in(
 
     try:
         if resume is not None:
-            result = _finish(auth, resume or None, wanted["timeout"], see)
+            is_device = auth.pending_kind(resume or None) == "device"
+            answer = None if is_device else _line_from_stdin("URL your browser ended up on")
+            result = auth.finish_login(
+                resume or None, answer=answer, timeout=wanted["timeout"], on_login=see
+            )
         elif wanted.get("timeout") == 0:
             raise click.BadParameter("must be more than 0.", param_hint="--timeout")
         else:
@@ -153,17 +142,6 @@ def _begin(auth: Operations, console: Console, **wanted: Any) -> None:
     if pending.user_code is not None:
         how += f"and enter the code {pending.user_code}\n"
     console.result(pending.to_json, f"{how}then run: {pending.resume}")
-
-
-def _finish(
-    auth: Operations,
-    pending_id: str | None,
-    timeout: float,
-    on_login: Callable[[LoginContext], object],
-) -> LoginResult:
-    is_device = auth.pending_kind(pending_id) == "device"
-    answer = None if is_device else _line_from_stdin("URL your browser ended up on")
-    return auth.finish_login(pending_id, answer=answer, timeout=timeout, on_login=on_login)
 
 
 def _sentence(result: LoginResult) -> str:

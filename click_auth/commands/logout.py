@@ -3,27 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from click_auth.commands.application import account_options
 from click_auth.commands.command import ask_for_account, flag, no_revoke_option, show_outcome
 from click_auth.errors import AuthError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from click_auth.commands.command import Parts
+    from click_auth.commands.command import AsJson, AsText, Hook, Parts
     from click_auth.console.console import Console
-    from click_auth.logout import LogoutContext, LogoutResult
+    from click_auth.logout import LogoutResult
     from click_auth.operations import Operations
 
 
-def build(
-    auth: Operations,
-    on_logout: Callable[[LogoutContext], object] | None,
-    render_text: Callable[[LogoutContext], str | None] | None,
-    render_json: Callable[[LogoutContext], Mapping[str, Any]] | None,
-) -> Parts:
+def build(auth: Operations, on_logout: Hook, render_text: AsText, render_json: AsJson) -> Parts:
     """Return what `logout` does, and its options."""
 
     def logout(console: Console, *, all_accounts: bool, no_revoke: bool) -> None:

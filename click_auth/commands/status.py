@@ -6,7 +6,7 @@ import sys
 import time
 from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -19,10 +19,10 @@ from click_auth.errors import AuthError
 from click_auth.tokens import local_time
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Sequence
     from datetime import datetime
 
-    from click_auth.commands.command import Parts
+    from click_auth.commands.command import AsJson, AsText, Parts
     from click_auth.console.console import Console
     from click_auth.operations import Operations
     from click_auth.status import Status, StatusContext
@@ -40,12 +40,7 @@ _NARROWEST = 16  # columns
 _UNITS = ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
 
 
-def build(
-    auth: Operations,
-    fetch_live: Callable[[StatusContext], Mapping[str, Any]] | None,
-    render_text: Callable[[StatusContext], str | None] | None,
-    render_json: Callable[[StatusContext], Mapping[str, Any]] | None,
-) -> Parts:
+def build(auth: Operations, fetch_live: AsJson, render_text: AsText, render_json: AsJson) -> Parts:
     """Return what `status` does, and its options."""
     as_text = render_text or (lambda context: _describe(auth, context))
     as_json = render_json or (lambda context: context.to_json())
@@ -81,9 +76,7 @@ def build(
     ]
 
 
-def _with_live(
-    context: StatusContext, fetch_live: Callable[[StatusContext], Mapping[str, Any]] | None
-) -> StatusContext:
+def _with_live(context: StatusContext, fetch_live: AsJson) -> StatusContext:
     """Return *context* with what the service says, where it can be asked."""
     if fetch_live is None or context.bundle is None or context.status.state != "ok":
         return context
