@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from click_auth.providers.base import Provider as Provider
     from click_auth.providers.request import LoginRequest as LoginRequest
     from click_auth.providers.request import LoginUI as LoginUI
+    from click_auth.record import TokenBundle as TokenBundle
     from click_auth.status import Status as Status
     from click_auth.status import StatusContext as StatusContext
     from click_auth.stores.models import UserRecord as UserRecord
@@ -60,7 +61,6 @@ if TYPE_CHECKING:
     from click_auth.stores.token_store import KeyringTokenStore as KeyringTokenStore
     from click_auth.stores.token_store import MemoryTokenStore as MemoryTokenStore
     from click_auth.stores.token_store import TokenStore as TokenStore
-    from click_auth.tokens import TokenBundle as TokenBundle
 
 __version__: str
 
@@ -82,10 +82,10 @@ _HOMES = {
     "providers.base": "Provider",
     "oauth.provider": "OAuthProvider",
     "providers.request": "LoginRequest LoginUI",
+    "record": "TokenBundle",
     "status": "Status StatusContext",
     "stores.shared": "RecordStore SecretStore SharedTokenStore StoredRecord",
     "stores.token_store": "KeyringTokenStore MemoryTokenStore TokenStore",
-    "tokens": "TokenBundle",
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from click_auth.tokens import TokenBundle
+    from click_auth.record import TokenBundle
 
 _COLOUR = re.compile(r"#(?:[0-9A-Fa-f]{3}){1,2}")
 _SVG = "{http://www.w3.org/2000/svg}"

@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from click_auth.arguments import LegacyCredential, PageContext, PageStyle
     from click_auth.context import ProviderSource
     from click_auth.migrate import MigrationResult
+    from click_auth.record import TokenBundle
     from click_auth.refresh import LockOf
     from click_auth.stores.cipher import KeyGiven
     from click_auth.stores.token_store import TokenStore
-    from click_auth.tokens import TokenBundle
 
     F = TypeVar("F", bound=Callable[..., Any])
 
@@ -166,7 +166,7 @@ def refresh_access_token(
     endpoint or as long as another process takes for them; does not prompt. Raises `NotLoggedIn`
     when only a login helps, `Unreachable` when trying later does.
     """
-    spent = None if rejected is None else stories.tokens.Rejected(rejected)
+    spent = None if rejected is None else stories.record.Rejected(rejected)
     del rejected
     with auth.hinting():
         credential = auth.stored_credential(user, instance)

@@ -17,7 +17,7 @@ from click_auth.errors import NotLoggedIn
 from click_auth.http.call import can_be_sent_again, host_in, log_request, watch_connections
 from click_auth.http.step_up import find_step_up
 from click_auth.http.urls import checked_endpoint
-from click_auth.tokens import Rejected, Unpickled
+from click_auth.record import Rejected, Unpickled
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Generator, Iterable
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from click_auth.context import Context
     from click_auth.credentials import Credential
-    from click_auth.tokens import TokenBundle
+    from click_auth.record import TokenBundle
 
     Origin = tuple[bytes, bytes, int | None]
     Header = tuple[bytes, bytes]
@@ -220,8 +220,10 @@ class BearerFlow(Unpickled):
 
     def refusal(self, request: httpx.Request) -> NotLoggedIn:
         """Return the error of a 401 that stands: whose token it was, and what to do."""
-        whose, hints = self._credential.whose, self._credential.way_out
-        return NotLoggedIn(f"{host_in(request)} rejected {whose} (401).", hints=hints)
+        credential, account = self._credential, self._credential.account
+        whose = f"the credentials of {account.name}" if account else credential.whose
+        message = f"{host_in(request)} rejected {whose} (401)."
+        return NotLoggedIn(message, hints=credential.way_out)
 
     def _apply(self, request: httpx.Request, bundle: TokenBundle) -> None:
         before = request.headers.raw  # as bytes: this runs for each request

@@ -13,9 +13,16 @@ from click_auth.account import Account, select_account
 from click_auth.console import console
 from click_auth.defaults import DEFAULT_MIN_TTL
 from click_auth.errors import NotLoggedIn
-from click_auth.record import Record, check_usable, is_fresh, is_same_credential
+from click_auth.record import (
+    Record,
+    Rejected,
+    TokenBundle,
+    check_usable,
+    is_fresh,
+    is_same_credential,
+    to_posix,
+)
 from click_auth.stores.account_store import CachedCredential
-from click_auth.tokens import Rejected, TokenBundle, to_posix
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -37,7 +44,7 @@ class Credential:
     record: Record | None = None
     """What is stored of it, None where nothing is."""
     whose: str = "the new credential"
-    """What a person is told was refused."""
+    """What a person is told was refused, where that is no account's."""
     way_out: tuple[str, ...] = ()
     """What a person does about that, where it is not to log in."""
 
@@ -152,7 +159,6 @@ class StoredCredential(Credential):
     def __init__(self, context: Context, record: Record, version: object) -> None:
         super().__init__(context, record.instance)
         self.source: str = record.storage
-        self.whose: str = f"the credentials of {record.account.name}"
         self.record = record
         self._version: object = version
 

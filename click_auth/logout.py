@@ -16,8 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from click_auth.context import Context
-    from click_auth.record import Record
-    from click_auth.tokens import TokenBundle
+    from click_auth.record import Record, TokenBundle
 
 LOCK_TIMEOUT_SECONDS = 5.0
 

@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from click_auth.api_client import identify_account
 from click_auth.credentials import FixedToken
 from click_auth.errors import AuthError, LoginFailed, Unreachable
-from click_auth.record import PLAINTEXT, Record
+from click_auth.record import PLAINTEXT, Record, TokenBundle, to_posix, usable
 from click_auth.stores.account_store import MIGRATED
-from click_auth.tokens import TokenBundle, to_posix, usable
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -44,9 +44,8 @@ class Operations(Sessions):
 
         Speaks to the person on stderr and blocks until they are done, at most *timeout* seconds.
         *token* is one that the person brought along. *device* None: by a device code too where no
-        browser can be opened. *ui* speaks to the person in another way, in a window say.
-        *on_login* may raise to refuse. Raises `LoginFailed` or `StorageUnavailable`; then nothing
-        is stored and an earlier session still works.
+        browser can be opened. *ui* speaks to the person otherwise. *on_login* may raise to refuse.
+        Raises `LoginFailed` or `StorageUnavailable`; nothing is stored, an earlier session works.
         """
         request = stories.request.LoginRequest(
             user=user,

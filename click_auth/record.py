@@ -1,24 +1,25 @@
-"""What is remembered of one account, in the light form that the context and the hot path use.
+"""What a grant yields, and what is remembered of it. Pure: the clock is an argument.
 
-`UserRecord` (stores/models.py) is the schema that bytes from a disk must satisfy before a `Record`
-is made of them. Both have the same fields, and a test holds them together.
+`Record` is the light form that the context and the hot path use; `UserRecord` (stores/models.py) is
+the schema that bytes from a disk must satisfy before a `Record` is made of them. Both have the same
+fields, and a test holds them together.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
-from typing import TYPE_CHECKING, Any
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from click_auth.account import Account, refresh_slot_name
 from click_auth.defaults import DEFAULT_MIN_TTL
 from click_auth.errors import REFRESH_EXPIRED, NotLoggedIn
-from click_auth.tokens import TokenBundle, from_posix
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator
 
     from click_auth.defaults import Binding
-
 
 SYSTEM = "system"
 PLAINTEXT = "plaintext"
@@ -27,6 +28,103 @@ CUSTOM = "custom"
 
 IN_RECORD = (PLAINTEXT, ENCRYPTED)
 """Where `storage` is one of these the tokens lie in the record itself."""
+
+
+class Unpickled:
+    """What holds secrets: pickle would show them to whoever reads the file or the queue."""
+
+    def __reduce__(self) -> NoReturn:
+        message = f"a {type(self).__name__} holds secrets and can't be pickled"
+        raise TypeError(message)
+
+
+class Hidden(Mapping[str, Any], Unpickled):
+    """A mapping of which a traceback that prints the variables of its frames shows nothing."""
+
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        self._values = values
+
+    def __getitem__(self, name: str) -> Any:
+        return self._values[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+
+class Rejected(Unpickled):
+    """An access token that a server rejected (401): equal to its text, which is not shown."""
+
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    def __eq__(self, other: object) -> bool:
+        return other == self._token
+
+    def __hash__(self) -> int:
+        return hash(self._token)
+
+
+@dataclass(frozen=True)
+class TokenBundle(Unpickled):
+    """The tokens of one grant. Never shown: no token is in its `repr`, and it is not pickled.
+
+    `expires_at` and `refresh_expires_at` are aware UTC datetimes, or None when the server did
+    not say. `scopes` is None when nobody said. `id_token` and `extra` (the response's other
+    fields) reach hooks and `identify`, and are not stored.
+    """
+
+    access_token: str = field(repr=False)
+    refresh_token: str | None = field(default=None, repr=False)
+    expires_at: datetime | None = None
+    refresh_expires_at: datetime | None = None
+    scopes: tuple[str, ...] | None = None
+    token_type: str = "Bearer"  # noqa: S105 - the name of a scheme
+    id_token: str | None = field(default=None, repr=False)
+    extra: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+
+def carried_forward(old: TokenBundle, fresh: TokenBundle) -> TokenBundle:
+    """Return *fresh* with what of *old* the response does not replace (RFC 6749 section 6)."""
+    if fresh.refresh_token is None:
+        expiry = old.refresh_expires_at
+        fresh = replace(fresh, refresh_token=old.refresh_token, refresh_expires_at=expiry)
+    return fresh if fresh.scopes is not None else replace(fresh, scopes=old.scopes)
+
+
+def usable(secret: object) -> str | None:
+    """Return *secret* if a request can carry it (RFC 6749 appendix A.12), None of any other."""
+    if not isinstance(secret, str) or not (secret.isascii() and secret.isprintable()):
+        return None
+    return secret if secret and secret == secret.strip() else None
+
+
+def to_posix(moment: datetime | None) -> float | None:
+    """Return *moment* as POSIX seconds."""
+    return None if moment is None else moment.timestamp()
+
+
+def from_posix(seconds: float | None) -> datetime | None:
+    """Return POSIX *seconds* as an aware UTC datetime, or None where no calendar reaches."""
+    if seconds is None:
+        return None
+    try:
+        return datetime.fromtimestamp(seconds, timezone.utc)
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def local_time(moment: datetime) -> str:
+    """Return *moment* for a person: in this machine's zone, which is named, to the minute."""
+    return moment.astimezone().strftime("%Y-%m-%d %H:%M %z")
+
+
+def rfc3339(seconds: float | None) -> str | None:
+    """Return POSIX *seconds* as an RFC 3339 text in UTC, to the second."""
+    moment = from_posix(seconds)
+    return None if moment is None else moment.isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 @dataclass(frozen=True)

@@ -26,9 +26,17 @@ from click_auth.errors import (
     Unreachable,
 )
 from click_auth.locks.account_lock import LockBusy, lock_timeout
-from click_auth.record import check_binding, is_fresh, is_same_credential, session_ended
+from click_auth.record import (
+    Rejected,
+    TokenBundle,
+    carried_forward,
+    check_binding,
+    is_fresh,
+    is_same_credential,
+    session_ended,
+    to_posix,
+)
 from click_auth.stores.account_store import CachedCredential, Superseded
-from click_auth.tokens import Rejected, TokenBundle, carried_forward, to_posix
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from click_auth.credentials import Credential, StoredCredential
     from click_auth.doctor.report import Report
     from click_auth.logout import LogoutResult
+    from click_auth.record import TokenBundle
     from click_auth.status import Status, StatusContext
     from click_auth.stores.token_store import TokenStore
-    from click_auth.tokens import TokenBundle
 
     C = TypeVar("C", default=httpx.Client)
 
@@ -143,7 +143,7 @@ class Sessions:
         Blocks when it has to ask the server. Raises `NotLoggedIn`, `Unreachable`,
         `StorageUnavailable`, `UsageError`.
         """
-        spent = None if rejected is None else stories.tokens.Rejected(rejected)
+        spent = None if rejected is None else stories.record.Rejected(rejected)
         del rejected
         with self.hinting():
             return self.credential(user, instance).bundle(min_ttl, spent).access_token

@@ -15,8 +15,7 @@ from click_auth.errors import (
     StorageUnavailable,
     Unreachable,
 )
-from click_auth.record import check_usable, is_fresh
-from click_auth.tokens import from_posix, rfc3339, to_posix
+from click_auth.record import check_usable, from_posix, is_fresh, rfc3339, to_posix
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,8 +24,7 @@ if TYPE_CHECKING:
     from click_auth.account import Account
     from click_auth.context import Context
     from click_auth.credentials import Credential
-    from click_auth.record import Record
-    from click_auth.tokens import TokenBundle
+    from click_auth.record import Record, TokenBundle
 
 NOBODYS = ("client_credentials", "workload")
 """Sources of tokens that belong to no account: no service can say whose they are."""

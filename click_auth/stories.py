@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from click_auth import credentials as credentials
     from click_auth import logout as logout
     from click_auth import migrate as migrate
+    from click_auth import record as record
     from click_auth import status as status
-    from click_auth import tokens as tokens
     from click_auth.doctor import examination as examination
     from click_auth.login import flow as flow
     from click_auth.login import pending as pending

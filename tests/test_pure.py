@@ -12,8 +12,7 @@ from click_auth import Account
 from click_auth.account import account_key, folder_name, refresh_slot_name, slot_name
 from click_auth.console.text import printable
 from click_auth.providers import authorization as pkce
-from click_auth.record import Record, is_fresh
-from click_auth.tokens import rfc3339
+from click_auth.record import Record, is_fresh, rfc3339
 
 
 def test_ar_01_challenge_of_the_rfc() -> None:

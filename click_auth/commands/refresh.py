@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from click_auth.commands.application import account_options
-from click_auth.tokens import from_posix, local_time, rfc3339
+from click_auth.record import from_posix, local_time, rfc3339
 
 if TYPE_CHECKING:
     from click_auth.commands.command import Parts

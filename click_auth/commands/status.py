@@ -16,7 +16,7 @@ from click_auth.console.console import columns
 from click_auth.console.text import printable, wrap
 from click_auth.defaults import PLACES
 from click_auth.errors import AuthError
-from click_auth.tokens import local_time
+from click_auth.record import local_time
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

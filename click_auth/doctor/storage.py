@@ -15,11 +15,10 @@ from click_auth.files import check_usable, is_open_to_others
 from click_auth.files.refusals import quoted
 from click_auth.locks.account_lock import DEFAULT_SECONDS, find_holder
 from click_auth.login.pending import pending_ids
-from click_auth.record import CUSTOM, ENCRYPTED, PLAINTEXT, SYSTEM
+from click_auth.record import CUSTOM, ENCRYPTED, PLAINTEXT, SYSTEM, rfc3339
 from click_auth.status import judge_grant
 from click_auth.stores.account_store import MIGRATED
 from click_auth.stores.records import FILE_NAME, REPLACE_IT
-from click_auth.tokens import rfc3339
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

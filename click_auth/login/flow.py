@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
     from click_auth.context import Context
     from click_auth.providers.request import LoginRequest, LoginUI
+    from click_auth.record import TokenBundle
     from click_auth.stores.account_store import AccountStore
-    from click_auth.tokens import TokenBundle
 
 _ON_DEMAND = "login-on-demand"
 _OTHER_SECONDS = LOGIN_TIMEOUT + 60.0

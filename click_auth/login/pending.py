@@ -31,8 +31,7 @@ from click_auth.login.keyboard import WrongPaste, parse_paste
 from click_auth.login.results import LoginResult, PendingLogin
 from click_auth.providers.base import Binding
 from click_auth.providers.request import BegunLogin, LoginRequest
-from click_auth.record import ENCRYPTED, SYSTEM
-from click_auth.tokens import Unpickled
+from click_auth.record import ENCRYPTED, SYSTEM, Unpickled
 
 if TYPE_CHECKING:
     from collections.abc import Callable

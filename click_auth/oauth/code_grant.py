@@ -20,7 +20,7 @@ from click_auth.providers.authorization import (
     random_state,
 )
 from click_auth.providers.request import accept_token
-from click_auth.tokens import Hidden
+from click_auth.record import Hidden
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from click_auth.oauth.server import Server
     from click_auth.providers.authorization import AuthorizationResponse
     from click_auth.providers.request import LoginRequest, LoginUI
-    from click_auth.tokens import TokenBundle
+    from click_auth.record import TokenBundle
 
     Way = Literal["device", "redirect", "both"]
 

@@ -25,7 +25,7 @@ from click_auth.errors import (
 from click_auth.http.urls import named_by
 from click_auth.oauth.endpoint import EndpointFailed, granted
 from click_auth.oauth.token_endpoint import expiry, request_tokens, usable_token
-from click_auth.tokens import Hidden, TokenBundle
+from click_auth.record import Hidden, TokenBundle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from click_auth.oauth.server import Server
     from click_auth.providers.authorization import AuthorizationRequest, AuthorizationResponse
     from click_auth.providers.request import BegunLogin, LoginRequest, LoginUI
-    from click_auth.tokens import TokenBundle
+    from click_auth.record import TokenBundle
 
 
 def as_refresh_error(error: EndpointFailed) -> Exception:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from click_auth.oauth.server import Server
     from click_auth.providers.authorization import AuthorizationResponse
     from click_auth.providers.request import LoginRequest
-    from click_auth.tokens import TokenBundle
+    from click_auth.record import TokenBundle
 
 REDIRECT_SECONDS = 600.0
 """How long a person has in the browser: no server tells."""

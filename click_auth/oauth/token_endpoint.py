@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from click_auth.errors import REFRESH_EXPIRED, REFRESH_UNAVAILABLE, NotLoggedIn
 from click_auth.oauth.endpoint import SUCCESS, EndpointFailed, error_code, granted, unusable
-from click_auth.tokens import Hidden, TokenBundle, from_posix, usable
+from click_auth.record import Hidden, TokenBundle, from_posix, usable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

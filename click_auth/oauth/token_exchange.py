@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 from click_auth.errors import NotLoggedIn
 from click_auth.oauth.endpoint import EndpointFailed
 from click_auth.oauth.token_endpoint import FOR_PEOPLE, request_tokens
-from click_auth.tokens import Hidden
+from click_auth.record import Hidden
 
 if TYPE_CHECKING:
     from click_auth.oauth.server import Server
-    from click_auth.tokens import TokenBundle
+    from click_auth.record import TokenBundle
 
 _HINT = "Check which jobs the server trusts and which audience it expects."
 

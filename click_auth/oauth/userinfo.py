@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from click_auth.oauth.facts import Facts
     from click_auth.oauth.server import Server
-    from click_auth.tokens import TokenBundle
+    from click_auth.record import TokenBundle
 
 _LABELS = ("preferred_username", "email", "name")
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from click_auth.environment import NO_JOB, Identity
 from click_auth.errors import BAD_SETTING, AuthError
 from click_auth.interrupts import TimedOut, call_with_timeout
-from click_auth.tokens import usable
+from click_auth.record import usable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     import httpx
 
-    from click_auth.tokens import TokenBundle
+    from click_auth.record import TokenBundle
 
 _GONE = 404
 _DEAD_AT_SLACK = ("token_revoked", "token_expired", "invalid_refresh_token", "invalid_auth")

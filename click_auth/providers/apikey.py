@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import httpx
 
     from click_auth.providers.request import LoginRequest, LoginUI
-    from click_auth.tokens import TokenBundle
+    from click_auth.record import TokenBundle
 
 
 class ApiKeyProvider(Provider):

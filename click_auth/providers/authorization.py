@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl
 
 from click_auth.console.text import printable
 from click_auth.errors import LoginFailed
-from click_auth.tokens import Unpickled
+from click_auth.record import Unpickled
 
 _MOST_FIELDS = 50
 _MOST_EXTRA = 20

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from click_auth.defaults import Binding as Binding  # noqa: PLC0414 - others take it from here
 from click_auth.errors import REFRESH_UNAVAILABLE, LoginFailed, NotLoggedIn, Refused, Unreachable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from typing import Protocol
 
     import httpx
     from typing_extensions import Self
@@ -18,7 +19,26 @@ if TYPE_CHECKING:
     from click_auth.http.client import Http
     from click_auth.providers.authorization import AuthorizationRequest, AuthorizationResponse
     from click_auth.providers.request import BegunLogin, LoginRequest, LoginUI
-    from click_auth.tokens import TokenBundle
+    from click_auth.record import TokenBundle
+
+    class DocumentCache(Protocol):
+        """Discovery documents, by URL, with an age."""
+
+        def load(self, url: str, /) -> Mapping[str, Any] | None:
+            """Return the document of *url* if it is young enough. Never raises."""
+
+        def save(self, url: str, document: Mapping[str, Any], /) -> None:
+            """Keep *document*. Never raises: a cache that cannot be written is no error."""
+
+        def forget(self, url: str, /) -> None:
+            """Drop the document of *url*. Never raises."""
+
+    class Registrations(DocumentCache, Protocol):
+        """Registered clients (RFC 7591) by name, secrets stored like tokens. May raise."""
+
+        def insert(self, name: str, registration: Mapping[str, Any], /) -> Mapping[str, Any]:
+            """Keep *registration* unless there is one under *name*; return the one that is kept."""
+
 
 DEFAULT_ID = "default"
 LOGIN_OPTIONS = frozenset(
@@ -29,26 +49,6 @@ LOGIN_OPTIONS = frozenset(
     }
 )
 """Every option that a provider's `login` can offer; `Provider.options` names its own."""
-
-
-class DocumentCache(Protocol):
-    """Discovery documents, by URL, with an age."""
-
-    def load(self, url: str, /) -> Mapping[str, Any] | None:
-        """Return the document of *url* if it is young enough. Never raises."""
-
-    def save(self, url: str, document: Mapping[str, Any], /) -> None:
-        """Keep *document*. Never raises: a cache that cannot be written is no error."""
-
-    def forget(self, url: str, /) -> None:
-        """Drop the document of *url*. Never raises."""
-
-
-class Registrations(DocumentCache, Protocol):
-    """Dynamically registered clients (RFC 7591) by name, secrets stored like tokens. May raise."""
-
-    def insert(self, name: str, registration: Mapping[str, Any], /) -> Mapping[str, Any]:
-        """Keep *registration* unless there is one under *name*; return the one that is kept."""
 
 
 class InMemory:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from click_auth.errors import LoginFailed
-from click_auth.tokens import TokenBundle, Unpickled, usable
+from click_auth.record import TokenBundle, Unpickled, usable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

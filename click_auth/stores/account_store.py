@@ -11,9 +11,16 @@ from click_auth.console import console
 from click_auth.defaults import UNBOUND
 from click_auth.errors import NotLoggedIn, StorageUnavailable
 from click_auth.interrupts import prompt_timeout
-from click_auth.record import CUSTOM, ENCRYPTED, SYSTEM, Record, is_same_credential
+from click_auth.record import (
+    CUSTOM,
+    ENCRYPTED,
+    SYSTEM,
+    Record,
+    TokenBundle,
+    is_same_credential,
+    usable,
+)
 from click_auth.stores.placement import Reserve, Storage, drop_reserve
-from click_auth.tokens import TokenBundle, usable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING
 
 from click_auth.account import slot_name
 from click_auth.defaults import UNBOUND, Binding
-from click_auth.record import CUSTOM, Record
+from click_auth.record import CUSTOM, Record, TokenBundle, to_posix, usable
 from click_auth.stores.account_store import AccountStore, Superseded
 from click_auth.stores.document import Document
 from click_auth.stores.records import Records
 from click_auth.stores.token_store import RecordedTokenStore, TokenStore
 from click_auth.stores.vault import MemoryVault
 from click_auth.stores.writes import Removal
-from click_auth.tokens import TokenBundle, to_posix, usable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from click_auth.errors import BAD_SETTING, AuthError, StorageUnavailable
-from click_auth.tokens import Unpickled
+from click_auth.record import Unpickled
 
 try:
     from cryptography.exceptions import InvalidTag

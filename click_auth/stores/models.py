@@ -18,8 +18,7 @@ from pydantic import (
 )
 
 from click_auth.account import Account, account_from
-from click_auth.record import Record
-from click_auth.tokens import Unpickled
+from click_auth.record import Record, Unpickled
 
 _LATEST = 1e12  # POSIX seconds; beyond it a number is no moment
 _MOST_WRITES = 1 << 62

@@ -23,11 +23,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from click_auth.environment import Environment
-    from click_auth.record import Record
+    from click_auth.record import Record, TokenBundle
     from click_auth.stores.cipher import Cipher, KeyGiven
     from click_auth.stores.records import Records
     from click_auth.stores.vault import Vault
-    from click_auth.tokens import TokenBundle
 
 
 @dataclass(eq=False, repr=False)
@@ -107,14 +106,14 @@ class Storage:
         with _hold_room(self.records, record.key) as room:
             # The tokens are to stay in the vault, or must come into it.
             if self.uses_vault(record) and not (record.holds_tokens and self.policy != SYSTEM):
-                self._confirm_slot(record, None if grant is None else grant.refresh_token)
+                self._confirm_slot(record, grant)
             yield room
 
-    def _confirm_slot(self, record: Record, held: str | None) -> None:
-        """Write the refresh slot, which should contain *held*, once more."""
-        slot = refresh_slot_name(record.key)
+    def _confirm_slot(self, record: Record, grant: TokenBundle | None) -> None:
+        """Write the refresh slot, which should contain that of *grant*, once more."""
+        slot, held = refresh_slot_name(record.key), None if record.holds_tokens else grant
         try:
-            self.vault.confirm(slot, record.backend, None if record.holds_tokens else held)
+            self.vault.confirm(slot, record.backend, held.refresh_token if held else None)
         except StorageUnavailable as fault:
             # Whoever is only late may take them yet: that moves nothing into the file.
             if self.policy_of(record) == SYSTEM or fault.is_late:

@@ -17,11 +17,10 @@ from click_auth.console import console
 from click_auth.defaults import POLICIES
 from click_auth.environment import Environment
 from click_auth.errors import ACCOUNT_NOT_FOUND, UsageError
-from click_auth.record import CUSTOM
+from click_auth.record import CUSTOM, TokenBundle
 from click_auth.stores.account_store import AccountStore
 from click_auth.stores.records import RecordFile, Records
 from click_auth.stores.vault import MemoryVault
-from click_auth.tokens import TokenBundle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

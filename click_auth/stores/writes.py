@@ -18,17 +18,23 @@ from click_auth.console import console
 from click_auth.errors import StorageUnavailable
 from click_auth.interrupts import prompt_timeout
 from click_auth.locks.account_lock import LockBusy, lock_timeout
-from click_auth.record import CUSTOM, ENCRYPTED, PLAINTEXT, SYSTEM, is_same_credential, owns
+from click_auth.record import (
+    CUSTOM,
+    ENCRYPTED,
+    PLAINTEXT,
+    SYSTEM,
+    is_same_credential,
+    owns,
+    to_posix,
+)
 from click_auth.stores.document import DamagedRecords
 from click_auth.stores.placement import drop_reserve, find_reserved
-from click_auth.tokens import to_posix
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from click_auth.record import Record
+    from click_auth.record import Record, TokenBundle
     from click_auth.stores.placement import Storage
-    from click_auth.tokens import TokenBundle
 
 
 class Write:

@@ -22,7 +22,7 @@ from click_auth.oauth.endpoint import (
     parse_object,
 )
 from click_auth.oauth.token_endpoint import expiry, parse_grant
-from click_auth.tokens import from_posix
+from click_auth.record import from_posix
 
 URL = "https://id.todo.example/token"
 SENT_AT = 1_000_000.0

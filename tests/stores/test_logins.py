@@ -21,8 +21,7 @@ from click_auth import (
 )
 from click_auth.errors import ACCOUNT_NOT_FOUND, NO_ACCOUNT_SELECTED, STORE_WRITE_FAILED
 from click_auth.providers.base import Binding
-from click_auth.record import PLAINTEXT, SYSTEM, Record
-from click_auth.tokens import from_posix
+from click_auth.record import PLAINTEXT, SYSTEM, Record, from_posix
 from stores.children import run
 from stores.conftest import Heard
 from stores.keyrings import Cellar, Failing, Forgetful
@@ -456,7 +455,7 @@ from stores.keyrings import Cellar
 keyring.set_keyring(Cellar())
 from click_auth.account import Account
 from click_auth.stores.token_store import KeyringTokenStore
-from click_auth.tokens import TokenBundle
+from click_auth.record import TokenBundle
 import threading
 store = KeyringTokenStore("todo", folder=Path(sys.argv[1]))
 def log_in(name):

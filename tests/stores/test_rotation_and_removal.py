@@ -9,10 +9,9 @@ from keyring.backend import KeyringBackend
 
 from click_auth import Account, KeyringTokenStore, MemoryTokenStore, StorageUnavailable, TokenBundle
 from click_auth.errors import STORE_WRITE_FAILED
-from click_auth.record import PLAINTEXT, Record
+from click_auth.record import PLAINTEXT, Record, from_posix
 from click_auth.stores.account_store import Superseded
 from click_auth.stores.token_store import RecordedTokenStore
-from click_auth.tokens import from_posix
 from stores.conftest import Heard
 from stores.keyrings import Cellar, Failing, Interrupted
 
