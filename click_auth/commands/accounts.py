@@ -57,7 +57,6 @@ def build(auth: Operations) -> Parts:
         say_who_acts(auth, console, result)
 
     required = _account_argument(auth)
-    # Where nobody can be asked, the parser's own error comes, as the framework draws it.
     named_or_asked = _account_argument(auth, required=not can_ask())
     return account, {
         "list": (list_accounts, []),
@@ -68,7 +67,10 @@ def build(auth: Operations) -> Parts:
 
 
 def _account_argument(auth: Operations, *, required: bool = True) -> click.Argument:
-    """Return the argument REF, completed with the stored accounts."""
+    """Return the argument REF, completed with the stored accounts.
+
+    Where nobody can be asked it is *required*: the parser's own error is drawn by the framework.
+    """
     complete, metavar = completing_accounts(auth), "REF" if required else "[REF]"
     return click.Argument(["ref"], metavar=metavar, required=required, shell_complete=complete)
 

@@ -10,8 +10,9 @@ if TYPE_CHECKING:
 
 # One word is a command in backticks, and a path: `Application Support` is a folder's name.
 _PATH = r"(?<!\S)['\"(]?(?:~|[A-Za-z]:)?[/\\]\S*(?: [^\s/\\:]+[/\\]\S*)*"
-_WORDS = re.compile(rf"(?:{_PATH}|`[^`]*`|\S)+")
-_STYLES = re.compile(r"\x1b\[[0-9;]*m")
+# Compiled when a line is first wrapped: most commands wrap none.
+_WORDS = rf"(?:{_PATH}|`[^`]*`|\S)+"
+_STYLES = r"\x1b\[[0-9;]*m"
 
 
 def check_texts(given: Iterable[str], name: str) -> tuple[str, ...]:
@@ -55,8 +56,8 @@ def wrap(text: str, width: int | None, indent: str = "") -> str:
 
 def _wrapped(line: str, width: int, indent: str) -> str:
     lines, free = [""], width
-    for word in _WORDS.findall(line):
-        length = len(_STYLES.sub("", word))
+    for word in re.findall(_WORDS, line):
+        length = len(re.sub(_STYLES, "", word))
         if lines[-1] and length >= free:
             lines.append(indent)
             free = width - len(indent)
