@@ -87,6 +87,22 @@ def test_a_refresh_under_encrypted_moves_nothing_either(
     assert cellar.secrets == {}
 
 
+@pytest.mark.parametrize("policy", ["system", "encrypted"])
+def test_no_grant_of_the_keyring_is_spent_where_its_slot_cannot_be_written(
+    folder: Path, use: Callable[[KeyringBackend], None], policy: str
+) -> None:
+    """Under `encrypted` as well: what a refresh brings goes where the tokens are."""
+    backend = Failing(verbs="")
+    use(backend)
+    logged(folder, "system")
+    store = opened(folder, policy).account_store
+    before = store.record_of("ada")
+    assert before is not None
+    backend.verbs = "set"
+    with pytest.raises(StorageUnavailable), store.reserve(before, store.credential(before)):
+        pytest.fail("the grant may be spent now")
+
+
 def test_a_login_moves_it(folder: Path, cellar: Cellar) -> None:
     """From the sealed file into the keyring and back, nothing left behind."""
     logged(folder)
