@@ -44,10 +44,10 @@ if TYPE_CHECKING:
     from click_auth.logout import LogoutResult as LogoutResult
     from click_auth.migrate import MigrationResult as MigrationResult
     from click_auth.oauth.provider import OAuthProvider as OAuthProvider
+    from click_auth.providers import Provider as Provider
     from click_auth.providers.apikey import ApiKeyProvider as ApiKeyProvider
     from click_auth.providers.authorization import AuthorizationRequest as AuthorizationRequest
     from click_auth.providers.authorization import AuthorizationResponse as AuthorizationResponse
-    from click_auth.providers.base import Provider as Provider
     from click_auth.providers.request import LoginRequest as LoginRequest
     from click_auth.providers.request import LoginUI as LoginUI
     from click_auth.record import TokenBundle as TokenBundle
@@ -79,7 +79,7 @@ _HOMES = {
     "stores.models": "UserRecord",
     "providers.apikey": "ApiKeyProvider",
     "providers.authorization": "AuthorizationRequest AuthorizationResponse",
-    "providers.base": "Provider",
+    "providers": "Provider",
     "oauth.provider": "OAuthProvider",
     "providers.request": "LoginRequest LoginUI",
     "record": "TokenBundle",

@@ -19,7 +19,7 @@ from click_auth.console import console
 from click_auth.errors import API_STATUS, AuthError, LoginFailed, Unreachable
 from click_auth.http.call import explain, host_in
 from click_auth.http.client import mute_http_loggers
-from click_auth.providers.base import unidentified
+from click_auth.providers import unidentified
 from click_auth.stores.document import json_bytes
 
 if TYPE_CHECKING:

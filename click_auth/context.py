@@ -16,7 +16,7 @@ import click
 
 from click_auth.console.text import printable
 from click_auth.errors import BAD_SETTING, AuthError
-from click_auth.providers.base import LOGIN_OPTIONS, Provider, ProviderContext
+from click_auth.providers import LOGIN_OPTIONS, Provider, ProviderContext
 
 if TYPE_CHECKING:
     from collections.abc import Callable

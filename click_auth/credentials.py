@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from click_auth.context import Context
-    from click_auth.providers.base import Provider
+    from click_auth.providers import Provider
     from click_auth.refresh import LockOf
 
 _VISIBLE = range(0x21, 0x7F)

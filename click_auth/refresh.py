@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from click_auth.context import Context
-    from click_auth.providers.base import Provider
+    from click_auth.providers import Provider
     from click_auth.record import Record
     from click_auth.stores.placement import Reserve
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from click_auth.commands.command import Parts
     from click_auth.console.console import Console
     from click_auth.operations import Operations
-    from click_auth.providers.base import Provider
+    from click_auth.providers import Provider
 
 _MOST_LINES = 100
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from click_auth.console.console import Console
     from click_auth.credentials import Credential
     from click_auth.operations import Operations
-    from click_auth.providers.base import Provider
+    from click_auth.providers import Provider
     from click_auth.record import TokenBundle
 
 _SECONDS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}

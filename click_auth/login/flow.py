@@ -18,7 +18,7 @@ from click_auth.errors import AuthError, LoginFailed, NotLoggedIn, StorageUnavai
 from click_auth.locks.account_lock import LockBusy, account_lock, lock_timeout
 from click_auth.login.results import LoginContext, LoginResult
 from click_auth.login.ui import TerminalUI
-from click_auth.providers.base import DEFAULT_ID, Provider
+from click_auth.providers import DEFAULT_ID, Provider
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -29,7 +29,7 @@ from click_auth.locks.account_lock import account_lock, lock_timeout
 from click_auth.login.flow import Login, choose_store, complete_request
 from click_auth.login.keyboard import WrongPaste, parse_paste
 from click_auth.login.results import LoginResult, PendingLogin
-from click_auth.providers.base import Binding
+from click_auth.providers import Binding
 from click_auth.providers.request import BegunLogin, LoginRequest
 from click_auth.record import ENCRYPTED, SYSTEM, Unpickled
 

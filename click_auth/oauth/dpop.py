@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from click_auth.http.call import Answer
     from click_auth.oauth.facts import Facts
-    from click_auth.providers.base import ProviderContext
+    from click_auth.providers import ProviderContext
 
 NONCE_HEADER = "dpop-nonce"
 _ALGORITHM = "ES256"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from click_auth.http.urls import checked_endpoint, is_loopback, split
-from click_auth.providers.base import LOGIN_OPTIONS, Provider
+from click_auth.providers import LOGIN_OPTIONS, Provider
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

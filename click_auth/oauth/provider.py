@@ -14,7 +14,7 @@ from click_auth import oauth
 from click_auth.errors import BAD_SETTING, TOKEN_EXCHANGE_FAILED, AuthError
 from click_auth.http.urls import host_of, origin
 from click_auth.oauth.facts import Facts
-from click_auth.providers.base import Binding, unidentified
+from click_auth.providers import Binding, unidentified
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from click_auth.oauth.dpop import Prover
     from click_auth.oauth.facts import Facts
     from click_auth.oauth.registration import Registration
-    from click_auth.providers.base import ProviderContext
+    from click_auth.providers import ProviderContext
     from click_auth.providers.request import LoginRequest
 
 T = TypeVar("T")

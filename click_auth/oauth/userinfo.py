@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from click_auth.console.text import printable
 from click_auth.http.call import Call
 from click_auth.oauth.endpoint import granted, parse_object, unusable
-from click_auth.providers.base import DEFAULT_ID
+from click_auth.providers import DEFAULT_ID
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from click_auth.errors import Refused
 from click_auth.http.urls import checked_endpoint, checked_url, host_of
-from click_auth.providers.base import DEFAULT_ID, Provider
+from click_auth.providers import DEFAULT_ID, Provider
 
 UNAUTHORIZED = 401
 

@@ -21,7 +21,7 @@ from click_auth import (
     TokenBundle,
     refresh_access_token,
 )
-from click_auth.providers.base import Binding
+from click_auth.providers import Binding
 from click_auth.testing import AuthorizationServer, logged_in
 from commands.conftest import Todo
 

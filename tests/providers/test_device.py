@@ -10,7 +10,7 @@ from click_auth import LoginFailed, LoginRequest, OAuthProvider, TokenBundle
 from click_auth.http.client import Http
 from click_auth.oauth.device import DeviceCode
 from click_auth.oauth.endpoint import EndpointFailed
-from click_auth.providers.base import ProviderContext
+from click_auth.providers import ProviderContext
 from click_auth.testing import AuthorizationServer
 from providers.person import Person
 from providers.wire import (

@@ -23,7 +23,7 @@ from click_auth import (
 )
 from click_auth.http.call import Call, send
 from click_auth.http.client import Http
-from click_auth.providers.base import InMemory, ProviderContext
+from click_auth.providers import InMemory, ProviderContext
 from providers.wire import Scripted, Seen, provider, reply, say
 
 URI = "http://127.0.0.1:49152/callback"

@@ -18,7 +18,7 @@ from click_auth import (
     TokenBundle,
     Unreachable,
 )
-from click_auth.providers.base import DEFAULT_ID, Binding
+from click_auth.providers import DEFAULT_ID, Binding
 from providers.person import Person
 from providers.wire import Reply, Scripted, provider, reply, reset, say
 

@@ -10,7 +10,7 @@ import pytest
 from click_auth import AuthError, LoginFailed, LoginRequest, OAuthProvider, TokenBundle, Unreachable
 from click_auth.http.client import Http
 from click_auth.oauth.server import well_known
-from click_auth.providers.base import ProviderContext
+from click_auth.providers import ProviderContext
 from providers.person import Person
 from providers.wire import Reply, Scripted, provider, reply, reset, say, server_of
 

@@ -25,7 +25,7 @@ from click_auth import (
 )
 from click_auth.errors import REFRESH_EXPIRED, Refused
 from click_auth.http.client import Http
-from click_auth.providers.base import ProviderContext
+from click_auth.providers import ProviderContext
 
 PAGES = Path(__file__).parents[2] / "docs" / "services"
 RECORDED = Path(__file__).parent / "recorded"

@@ -20,7 +20,7 @@ from click_auth import (
 )
 from click_auth.http.client import Http
 from click_auth.oauth.protected_resource import well_known
-from click_auth.providers.base import Binding, ProviderContext
+from click_auth.providers import Binding, ProviderContext
 from click_auth.testing import AuthorizationServer
 from commands.conftest import Todo
 from providers.wire import Scripted, hang, reply, reset, say

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from click_auth import OAuthProvider
-from click_auth.providers.base import Binding
+from click_auth.providers import Binding
 
 ISSUER = "https://id.todo.example"
 BY_HAND: dict[str, Any] = {

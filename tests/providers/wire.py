@@ -17,7 +17,7 @@ from click_auth import LoginRequest, LoginUI, OAuthProvider, TokenBundle
 from click_auth.http.client import Http
 from click_auth.oauth.device import DeviceLogin
 from click_auth.oauth.server import Server
-from click_auth.providers.base import ProviderContext
+from click_auth.providers import ProviderContext
 
 if TYPE_CHECKING:
     from typing_extensions import Self

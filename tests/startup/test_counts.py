@@ -33,9 +33,9 @@ HEAVY = """
 # How many modules of ours a command may load; whoever lowers a figure lowers its bound.
 MOST_OF_OURS = {
     "--help": 19,
-    "auth token": 42,
-    "auth status --offline": 38,
-    "auth account list": 37,
+    "auth token": 40,
+    "auth status --offline": 37,
+    "auth account list": 36,
 }
 
 

@@ -20,7 +20,7 @@ from click_auth import (
     UsageError,
 )
 from click_auth.errors import ACCOUNT_NOT_FOUND, NO_ACCOUNT_SELECTED, STORE_WRITE_FAILED
-from click_auth.providers.base import Binding
+from click_auth.providers import Binding
 from click_auth.record import PLAINTEXT, SYSTEM, Record, from_posix
 from stores.children import run
 from stores.conftest import Heard

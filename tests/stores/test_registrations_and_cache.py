@@ -10,7 +10,7 @@ import pytest
 from keyring.backend import KeyringBackend
 
 from click_auth import KeyringTokenStore, MemoryTokenStore, StorageUnavailable
-from click_auth.providers.base import InMemory
+from click_auth.providers import InMemory
 from click_auth.stores.provider_memory import FolderCache
 from stores.conftest import Heard
 from stores.keyrings import Cellar, Failing
