@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
     from click_auth.arguments import LegacyCredential, PageContext, PageStyle
     from click_auth.context import ProviderSource
+    from click_auth.locks.account_lock import LockOf
     from click_auth.migrate import MigrationResult
     from click_auth.record import TokenBundle
-    from click_auth.refresh import LockOf
     from click_auth.stores.cipher import KeyGiven
     from click_auth.stores.token_store import TokenStore
 

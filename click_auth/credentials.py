@@ -13,15 +13,7 @@ from click_auth.account import Account, select_account
 from click_auth.console import console
 from click_auth.defaults import DEFAULT_MIN_TTL
 from click_auth.errors import NotLoggedIn
-from click_auth.record import (
-    Record,
-    Rejected,
-    TokenBundle,
-    check_usable,
-    is_fresh,
-    is_same_credential,
-    to_posix,
-)
+from click_auth.record import Record, Rejected, TokenBundle
 from click_auth.stores.account_store import CachedCredential
 
 if TYPE_CHECKING:
@@ -30,8 +22,8 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from click_auth.context import Context
+    from click_auth.locks.account_lock import LockOf
     from click_auth.providers import Provider
-    from click_auth.refresh import LockOf
 
 _VISIBLE = range(0x21, 0x7F)
 THIS_JOB = "this CI job's identity"
@@ -113,7 +105,7 @@ class Credential:
         raise NotImplementedError
 
     def _is_fresh(self, record: Record, min_ttl: float) -> bool:
-        return is_fresh(record, now=self._context.clock(), min_ttl=min_ttl)
+        return record.is_fresh(now=self._context.clock(), min_ttl=min_ttl)
 
 
 class FixedToken(Credential):
@@ -170,7 +162,7 @@ class StoredCredential(Credential):
 
     def checked(self) -> Self:
         """Return it, unless it is another server's or its session is known to be over."""
-        check_usable(self.record, self._context.services.provider(self.instance).binding)
+        self.record.check_usable(self._context.services.provider(self.instance).binding)
         return self
 
     def renew(
@@ -195,7 +187,7 @@ class StoredCredential(Credential):
             self.record = record
         self.checked()
         cached = self._cached
-        if cached is None or not is_same_credential(cached.record, self.record):
+        if cached is None or not cached.record.is_same_credential(self.record):
             is_good = self._is_fresh(self.record, min_ttl)
             cached = store.find_cached(self.record) if is_good else None
         elif not self._is_fresh(cached.record, min_ttl):
@@ -217,12 +209,7 @@ class Unstored(Credential):
         del min_ttl, rejected
         obtained_at = self._context.clock()
         bundle = self._request()
-        record = Record(
-            Account(self.source),
-            access_token_expires_at=to_posix(bundle.expires_at),
-            access_token_obtained_at=obtained_at,
-        )
-        return CachedCredential(record, bundle)
+        return CachedCredential(Record(Account(self.source)).dated(bundle, obtained_at), bundle)
 
     def _request(self) -> TokenBundle:
         """Return a token that the server grants now. Blocks."""

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from click_auth.console import console
 from click_auth.credentials import find_record
 from click_auth.errors import AuthError, NotLoggedIn, StorageUnavailable
-from click_auth.locks.account_lock import LockBusy, lock_timeout
-from click_auth.record import check_binding
+from click_auth.locks.account_lock import lock_at_best
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -77,14 +75,8 @@ def log_out_everybody(context: Context, *, revoke: bool = True) -> LogoutResult:
 
 def _remove(context: Context, key: str, *, revoke: bool) -> LogoutResult:
     """Take the account of *key* out, delete its secrets, and revoke its grant."""
-    with ExitStack() as stack:
-        try:
-            stack.enter_context(lock_timeout(LOCK_TIMEOUT_SECONDS))
-            # Where no lock can be made the record may still go; if not, that error says why.
-            with suppress(StorageUnavailable):
-                stack.enter_context(context.store.lock(key))
-        except LockBusy:
-            console.current().say("Another process is refreshing the token; logging out anyway.")
+    otherwise = "Another process is refreshing the token; logging out anyway."
+    with lock_at_best(context.store.lock, key, LOCK_TIMEOUT_SECONDS, otherwise):
         removal = context.store.take_out(key)
         record = removal.record if revoke else None
         bundle = None if record is None else _read_tokens(context, record)
@@ -128,7 +120,7 @@ def _revoke(context: Context, record: Record, bundle: TokenBundle) -> bool | Non
     """End the grant at its own server, best effort (RFC 7009)."""
     try:
         provider = context.provider(record.instance)
-        check_binding(record, provider.discover_binding())
+        record.check_binding(provider.discover_binding())
         revoked = provider.revoke(bundle)
     except AuthError as error:
         console.current().warn(f"Couldn't revoke the session: {error.message}")

@@ -8,13 +8,13 @@ record has been read back. Whatever stops this in between, the next command goes
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from click_auth.api_client import identify_account
 from click_auth.credentials import FixedToken
 from click_auth.errors import AuthError, LoginFailed, Unreachable
-from click_auth.record import PLAINTEXT, Record, TokenBundle, to_posix, usable
+from click_auth.record import PLAINTEXT, Record, TokenBundle, usable
 from click_auth.stores.account_store import MIGRATED
 
 if TYPE_CHECKING:
@@ -109,12 +109,9 @@ class _Migration:
     def _insert(self, bundle: TokenBundle) -> str | None:
         """Insert the old credential where no record is, together with the marker."""
         account = self._identify(bundle)
-        record = Record(
-            account,
-            access_token_expires_at=to_posix(bundle.expires_at),
-            refresh_token_expires_at=to_posix(bundle.refresh_expires_at),
+        record = replace(
+            Record(account).dated(bundle, None),
             has_refresh_token=None,
-            scopes=bundle.scopes,
             storage=PLAINTEXT,
             fallback_token=bundle.access_token,
             fallback_refresh_token=bundle.refresh_token,

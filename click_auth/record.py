@@ -175,6 +175,72 @@ class Record:
         """Whether the server has called this very grant dead."""
         return self.rejected_generation == self.generation
 
+    def is_same_credential(self, other: Record | None) -> bool:
+        """Return whether *other* is of the very write of the credential that this was read from.
+
+        The generation starts again after a logout, so the moment of the write counts as well.
+        """
+        return other is not None and (
+            (self.generation, self.access_token_obtained_at)
+            == (other.generation, other.access_token_obtained_at)
+        )
+
+    def is_fresh(self, *, now: float, min_ttl: float) -> bool:
+        """Return whether the access token may be used without asking the server.
+
+        It may while more than *min_ttl* seconds are left, and while its expiry is not known: the
+        server named none, or the clock stands before the moment it was obtained, so that nothing
+        can be reckoned. The default *min_ttl* is capped at half of the token's life, so that a
+        short-lived token costs one refresh for each expiry and not one for each call.
+        """
+        expires_at, obtained_at = self.access_token_expires_at, self.access_token_obtained_at
+        if expires_at is None:
+            return True
+        if obtained_at is not None and now < obtained_at:
+            return True
+        if min_ttl == DEFAULT_MIN_TTL and obtained_at is not None:
+            min_ttl = min(min_ttl, max(expires_at - obtained_at, 0.0) / 2)
+        return expires_at - now > min_ttl
+
+    def check_usable(self, binding: Binding) -> None:
+        """Raise `NotLoggedIn` where the credential must not be shown to anybody."""
+        self.check_binding(binding)
+        if self.is_rejected:
+            raise self.session_ended()
+
+    def check_binding(self, binding: Binding) -> None:
+        """Raise `NotLoggedIn` where this belongs to another issuer or client than *binding*.
+
+        What is None on either side binds nothing; but where an API binds, a login that was bound
+        to an issuer only is another one.
+        """
+        issuer, client_id, resource = binding
+        bound_to = self.resource or self.issuer
+        if None not in (bound_to, resource) and self.resource != resource:
+            raise NotLoggedIn(f"You are logged in at {bound_to}, not at {resource}.")
+        if None not in (self.issuer, issuer) and self.issuer != issuer:
+            raise NotLoggedIn(f"You are logged in at {self.issuer}, not at {issuer}.")
+        if None not in (self.client_id, client_id) and self.client_id != client_id:
+            clients = f"as the client {self.client_id}, not as {client_id}"
+            raise NotLoggedIn(f"You are logged in at {self.issuer or issuer} {clients}.")
+
+    def session_ended(self, hints: Iterable[str] = ()) -> NotLoggedIn:
+        """Return the error of a session that the server has ended."""
+        message = f"Your session ({self.account.name}) has expired or was revoked."
+        return NotLoggedIn(message, code=REFRESH_EXPIRED, hints=hints)
+
+    def dated(self, bundle: TokenBundle, obtained_at: float | None) -> Record:
+        """Return this record with what it is to know of *bundle*, *obtained_at* that moment."""
+        return replace(
+            self,
+            access_token_expires_at=to_posix(bundle.expires_at),
+            refresh_token_expires_at=to_posix(bundle.refresh_expires_at),
+            access_token_obtained_at=obtained_at,
+            has_refresh_token=bundle.refresh_token is not None,
+            rejected_generation=None,
+            scopes=bundle.scopes,
+        )
+
     def renamed(self, label: str | None) -> Record:
         """Return this record with another label for its account, itself where that is None."""
         return self if label is None else replace(self, account=replace(self.account, label=label))
@@ -214,67 +280,8 @@ FIELDS = (*_OWN_FIELDS, "instance")
 """The names under which the record file holds a record."""
 
 
-def is_same_credential(current: Record | None, expected: Record) -> bool:
-    """Return whether *current* is the write of the credential that *expected* was read from.
-
-    The generation starts again after a logout, so the moment of the write counts as well.
-    """
-    return current is not None and (
-        (current.generation, current.access_token_obtained_at)
-        == (expected.generation, expected.access_token_obtained_at)
-    )
-
-
 def owns(record: Record | None, slot: str) -> bool:
     """Return whether *slot*, one of those of its account, holds a secret of *record*."""
     if record is None or record.holds_tokens:
         return False
     return record.has_refresh_token is not False or slot != refresh_slot_name(record.key)
-
-
-def is_fresh(record: Record, *, now: float, min_ttl: float) -> bool:
-    """Return whether the access token of *record* may be used without asking the server.
-
-    It may while more than *min_ttl* seconds are left, and while its expiry is not known: the
-    server named none, or the clock stands before the moment it was obtained, so that nothing
-    can be reckoned. The default *min_ttl* is capped at half of the token's life, so that a
-    short-lived token costs one refresh for each expiry and not one for each call.
-    """
-    expires_at, obtained_at = record.access_token_expires_at, record.access_token_obtained_at
-    if expires_at is None:
-        return True
-    if obtained_at is not None and now < obtained_at:
-        return True
-    if min_ttl == DEFAULT_MIN_TTL and obtained_at is not None:
-        min_ttl = min(min_ttl, max(expires_at - obtained_at, 0.0) / 2)
-    return expires_at - now > min_ttl
-
-
-def check_usable(record: Record, binding: Binding) -> None:
-    """Raise `NotLoggedIn` where the credential of *record* must not be shown to anybody."""
-    check_binding(record, binding)
-    if record.is_rejected:
-        raise session_ended(record)
-
-
-def check_binding(record: Record, binding: Binding) -> None:
-    """Raise `NotLoggedIn` where *record* belongs to another issuer or client than *binding*.
-
-    What is None on either side binds nothing; but where an API binds, a login that was bound
-    to an issuer only is another one.
-    """
-    issuer, client_id, resource = binding
-    bound_to = record.resource or record.issuer
-    if None not in (bound_to, resource) and record.resource != resource:
-        raise NotLoggedIn(f"You are logged in at {bound_to}, not at {resource}.")
-    if None not in (record.issuer, issuer) and record.issuer != issuer:
-        raise NotLoggedIn(f"You are logged in at {record.issuer}, not at {issuer}.")
-    if None not in (record.client_id, client_id) and record.client_id != client_id:
-        clients = f"as the client {record.client_id}, not as {client_id}"
-        raise NotLoggedIn(f"You are logged in at {record.issuer or issuer} {clients}.")
-
-
-def session_ended(record: Record, hints: Iterable[str] = ()) -> NotLoggedIn:
-    """Return the error of a session that the server has ended."""
-    message = f"Your session ({record.account.name}) has expired or was revoked."
-    return NotLoggedIn(message, code=REFRESH_EXPIRED, hints=hints)

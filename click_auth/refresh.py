@@ -26,28 +26,16 @@ from click_auth.errors import (
     Unreachable,
 )
 from click_auth.locks.account_lock import LockBusy, lock_timeout
-from click_auth.record import (
-    Rejected,
-    TokenBundle,
-    carried_forward,
-    check_binding,
-    is_fresh,
-    is_same_credential,
-    session_ended,
-    to_posix,
-)
+from click_auth.record import Rejected, TokenBundle, carried_forward, to_posix
 from click_auth.stores.account_store import CachedCredential, Superseded
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from contextlib import AbstractContextManager
-
     from click_auth.context import Context
+    from click_auth.locks.account_lock import LockOf
     from click_auth.providers import Provider
     from click_auth.record import Record
     from click_auth.stores.placement import Reserve
 
-    LockOf = Callable[[str], AbstractContextManager[object]]
 
 logger: logging.Logger = logging.getLogger("click_auth")
 
@@ -119,7 +107,7 @@ class Renewal:
         """Ask the server and store what it gives. Signals wait until this is done."""
         provider = self.context.provider(record.instance)
         try:
-            check_binding(record, provider.discover_binding())
+            record.check_binding(provider.discover_binding())
             old, fresh = self._ask(provider, record, old)
             _refuse_others(provider, record, fresh)
         except NotLoggedIn as error:
@@ -134,7 +122,7 @@ class Renewal:
         except StorageUnavailable as error:
             return self._keep_in_memory(record, bundle, error, reserve)
         logger.debug("renewed %s, generation %d", record.key, record.generation)
-        if not is_fresh(record, now=self.context.clock(), min_ttl=self.min_ttl):
+        if not record.is_fresh(now=self.context.clock(), min_ttl=self.min_ttl):
             console.current().warn(
                 f"The server's tokens expire sooner than the {self.min_ttl:g} s asked for."
             )
@@ -171,7 +159,7 @@ class Renewal:
             raise error
         with suppress(StorageUnavailable, Superseded):
             self.context.store.reject(record)
-        raise session_ended(record, error.hints) from None
+        raise record.session_ended(error.hints) from None
 
     def _keep_in_memory(
         self, record: Record, bundle: TokenBundle, error: StorageUnavailable, reserve: Reserve
@@ -208,7 +196,7 @@ class Renewal:
         if record is None:
             message = f"The account {self.seen.account.name} was logged out in the meantime."
             raise NotLoggedIn(message, code=REFRESH_UNAVAILABLE)
-        check_binding(record, self.context.services.provider(record.instance).binding)
+        record.check_binding(self.context.services.provider(record.instance).binding)
         return record
 
     def _find_serving(self, record: Record) -> CachedCredential | None:
@@ -217,8 +205,8 @@ class Renewal:
         What somebody has renewed meanwhile serves while it is valid, if shorter than asked for.
         """
         if record.is_rejected:
-            raise session_ended(record)
-        is_another = self.rejected is not None or not is_same_credential(record, self.seen)
+            raise record.session_ended()
+        is_another = self.rejected is not None or not record.is_same_credential(self.seen)
         min_ttl = 0.0 if is_another else self.min_ttl
         serves = is_another or not self.forced
         return self._find(record) if serves and self._is_fresh(record, min_ttl) else None
@@ -233,7 +221,7 @@ class Renewal:
         return self.rejected is None and not self.forced and self._is_fresh(record, 0.0)
 
     def _is_fresh(self, record: Record, min_ttl: float) -> bool:
-        return is_fresh(record, now=self.context.clock(), min_ttl=min_ttl)
+        return record.is_fresh(now=self.context.clock(), min_ttl=min_ttl)
 
 
 def _request_tokens(provider: Provider, bundle: TokenBundle) -> TokenBundle:

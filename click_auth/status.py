@@ -15,7 +15,7 @@ from click_auth.errors import (
     StorageUnavailable,
     Unreachable,
 )
-from click_auth.record import check_usable, from_posix, is_fresh, rfc3339, to_posix
+from click_auth.record import from_posix, rfc3339, to_posix
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -161,12 +161,12 @@ def judge_grant(context: Context, record: Record) -> tuple[bool, bool, AuthError
     not be used at all. No I/O.
     """
     try:
-        check_usable(record, context.services.provider(record.instance).binding)
+        record.check_usable(context.services.provider(record.instance).binding)
     except AuthError as refusal:
         return False, False, refusal
     now, ends_at = context.clock(), record.refresh_token_expires_at
     is_over = record.has_refresh_token is False or (ends_at is not None and ends_at <= now)
-    return is_fresh(record, now=now, min_ttl=0.0), not is_over, None
+    return record.is_fresh(now=now, min_ttl=0.0), not is_over, None
 
 
 def _state_after(error: AuthError) -> State:

@@ -12,7 +12,7 @@ from click_auth import Account
 from click_auth.account import account_key, folder_name, refresh_slot_name, slot_name
 from click_auth.console.text import printable
 from click_auth.providers import authorization as pkce
-from click_auth.record import Record, is_fresh, rfc3339
+from click_auth.record import Record, rfc3339
 
 
 def test_ar_01_challenge_of_the_rfc() -> None:
@@ -104,7 +104,7 @@ def test_when_a_token_is_fresh(
     expires_at: float | None, now: float, min_ttl: float, *, fresh: bool
 ) -> None:
     """A token is fresh while more than min_ttl is left, and while its expiry is unknown."""
-    assert is_fresh(record(expires_at), now=now, min_ttl=min_ttl) is fresh
+    assert record(expires_at).is_fresh(now=now, min_ttl=min_ttl) is fresh
 
 
 def test_moments_are_told_in_utc() -> None:

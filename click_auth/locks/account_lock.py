@@ -17,15 +17,18 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, BinaryIO
 
 from click_auth.account import slot_name
-from click_auth.errors import Unwritable
+from click_auth.console import console
+from click_auth.errors import StorageUnavailable, Unwritable
 from click_auth.files import check_owner, make_private_folder
 from click_auth.files.refusals import reason_of
 from click_auth.locks.lock_file import LockBusy as LockBusy  # noqa: PLC0414 - others take it from here
 from click_auth.locks.lock_file import LockFile, hold_by_heartbeat, open_or_create, wait_for_holder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    LockOf = Callable[[str], contextlib.AbstractContextManager[object]]
 
 DEFAULT_SECONDS = 75.0
 _POLL_SECONDS = 0.008
@@ -81,6 +84,22 @@ def lock_timeout(seconds: float) -> Iterator[None]:
         yield
     finally:
         _timeout.reset(token)
+
+
+@contextlib.contextmanager
+def lock_at_best(lock_of: LockOf, key: str, seconds: float, otherwise: str) -> Iterator[None]:
+    """Hold the lock of *key*, if it can be had in *seconds*; else say *otherwise*, and go on.
+
+    Where no lock can be made the block may succeed all the same; if not, its own error says why.
+    """
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(lock_timeout(seconds))
+            with contextlib.suppress(StorageUnavailable):
+                stack.enter_context(lock_of(key))
+        except LockBusy:
+            console.current().say(otherwise)
+        yield
 
 
 def lock_seconds() -> float:

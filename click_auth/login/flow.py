@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from contextlib import ExitStack, nullcontext, suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,7 @@ from click_auth.console import console
 from click_auth.credentials import FixedToken, find_record
 from click_auth.defaults import LOGIN_TIMEOUT
 from click_auth.errors import AuthError, LoginFailed, NotLoggedIn, StorageUnavailable, Unreachable
-from click_auth.locks.account_lock import LockBusy, account_lock, lock_timeout
+from click_auth.locks.account_lock import LockBusy, account_lock, lock_at_best, lock_timeout
 from click_auth.login.results import LoginContext, LoginResult
 from click_auth.login.ui import TerminalUI
 from click_auth.providers import DEFAULT_ID, Provider
@@ -178,13 +178,7 @@ class Login:
             self.provider.revoke(bundle)
 
     def _store(self, account: Account, bundle: TokenBundle) -> str:
-        with ExitStack() as stack:
-            try:
-                stack.enter_context(lock_timeout(self.context.lock_timeout(self.request.instance)))
-                with suppress(StorageUnavailable):  # no lock can be made: what is stored decides
-                    stack.enter_context(self.store.lock(account.key))
-            except LockBusy:
-                console.current().say(
-                    "Another process is refreshing the token; this login replaces it."
-                )
+        seconds = self.context.lock_timeout(self.request.instance)
+        otherwise = "Another process is refreshing the token; this login replaces it."
+        with lock_at_best(self.store.lock, account.key, seconds, otherwise):
             return self.store.log_in(account, bundle, self.provider.discover_binding()).storage

@@ -11,15 +11,7 @@ from click_auth.console import console
 from click_auth.defaults import UNBOUND
 from click_auth.errors import NotLoggedIn, StorageUnavailable
 from click_auth.interrupts import prompt_timeout
-from click_auth.record import (
-    CUSTOM,
-    ENCRYPTED,
-    SYSTEM,
-    Record,
-    TokenBundle,
-    is_same_credential,
-    usable,
-)
+from click_auth.record import CUSTOM, ENCRYPTED, SYSTEM, Record, TokenBundle, usable
 from click_auth.stores.placement import Reserve, Storage, drop_reserve
 
 if TYPE_CHECKING:
@@ -107,7 +99,7 @@ class AccountStore(Storage):
         if token is not None:
             return token
         current = self.record_of(record.key)  # it may have moved since *record* was read
-        if current is None or is_same_credential(current, record):
+        if current is None or record.is_same_credential(current):
             place = {SYSTEM: "keyring", CUSTOM: "store"}.get(record.storage, "record file")
             message = f"The credentials of {record.account.name} are missing from the {place}."
             raise NotLoggedIn(message, hints=[NotLoggedIn.log_in_again])
@@ -296,5 +288,5 @@ class AccountStore(Storage):
 
 
 def _refuse_superseded(current: Record | None, expected: Record) -> None:
-    if not is_same_credential(current, expected):
+    if not expected.is_same_credential(current):
         raise Superseded

@@ -16,7 +16,6 @@ from click_auth.account import select_account
 from click_auth.console import console
 from click_auth.errors import STORE_WRITE_FAILED, StorageUnavailable
 from click_auth.files import TooLarge, read_private, writing
-from click_auth.record import is_same_credential
 from click_auth.stores.document import DamagedRecords, Document, find_record, parse
 
 if TYPE_CHECKING:
@@ -163,7 +162,7 @@ class Records:
     def compare_and_set(self, expected: Record, new: Record) -> bool:
         """Put *new* in place of *expected* if that is still there; return whether it was."""
         with self.transaction() as draft:
-            if not is_same_credential(draft.records.get(expected.key), expected):
+            if not expected.is_same_credential(draft.records.get(expected.key)):
                 return False
             draft.put(new)
             return True

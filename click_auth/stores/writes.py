@@ -18,15 +18,7 @@ from click_auth.console import console
 from click_auth.errors import StorageUnavailable
 from click_auth.interrupts import prompt_timeout
 from click_auth.locks.account_lock import LockBusy, lock_timeout
-from click_auth.record import (
-    CUSTOM,
-    ENCRYPTED,
-    PLAINTEXT,
-    SYSTEM,
-    is_same_credential,
-    owns,
-    to_posix,
-)
+from click_auth.record import CUSTOM, ENCRYPTED, PLAINTEXT, SYSTEM, owns
 from click_auth.stores.document import DamagedRecords
 from click_auth.stores.placement import drop_reserve, find_reserved
 
@@ -53,15 +45,7 @@ class Write:
 
         Return the record, which says where that is.
         """
-        record = replace(
-            record,
-            access_token_expires_at=to_posix(bundle.expires_at),
-            refresh_token_expires_at=to_posix(bundle.refresh_expires_at),
-            access_token_obtained_at=self._storage.clock(),
-            has_refresh_token=bundle.refresh_token is not None,
-            rejected_generation=None,
-            scopes=bundle.scopes,
-        )
+        record = record.dated(bundle, self._storage.clock())
         policy = self._storage.policy_of(old)
         is_sealed = policy == ENCRYPTED
         if self._storage.uses_vault(old):
@@ -199,7 +183,7 @@ class Removal:
         except DamagedRecords as damage:
             self._damage = damage
             return
-        if kept is not None and is_same_credential(self.record, kept[0]):
+        if kept is not None and kept[0].is_same_credential(self.record):
             self.record = kept[1]
         drop_reserve(storage.records, key)
         self._pending = draft.removed
