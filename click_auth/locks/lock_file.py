@@ -14,7 +14,7 @@ import os
 import sys
 import threading
 import time
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from click_auth.files import flags_of
 
@@ -54,7 +54,7 @@ class LockFile:
         flags = os.O_RDWR | _CAREFULLY | (os.O_CREAT | os.O_EXCL if is_new else 0)
         self.path = path
         self.is_new = is_new
-        self.file = os.fdopen(os.open(path, flags, 0o600), "r+b", buffering=0)
+        self.file: BinaryIO = os.fdopen(os.open(path, flags, 0o600), "r+b", buffering=0)
 
     @property
     def is_in_place(self) -> bool:

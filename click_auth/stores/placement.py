@@ -138,7 +138,7 @@ class Reserve:
     belong into the record file anyway; `is_used` says so. Raises `StorageUnavailable`.
     """
 
-    is_used = False
+    is_used: bool = False
 
     def __init__(self, path: Path | None = None) -> None:
         self._file: BinaryIO | None = None

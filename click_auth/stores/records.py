@@ -42,7 +42,7 @@ class Records:
     path: Path | None = None
     """The file that holds them, None where they live elsewhere."""
 
-    place = "memory"
+    place: str = "memory"
     """What errors call the place."""
 
     def __init__(self) -> None:
