@@ -173,7 +173,7 @@ class RecordFile(Records):
 
     def __init__(self, folder: str | Path) -> None:
         super().__init__()
-        self.place = os.path.join(folder, FILE_NAME)  # noqa: PTH118 - as below
+        self.place: str = os.path.join(folder, FILE_NAME)  # noqa: PTH118 - as below
 
     @property
     def path(self) -> Path:  # type: ignore[override]  # only the base can be without one
