@@ -108,8 +108,8 @@ def lock_seconds() -> float:
 
 
 @contextlib.contextmanager
-def account_lock(folder: Path, key: str) -> Iterator[None]:
-    """Hold the lock of one account, `locks/<slot>.lock` in *folder*. Blocks.
+def account_lock(folder: Path, key: str) -> Iterator[LockFile]:
+    """Hold the lock of one account, `locks/<slot>.lock` in *folder*, and give it. Blocks.
 
     Raises `LockBusy` when the time for it is over, and `StorageUnavailable` naming the path when
     no lock can be made there.
@@ -119,8 +119,8 @@ def account_lock(folder: Path, key: str) -> Iterator[None]:
         make_private_folder(path.parent)
     except Unwritable as error:
         raise _cannot_lock(path, error.message) from None
-    with exclusive(path, lock_seconds()):
-        yield
+    with exclusive(path, lock_seconds()) as lock:
+        yield lock
 
 
 def wait_for_others(folder: Path, key: str, deadline: float) -> bool:
@@ -132,8 +132,8 @@ def wait_for_others(folder: Path, key: str, deadline: float) -> bool:
 
 
 @contextlib.contextmanager
-def exclusive(path: Path, seconds: float) -> Iterator[None]:
-    """Hold *path* exclusively. Blocks at most *seconds*.
+def exclusive(path: Path, seconds: float) -> Iterator[LockFile]:
+    """Hold *path* exclusively, and give its file. Blocks at most *seconds*.
 
     Raises `LockBusy` when it is still held then, `StorageUnavailable` when it cannot be made.
     """
@@ -143,7 +143,7 @@ def exclusive(path: Path, seconds: float) -> Iterator[None]:
         raise _cannot_lock(path, f"{reason_of(error)}.") from None
     _held.add(lock)
     try:
-        yield
+        yield lock
     finally:
         if lock in _held:  # not so in a forked child, which holds nothing
             _release(lock)

@@ -16,6 +16,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
+from click_auth.errors import Unreachable
 from click_auth.files import flags_of
 
 if TYPE_CHECKING:
@@ -62,6 +63,11 @@ class LockFile:
         with contextlib.suppress(OSError):
             return os.path.samestat(self.path.lstat(), os.fstat(self.file.fileno()))
         return False
+
+    def check(self) -> None:
+        """Raise `Unreachable` where somebody has taken the file away: it is held no more."""
+        if not self.is_in_place:
+            raise Unreachable(f"The lock {self.path} was lost.", hints=[Unreachable.try_again])
 
     def write_holder(self) -> None:
         """Write that this process holds the lock; a full disk is no reason to fail."""

@@ -10,10 +10,11 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from click_auth import StorageUnavailable
+from click_auth import KeyringTokenStore, StorageUnavailable, Unreachable
 from click_auth.locks.account_lock import LockBusy, account_lock, exclusive, lock_timeout
 from lock.holding import Holder
 
@@ -119,6 +120,17 @@ def test_lk_12_released_by_an_exception(tmp_path: Path) -> None:
         raise KeyboardInterrupt
     with exclusive(path, 0.0):
         pass
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="an open file stays there")
+def test_what_a_lock_gives_says_when_it_is_held_no_more(tmp_path: Path) -> None:
+    """`check` raises once somebody has taken the file away."""
+    locked: Any = KeyringTokenStore("todo", folder=tmp_path).lock("ada")
+    with locked as held:
+        held.check()
+        (tmp_path / "locks" / "user-ada.lock").unlink()
+        with pytest.raises(Unreachable, match="was lost"):
+            held.check()
 
 
 def test_link_to_somebody_elses_file_is_not_followed(tmp_path: Path) -> None:
