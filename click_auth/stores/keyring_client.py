@@ -8,6 +8,7 @@ Every exception becomes a `KeyringFault` that says what happened.
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import sys
 import threading
@@ -79,8 +80,9 @@ class KeyringClient:
         """Return what the slot holds. Raises where the backend is no system keyring."""
         place, text = self._place(slot), None
         if self._needs_no_keyring():
-            verb = f"read {slot} without keyring"
-            text = self._call(verb, lambda: secret_service.read_secret(*place), is_reading=True)
+            verb, line = f"read {slot} without keyring", contextlib.ExitStack()
+            read = functools.partial(secret_service.read_secret, *place, line)
+            text = self._call(verb, read, is_reading=True, line=line)
         if text is None:
             text = self._call(f"read {slot}", lambda: self._get(*place), is_reading=True)
         if text is None:
@@ -121,8 +123,9 @@ class KeyringClient:
         self._refuse_weak()
         place = self._place(slot)
         if self._needs_no_keyring():
-            verb = f"write {slot} without keyring"
-            if self._call(verb, lambda: secret_service.replace_secret(*place, text)):
+            line, verb = contextlib.ExitStack(), f"write {slot} without keyring"
+            replace = secret_service.replace_secret
+            if self._call(verb, lambda: replace(*place, text, line), line=line):
                 return
         self._call(f"write {slot}", lambda: self._backend_in_use().set_password(*place, text))
 
@@ -150,10 +153,21 @@ class KeyringClient:
         if self.backend.weakness is not None:
             raise KeyringFault("absent", self.backend.name, self.backend.weakness)
 
-    def _call(self, description: str, call: Callable[[], T], *, is_reading: bool = False) -> T:
-        """Return what *call* returns in time, on a thread of its own, and log how it ended."""
+    def _call(
+        self,
+        description: str,
+        call: Callable[[], T],
+        *,
+        is_reading: bool = False,
+        line: contextlib.ExitStack | None = None,
+    ) -> T:
+        """Return what *call* returns in time, on a thread of its own, and log how it ended.
+
+        One with a *line* of its own is ended when its time is up. Any other goes on, and whoever
+        calls meanwhile is told so.
+        """
         _ask_guard(description)
-        if self._stuck is not None and not self._stuck.is_set():
+        if line is None and self._stuck is not None and not self._stuck.is_set():
             raise KeyringFault("hanging", self.backend.name, "an earlier call is still waiting")
         finished = threading.Event()
 
@@ -172,7 +186,11 @@ class KeyringClient:
             answer = call_with_timeout(run, deadline)
             ended = "done"
         except TimedOut:
-            self._stuck, ended = finished, "hanging"
+            ended = "hanging"
+            if line is None:
+                self._stuck = finished
+            else:
+                line.close()
             detail = f"after {deadline.seconds:g} s"
             raise KeyringFault("hanging", self.backend.name, detail) from None
         except KeyringFault as fault:

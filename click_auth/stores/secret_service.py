@@ -4,7 +4,8 @@ Finding out what most commands ask, one token, costs a tenth of a second in impo
 needs; so does a refresh, which writes over two secrets. This reads and replaces what keyring's own
 backend has written, in an unlocked default collection, and nothing else: in every doubt nothing is
 done, and keyring is asked. It stands on jeepney, as keyring's backend does. No call here has a time
-limit of its own.
+limit of its own: whoever has lost patience closes the *line*, from another thread, and the service
+forgets what it was asked. So nothing is written late.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from __future__ import annotations
 import os
 import socket
 import sys
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 try:
@@ -34,21 +35,21 @@ _DEFAULT_PATH = "/org/freedesktop/secrets/aliases/default"
 _NO_PROMPT = "/"
 
 
-def read_secret(service: str, user: str) -> str | None:
+def read_secret(service: str, user: str, line: ExitStack) -> str | None:
     """Return the secret of *user* under *service*, None for "do not know". Never raises."""
-    with suppress(Exception), _session_bus() as bus:  # keyring says what is the matter
+    with suppress(Exception), _session_bus(line) as bus:  # keyring says what is the matter
         item, session = _find_item(bus, service, user)
         ((_, _, secret, _),) = _ask(bus, item, _ITEM, "GetSecret", "o", session)
         return bytes(secret).decode()
     return None
 
 
-def replace_secret(service: str, user: str, text: str) -> bool:
+def replace_secret(service: str, user: str, text: str, line: ExitStack) -> bool:
     """Put *text* in place of the secret of *user* under *service*; return whether it was done.
 
     Not where a person is to be asked first: keyring asks them. Never raises.
     """
-    with suppress(Exception), _session_bus() as bus:  # as above
+    with suppress(Exception), _session_bus(line) as bus:  # as above
         item, session = _find_item(bus, service, user)
         (facts,) = _ask(bus, item, _PROPERTIES, "GetAll", "s", _ITEM)
         same = {f"{_ITEM}.{name}": facts[name] for name in ("Label", "Attributes")}
@@ -61,19 +62,22 @@ def replace_secret(service: str, user: str, text: str) -> bool:
 
 def is_foreign_bus() -> bool:
     """Return whether whoever serves the session bus is certainly neither this user nor root."""
-    with suppress(Exception), closing(_connect()) as bus:  # no bus, no jeepney: keyring says so
-        return not _is_ours(bus)
+    with suppress(Exception), ExitStack() as line:  # no bus, no jeepney: keyring says so
+        return not _is_ours(_connect(line))
     return False
 
 
-def _connect() -> socket.socket:
-    bus = socket.socket(socket.AF_UNIX)
-    try:
-        bus.connect(jeepney.find_session_bus())
-    except BaseException:
-        bus.close()
-        raise
+def _connect(line: ExitStack) -> socket.socket:
+    bus = line.enter_context(closing(socket.socket(socket.AF_UNIX)))
+    line.callback(_hang_up, bus)
+    bus.connect(jeepney.find_session_bus())
     return bus
+
+
+def _hang_up(bus: socket.socket) -> None:
+    """Wake up whoever waits for an answer."""
+    with suppress(OSError):  # it is not connected, or no more
+        bus.shutdown(socket.SHUT_RDWR)
 
 
 def _is_ours(bus: socket.socket) -> bool:
@@ -82,17 +86,18 @@ def _is_ours(bus: socket.socket) -> bool:
 
 
 @contextmanager
-def _session_bus() -> Iterator[Any]:
+def _session_bus(line: ExitStack) -> Iterator[Any]:
     """Connect, prove whose process this is, and say hello, unless the bus is somebody else's.
 
     That one is given no word.
     """
-    with closing(_connect()) as bus:
+    with line:
+        bus = _connect(line)
         if not _is_ours(bus):
             raise PermissionError
         authenticator = jeepney.auth.Authenticator()
-        for line in authenticator:
-            bus.sendall(line)
+        for command in authenticator:
+            bus.sendall(command)
             authenticator.feed(blocking.unwrap_read(bus.recv(1024)))
         bus.sendall(jeepney.auth.BEGIN)
         with blocking.DBusConnection(bus) as connection:

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from click_auth.testing.messages import Journal as Journal
     from click_auth.testing.messages import JournalEntry as JournalEntry
     from click_auth.testing.messages import Request as Request
+    from click_auth.testing.parties import Client as Client
+    from click_auth.testing.parties import User as User
     from click_auth.testing.server import AuthorizationServer as AuthorizationServer
-    from click_auth.testing.service import Client as Client
-    from click_auth.testing.service import User as User
 
 _HOMES = {
     "browser": "FakeBrowser",
@@ -29,7 +29,7 @@ _HOMES = {
     "isolation": "isolated logged_in",
     "messages": "Answer Endpoint Faults Journal JournalEntry Request",
     "server": "AuthorizationServer",
-    "service": "Client User",
+    "parties": "Client User",
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
 

@@ -10,7 +10,8 @@ from urllib.parse import urlencode, urlsplit
 from click_auth.testing.grants import Grant, whole
 from click_auth.testing.messages import Answer, Endpoint, OAuthError, Request
 from click_auth.testing.pages import authorize, device_page
-from click_auth.testing.service import Client, Service, User, may_be_registered
+from click_auth.testing.parties import Client, User, may_be_registered
+from click_auth.testing.service import Service
 
 _AUTH_METHODS = ("none", "client_secret_basic", "client_secret_post")
 _DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"

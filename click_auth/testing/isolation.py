@@ -13,7 +13,7 @@ from click_auth import Account, MemoryTokenStore, TokenBundle
 from click_auth.http.urls import is_loopback
 from click_auth.testing.browser import FakeBrowser
 from click_auth.testing.endpoints import METADATA
-from click_auth.testing.service import LOOPBACK_CALLBACKS, Client, User
+from click_auth.testing.parties import LOOPBACK_CALLBACKS, Client, User
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

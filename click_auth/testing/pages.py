@@ -9,7 +9,8 @@ from urllib.parse import urlencode, urlsplit
 
 from click_auth.testing.grants import S256_LENGTH, Authorization, Grant
 from click_auth.testing.messages import Answer, Headers, OAuthError, Request
-from click_auth.testing.service import Client, Service
+from click_auth.testing.parties import Client
+from click_auth.testing.service import Service
 
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import threading
 import time
 from base64 import b64decode, urlsafe_b64encode
@@ -14,49 +13,9 @@ from urllib.parse import unquote_plus
 
 from click_auth.testing.grants import Authorization, Grant, Grants, Policy
 from click_auth.testing.messages import Endpoint, Faults, Journal, JournalEntry, OAuthError, Request
+from click_auth.testing.parties import LOOPBACK_CALLBACKS, Client, User
 
-_LOOPBACK = re.compile(r"^(http://(?:127\.0\.0\.1|\[::1\]|localhost))(?::\d{1,5})?(?=[/?]|$)")
-_HOSTS = ("127.0.0.1", "[::1]", "localhost")
-LOOPBACK_CALLBACKS = tuple(f"http://{host}/callback" for host in _HOSTS)
 _FIRST_TASKS = ("Write the notes on the engine", "Check the numbers", "Post the letter")
-
-
-@dataclass(frozen=True, slots=True)
-class User:
-    """Somebody who can log in; `email` is also the label that the API and userinfo give."""
-
-    id: str
-    name: str
-    email: str
-
-
-@dataclass(frozen=True, slots=True)
-class Client:
-    """A registered client, public if without a secret; that expires at POSIX seconds, 0: never."""
-
-    client_id: str
-    redirect_uris: tuple[str, ...] = ()
-    secret: str | None = None
-    auth_methods: tuple[str, ...] = ("client_secret_basic", "client_secret_post")
-    secret_expires_at: float = 0.0
-
-    def accepts_redirect(self, uri: str) -> bool:
-        """Whether a redirect URI is registered; loopback ones at any port (RFC 8252 7.3)."""
-        return uri in self.redirect_uris or _LOOPBACK.sub(r"\1", uri) in self.redirect_uris
-
-    def is_proved_by(self, secret: str | None, method: str) -> bool:
-        """Whether a request with this secret, sent in this way, is the client's."""
-        if self.secret is None or secret is None:
-            return self.secret is secret
-        has_expired = 0 < self.secret_expires_at <= time.time()
-        return secret == self.secret and method in self.auth_methods and not has_expired
-
-
-def may_be_registered(uri: object) -> bool:
-    """Whether a redirect URI is https or loopback http, without a fragment."""
-    if not isinstance(uri, str) or "#" in uri:
-        return False
-    return uri.startswith("https://") or _LOOPBACK.match(uri) is not None
 
 
 _USERS = (
@@ -157,11 +116,7 @@ class Service(Policy):
     def family_alive(self, token_or_user: str) -> bool:
         """Whether the grant of a token, or any grant of a user, is alive."""
         with self.lock:
-            return any(
-                token.grant.alive
-                for value, token in self.grants.tokens.items()
-                if token_or_user in (value, token.grant.user)
-            )
+            return self.grants.is_family_alive(token_or_user)
 
     def expire_access_tokens(self) -> None:
         """From now on every access token issued so far is answered with 401."""

@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import keyring
@@ -560,8 +561,8 @@ def test_in_every_doubt_the_secret_service_is_not_asked_directly(
         monkeypatch.delenv("DBUS_SESSION_BUS_ADDRESS", raising=False)
     else:
         monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", address)
-    assert secret_service.read_secret("todo/user-ada", "user-ada") is None
-    assert not secret_service.replace_secret("todo/user-ada", "user-ada", SECRET)
+    assert secret_service.read_secret("todo/user-ada", "user-ada", ExitStack()) is None
+    assert not secret_service.replace_secret("todo/user-ada", "user-ada", SECRET, ExitStack())
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the Secret Service is Linux's")
@@ -582,6 +583,33 @@ except Exception as error:
         assert run(script, **environ) == "hanging\n"
         with bus.accept()[0] as caller:
             assert b"AUTH EXTERNAL" in caller.recv(64)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the Secret Service is Linux's")
+def test_b1_whoever_loses_patience_hangs_up(tmp_path: Path) -> None:
+    """A service that does not answer can do nothing late, and holds up no later call."""
+    script = """
+import os, socket
+from click_auth.stores.keyring_vault import KeyringVault
+backend = "keyring.backends.SecretService.Keyring"
+bus = socket.socket(socket.AF_UNIX)
+bus.bind(os.environ["BUS"])
+bus.listen()
+vault = KeyringVault("todo", 0.1)
+for act in (vault.get, lambda *place: vault.confirm(*place, "refresh-1"), vault.get):
+    try:
+        act("user-ada", backend)
+    except Exception as error:
+        print(error.kind)
+    caller, _ = bus.accept()
+    caller.settimeout(30)
+    while caller.recv(4096):
+        pass
+    print("left")
+"""
+    environ = {"BUS": str(tmp_path / "bus"), "XDG_CONFIG_HOME": "/nonexistent"}
+    environ["DBUS_SESSION_BUS_ADDRESS"] = f"unix:path={environ['BUS']}"
+    assert run(script, **environ) == "hanging\nleft\n" * 3
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the Secret Service is Linux's")
@@ -606,6 +634,6 @@ def test_a_bus_with_a_full_queue_is_waited_for(
 
         thread = threading.Thread(target=greet)
         thread.start()
-        assert secret_service.read_secret("todo/user-ada", "user-ada") is None
+        assert secret_service.read_secret("todo/user-ada", "user-ada", ExitStack()) is None
         thread.join()
     assert b"AUTH EXTERNAL" in greeted[0]

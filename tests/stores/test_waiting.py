@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -241,7 +241,7 @@ def test_s14_nothing_is_taken_from_a_bus_of_another_user(
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
         monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", f"unix:path={address}")
-        assert secret_service.read_secret("todo/user-ada", "user-ada") is None
+        assert secret_service.read_secret("todo/user-ada", "user-ada", ExitStack()) is None
         monkeypatch.setattr(stores, "keyring_guard", lambda _: None)
         use(SecretService.Keyring())  # type: ignore[no-untyped-call]
         vault = KeyringVault("todo")
