@@ -30,12 +30,12 @@ EXTRAS = re.compile(
 # Where the house stands. It is to come down to 6,600 lines in the core, 9,300 without extras, 13 %
 # of imports, 45 of them late, no circle, and walks of 18, 26, 50 and 32 modules.
 BOUNDS = {
-    "lines of code, core": 8831,
-    "lines of code, without extras": 11906,
-    "lines of code, all": 13562,
-    "share of import lines, %": 13,
+    "lines of code, core": 8817,
+    "lines of code, without extras": 11903,
+    "lines of code, all": 13559,
+    "share of import lines, %": 12.8,
     "imports inside functions": 45,
-    "lines of the longest module": 352,
+    "lines of the longest module": 343,
     "lines of the longest function": 44,
     "files in the fullest folder": 22,
     "modules in circles": 0,

@@ -187,10 +187,7 @@ class KeyringClient:
             ended = "done"
         except TimedOut:
             ended = "hanging"
-            if line is None:
-                self._stuck = finished
-            else:
-                line.close()
+            self._leave(finished, line)
             detail = f"after {deadline.seconds:g} s"
             raise KeyringFault("hanging", self.backend.name, detail) from None
         except KeyringFault as fault:
@@ -200,6 +197,12 @@ class KeyringClient:
             spent = 1000 * (time.monotonic() - began)
             console.log("keyring: %s: %s, %d ms", description, ended, spent)
         return answer
+
+    def _leave(self, finished: threading.Event, line: contextlib.ExitStack | None) -> None:
+        if line is None:
+            self._stuck = finished
+        else:
+            line.close()
 
     def _deadline(self, *, is_reading: bool) -> Deadline:
         most = prompt_seconds.get()
