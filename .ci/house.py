@@ -27,8 +27,8 @@ EXTRAS = re.compile(
     "|cipher|pending|resum\\w+|step_up|protected_resource|resource_metadata|run"
 )
 
-# Where the house stands. It is to come down to 6,600 lines in the core, 9,300 without extras, 13 %
-# of imports, 45 of them late, no circle, and walks of 18, 26, 50 and 32 modules.
+# Where the house stands. It is to come down to 6,600 lines in the core, 9,300 without extras and
+# 10,800 in all, and to modules of 315; the other goals are reached.
 BOUNDS = {
     "lines of code, core": 8817,
     "lines of code, without extras": 11903,
