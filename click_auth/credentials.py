@@ -281,9 +281,10 @@ def find_record(
     the instance in question.
     """
     ref = context.environment.account if user is None else user
-    if context.settings.legacy is not None:
-        context.migrate_once()
+    context.migrate_once()
     named = context.instance_filter(instance)
+    if None not in (ref, named) and instance is None and context.store.record_of(ref or ""):
+        named = None  # an exact key says itself where it belongs, whatever the environment names
     homes = context.services.homes if ref is None and named is None else None
     record = _find_at_home(context, homes) if homes else context.store.record(ref, instance=named)
     named_by = "--user or user=" if user is not None else ref and context.environment.account_env

@@ -90,9 +90,8 @@ def _remove(context: Context, key: str, *, revoke: bool) -> LogoutResult:
 def _remove_damaged(context: Context, key: str) -> LogoutResult:
     """Remove an account of which only the key can be read; its grant cannot be revoked."""
     left_behind = context.store.forget(key)
-    console.current().warn(
-        left_behind or f"Couldn't revoke {key}'s session: its record is damaged."
-    )
+    lost = f"Couldn't revoke {key}'s session: its record is damaged."
+    console.current().warn(left_behind or lost)
     return LogoutResult((key,), revoked=False)
 
 
@@ -126,7 +125,6 @@ def _revoke(context: Context, record: Record, bundle: TokenBundle) -> bool | Non
         console.current().warn(f"Couldn't revoke the session: {error.message}")
         return False
     if revoked is False:
-        console.current().warn(
-            "The server did not confirm the revocation; the token may still be valid."
-        )
+        message = "The server did not confirm the revocation; the token may still be valid."
+        console.current().warn(message)
     return revoked

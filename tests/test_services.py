@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import click
 import pytest
+from click.testing import CliRunner
 
 from click_auth import ApiKeyProvider, Auth, AuthError, MemoryTokenStore, Provider
 from click_auth.context import Services, normalise
@@ -80,6 +82,31 @@ def test_function_makes_a_provider_of_an_address() -> None:
         assert str(api.base_url) == "https://cloud.example"
     assert home.account.key == "ada@https%3A%2F%2Fgit.home.example"
     assert set(seen) == {None, "https://git.home.example"}
+
+
+@pytest.mark.parametrize(
+    "words, said",
+    [
+        ("status --all --offline", "ada@prod ada@test"),
+        ("status --offline --user ada@prod", "ada@prod"),
+        ("status --offline --user ada", "ada@test"),
+        ("account remove ada@prod", "Removed ada@prod."),
+        ("account use ada@prod", "ada"),
+    ],
+)
+def test_an_exact_key_counts_whatever_instance_the_environment_names(words: str, said: str) -> None:
+    """`TODO_INSTANCE` narrows what a name may mean; a key names its own instance."""
+    auth = Auth("todo", {"prod": ONE, "test": OTHER}, store=MemoryTokenStore())
+    for instance in ("prod", "test"):
+        logged_in(auth, expires_in=None, account=_account(instance))
+    with auth.override(environ={"TODO_INSTANCE": "test"}):
+        done = CliRunner().invoke(auth.group(), words.split())
+        keys = CliRunner().invoke(auth.group(), [*words.split(), "--json"]).stdout
+    assert done.exit_code == 0, done.output
+    if "status" in words:
+        assert re.findall(r'"key": "([^"]*)"', keys) == said.split()
+    else:
+        assert said in done.output
 
 
 def _account(instance: str | None) -> Any:
