@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, overload
 
-from click_auth import stories
+from click_auth import lazy
 from click_auth.commands.application import load, user_option
 from click_auth.commands.attach import standard_group
 from click_auth.context import Context, Settings
@@ -166,7 +166,7 @@ def refresh_access_token(
     endpoint or as long as another process takes for them; does not prompt. Raises `NotLoggedIn`
     when only a login helps, `Unreachable` when trying later does.
     """
-    spent = None if rejected is None else stories.record.Rejected(rejected)
+    spent = None if rejected is None else lazy.record.Rejected(rejected)
     del rejected
     with auth.hinting():
         credential = auth.stored_credential(user, instance)
@@ -180,4 +180,4 @@ def migrate_legacy_auth(auth: Auth, legacy: LegacyCredential) -> MigrationResult
     Never overwrites a record and never raises for what the old place, the service or the
     keyring do: then the result is "skipped" with a reason, and the next call tries again.
     """
-    return stories.migrate.migrate(auth.context, legacy)
+    return lazy.migrate.migrate(auth.context, legacy)

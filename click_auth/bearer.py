@@ -17,7 +17,7 @@ from click_auth.errors import NotLoggedIn
 from click_auth.http.call import can_be_sent_again, host_in, log_request, watch_connections
 from click_auth.http.step_up import find_step_up
 from click_auth.http.urls import checked_endpoint
-from click_auth.record import Rejected, Unpickled
+from click_auth.record import Rejected, TokenBundle, Unpickled
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Generator, Iterable
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
     from click_auth.context import Context
     from click_auth.credentials import Credential
-    from click_auth.record import TokenBundle
 
     Origin = tuple[bytes, bytes, int | None]
     Header = tuple[bytes, bytes]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from click_auth import stories
+from click_auth import lazy
 from click_auth.console.text import check_texts
 from click_auth.defaults import LOGIN_TIMEOUT
 from click_auth.sessions import Sessions
@@ -47,7 +47,7 @@ class Operations(Sessions):
         browser can be opened. *ui* speaks to the person otherwise. *on_login* may raise to refuse.
         Raises `LoginFailed` or `StorageUnavailable`; nothing is stored, an earlier session works.
         """
-        request = stories.request.LoginRequest(
+        request = lazy.request.LoginRequest(
             user=user,
             scopes=check_texts(scopes, "scopes"),
             read_only=read_only,
@@ -63,9 +63,7 @@ class Operations(Sessions):
         del token
         with self.hinting():
             line = self.invocation.login_line()
-            return stories.flow.log_in(
-                self.context, request, storage, on_login, ui, login_line=line
-            )
+            return lazy.flow.log_in(self.context, request, storage, on_login, ui, login_line=line)
 
     def log_in_on_demand(self, check: Callable[[], None], scopes: Iterable[str] = ()) -> None:
         """Ask the person to log in, *scopes* included, until *check* raises nothing. Blocks.
@@ -74,7 +72,7 @@ class Operations(Sessions):
         """
         user, instance = self.resolve()
         with self.hinting():
-            stories.flow.log_in_on_demand(
+            lazy.flow.log_in_on_demand(
                 self.context, check, lambda: self.login(user=user, instance=instance, scopes=scopes)
             )
 
@@ -95,7 +93,7 @@ class Operations(Sessions):
         By a code for another device where the server, and what is asked for, have a use for it,
         else through a browser anywhere. Its secrets are stored as tokens are. Raises as `login`.
         """
-        request = stories.request.LoginRequest(
+        request = lazy.request.LoginRequest(
             user=user,
             scopes=check_texts(scopes, "scopes"),
             read_only=read_only,
@@ -105,7 +103,7 @@ class Operations(Sessions):
             max_age=max_age,
         )
         with self.hinting():
-            pending = stories.pending.begin(self.context, request, storage)
+            pending = lazy.pending.begin(self.context, request, storage)
         return pending.shown(self.invocation.login_line("--resume", pending.id))
 
     def finish_login(
@@ -125,9 +123,9 @@ class Operations(Sessions):
         """
         pending_id = pending if pending is None or isinstance(pending, str) else pending.id
         with self.hinting():
-            return stories.pending.finish(self.context, pending_id, answer, timeout, on_login)
+            return lazy.pending.finish(self.context, pending_id, answer, timeout, on_login)
 
     def pending_kind(self, pending_id: str | None) -> str:
         """Return "device" or "redirect" for a pending login. Raises `LoginFailed` for none."""
         with self.hinting():
-            return stories.pending.PendingLogins(self.context).load(pending_id).begun.kind
+            return lazy.pending.PendingLogins(self.context).load(pending_id).begun.kind

@@ -13,13 +13,12 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from click_auth.account import Account, refresh_slot_name
-from click_auth.defaults import DEFAULT_MIN_TTL
+from click_auth.defaults import DEFAULT_MIN_TTL, Binding
 from click_auth.errors import REFRESH_EXPIRED, NotLoggedIn
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from click_auth.defaults import Binding
 
 SYSTEM = "system"
 PLAINTEXT = "plaintext"

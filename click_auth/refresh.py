@@ -26,14 +26,13 @@ from click_auth.errors import (
     Unreachable,
 )
 from click_auth.locks.account_lock import LockBusy, lock_timeout
-from click_auth.record import Rejected, TokenBundle, carried_forward, to_posix
+from click_auth.record import Record, Rejected, TokenBundle, carried_forward, to_posix
 from click_auth.stores.account_store import CachedCredential, Superseded
 
 if TYPE_CHECKING:
     from click_auth.context import Context
     from click_auth.locks.account_lock import LockOf
     from click_auth.providers import Provider
-    from click_auth.record import Record
     from click_auth.stores.placement import Reserve
 
 

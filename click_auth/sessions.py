@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Any, cast
 
-from click_auth import stories
+from click_auth import lazy
 from click_auth.context import Context, Settings
 from click_auth.defaults import DEFAULT_MIN_TTL
 from click_auth.errors import AuthError, NotLoggedIn, Unwritable, UsageError
@@ -102,7 +102,7 @@ class Sessions:
         them as httpx has them.
         """
         with self.hinting():
-            client: C = stories.api_client.client_for(
+            client: C = lazy.api_client.client_for(
                 self.context,
                 self.credential(user, instance),
                 cls,
@@ -126,7 +126,7 @@ class Sessions:
         with self.hinting():
             credential = self.credential(user, instance)
             return cast(
-                "httpx.Auth", stories.bearer.flow_for(self.context, credential, hosts, self.hinting)
+                "httpx.Auth", lazy.bearer.flow_for(self.context, credential, hosts, self.hinting)
             )
 
     def access_token(
@@ -143,7 +143,7 @@ class Sessions:
         Blocks when it has to ask the server. Raises `NotLoggedIn`, `Unreachable`,
         `StorageUnavailable`, `UsageError`.
         """
-        spent = None if rejected is None else stories.record.Rejected(rejected)
+        spent = None if rejected is None else lazy.record.Rejected(rejected)
         del rejected
         with self.hinting():
             return self.credential(user, instance).bundle(min_ttl, spent).access_token
@@ -152,7 +152,7 @@ class Sessions:
         """Return the credential that applies."""
         with self.hinting():
             user, instance = self.resolve(user, instance)
-            return stories.credentials.find_credential(self.context, user, instance).checked()
+            return lazy.credentials.find_credential(self.context, user, instance).checked()
 
     def stored_credential(
         self, user: str | None = None, instance: str | None = None
@@ -160,7 +160,7 @@ class Sessions:
         """Return the stored credential that applies, whatever the environment holds."""
         with self.hinting():
             user, instance = self.resolve(user, instance)
-            return stories.credentials.find_stored(self.context, user, instance).checked()
+            return lazy.credentials.find_stored(self.context, user, instance).checked()
 
     def refresh(self, user: str | None = None, *, instance: str | None = None) -> TokenBundle:
         """Rotate the credential of an account now, and return its new tokens. Blocks."""
@@ -180,11 +180,9 @@ class Sessions:
         """Remove an account, or *all*, here and then at the server. Works offline. Blocks."""
         with self.hinting():
             if all:
-                stories.pending.PendingLogins(self.context).forget_all()
-                return stories.logout.log_out_everybody(self.context, revoke=revoke)
-            return stories.logout.log_out(
-                self.context, *self.resolve(user, instance), revoke=revoke
-            )
+                lazy.pending.PendingLogins(self.context).forget_all()
+                return lazy.logout.log_out_everybody(self.context, revoke=revoke)
+            return lazy.logout.log_out(self.context, *self.resolve(user, instance), revoke=revoke)
 
     def status(
         self, user: str | None = None, *, instance: str | None = None, offline: bool = False
@@ -197,12 +195,12 @@ class Sessions:
     ) -> StatusContext:
         """Do what `status` does, and return the token as well, where it was asked for."""
         with self.hinting():
-            return stories.status.look(self.context, *self.resolve(user, instance), offline=offline)
+            return lazy.status.look(self.context, *self.resolve(user, instance), offline=offline)
 
     def look_at_all(self, *, offline: bool = False) -> Sequence[StatusContext]:
         """Return the status of every stored account."""
         with self.hinting():
-            return stories.status.look_at_all(self.context, offline=offline)
+            return lazy.status.look_at_all(self.context, offline=offline)
 
     def current_account(
         self, user: str | None = None, *, instance: str | None = None
@@ -217,14 +215,14 @@ class Sessions:
 
     def next_account(self) -> Account | None:
         """Return the account that applies where nobody names one, None where nobody is stored."""
-        record = stories.credentials.find_record(self.context)
+        record = lazy.credentials.find_record(self.context)
         return None if record is None else record.account
 
     def overriding_variable(
         self, user: str | None = None, instance: str | None = None
     ) -> str | None:
         """Return the name of the variable that applies instead of every stored account."""
-        override = stories.credentials.find_override(self.context, user, instance)
+        override = lazy.credentials.find_override(self.context, user, instance)
         return None if override is None else override[0]
 
     def accounts(self) -> Sequence[StoredAccount]:
@@ -247,8 +245,8 @@ class Sessions:
 
     def doctor(self) -> Report:
         """Check everything that matters, change nothing, and return what was found. Blocks."""
-        return stories.examination.examine(self.context)
+        return lazy.examination.examine(self.context)
 
 
 def _migrate_once(context: Context) -> None:
-    stories.migrate.migrate_once(context)
+    lazy.migrate.migrate_once(context)

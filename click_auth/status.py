@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from click_auth.credentials import find_credential
+from click_auth.credentials import Credential, find_credential
 from click_auth.errors import (
     BAD_SETTING,
     NOT_AUTHENTICATED,
@@ -15,7 +15,7 @@ from click_auth.errors import (
     StorageUnavailable,
     Unreachable,
 )
-from click_auth.record import from_posix, rfc3339, to_posix
+from click_auth.record import Record, TokenBundle, from_posix, rfc3339, to_posix
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
     from click_auth.account import Account
     from click_auth.context import Context
-    from click_auth.credentials import Credential
-    from click_auth.record import Record, TokenBundle
 
 NOBODYS = ("client_credentials", "workload")
 """Sources of tokens that belong to no account: no service can say whose they are."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from click_auth.commands.application import account_options
-from click_auth.console.console import echo
+from click_auth.console.console import Console, echo
 from click_auth.errors import AuthError
 from click_auth.http.urls import split
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from typing import TextIO
 
     from click_auth.commands.command import Parts
-    from click_auth.console.console import Console
     from click_auth.operations import Operations
     from click_auth.providers import Provider
 

@@ -11,18 +11,16 @@ import click
 
 from click_auth.commands.application import instance_parameters, user_parameter
 from click_auth.commands.command import flag, option, show_outcome
-from click_auth.console.console import LONGEST_LINE, is_terminal
+from click_auth.console.console import LONGEST_LINE, Console, is_terminal
 from click_auth.console.text import printable
 from click_auth.defaults import LOGIN_TIMEOUT, PLACES, POLICIES
 from click_auth.errors import LoginFailed
 from click_auth.interrupts import INTERRUPTED
 from click_auth.login.keyboard import ask
-from click_auth.login.results import LoginContext
+from click_auth.login.results import LoginContext, LoginResult
 
 if TYPE_CHECKING:
     from click_auth.commands.command import AsJson, AsText, Hook, Parts
-    from click_auth.console.console import Console
-    from click_auth.login.results import LoginResult
     from click_auth.operations import Operations
 
 _LONGEST_WAIT = 24 * 60 * 60.0  # seconds

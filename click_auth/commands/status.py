@@ -12,7 +12,7 @@ import click
 
 from click_auth.commands.application import account_options
 from click_auth.commands.command import flag
-from click_auth.console.console import columns
+from click_auth.console.console import Console, columns
 from click_auth.console.text import printable, wrap
 from click_auth.defaults import PLACES
 from click_auth.errors import AuthError
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from click_auth.commands.command import AsJson, AsText, Parts
-    from click_auth.console.console import Console
     from click_auth.operations import Operations
     from click_auth.status import Status, StatusContext
 

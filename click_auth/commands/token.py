@@ -11,17 +11,15 @@ import click
 
 from click_auth.commands.application import account_options
 from click_auth.commands.command import flag, option
-from click_auth.console.console import echo
+from click_auth.console.console import Console, echo
 from click_auth.defaults import DEFAULT_MIN_TTL
-from click_auth.record import rfc3339, to_posix
+from click_auth.record import TokenBundle, rfc3339, to_posix
 
 if TYPE_CHECKING:
     from click_auth.commands.command import Parts
-    from click_auth.console.console import Console
     from click_auth.credentials import Credential
     from click_auth.operations import Operations
     from click_auth.providers import Provider
-    from click_auth.record import TokenBundle
 
 _SECONDS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION = r"(\d+(?:\.\d+)?)([smhd]?)"

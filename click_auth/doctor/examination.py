@@ -27,13 +27,12 @@ from click_auth.errors import AuthError, StorageUnavailable
 from click_auth.http.call import Call, TransportFailed, send
 from click_auth.http.client import CERTIFICATE_VARIABLES, proxy_error
 from click_auth.login.browser import choose_browser
-from click_auth.providers import ProviderContext
+from click_auth.providers import Provider, ProviderContext
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from click_auth.context import Context
-    from click_auth.providers import Provider
 
 SECONDS = 8.0  # two bounded calls of the keyring, and a little
 SERVER_SECONDS = 5.0

@@ -15,17 +15,15 @@ from click_auth.files import check_usable, is_open_to_others
 from click_auth.files.refusals import quoted
 from click_auth.locks.account_lock import DEFAULT_SECONDS, find_holder
 from click_auth.login.pending import pending_ids
-from click_auth.record import CUSTOM, ENCRYPTED, PLAINTEXT, SYSTEM, rfc3339
+from click_auth.record import CUSTOM, ENCRYPTED, PLAINTEXT, SYSTEM, Record, rfc3339
 from click_auth.status import judge_grant
-from click_auth.stores.account_store import MIGRATED
+from click_auth.stores.account_store import MIGRATED, AccountStore
 from click_auth.stores.records import FILE_NAME, REPLACE_IT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from click_auth.context import Context
-    from click_auth.record import Record
-    from click_auth.stores.account_store import AccountStore
     from click_auth.stores.document import Document
 
 _MOST_LISTED = 50

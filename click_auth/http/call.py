@@ -16,7 +16,7 @@ from click_auth import http as guard
 from click_auth._version import __version__
 from click_auth.console import console
 from click_auth.console.text import printable
-from click_auth.http.client import CERTIFICATE_VARIABLES, mute_http_loggers
+from click_auth.http.client import CERTIFICATE_VARIABLES, Http, mute_http_loggers
 from click_auth.http.urls import checked_endpoint, host_of, is_loopback, origin, split
 from click_auth.interrupts import Deadline, TimedOut, call_with_timeout
 
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     import httpx
 
-    from click_auth.http.client import Http
 
 MOST_BYTES = 1 << 20  # of a decoded body
 LONGEST_RETRY_AFTER = 3600.0  # seconds

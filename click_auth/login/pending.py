@@ -28,7 +28,7 @@ from click_auth.files import make_private_folder, read_private, replace_private
 from click_auth.locks.account_lock import account_lock, lock_timeout
 from click_auth.login.flow import Login, choose_store, complete_request
 from click_auth.login.keyboard import WrongPaste, parse_paste
-from click_auth.login.results import LoginResult, PendingLogin
+from click_auth.login.results import LoginContext, LoginResult, PendingLogin
 from click_auth.providers import Binding
 from click_auth.providers.request import BegunLogin, LoginRequest
 from click_auth.record import ENCRYPTED, SYSTEM, Unpickled
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from click_auth.context import Context
-    from click_auth.login.results import LoginContext
     from click_auth.providers.authorization import AuthorizationRequest, AuthorizationResponse
 
 VERSION = 1

@@ -21,15 +21,13 @@ from click_auth.console import console
 from click_auth.console.text import printable
 from click_auth.errors import LoginFailed
 from click_auth.login import pages
-from click_auth.login.keyboard import WrongPaste, parse_paste
-from click_auth.login.loopback import Misdirected, Refused, parse_request
+from click_auth.login.keyboard import Keyboard, WrongPaste, parse_paste
+from click_auth.login.loopback import Listener, Misdirected, Refused, parse_request
 from click_auth.providers.authorization import StrayCallback
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from click_auth.login.keyboard import Keyboard
-    from click_auth.login.loopback import Listener
     from click_auth.login.pages import Page
     from click_auth.providers.authorization import AuthorizationRequest, AuthorizationResponse
 

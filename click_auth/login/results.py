@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from click_auth.record import rfc3339, to_posix
+from click_auth.record import TokenBundle, rfc3339, to_posix
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from click_auth.account import Account
-    from click_auth.record import TokenBundle
 
 
 @dataclass(frozen=True)

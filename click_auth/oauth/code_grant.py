@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, urlencode
 from click_auth.console import console
 from click_auth.errors import LoginFailed
 from click_auth.http.urls import split
-from click_auth.oauth.endpoint import EndpointFailed, granted
+from click_auth.oauth.endpoint import Client, EndpointFailed, granted
 from click_auth.oauth.facts import OURS
 from click_auth.oauth.token_endpoint import request_tokens, usable_token
 from click_auth.oauth.userinfo import checked_claims
@@ -19,17 +19,14 @@ from click_auth.providers.authorization import (
     code_verifier,
     random_state,
 )
-from click_auth.providers.request import accept_token
-from click_auth.record import Hidden
+from click_auth.providers.request import LoginRequest, LoginUI, accept_token
+from click_auth.record import Hidden, TokenBundle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from click_auth.oauth.endpoint import Client
     from click_auth.oauth.server import Server
     from click_auth.providers.authorization import AuthorizationResponse
-    from click_auth.providers.request import LoginRequest, LoginUI
-    from click_auth.record import TokenBundle
 
     Way = Literal["device", "redirect", "both"]
 

@@ -23,14 +23,13 @@ from click_auth.errors import (
     Unreachable,
 )
 from click_auth.http.urls import named_by
-from click_auth.oauth.endpoint import EndpointFailed, granted
+from click_auth.oauth.endpoint import Client, EndpointFailed, granted
 from click_auth.oauth.token_endpoint import expiry, request_tokens, usable_token
 from click_auth.record import Hidden, TokenBundle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from click_auth.oauth.endpoint import Client
     from click_auth.oauth.server import Server
     from click_auth.providers.request import LoginRequest, LoginUI
 

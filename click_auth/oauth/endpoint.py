@@ -12,13 +12,12 @@ from urllib.parse import quote, quote_plus, urlencode
 
 from click_auth.console.text import printable
 from click_auth.errors import REFRESH_EXPIRED, AnswerLost, LoginFailed, NotLoggedIn, Unreachable
-from click_auth.http.call import Call, TransportFailed, retry_after_seconds, send
+from click_auth.http.call import Answer, Call, TransportFailed, retry_after_seconds, send
 from click_auth.http.urls import host_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from click_auth.http.call import Answer
     from click_auth.http.client import Http
 
     Meaning = Callable[[dict[str, Any]], Mapping[str, Any]]

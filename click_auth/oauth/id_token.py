@@ -11,12 +11,11 @@ from joserfc.errors import ExpiredTokenError, JoseError
 from joserfc.jwk import JWKRegistry, KeySet
 
 from click_auth.http.call import Call
-from click_auth.oauth.endpoint import granted, unusable
+from click_auth.oauth.endpoint import EndpointFailed, granted, unusable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from click_auth.oauth.endpoint import EndpointFailed
     from click_auth.oauth.server import Server
 
 TOLERANCE = 300  # seconds between the server's clock and ours

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from click_auth.console.text import printable
-from click_auth.http.call import Call
+from click_auth.http.call import Answer, Call
 from click_auth.http.step_up import challenge_parameters
 from click_auth.http.urls import checked_endpoint, host_of, named_by, origin, split
 from click_auth.oauth.endpoint import EndpointFailed, ask, granted
@@ -15,7 +15,6 @@ from click_auth.oauth.token_endpoint import SCOPE
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from click_auth.http.call import Answer
     from click_auth.http.client import Http
     from click_auth.oauth.facts import Facts
 

@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from click_auth.oauth import device
-from click_auth.providers.authorization import AuthorizationRequest
-from click_auth.providers.request import BegunLogin
+from click_auth.providers.authorization import AuthorizationRequest, AuthorizationResponse
+from click_auth.providers.request import BegunLogin, LoginRequest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from click_auth.oauth.server import Server
-    from click_auth.providers.authorization import AuthorizationResponse
-    from click_auth.providers.request import LoginRequest
     from click_auth.record import TokenBundle
 
 REDIRECT_SECONDS = 600.0

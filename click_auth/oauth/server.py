@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from click_auth.console.text import printable
-from click_auth.http.call import Call
+from click_auth.http.call import Answer, Call
 from click_auth.http.urls import checked_endpoint, host_of, named_by, origin, split
 from click_auth.oauth.endpoint import (
     Client,
@@ -25,7 +25,6 @@ from click_auth.oauth.endpoint import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from click_auth.http.call import Answer
     from click_auth.oauth.dpop import Prover
     from click_auth.oauth.facts import Facts
     from click_auth.oauth.registration import Registration

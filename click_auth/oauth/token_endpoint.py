@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from click_auth.errors import REFRESH_EXPIRED, REFRESH_UNAVAILABLE, NotLoggedIn
-from click_auth.oauth.endpoint import SUCCESS, EndpointFailed, error_code, granted, unusable
+from click_auth.oauth.endpoint import SUCCESS, Client, EndpointFailed, error_code, granted, unusable
 from click_auth.record import Hidden, TokenBundle, from_posix, usable
 
 if TYPE_CHECKING:
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from click_auth.http.call import Answer
-    from click_auth.oauth.endpoint import Client
     from click_auth.oauth.server import Server
 
 REVOCATION_SECONDS = 10.0

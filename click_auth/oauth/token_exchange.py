@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 from click_auth.errors import NotLoggedIn
 from click_auth.oauth.endpoint import EndpointFailed
 from click_auth.oauth.token_endpoint import FOR_PEOPLE, request_tokens
-from click_auth.record import Hidden
+from click_auth.record import Hidden, TokenBundle
 
 if TYPE_CHECKING:
     from click_auth.oauth.server import Server
-    from click_auth.record import TokenBundle
 
 _HINT = "Check which jobs the server trusts and which audience it expects."
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING
 
-from click_auth.environment import NO_JOB, Identity
+from click_auth.environment import NO_JOB, Environment, Identity
 from click_auth.errors import BAD_SETTING, AuthError
 from click_auth.interrupts import TimedOut, call_with_timeout
 from click_auth.record import usable
@@ -17,7 +17,6 @@ from click_auth.record import usable
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from click_auth.environment import Environment
 
 SECONDS = 30.0
 MOST_BYTES = 64 * 1024

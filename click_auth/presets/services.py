@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from click_auth.presets import ways
+from click_auth.presets import oddities
 from click_auth.presets.making import LOCALHOST, LOOPBACK, made, who
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def github(
     """
     return made(
         (client_id, client_secret, scopes, changes),
-        cls=ways.GitHubProvider,
+        cls=oddities.GitHubProvider,
         authorization_endpoint="https://github.com/login/oauth/authorize",
         token_endpoint="https://github.com/login/oauth/access_token",
         token_endpoint_auth_method="client_secret_post",
@@ -46,7 +46,7 @@ def todoist(
     """
     return made(
         (client_id, client_secret, scopes, changes),
-        cls=ways.TodoistProvider,
+        cls=oddities.TodoistProvider,
         authorization_endpoint="https://todoist.com/oauth/authorize",
         token_endpoint="https://todoist.com/oauth/access_token",
         token_endpoint_auth_method="client_secret_post",
@@ -76,7 +76,7 @@ def atlassian(
         scopes=("read:me", "offline_access"),
         authorize_params={"audience": "api.atlassian.com", "prompt": "consent"},
         redirect_uris=LOCALHOST[:1],
-        token_response=ways.read_atlassian,
+        token_response=oddities.read_atlassian,
         api_url="https://api.atlassian.com",
         identify=who("me", "account_id", "email"),
     )
@@ -94,16 +94,16 @@ def slack(
     asked = ("users:read",) if scopes is None else tuple(scopes)
     return made(
         (client_id, client_secret, (), changes),
-        cls=ways.SlackProvider,
+        cls=oddities.SlackProvider,
         authorization_endpoint="https://slack.com/oauth/v2/authorize",
         token_endpoint="https://slack.com/api/oauth.v2.access",
         token_endpoint_auth_method="client_secret_post",
         scope_separator=",",
         authorize_params={"user_scope": ",".join(asked)},
         redirect_uris=LOCALHOST,
-        token_response=ways.read_slack,
+        token_response=oddities.read_slack,
         api_url="https://slack.com/api/",
-        identify=ways.identify_slack,
+        identify=oddities.identify_slack,
     )
 
 
@@ -119,7 +119,7 @@ def twitch(
     asked = ("user:read:email",) if scopes is None else tuple(scopes)
     return made(
         (client_id, client_secret, asked, changes),
-        cls=ways.WithHeaders,
+        cls=oddities.WithHeaders,
         authorization_endpoint="https://id.twitch.tv/oauth2/authorize",
         token_endpoint="https://id.twitch.tv/oauth2/token",
         token_endpoint_auth_method="client_secret_post",
@@ -127,9 +127,9 @@ def twitch(
         revocation_endpoint="https://id.twitch.tv/oauth2/revoke",
         authorize_params={"scopes": " ".join(asked)},  # the device endpoint's name for them
         redirect_uris=LOCALHOST[:1],
-        token_response=ways.read_twitch,
+        token_response=oddities.read_twitch,
         api_url="https://api.twitch.tv/helix/",
-        identify=ways.identify_twitch,
+        identify=oddities.identify_twitch,
         api_headers={"Client-Id": client_id},
     )
 
@@ -162,7 +162,7 @@ def dropbox(
     """
     return made(
         (client_id, client_secret, scopes, changes),
-        cls=ways.DropboxProvider,
+        cls=oddities.DropboxProvider,
         authorization_endpoint="https://www.dropbox.com/oauth2/authorize",
         token_endpoint="https://api.dropboxapi.com/oauth2/token",
         scopes=("account_info.read",),
@@ -211,7 +211,7 @@ def linear(
         scope_separator=",",
         redirect_uris=LOCALHOST,
         api_url="https://api.linear.app",
-        identify=ways.identify_linear,
+        identify=oddities.identify_linear,
     )
 
 
@@ -225,7 +225,7 @@ def notion(
     """
     return made(
         (client_id, client_secret, scopes, changes),
-        cls=ways.WithHeaders,
+        cls=oddities.WithHeaders,
         authorization_endpoint="https://api.notion.com/v1/oauth/authorize",
         token_endpoint="https://api.notion.com/v1/oauth/token",
         revocation_endpoint="https://api.notion.com/v1/oauth/revoke",
@@ -275,7 +275,7 @@ def hubspot(
         token_endpoint_auth_method="client_secret_post",
         scopes=("oauth",),
         redirect_uris=LOCALHOST[:1],
-        token_response=ways.read_hubspot,
+        token_response=oddities.read_hubspot,
         api_url="https://api.hubapi.com",
         identify=who("account-info/v3/details", "portalId", "uiDomain"),
     )

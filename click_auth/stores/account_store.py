@@ -6,9 +6,9 @@ import contextlib
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from click_auth.account import refresh_slot_name, select_account, slot_name
+from click_auth.account import Account, refresh_slot_name, select_account, slot_name
 from click_auth.console import console
-from click_auth.defaults import UNBOUND
+from click_auth.defaults import UNBOUND, Binding
 from click_auth.errors import NotLoggedIn, StorageUnavailable
 from click_auth.interrupts import prompt_timeout
 from click_auth.record import CUSTOM, ENCRYPTED, SYSTEM, Record, TokenBundle, usable
@@ -17,8 +17,6 @@ from click_auth.stores.placement import Reserve, Storage, drop_reserve
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from click_auth.account import Account
-    from click_auth.defaults import Binding
     from click_auth.stores.provider_memory import StoredRegistrations
     from click_auth.stores.writes import Removal, Write
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
-from click_auth.account import slot_name
+from click_auth.account import Account, slot_name
 from click_auth.defaults import UNBOUND, Binding
 from click_auth.record import CUSTOM, Record, TokenBundle, to_posix, usable
 from click_auth.stores.account_store import AccountStore, Superseded
@@ -18,7 +18,6 @@ from click_auth.stores.writes import Removal
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from click_auth.account import Account
     from click_auth.stores.placement import Reserve
 
 

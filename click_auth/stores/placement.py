@@ -14,18 +14,16 @@ from click_auth import files
 from click_auth.account import refresh_slot_name, slot_name
 from click_auth.errors import StorageUnavailable
 from click_auth.files import read_private, writing
-from click_auth.record import ENCRYPTED, IN_RECORD, PLAINTEXT, SYSTEM
+from click_auth.record import ENCRYPTED, IN_RECORD, PLAINTEXT, SYSTEM, Record, TokenBundle
 from click_auth.stores.document import UNREADABLE, loads, validate_record
-from click_auth.stores.records import ROOM_TO_GROW
+from click_auth.stores.records import ROOM_TO_GROW, Records
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from click_auth.environment import Environment
-    from click_auth.record import Record, TokenBundle
     from click_auth.stores.cipher import Cipher, KeyGiven
-    from click_auth.stores.records import Records
     from click_auth.stores.vault import Vault
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 from click_auth.environment import Environment
 from click_auth.errors import StoreUnreachable
 from click_auth.locks.account_lock import LockBusy, lock_seconds
-from click_auth.record import CUSTOM, ENCRYPTED
+from click_auth.record import CUSTOM, ENCRYPTED, Record
 from click_auth.stores.account_store import AccountStore, Superseded
 from click_auth.stores.document import (
     UNREADABLE,
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from contextlib import AbstractContextManager
 
-    from click_auth.record import Record
     from click_auth.stores.cipher import KeyGiven
 
 _INDEX = "*"

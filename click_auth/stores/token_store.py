@@ -12,7 +12,7 @@ import time
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
-from click_auth.account import StoredAccount, select_account
+from click_auth.account import Account, StoredAccount, select_account
 from click_auth.console import console
 from click_auth.defaults import POLICIES
 from click_auth.environment import Environment
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from click_auth.account import Account
     from click_auth.stores.cipher import KeyGiven
     from click_auth.stores.keyring_vault import KeyringVault
 

@@ -18,15 +18,12 @@ from click_auth.console import console
 from click_auth.errors import StorageUnavailable
 from click_auth.interrupts import prompt_timeout
 from click_auth.locks.account_lock import LockBusy, lock_timeout
-from click_auth.record import CUSTOM, ENCRYPTED, PLAINTEXT, SYSTEM, owns
+from click_auth.record import CUSTOM, ENCRYPTED, PLAINTEXT, SYSTEM, Record, TokenBundle, owns
 from click_auth.stores.document import DamagedRecords
-from click_auth.stores.placement import drop_reserve, find_reserved
+from click_auth.stores.placement import Storage, drop_reserve, find_reserved
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from click_auth.record import Record, TokenBundle
-    from click_auth.stores.placement import Storage
 
 
 class Write:

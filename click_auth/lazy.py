@@ -1,6 +1,6 @@
-"""The stories that an `Auth` can tell, and what they are handed, each loaded on its first use.
+"""The modules that an `Auth` calls, each loaded on its first use.
 
-Names only: `stories.logout` is the module `click_auth.logout`, and a command needs one of them.
+Names only: `lazy.logout` is the module `click_auth.logout`, and a command needs one of them.
 """
 
 from __future__ import annotations
