@@ -79,7 +79,7 @@ def test_stopped_holder_is_waited_for(place: CrashPlace, seconds: int, figure: P
 def test_stopped_writer_of_another_account_costs_nothing(place: CrashPlace) -> None:
     """While `auth.json` cannot be written, since a writer is stopped, no session is lost.
 
-    What a refresh brings is kept beside the file, serves its own command, and is stored by the next.
+    What a refresh brings is kept beside it, serves its own command, and is stored by the next one.
     """
     place.log_in(user="bob")
     place.log_in()
