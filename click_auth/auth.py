@@ -88,7 +88,7 @@ class Auth(Operations):
         settings = before.settings.replaced(
             store=store, folder=folder, environ=environ, browser=browser, http_options=http_options
         )
-        self.context: Context = self._context_of(settings)
+        self.context: Context = Context(settings, before.take_over)
         try:
             yield self
         finally:

@@ -151,9 +151,9 @@ def normalise(instance: str) -> str:
 
 
 class Context:
-    """The parts of one `Auth`."""
+    """The parts of one `Auth`. *take_over* takes over an older credential of the application's."""
 
-    def __init__(self, settings: Settings, migrate_once: Callable[[Context], None]) -> None:
+    def __init__(self, settings: Settings, take_over: Callable[[Context], None]) -> None:
         folder = settings.folder
         if folder is not None and not str(folder).startswith("~") and not os.path.isabs(folder):  # noqa: PTH117
             raise ValueError(f"folder must be an absolute path or begin with ~, not {folder}")
@@ -162,7 +162,7 @@ class Context:
         self.services: Services = Services(settings.provider)
         self._providers: dict[str | None, Provider] = {}
         self.is_migrated: bool = False
-        self._migrate_once = migrate_once
+        self.take_over: Callable[[Context], None] = take_over
 
     @cached_property
     def environment(self) -> Environment:
@@ -282,7 +282,7 @@ class Context:
     def migrate_once(self) -> None:
         """Take over the application's older credential, where it has one and nothing is stored."""
         if self.settings.legacy is not None:
-            self._migrate_once(self)
+            self.take_over(self)
 
     def lock_timeout(self, instance: str | None) -> float:
         """Return how long to wait for the lock of an account of *instance*, in seconds.

@@ -24,14 +24,16 @@ if TYPE_CHECKING:
     from click_auth.providers import request as request
 
 _FOLDERS = {
-    "examination": "doctor.",
-    "flow": "login.",
-    "pending": "login.",
-    "request": "providers.",
+    "": "api_client bearer credentials logout migrate record status",
+    "doctor.": "examination",
+    "login.": "flow pending",
+    "providers.": "request",
 }
+_PLACES = {name: folder + name for folder, names in _FOLDERS.items() for name in names.split()}
 
 
 def __getattr__(name: str) -> ModuleType:
-    module = import_module(f"click_auth.{_FOLDERS.get(name, '')}{name}")
-    globals()[name] = module
+    if name not in _PLACES:  # whoever asks every module for something must not be disturbed
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module = globals()[name] = import_module(f"click_auth.{_PLACES[name]}")
     return module

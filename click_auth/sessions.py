@@ -37,13 +37,8 @@ class Sessions:
     def __init__(self, settings: Settings) -> None:
         self.app_name: str = settings.app_name
         self.invocation: Invocation = Invocation(settings.app_name)
-        self.context: Context = self._context_of(settings)
+        self.context: Context = Context(settings, _migrate_once)
         """The parts that this object is made of; for the library's own modules."""
-
-    @staticmethod
-    def _context_of(settings: Settings) -> Context:
-        """Return what the stories are handed. An older credential is taken over on the way."""
-        return Context(settings, _migrate_once)
 
     @property
     def store(self) -> TokenStore:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import ast
 import dataclasses
 import pickle
+import re
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 import click_auth
-from click_auth import Account, UserRecord, errors
+import click_auth.testing
+from click_auth import Account, UserRecord, errors, lazy, oauth
 from click_auth.record import FIELDS, Record
 
 CONTRACT = """
@@ -39,6 +42,24 @@ def test_unknown_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
         click_auth.nonsense  # noqa: B018
     assert set(click_auth.__all__) <= set(dir(click_auth))
+
+
+@pytest.mark.parametrize("gate", [click_auth, click_auth.testing, lazy, oauth])
+def test_who_asks_every_module_for_something_is_not_disturbed(gate: ModuleType) -> None:
+    """As `unittest.assertWarns` does: a module that loads others on their first use says no."""
+    assert not hasattr(gate, "__warningregistry__")
+    assert not hasattr(gate, "no_such_module")
+
+
+def test_a_gate_loads_each_module_that_types_see() -> None:
+    """What is imported for type checkers is what is loaded, and nothing else."""
+    for gate in (lazy, oauth):
+        block = Path(gate.__file__ or "").read_text("utf-8").partition("if TYPE_CHECKING:")[2]
+        names = re.findall(r"^    from click_auth[\w.]* import (\w+) as \1$", block, re.MULTILINE)
+        homes = re.findall(r"^    from (click_auth[\w.]*) import \w+ as", block, re.MULTILINE)
+        found = [getattr(gate, name).__name__ for name in names]
+        assert found == [f"{home}.{name}" for home, name in zip(homes, names, strict=True)]
+        assert len(found) > 5
 
 
 def test_errors_are_clicks_with_codes_and_exit_codes() -> None:
