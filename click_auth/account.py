@@ -6,7 +6,7 @@ Pure. The names are pinned: they are people's state.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from click_auth.console.text import printable
@@ -21,8 +21,26 @@ _KEPT_OF_A_HASHED_KEY = 80
 _IN_KEYS = _KEPT | {"%", "@"}
 
 
-@dataclass(frozen=True, init=False)
-class Account:
+class Value:
+    """What is equal where all its fields are, and shows those of them that are no secrets.
+
+    A dataclass compiles such methods for each class anew, whenever a program starts.
+    """
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and vars(other) == vars(self)
+
+    def __hash__(self) -> int:
+        return hash(tuple(vars(self).values()))
+
+    def __repr__(self) -> str:
+        named = [each.name for each in fields(self) if each.repr]  # type: ignore[arg-type]
+        shown = ", ".join(f"{name}={getattr(self, name)!r}" for name in named)
+        return f"{type(self).__qualname__}({shown})"
+
+
+@dataclass(frozen=True, init=False, eq=False, repr=False)
+class Account(Value):
     """An identity at a service: `id`, `label`, `instance` and, in `extra`, what else it said.
 
     Equal by value; its hash is that of its key, because `extra` may hold anything.
@@ -79,8 +97,8 @@ class Account:
         return hash(self.key)
 
 
-@dataclass(frozen=True)
-class StoredAccount:
+@dataclass(frozen=True, eq=False, repr=False)
+class StoredAccount(Value):
     """One account of `Auth.accounts()`; `default` says whether it is the default one."""
 
     account: Account

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from click_auth.account import Account, refresh_slot_name
+from click_auth.account import Account, Value, refresh_slot_name
 from click_auth.defaults import DEFAULT_MIN_TTL, Binding
 from click_auth.errors import REFRESH_EXPIRED, NotLoggedIn
 
@@ -66,8 +66,8 @@ class Rejected(Unpickled):
         return hash(self._token)
 
 
-@dataclass(frozen=True)
-class TokenBundle(Unpickled):
+@dataclass(frozen=True, eq=False, repr=False)
+class TokenBundle(Value, Unpickled):
     """The tokens of one grant. Never shown: no token is in its `repr`, and it is not pickled.
 
     `expires_at` and `refresh_expires_at` are aware UTC datetimes, or None when the server did
@@ -126,8 +126,8 @@ def rfc3339(seconds: float | None) -> str | None:
     return None if moment is None else moment.isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
-@dataclass(frozen=True)
-class Record:
+@dataclass(frozen=True, eq=False, repr=False)
+class Record(Value):
     """One account's record. Times are POSIX seconds or None; see design notes in docs/format.md.
 
     `has_refresh_token` None means unknown: look. `rejected_generation` is the generation whose

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 logger: logging.Logger = logging.getLogger("click_auth")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Renewal:
     """One caller's need of a token: more than *min_ttl* seconds left, and not the *rejected* one.
 

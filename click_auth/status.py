@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
+from click_auth.account import Value
 from click_auth.credentials import Credential, find_credential
 from click_auth.errors import (
     BAD_SETTING,
@@ -30,8 +31,8 @@ NOBODYS = ("client_credentials", "workload")
 State = Literal["ok", "none", "expired", "invalid", "unreachable", "locked"]
 
 
-@dataclass(frozen=True)
-class Status:
+@dataclass(frozen=True, eq=False, repr=False)
+class Status(Value):
     """Who is logged in and how well. `reason` is a sentence for a person, or None.
 
     `source` is where the token comes from: "env", "system", "encrypted", "plaintext",
@@ -67,8 +68,8 @@ class Status:
         }
 
 
-@dataclass(frozen=True)
-class StatusContext:
+@dataclass(frozen=True, eq=False, repr=False)
+class StatusContext(Value):
     """What `fetch_live` and the renderers of `status` receive.
 
     `bundle` holds the token in effect (None offline or logged out); `live` is what `fetch_live`

@@ -32,7 +32,8 @@ _HAS_OWNERS = hasattr(os, "geteuid")
 _LARGEST_BYTES = 32 * 1024 * 1024
 _REPLACE_SECONDS = 1.0  # a virus scanner or an indexer holds a file open on Windows
 _TEMPORARY = r"(\.\d+-\d+\.tmp)+"
-_OUR_NAMES = re.compile(r"auth\.json.*|locks|cache|pending|user-.*|[0-9a-f]{64}\.json.*")
+# Compiled by whoever writes: a reader does without.
+_OUR_NAMES = r"auth\.json.*|locks|cache|pending|user-.*|[0-9a-f]{64}\.json.*"
 _TOO_LONG = 2000  # characters; no file system takes more than 1,024 in a name
 
 _serial = count(1)
@@ -179,7 +180,7 @@ def _is(path: Path, place: str) -> bool:
 
 def _holds_only_ours(path: Path) -> bool:
     with contextlib.suppress(OSError), os.scandir(path) as entries:
-        return all(_OUR_NAMES.fullmatch(entry.name) for entry in entries)
+        return all(re.fullmatch(_OUR_NAMES, entry.name) for entry in entries)
     return False
 
 
