@@ -28,14 +28,14 @@ EXTRAS = re.compile(
 )
 
 # Where the house stands. It is to come down to 6,600 lines in the core, 9,300 without extras and
-# 10,800 in all, and to modules of 315; the other goals are reached.
+# 10,800 in all; the other goals are reached.
 BOUNDS = {
-    "lines of code, core": 8784,
-    "lines of code, without extras": 11863,
-    "lines of code, all": 13512,
-    "share of import lines, %": 12.6,
+    "lines of code, core": 8629,
+    "lines of code, without extras": 11648,
+    "lines of code, all": 13510,
+    "share of import lines, %": 12.5,
     "imports inside functions": 45,
-    "lines of the longest module": 342,
+    "lines of the longest module": 315,
     "lines of the longest function": 44,
     "files in the fullest folder": 22,
     "modules in circles": 0,

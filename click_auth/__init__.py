@@ -37,6 +37,10 @@ if TYPE_CHECKING:
     from click_auth.errors import StoreUnreachable as StoreUnreachable
     from click_auth.errors import Unreachable as Unreachable
     from click_auth.errors import UsageError as UsageError
+    from click_auth.fleets.places import RecordStore as RecordStore
+    from click_auth.fleets.places import SecretStore as SecretStore
+    from click_auth.fleets.places import StoredRecord as StoredRecord
+    from click_auth.fleets.shared_store import SharedTokenStore as SharedTokenStore
     from click_auth.login.results import LoginContext as LoginContext
     from click_auth.login.results import LoginResult as LoginResult
     from click_auth.login.results import PendingLogin as PendingLogin
@@ -54,10 +58,6 @@ if TYPE_CHECKING:
     from click_auth.status import Status as Status
     from click_auth.status import StatusContext as StatusContext
     from click_auth.stores.models import UserRecord as UserRecord
-    from click_auth.stores.shared import RecordStore as RecordStore
-    from click_auth.stores.shared import SecretStore as SecretStore
-    from click_auth.stores.shared import SharedTokenStore as SharedTokenStore
-    from click_auth.stores.shared import StoredRecord as StoredRecord
     from click_auth.stores.token_store import KeyringTokenStore as KeyringTokenStore
     from click_auth.stores.token_store import MemoryTokenStore as MemoryTokenStore
     from click_auth.stores.token_store import TokenStore as TokenStore
@@ -73,6 +73,8 @@ _HOMES = {
     "doctor.report": "Check Report",
     "errors": "AuthError LoginFailed NotLoggedIn StorageUnavailable "
     "StoreUnreachable Unreachable UsageError",
+    "fleets.places": "RecordStore SecretStore StoredRecord",
+    "fleets.shared_store": "SharedTokenStore",
     "login.results": "LoginContext LoginResult PendingLogin",
     "logout": "LogoutContext LogoutResult",
     "migrate": "MigrationResult",
@@ -84,7 +86,6 @@ _HOMES = {
     "providers.request": "LoginRequest LoginUI",
     "record": "TokenBundle",
     "status": "Status StatusContext",
-    "stores.shared": "RecordStore SecretStore SharedTokenStore StoredRecord",
     "stores.token_store": "KeyringTokenStore MemoryTokenStore TokenStore",
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}

@@ -53,8 +53,7 @@ class Sent:
     flow: BearerFlow
     url: httpx.URL
     names: Iterable[str]
-    held_back: Callable[[], Any] | None = None
-    """The application's hooks, which may have to see a 401 yet."""
+    held_back: Callable[[], Any] | None = None  # the application's: they may have to see a 401
 
     def strip_elsewhere(self, request: httpx.Request) -> None:
         """Take the credential off a request that a redirect leads away from home."""

@@ -19,7 +19,7 @@ from click_auth.errors import BAD_SETTING, AuthError
 from click_auth.providers import LOGIN_OPTIONS, Provider, ProviderContext
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
     from typing import TypeAlias
 
@@ -278,6 +278,23 @@ class Context:
         from click_auth.oauth.workload import find_identity  # noqa: PLC0415 - an option
 
         return find_identity(self.environment, audience)
+
+    def passed_over(self, instance: str | None) -> Iterator[str]:
+        """Yield a sentence for each credential that is there and does not count."""
+        environment, name = self.environment, self.environment.name
+        variable = environment.token_env if environment.token is not None else name("CLIENT_ID")
+        is_whole = environment.token is not None or environment.client_credentials is not None
+        if is_whole and not self.takes_tokens(instance):
+            named = name("TOKEN_INSTANCE")
+            yield f"{variable} applies to another service unless {named} names this one."
+        elif environment.value("CLIENT_ID") and environment.client_credentials is None:
+            yield f"{name('CLIENT_ID')} only works together with {name('CLIENT_SECRET')}."
+        identity = self.find_identity(self.instance(instance))
+        if identity is not None and identity.lacks is not None:
+            yield identity.lacks
+        others = self.store.listing()[0] if self.services.has_instances else ()
+        if others:
+            yield f"Choose one with --user: {', '.join(each.key for each in others[:5])}."
 
     def migrate_once(self) -> None:
         """Take over the application's older credential, where it has one and nothing is stored."""

@@ -17,16 +17,13 @@ from click_auth.record import Record, Rejected, TokenBundle
 from click_auth.stores.account_store import CachedCredential
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from typing_extensions import Self
 
     from click_auth.context import Context
     from click_auth.locks.account_lock import LockOf
     from click_auth.providers import Provider
-
-_VISIBLE = range(0x21, 0x7F)
-THIS_JOB = "this CI job's identity"
 
 
 class Credential:
@@ -108,19 +105,32 @@ class Credential:
         return record.is_fresh(now=self._context.clock(), min_ttl=min_ttl)
 
 
-class FixedToken(Credential):
+class Unstored(Credential):
+    """A token that is requested anew whenever it is needed: nothing of it is stored."""
+
+    def _obtain(self, min_ttl: float, rejected: Rejected | None) -> CachedCredential:
+        """Return a new token, whatever was wrong with the cached one. Blocks."""
+        del min_ttl, rejected
+        obtained_at = self._context.clock()
+        bundle = self._request()
+        return CachedCredential(Record(Account(self.source)).dated(bundle, obtained_at), bundle)
+
+    def _request(self) -> TokenBundle:
+        """Return a token that the server grants now. Blocks."""
+        raise NotImplementedError
+
+
+class FixedToken(Unstored):
     """A token that is used as it is: the one of a login that is not stored yet."""
 
     source = "login"
 
     def __init__(self, context: Context, instance: str | None, bundle: TokenBundle) -> None:
         super().__init__(context, instance)
-        self._cached = self._fixed = CachedCredential(Record(Account(self.source)), bundle)
+        self._bundle = bundle
 
-    def _obtain(self, min_ttl: float, rejected: Rejected | None) -> CachedCredential:
-        """Return the token, whatever is asked of it: nothing else is known."""
-        del min_ttl, rejected
-        return self._fixed
+    def _request(self) -> TokenBundle:
+        return self._bundle
 
     def after_401(self, rejected: Rejected) -> None:
         """Return None: the response stands."""
@@ -136,7 +146,7 @@ class EnvironmentToken(FixedToken):
         super().__init__(context, instance, TokenBundle(token))
         self.whose: str = f"the token in {variable}"
         self.way_out: tuple[str, ...] = (f"Set {variable} to a valid token, or unset it.",)
-        if not all(ord(character) in _VISIBLE for character in token):
+        if not all("!" <= character <= "~" for character in token):
             message = f"{variable} contains characters that are not allowed in a token."
             raise NotLoggedIn(message, hints=self.way_out)
 
@@ -201,21 +211,6 @@ class StoredCredential(Credential):
         return cached
 
 
-class Unstored(Credential):
-    """A token that is requested anew whenever it is needed: nothing of it is stored."""
-
-    def _obtain(self, min_ttl: float, rejected: Rejected | None) -> CachedCredential:
-        """Return a new token, whatever was wrong with the cached one. Blocks."""
-        del min_ttl, rejected
-        obtained_at = self._context.clock()
-        bundle = self._request()
-        return CachedCredential(Record(Account(self.source)).dated(bundle, obtained_at), bundle)
-
-    def _request(self) -> TokenBundle:
-        """Return a token that the server grants now. Blocks."""
-        raise NotImplementedError
-
-
 class ClientCredentials(Unstored):
     """The application itself as the client, for CI (RFC 6749 section 4.4)."""
 
@@ -239,8 +234,7 @@ class WorkloadIdentity(Unstored):
     def _request(self) -> TokenBundle:
         identity = self._context.find_identity(self.instance)
         if identity is None or identity.token is None:
-            lacks = None if identity is None else identity.lacks
-            raise NotLoggedIn(lacks or "This CI job no longer has an ID token.")
+            raise NotLoggedIn((identity and identity.lacks) or "This CI job lost its ID token.")
         return self.provider.exchange_id_token(identity.token)
 
 
@@ -268,7 +262,7 @@ def find_stored(
     version = context.store.stamp()
     record = find_record(context, user, instance)
     if record is None:
-        raise NotLoggedIn(" ".join(("Not logged in.", *_passed_over(context, instance))))
+        raise NotLoggedIn(" ".join(("Not logged in.", *context.passed_over(instance))))
     return StoredCredential(context, record, version)
 
 
@@ -296,8 +290,7 @@ def find_record(
 def _find_at_home(context: Context, homes: tuple[str | None, ...]) -> Record | None:
     """Return the record of the default account, else of the only one of the default service."""
     store, default = context.store, context.store.default()
-    record = None if default is None else store.record_of(default)
-    if record is not None:
+    if default is not None and (record := store.record_of(default)) is not None:
         return record
     only = select_account((each for each in store.listing()[0] if each.instance in homes), None)
     return None if only is None else store.record_of(only.key)
@@ -319,22 +312,4 @@ def find_override(
         return environment.name("CLIENT_ID"), ClientCredentials
     identity = context.find_identity(context.instance(instance))
     has_token = identity is not None and identity.token is not None
-    return (THIS_JOB, WorkloadIdentity) if has_token else None
-
-
-def _passed_over(context: Context, instance: str | None) -> Iterator[str]:
-    """Yield a sentence for each credential that is there and does not count."""
-    environment, name = context.environment, context.environment.name
-    variable = environment.token_env if environment.token is not None else name("CLIENT_ID")
-    is_whole = environment.token is not None or environment.client_credentials is not None
-    if is_whole and not context.takes_tokens(instance):
-        named = name("TOKEN_INSTANCE")
-        yield f"{variable} applies to another service unless {named} names this one."
-    elif environment.value("CLIENT_ID") and environment.client_credentials is None:
-        yield f"{name('CLIENT_ID')} only works together with {name('CLIENT_SECRET')}."
-    identity = context.find_identity(context.instance(instance))
-    if identity is not None and identity.lacks is not None:
-        yield identity.lacks
-    others = context.store.listing()[0] if context.services.has_instances else ()
-    if others:
-        yield f"Choose one with --user: {', '.join(each.key for each in others[:5])}."
+    return ("this CI job's identity", WorkloadIdentity) if has_token else None

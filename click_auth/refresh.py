@@ -12,19 +12,10 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from click_auth import interrupts
+from click_auth import errors, interrupts
 from click_auth.console import console
 from click_auth.defaults import DEFAULT_MIN_TTL
-from click_auth.errors import (
-    REFRESH_EXPIRED,
-    REFRESH_UNAVAILABLE,
-    STORE_WRITE_FAILED,
-    AnswerLost,
-    AuthError,
-    NotLoggedIn,
-    StorageUnavailable,
-    Unreachable,
-)
+from click_auth.errors import AnswerLost, AuthError, NotLoggedIn, StorageUnavailable, Unreachable
 from click_auth.locks.account_lock import LockBusy, lock_timeout
 from click_auth.record import Record, Rejected, TokenBundle, carried_forward, to_posix
 from click_auth.stores.account_store import CachedCredential, Superseded
@@ -97,7 +88,7 @@ class Renewal:
         if old.refresh_token is None:
             store.read_cached(record)  # raises where nothing at all is left
             message = f"The credentials of {record.account.name} can't be refreshed."
-            raise NotLoggedIn(message, code=REFRESH_UNAVAILABLE)
+            raise NotLoggedIn(message, code=errors.REFRESH_UNAVAILABLE)
         _ = self.context.http.module  # imported before `reserve`: right after it comes the POST
         with store.reserve(record, old) as reserve, interrupts.deferred():
             return self._exchange(record, old, reserve)
@@ -142,7 +133,7 @@ class Renewal:
             other = replace(old, refresh_token=self.context.store.refresh_token(current))
             is_other = other.refresh_token not in (None, old.refresh_token)
             is_known = current.generation != record.generation
-            if error.code != REFRESH_EXPIRED or is_known or not is_other:
+            if error.code != errors.REFRESH_EXPIRED or is_known or not is_other:
                 raise
         return other, _request_tokens(provider, other)
 
@@ -154,7 +145,7 @@ class Renewal:
         current = self._read_record()
         if current.generation != record.generation:
             return self.context.store.read_cached(current)
-        if error.code != REFRESH_EXPIRED:
+        if error.code != errors.REFRESH_EXPIRED:
             raise error
         with suppress(StorageUnavailable, Superseded):
             self.context.store.reject(record)
@@ -168,7 +159,7 @@ class Renewal:
         unstored = StorageUnavailable(
             f"The token was refreshed for {record.account.name}, but it couldn't be stored: "
             f"{error.message}",
-            code=STORE_WRITE_FAILED,
+            code=errors.STORE_WRITE_FAILED,
             hints=["The next command tries again." if reserve.is_used else lost],
         )
         if self.forced:
@@ -194,7 +185,7 @@ class Renewal:
         record = self.context.store.record_of(self.seen.key)
         if record is None:
             message = f"The account {self.seen.account.name} was logged out in the meantime."
-            raise NotLoggedIn(message, code=REFRESH_UNAVAILABLE)
+            raise NotLoggedIn(message, code=errors.REFRESH_UNAVAILABLE)
         record.check_binding(self.context.services.provider(record.instance).binding)
         return record
 
@@ -237,4 +228,6 @@ def _request_tokens(provider: Provider, bundle: TokenBundle) -> TokenBundle:
 def _refuse_others(provider: Provider, record: Record, fresh: TokenBundle) -> None:
     if not provider.is_same_account(fresh, record.account.id):
         message = "The server returned another account's tokens."
-        raise NotLoggedIn(message, code=REFRESH_EXPIRED, hints=[message, NotLoggedIn.log_in_again])
+        raise NotLoggedIn(
+            message, code=errors.REFRESH_EXPIRED, hints=[message, NotLoggedIn.log_in_again]
+        )

@@ -5,17 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
+from click_auth import errors
 from click_auth.account import Value
 from click_auth.credentials import Credential, find_credential
-from click_auth.errors import (
-    BAD_SETTING,
-    NOT_AUTHENTICATED,
-    AuthError,
-    LoginFailed,
-    NotLoggedIn,
-    StorageUnavailable,
-    Unreachable,
-)
+from click_auth.errors import AuthError, LoginFailed, NotLoggedIn, StorageUnavailable, Unreachable
 from click_auth.record import Record, TokenBundle, from_posix, rfc3339, to_posix
 
 if TYPE_CHECKING:
@@ -171,8 +164,8 @@ def judge_grant(context: Context, record: Record) -> tuple[bool, bool, AuthError
 def _state_after(error: AuthError) -> State:
     if isinstance(error, StorageUnavailable):
         return "locked"
-    if isinstance(error, Unreachable) or error.code == BAD_SETTING:
+    if isinstance(error, Unreachable) or error.code == errors.BAD_SETTING:
         return "unreachable"
-    if isinstance(error, LoginFailed) or error.code == NOT_AUTHENTICATED:
+    if isinstance(error, LoginFailed) or error.code == errors.NOT_AUTHENTICATED:
         return "invalid"
     return "expired"

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _LONGEST_WAIT = 24 * 60 * 60.0  # seconds
 _STRENGTH = ("acr_values", "max_age")
+_AT_ONCE = ("with_token", "callback_port", "resume")  # of no use to a login that only begins
 
 
 def build(auth: Operations, on_login: Hook, render_text: AsText, render_json: AsJson) -> Parts:
@@ -40,6 +41,10 @@ def build(auth: Operations, on_login: Hook, render_text: AsText, render_json: As
         if wanted.get("device") and any(wanted.get(name) is not None for name in _STRENGTH):
             raise click.UsageError("--acr-values and --max-age need a browser: leave --device out.")
         if no_wait:
+            for name in _AT_ONCE:
+                if wanted.get(name) not in (None, False):
+                    text = f"--{name.replace('_', '-')} can't be combined with --no-wait."
+                    raise click.UsageError(text)
             _begin(auth, console, **wanted)
             return
         context = _log_in(auth, console, on_login, **wanted)
@@ -61,6 +66,7 @@ def _options(auth: Operations) -> list[click.Parameter]:
     device = "Log in by entering a code on any device (default where no browser can open)."
     strength = "Request these authentication context classes (step-up login)."
     wait = "How long to wait for the browser's response."
+    usual: dict[str, Any] = {"default": LOGIN_TIMEOUT, "show_default": True}
     resume = "Finish a login started with --no-wait."
     possible = [
         user_parameter(auth, "Log in as this account; fail if someone else signs in."),
@@ -70,14 +76,7 @@ def _options(auth: Operations) -> list[click.Parameter]:
         option("--device/--no-device", device, default=None),
         flag("--with-token", "Read a token from standard input."),
         option("--callback-port", "Listen for the browser's response on this port.", type=port),
-        option(
-            "--timeout",
-            wait,
-            type=seconds,
-            default=LOGIN_TIMEOUT,
-            show_default=True,
-            metavar="SECONDS",
-        ),
+        option("--timeout", wait, type=seconds, metavar="SECONDS", **usual),
         option("--acr-values", strength, metavar="VALUES"),
         option("--max-age", "Require a login no older than this.", type=age, metavar="SECONDS"),
         flag("--no-wait", "Start the login, print how to finish it, and exit."),

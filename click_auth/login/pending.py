@@ -15,15 +15,10 @@ from datetime import datetime, timezone
 from functools import partial
 from typing import TYPE_CHECKING
 
+from click_auth import errors
 from click_auth.console import console
 from click_auth.credentials import find_record
-from click_auth.errors import (
-    CALLBACK_TIMEOUT,
-    LOGIN_PENDING,
-    LoginFailed,
-    StorageUnavailable,
-    Unreachable,
-)
+from click_auth.errors import LoginFailed, StorageUnavailable, Unreachable
 from click_auth.files import make_private_folder, read_private, replace_private
 from click_auth.locks.account_lock import account_lock, lock_timeout
 from click_auth.login.flow import Login, choose_store, complete_request
@@ -243,7 +238,7 @@ def _finish(login: Login, pending: Pending, answer: str | None) -> LoginResult:
     begun = pending.begun
     if pending.expires_at <= login.context.clock():
         message = "The pending login has expired."
-        raise LoginFailed(message, code=CALLBACK_TIMEOUT, hints=[LoginFailed.log_in_again])
+        raise LoginFailed(message, code=errors.CALLBACK_TIMEOUT, hints=[LoginFailed.log_in_again])
     with login.store.patiently():
         login.store.check_writable()
         bundle = login.provider.finish_login(begun, login.request, partial(_respond, answer or ""))
@@ -264,7 +259,7 @@ def _respond(answer: str, request: AuthorizationRequest) -> AuthorizationRespons
 
 
 def _still_pending(what: str) -> Unreachable:
-    return Unreachable(f"The login is still pending. {what}", code=LOGIN_PENDING)
+    return Unreachable(f"The login is still pending. {what}", code=errors.LOGIN_PENDING)
 
 
 def _adopt(context: Context, request: LoginRequest, started: float) -> LoginResult:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from click_auth.oauth import code_grant as code_grant
     from click_auth.oauth import device as device
+    from click_auth.oauth import device_race as device_race
     from click_auth.oauth import dpop as dpop
     from click_auth.oauth import endpoint as endpoint
     from click_auth.oauth import protected_resource as protected_resource
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
     from click_auth.oauth import userinfo as userinfo
 
 _MODULES = (
-    *("code_grant", "device", "dpop", "endpoint", "protected_resource", "resumable", "server"),
-    *("token_endpoint", "token_exchange", "userinfo"),
+    *("code_grant", "device", "device_race", "dpop", "endpoint"),
+    *("protected_resource", "resumable", "server", "token_endpoint", "token_exchange", "userinfo"),
 )
 
 

@@ -69,8 +69,7 @@ def choose_way(server: Server, request: LoginRequest, ui: LoginUI) -> Way:
         return "redirect"
     way: Way = "device" if request.device else "redirect"
     why, opens = "asked for", request.browser and ui.has_browser
-    # RFC 9470 is for browsers.
-    if (request.device, request.acr_values, request.max_age) == (None, None, None):
+    if request.device is None and not request.needs_browser:
         way = _choose_way(server, ui, opens=opens)
         why = "a browser opens" if opens else "no browser opens"
     console.log("login by %s: %s", way, why)

@@ -4,24 +4,15 @@ from __future__ import annotations
 
 import importlib
 import io
-import logging
 import shutil
-import threading
 import time
-from contextvars import copy_context
 from dataclasses import dataclass, field
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from click_auth import errors
 from click_auth.console import console
 from click_auth.console.text import printable
-from click_auth.errors import (
-    CALLBACK_TIMEOUT,
-    TOKEN_EXCHANGE_FAILED,
-    AuthError,
-    LoginFailed,
-    Unreachable,
-)
+from click_auth.errors import AuthError, LoginFailed
 from click_auth.http.urls import named_by
 from click_auth.oauth.endpoint import Client, EndpointFailed, granted
 from click_auth.oauth.token_endpoint import expiry, request_tokens, usable_token
@@ -40,9 +31,6 @@ SHORTEST_INTERVAL = 1.0
 SLOWER_BY = 5.0
 LONGEST_BACKOFF = 10.0
 _OTHER_WAY = "Log in without --device: open the URL in any browser, then paste the final URL."
-_ROWS_OF_REDIRECT = 24  # what a login by redirect shows below the code, about
-
-logger: logging.Logger = logging.getLogger("click_auth")
 
 
 class Declined(LoginFailed):
@@ -51,14 +39,6 @@ class Declined(LoginFailed):
 
 class OutOfTime(LoginFailed):
     """The code was not entered in the time that there was for it."""
-
-
-class CodeEntered(Exception):
-    """The code was entered, and these are the tokens: nothing else needs to be waited for."""
-
-    def __init__(self, bundle: TokenBundle) -> None:
-        super().__init__()
-        self.bundle = bundle
 
 
 @dataclass(frozen=True)
@@ -115,8 +95,6 @@ class DeviceLogin:
         self._server = server
         self._request = request
         self._scopes = server.requested_scopes(request)
-        self._left = threading.Event()
-        self._outcomes: list[TokenBundle | Exception] = []
 
     def begin(self) -> DeviceLogin:
         """Get a new code. Blocks. Raises `LoginFailed`."""
@@ -153,7 +131,7 @@ class DeviceLogin:
             raise LoginFailed("This application is no longer registered with the server.")
         self.client, self.code = client, code
         try:
-            return self._poll(self._request.timeout, time.sleep, first_wait=0.0)
+            return self.poll(self._request.timeout, time.sleep, first_wait=0.0)
         except OutOfTime:
             return None
 
@@ -166,67 +144,12 @@ class DeviceLogin:
         """Show the code and return the tokens for it. Blocks until it expires at most."""
         seconds = min(self.code.lifetime, self._request.timeout)
         with console.counting_down(seconds, "the code") as countdown:
-            self._show(ui)
+            self.show(ui)
             if not countdown.shown:
                 console.current().done("Waiting for the code (Ctrl-C to cancel).", well=False)
-            return self._poll(seconds, sleep or countdown.sleep, monotonic)
+            return self.poll(seconds, sleep or countdown.sleep, monotonic)
 
-    def race(self, ui: LoginUI, log_in_by_redirect: Callable[[], TokenBundle]) -> TokenBundle:
-        """Return the tokens of a code entered elsewhere or of the redirect, whichever comes first.
-
-        A server that gives no code leaves the redirect, and where nobody could paste its response
-        the code is all there is. Blocks. Raises `LoginFailed`.
-        """
-        can_race = ui.has_terminal and ui.watch(self._check)
-        if ui.has_terminal and not can_race:
-            return log_in_by_redirect()
-        try:
-            self.begin()
-        except AuthError as error:
-            if isinstance(error, Unreachable) and not can_race:
-                raise
-            logger.debug("no login by device: %s", error.message)
-            return log_in_by_redirect()
-        if not can_race:
-            return self.wait(ui)
-        self._show(ui, rows_below=_ROWS_OF_REDIRECT)
-        ui.say("Or log in without the code:")
-        self._start()
-        try:
-            return log_in_by_redirect()
-        except CodeEntered as entered:
-            logger.debug("response: the code was entered on another device")
-            return entered.bundle
-        finally:
-            self._left.set()  # the code is forgotten: nobody asks for it again
-
-    def _start(self) -> None:
-        """Begin to ask, on a thread of its own. Does not block."""
-
-        def sleep(seconds: float) -> None:
-            if self._left.wait(seconds):
-                raise Declined("Nobody waits for the code any more.")
-
-        def run() -> None:
-            try:
-                self._outcomes.append(self._poll(self.code.lifetime, sleep))
-            except Exception as error:  # noqa: BLE001 - handed to the thread that waits
-                self._outcomes.append(error)
-
-        run_here = partial(copy_context().run, run)  # so that it speaks on the caller's console
-        threading.Thread(target=run_here, name="click-auth device", daemon=True).start()
-
-    def _check(self) -> None:
-        """Raise `CodeEntered` once it was, or `Declined`; say it where the code is of no use."""
-        outcome = self._outcomes.pop() if self._outcomes else None
-        if isinstance(outcome, TokenBundle):
-            raise CodeEntered(outcome)
-        if isinstance(outcome, AuthError) and not isinstance(outcome, Declined):
-            console.current().say(f"{outcome.message} The URL above still works.")
-        elif outcome is not None:
-            raise outcome
-
-    def _poll(
+    def poll(
         self,
         seconds: float,
         sleep: Callable[[float], None],
@@ -254,10 +177,10 @@ class DeviceLogin:
                 elif error.error == "expired_token":
                     raise _too_late(LoginFailed, slowed) from None
                 elif error.error != "authorization_pending":
-                    raise error.as_login_error(TOKEN_EXCHANGE_FAILED) from None
+                    raise error.as_login_error(errors.TOKEN_EXCHANGE_FAILED) from None
         raise _too_late(OutOfTime, slowed)
 
-    def _show(self, ui: LoginUI, rows_below: int = 0) -> None:
+    def show(self, ui: LoginUI, rows_below: int = 0) -> None:
         """Tell the person the code, and where to enter it; *rows_below* come on the screen yet."""
         code = self.code
         text = (
@@ -307,7 +230,7 @@ def _too_late(kind: type[LoginFailed], slowed: int) -> LoginFailed:
             f"The server asked {slowed} times for fewer requests: this machine's clock may "
             "be running fast, as in a virtual machine that was suspended."
         )
-    return kind("The code wasn't entered in time.", code=CALLBACK_TIMEOUT, hints=hints)
+    return kind("The code wasn't entered in time.", code=errors.CALLBACK_TIMEOUT, hints=hints)
 
 
 def _is_passing(error: EndpointFailed) -> bool:

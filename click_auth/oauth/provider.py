@@ -133,7 +133,7 @@ class OAuthProvider(Facts):
             by_device = oauth.device.DeviceLogin(server, request)
             if way == "device":
                 return by_device.begin().wait(ui)
-            return by_device.race(ui, log_in_by_redirect)
+            return oauth.device_race.Race(server, by_device).run(ui, log_in_by_redirect)
 
     def begin_login(self, request: LoginRequest) -> BegunLogin:
         """Return a login that another call finishes: by device where that is possible. Blocks."""

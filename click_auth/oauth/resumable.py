@@ -26,8 +26,8 @@ def begin(
     server: Server, request: LoginRequest, authorize: Callable[[LoginRequest], AuthorizationRequest]
 ) -> BegunLogin:
     """Return a login by device; by redirect where the server or *request* has no use for that."""
-    is_open = (request.device, request.acr_values, request.max_age) == (None, None, None)
-    if request.device or (is_open and server.usable(device.ENDPOINT)):  # RFC 9470 is for browsers
+    is_open = request.device is None and not request.needs_browser
+    if request.device or (is_open and server.usable(device.ENDPOINT)):
         code = device.DeviceLogin(server, request).begin().code
         secrets = {"device_code": code.device_code}
         url = code.complete_uri or code.uri

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from click_auth.providers.request import BegunLogin, LoginRequest, LoginUI
     from click_auth.record import TokenBundle
 
-    class DocumentCache(Protocol):
+    class Documents(Protocol):
         """Discovery documents, by URL, with an age."""
 
         def load(self, url: str, /) -> Mapping[str, Any] | None:
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
         def forget(self, url: str, /) -> None:
             """Drop the document of *url*. Never raises."""
 
-    class Registrations(DocumentCache, Protocol):
+    class Registrations(Documents, Protocol):
         """Registered clients (RFC 7591) by name, secrets stored like tokens. May raise."""
 
         def insert(self, name: str, registration: Mapping[str, Any], /) -> Mapping[str, Any]:
@@ -78,13 +78,10 @@ class ProviderContext:
     """HTTP as this application speaks it, and what is remembered between processes."""
 
     def __init__(
-        self,
-        http: Http,
-        cache: DocumentCache | None = None,
-        registrations: Registrations | None = None,
+        self, http: Http, cache: Documents | None = None, registrations: Registrations | None = None
     ) -> None:
         self.http = http
-        self.cache: DocumentCache = cache or InMemory()
+        self.cache: Documents = cache or InMemory()
         self.registrations: Registrations = registrations or InMemory()
 
 

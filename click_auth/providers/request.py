@@ -23,7 +23,8 @@ class LoginRequest(Unpickled):
     `granted_scopes` are those that the account holds already; `token` is a token that the person
     brought along. `device` None: where no browser can be opened. `timeout` is in seconds.
     `acr_values` and `max_age` (seconds) say how strong and how fresh it has to be (RFC 9470).
-    `redirect_uri` is known once a listener is bound.
+    `redirect_uri` is known once a listener is bound. Raises ValueError where such a login is to go
+    by a code on another device: it needs a browser.
     """
 
     user: str | None = None
@@ -39,6 +40,15 @@ class LoginRequest(Unpickled):
     max_age: int | None = None
     timeout: float = 300.0
     redirect_uri: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.device and self.needs_browser:
+            raise ValueError("acr_values= and max_age= need a browser: leave device=True out")
+
+    @property
+    def needs_browser(self) -> bool:
+        """Whether the login has to be strong or fresh: no code on another device shows that."""
+        return self.acr_values is not None or self.max_age is not None
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,9 @@ import time
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from click_auth.fleets.places import StoredRecord
+from click_auth.fleets.shared_store import SharedTokenStore
 from click_auth.redis.lease import Lease
-from click_auth.stores.shared import SharedTokenStore, StoredRecord
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping

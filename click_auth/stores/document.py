@@ -2,13 +2,11 @@
 
 The first line ends with the opening of `accounts`, each record has a line of its own, and the last
 line closes `accounts` and holds the rest: so one record is found by its key without a look at the
-others. There is no newline at the end: a file that was cut off, wherever, is not JSON any more,
-and its last line shows it.
+others. There is no newline at the end: a file that was cut off anywhere is no JSON.
 
 The seal says that a version with the same fields wrote a record and nobody has touched it since:
-it needs no validation, which costs more than everything else that reading it does. It guards
-against hand edits and other schemas, not against attackers: whoever can write the file can write
-a seal.
+it needs no validation, which costs more than the rest of reading it. It guards against hand edits
+and other schemas, not against attackers: whoever can write the file can write a seal.
 """
 
 from __future__ import annotations
@@ -32,6 +30,9 @@ _OPENING = b'{"version": %d, "default": ' % VERSION
 _FRAME = ("version", "default", "accounts")
 _BRIDGE = b', "accounts": {'
 _MOST_DIGITS = 4000  # beyond 4,300 Python refuses to read a number, and to write it
+_decoder = json.JSONDecoder(
+    parse_int=lambda digits: int(digits) if len(digits) <= _MOST_DIGITS else float("inf")
+)
 
 UNREADABLE = (ValueError, ArithmeticError, RecursionError)
 """What can be raised by a look at what a file says."""
@@ -51,11 +52,6 @@ def loads(text: str | bytes) -> Any:
     Raises what `UNREADABLE` holds.
     """
     return _decoder.decode(text if isinstance(text, str) else text.decode("utf-8", "surrogatepass"))
-
-
-_decoder = json.JSONDecoder(
-    parse_int=lambda digits: int(digits) if len(digits) <= _MOST_DIGITS else float("inf")
-)
 
 
 def json_bytes(fields: Mapping[str, Any]) -> bytes:
@@ -98,7 +94,7 @@ def validate_record(stored: object) -> Record:
 class Entries(Mapping[str, Record]):
     """The records by key, each read when it is first looked at.
 
-    A bad record is not among them: `bad` says why, and its text is kept until it is replaced.
+    A bad record is not among them: `bad` says why; its text is kept until it is replaced.
     """
 
     def __init__(self, texts: Mapping[str, bytes]) -> None:
@@ -158,8 +154,7 @@ class Document:
         self.default = default
         self.records: Entries = Entries(texts or {})
         self.unknown: dict[str, Any] = dict(rest or {})
-        removed = self.unknown.pop("removed", [])
-        # They name slots and paths.
+        removed = self.unknown.pop("removed", [])  # they name slots and paths
         self.removed: list[str] = [key for key in removed if is_account_key(key)]
         self.migrations: dict[str, Any] = self.unknown.pop("migrations", {})
         self.clients: dict[str, Any] = self.unknown.pop("clients", {})
@@ -190,8 +185,7 @@ class Document:
 
     def unmark_removed(self, key: str) -> None:
         """Note that no secret of *key* is left to be deleted."""
-        if key in self.removed:
-            self.removed.remove(key)
+        self.removed[:] = [each for each in self.removed if each != key]
 
     def mark_removed(self, key: str) -> None:
         """Note that secrets of *key* may lie in the keyring and are to be deleted."""
@@ -205,8 +199,7 @@ class Document:
 
     def state(self) -> int:
         """Return what tells two states of the document apart, and shows a traceback no secret."""
-        rest = json_bytes({"default": self.default, **self._rest()})
-        return hash((frozenset(self.records.texts.items()), rest))
+        return hash((frozenset(self.records.texts.items()), self.default, json_bytes(self._rest())))
 
     def to_bytes(self) -> bytes:
         """Return the content of the record file, each good record sealed for this schema."""
@@ -228,8 +221,7 @@ class Document:
 def parse(content: bytes, place: object = "memory") -> Document:
     """Return the document in *content*, read from *place*; nothing is one without accounts.
 
-    Raises `DamagedRecords` with the reason, and `StorageUnavailable` where a later version of the
-    format is to be left alone.
+    Raises `DamagedRecords`, and `StorageUnavailable` for the format of a later version.
     """
     if not content.strip():
         return Document()
@@ -273,10 +265,7 @@ def _fault(root: Any) -> str | None:
 
 
 def _frame(content: bytes) -> tuple[dict[str, Any], int, int] | None:
-    """Return what stands around the records, and where their lines begin and end.
-
-    None where `Document.to_bytes` has not written it.
-    """
+    """Return what is around the records and where they begin and end; None of another's writing."""
     begin, end = content.find(b"\n"), content.rfind(b"\n")
     head = content[: max(begin, 0)]
     if not (head.startswith(_OPENING) and head.endswith(_BRIDGE)):

@@ -4,18 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PlainSerializer,
-    PlainValidator,
-    SecretStr,
-    ValidationError,
-    ValidationInfo,
-    field_validator,
-)
+import pydantic
 
 from click_auth.account import Account, account_from
 from click_auth.record import Record, Unpickled
@@ -35,21 +24,23 @@ def _moment(value: object) -> float | None:
     return float(value) if 0 <= value <= _LATEST else None
 
 
-Moment = Annotated["float | None", BeforeValidator(_moment)]
+Moment = Annotated["float | None", pydantic.BeforeValidator(_moment)]
 """POSIX seconds; whatever cannot be a moment is "unknown"."""
 
-Generation = Annotated[int, Field(ge=0, le=_MOST_WRITES, strict=True)]
+Generation = Annotated[int, pydantic.Field(ge=0, le=_MOST_WRITES, strict=True)]
 """How often a credential was written."""
 
 
-Whose = Annotated[Account, PlainValidator(_account), PlainSerializer(Account.to_json)]
+Whose = Annotated[
+    Account, pydantic.PlainValidator(_account), pydantic.PlainSerializer(Account.to_json)
+]
 """An account, or its fields as JSON holds them."""
 
 
-class UserRecord(Unpickled, BaseModel):
+class UserRecord(Unpickled, pydantic.BaseModel):
     """What the record file holds for one account. Tokens in it are `SecretStr`; not pickled."""
 
-    model_config: ClassVar[ConfigDict] = ConfigDict(
+    model_config: ClassVar[pydantic.ConfigDict] = pydantic.ConfigDict(
         extra="allow", frozen=True, hide_input_in_errors=True
     )
 
@@ -67,12 +58,12 @@ class UserRecord(Unpickled, BaseModel):
     instance: str | None = None
     storage: Literal["system", "encrypted", "plaintext"] = "system"
     backend: str | None = None
-    fallback_token: SecretStr | None = None
-    fallback_refresh_token: SecretStr | None = None
+    fallback_token: pydantic.SecretStr | None = None
+    fallback_refresh_token: pydantic.SecretStr | None = None
 
-    @field_validator("instance")
+    @pydantic.field_validator("instance")
     @classmethod
-    def _is_the_accounts(cls, instance: str | None, info: ValidationInfo) -> str | None:
+    def _is_the_accounts(cls, instance: str | None, info: pydantic.ValidationInfo) -> str | None:
         account = info.data.get("account")
         if account is not None and instance != account.instance:
             raise ValueError("it is not that of the account")
@@ -94,6 +85,6 @@ def trusted_record(stored: object) -> Record:
     """
     try:
         return UserRecord.model_validate(stored).to_record()
-    except ValidationError as error:
+    except pydantic.ValidationError as error:
         places = {".".join(map(str, item["loc"])) or "record" for item in error.errors()}
     raise ValueError(", ".join(sorted(places)))

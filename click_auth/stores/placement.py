@@ -6,7 +6,7 @@ import contextlib
 import json
 import os
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from click_auth.stores.vault import Vault
 
 
+@dataclass(eq=False, repr=False)
 class Storage:
     """Where credentials are kept: *records*, and a vault for the tokens that are not in them.
 
@@ -34,39 +35,32 @@ class Storage:
     token is first looked for in it. *key*, or that of the *environment*, seals what is in records.
     """
 
-    def __init__(  # noqa: PLR0917 - as a store has them
-        self,
-        records: Records,
-        make_vault: Callable[[], Vault],
-        policy: str,
-        clock: Callable[[], float] = time.time,
-        environment: Environment | None = None,
-        key: KeyGiven | None = None,
-    ) -> None:
-        self.records = records
-        self.policy = policy
-        self.clock = clock
-        self._make_vault, self._environment, self._key = make_vault, environment, key
+    records: Records
+    make_vault: Callable[[], Vault]
+    policy: str
+    clock: Callable[[], float] = time.time
+    environment: Environment | None = None
+    key: KeyGiven | None = None
 
     @cached_property
     def vault(self) -> Vault:
         """Where the tokens lie that are not in the records."""
-        return self._make_vault()
+        return self.make_vault()
 
     @cached_property
     def cipher(self) -> Cipher | None:
         """What seals tokens in the records, None where nobody gave a key."""
-        if self._environment is None:
+        if self.environment is None:
             return None
         from click_auth.stores.cipher import make_cipher  # noqa: PLC0415 - an extra
 
-        return make_cipher(self._environment, self._key or None)
+        return make_cipher(self.environment, self.key or None)
 
     @property
     def sealer(self) -> Cipher:
         """The same. Raises `StorageUnavailable` where there is no key."""
         if self.cipher is None:
-            name = self._environment.name("AUTH_KEY") if self._environment else "<APP>_AUTH_KEY"
+            name = self.environment.name("AUTH_KEY") if self.environment else "<APP>_AUTH_KEY"
             hints = [f"Set {name} or {name}_FILE."]
             raise StorageUnavailable("No key for encrypted credentials.", hints=hints)
         return self.cipher

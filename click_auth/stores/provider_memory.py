@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import json
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from click_auth.account import safe_name
@@ -29,6 +30,7 @@ _PLACE = "storage"
 _SEALED = "sealed"
 
 
+@dataclass(eq=False, repr=False)
 class FolderCache:
     """Documents by URL, one file each in *folder*, for *max_age* seconds. It never fails its user.
 
@@ -36,17 +38,10 @@ class FolderCache:
     is none, and what came from anybody is not kept.
     """
 
-    def __init__(
-        self,
-        folder: Path,
-        max_age: float = DEFAULT_MAX_AGE_SECONDS,
-        clock: Callable[[], float] = time.time,
-        trusted: Callable[[], str | None] = str,
-    ) -> None:
-        self._folder = folder
-        self._max_age = max_age
-        self._clock = clock
-        self._trusted = trusted
+    folder: Path
+    max_age: float = DEFAULT_MAX_AGE_SECONDS
+    clock: Callable[[], float] = time.time
+    trusted: Callable[[], str | None] = str
 
     def load(self, url: str) -> Mapping[str, Any] | None:
         """Return the document of *url* if it is young enough. Never raises."""
@@ -58,12 +53,12 @@ class FolderCache:
 
     def save(self, url: str, document: Mapping[str, Any]) -> None:
         """Keep *document*. Never raises: a cache that cannot be written is no error."""
-        entry = {"url": url, "saved_at": self._clock(), "document": dict(document)}
+        entry = {"url": url, "saved_at": self.clock(), "document": dict(document)}
         with contextlib.suppress(StorageUnavailable, *UNREADABLE):
-            entry["trusted"] = self._trusted()
+            entry["trusted"] = self.trusted()
             if entry["trusted"] is None:
                 return
-            make_private_folder(self._folder)
+            make_private_folder(self.folder)
             sweep_leftovers(self._file_of(url))  # another's unfinished one is no loss
             replace_private(self._file_of(url), json_bytes(entry))
 
@@ -73,15 +68,15 @@ class FolderCache:
             self._file_of(url).unlink()
 
     def _is_good(self, entry: Mapping[str, Any], url: str) -> bool:
-        saved_at, now = entry.get("saved_at"), self._clock()
-        is_meant = entry.get("url") == url and entry.get("trusted") == self._trusted() is not None
+        saved_at, now = entry.get("saved_at"), self.clock()
+        is_meant = entry.get("url") == url and entry.get("trusted") == self.trusted() is not None
         if not is_meant or not isinstance(entry.get("document"), dict):
             return False
-        return isinstance(saved_at, (int, float)) and now - self._max_age < saved_at <= now
+        return isinstance(saved_at, (int, float)) and now - self.max_age < saved_at <= now
 
     def _file_of(self, url: str) -> Path:
         digest = hashlib.sha256(url.encode("utf-8", "surrogatepass")).hexdigest()
-        return self._folder / f"{digest}.json"
+        return self.folder / f"{digest}.json"
 
 
 class StoredRegistrations:

@@ -9,9 +9,9 @@ import time
 import pytest
 
 from click_auth.errors import StorageUnavailable, StoreUnreachable, Unreachable
+from click_auth.fleets.places import StoredRecord
 from click_auth.redis.lease import Lease
 from click_auth.redis.records import RedisRecords
-from click_auth.stores.shared import StoredRecord
 from fleet.redis_server import RedisServer
 
 

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -28,6 +29,7 @@ from login.test_end_to_end import (
 )
 from login.waiting import BOUND_SECONDS, at_once, refuses
 
+OK = 200
 GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="terminals of POSIX")
 
@@ -119,6 +121,32 @@ def test_a_poll_that_hangs_delays_no_paste(
     finally:
         is_over.set()
     assert list(stored(environ)) == ["ada"]
+
+
+def test_a_code_that_is_entered_too_late_leaves_no_tokens_behind(
+    environ: dict[str, str], server: AuthorizationServer
+) -> None:
+    """The paste has won; what the code brings meanwhile is revoked, and nothing else is."""
+
+    def enter_the_code(request: Request) -> None:
+        if request.form["grant_type"] == GRANT or server.posts("revoke"):
+            return
+        assert server.approve_device(user_code(server))
+        deadline = time.monotonic() + BOUND_SECONDS
+        while not any(each.status == OK for each in server.posts("token", grant_type=GRANT)):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+
+    def wait_for_the_revocation(_: Request) -> None:
+        server.journal.wait_for("revoke", count=2, timeout=BOUND_SECONDS)
+
+    server.faults.hooks.update(token=enter_the_code, api=wait_for_the_revocation)
+    with person_at(environ, "--timeout", "50") as person:
+        person.type(f"{answer_to(url_on(person), server)}\n")
+        assert person.end() == 0, person.shown
+    assert len(server.posts("revoke")) == 2
+    assert list(stored(environ)) == ["ada"]
+    assert todo(environ, "auth", "refresh")[0] == 0
 
 
 def test_who_says_no_to_the_code_has_answered(

@@ -280,8 +280,22 @@ def test_a_device_code_cannot_be_stronger(todo: Todo) -> None:
         done = todo.run("--device", "--acr-values", "phr", *options)
         assert done.exit_code == 2
         assert "browser" in done.stderr
+    auth = todo.auth("plaintext")
+    for begin in (auth.login, auth.begin_login):
+        with pytest.raises(ValueError, match="leave device=True out"):
+            begin(device=True, acr_values="phr")
     assert todo.files == []
     assert todo.server.grants.devices == {}
+
+
+@pytest.mark.parametrize(
+    "options", [["--with-token"], ["--callback-port", "8123"], ["--resume"], ["--resume", "x"]]
+)
+def test_no_wait_says_what_it_has_no_use_for(todo: Todo, options: list[str]) -> None:
+    """Nothing that was typed is passed over in silence, and nothing begins."""
+    done = todo.run("--no-wait", *options)
+    assert (done.exit_code, f"{options[0]} can't be" in done.stderr) == (2, True), done.stderr
+    assert todo.files == []
 
 
 @pytest.mark.real_keyring
