@@ -31,8 +31,8 @@ EXTRAS = re.compile(
 # 10,800 in all; the other goals are reached.
 BOUNDS = {
     "lines of code, core": 8629,
-    "lines of code, without extras": 11648,
-    "lines of code, all": 13510,
+    "lines of code, without extras": 11647,
+    "lines of code, all": 13509,
     "share of import lines, %": 12.5,
     "imports inside functions": 45,
     "lines of the longest module": 315,

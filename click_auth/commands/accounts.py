@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from click_auth.commands.application import account_options, completing_accounts
+from click_auth.commands.application import account_options, completing_accounts, load
 from click_auth.commands.command import ask_for_account, can_ask, no_revoke_option
-from click_auth.commands.logout import say_who_acts
 from click_auth.errors import NO_ACCOUNT_SELECTED, UsageError
 
 if TYPE_CHECKING:
@@ -54,7 +53,7 @@ def build(auth: Operations) -> Parts:
         result = auth.logout(ref, revoke=not no_revoke)
         console.done(f"Removed {', '.join(result.removed)}.")
         console.result(result.to_json, None)
-        say_who_acts(auth, console, result)
+        load("logout").say_who_acts(auth, console, result)
 
     required = _account_argument(auth)
     named_or_asked = _account_argument(auth, required=not can_ask())

@@ -48,12 +48,8 @@ def login(
         return started[redirect_uri]
 
     try:
-        response = ui.wait_for_redirect(
-            start,
-            server.facts.redirect_uris,
-            callback_port=request.callback_port,
-            timeout=request.timeout,
-        )
+        uris, port, timeout = server.facts.redirect_uris, request.callback_port, request.timeout
+        response = ui.wait_for_redirect(start, uris, callback_port=port, timeout=timeout)
     except (KeyboardInterrupt, LoginFailed):
         server.forget_metadata()  # the page may have moved, which nobody else can see
         raise

@@ -172,8 +172,7 @@ class AccountStore(Storage):
 
         Whatever fails, what was stored before is still there.
         """
-        issuer, client_id, resource = binding
-        record = Record(account, issuer=issuer, client_id=client_id, resource=resource)
+        record = Record(account, **binding._asdict())
         write = self._new_write()
         try:
             record = write.place(record, bundle, None)

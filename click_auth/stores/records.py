@@ -9,6 +9,7 @@ import contextlib
 import os
 import threading
 from datetime import datetime, timezone
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 from click_auth import files, stores
@@ -29,6 +30,9 @@ LOCK_SECONDS = 10.0
 REPLACE_IT = "Log in to that account again to replace it."
 ROOM_TO_GROW = 16 * 1024
 """Bytes that a record takes at most, its tokens included."""
+
+NEVER_LOST = SimpleNamespace(check=lambda: None)
+"""What a lock yields that nobody outside of this process can take away."""
 
 
 class Records:
@@ -67,9 +71,11 @@ class Records:
         """Return a block within which nobody else writes. Blocks while somebody does."""
         return self._lock
 
-    def lock(self, key: str) -> contextlib.AbstractContextManager[object]:
-        """Return the lock under which the credential of one account is changed."""
-        return self._locks.setdefault(key, threading.Lock())
+    @contextlib.contextmanager
+    def lock(self, key: str) -> Iterator[object]:
+        """Hold the lock under which the credential of one account is changed."""
+        with self._locks.setdefault(key, threading.Lock()):
+            yield NEVER_LOST
 
     def stamp(self) -> object:
         """Return something cheap that differs once somebody has written."""
@@ -254,7 +260,9 @@ class RecordFile(Records):
             message = f"{self.path} is being written by another process: {busy}."
             raise StorageUnavailable(message, code=STORE_WRITE_FAILED) from None
 
-    def lock(self, key: str) -> contextlib.AbstractContextManager[object]:
+    def lock(  # type: ignore[override]  # a generator's context manager is one of many
+        self, key: str
+    ) -> contextlib.AbstractContextManager[object]:
         """Return the lock file of one account: hosts that share the folder share it."""
         from click_auth.locks.account_lock import account_lock  # noqa: PLC0415 - as above
 

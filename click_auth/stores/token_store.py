@@ -7,7 +7,6 @@ raises AUTH_REFRESH_UNAVAILABLE.
 
 from __future__ import annotations
 
-import contextlib
 import time
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
@@ -24,6 +23,7 @@ from click_auth.stores.vault import MemoryVault
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from click_auth.stores.cipher import KeyGiven
@@ -103,16 +103,14 @@ class TokenStore(ABC):
         default = next((each.account.key for each in stored if each.default), None)
         return select_account((each.account for each in stored), ref, default=default)
 
-    def lock(self, ref: str) -> contextlib.AbstractContextManager[object]:
+    def lock(self, ref: str) -> AbstractContextManager[object]:
         """Return the lock under which the credential of one account is changed.
 
         The base class has a lock file in `folder`, shared by every process that uses it.
 
         `with store.lock("ada"): ...`
         """
-        if self.folder is None:
-            return contextlib.nullcontext()
-        return RecordFile(self.folder).lock(ref)
+        return (Records() if self.folder is None else RecordFile(self.folder)).lock(ref)
 
     def checks(self) -> Iterable[tuple[str, str, str | None]]:
         """Return what `doctor` says of the place: a name, a value, and a hint where it is not well.
@@ -175,7 +173,7 @@ class RecordedTokenStore(TokenStore):
         record = self.account_store.record(ref)
         return None if record is None else record.account
 
-    def lock(self, ref: str) -> contextlib.AbstractContextManager[object]:
+    def lock(self, ref: str) -> AbstractContextManager[object]:
         """Return the lock under which the credential of one account is changed."""
         return self.account_store.lock(ref)
 

@@ -14,7 +14,13 @@ from typing import Any
 
 import pytest
 
-from click_auth import KeyringTokenStore, StorageUnavailable, Unreachable
+from click_auth import (
+    KeyringTokenStore,
+    MemoryTokenStore,
+    StorageUnavailable,
+    TokenStore,
+    Unreachable,
+)
 from click_auth.locks.account_lock import LockBusy, account_lock, exclusive, lock_timeout
 from lock.holding import Holder
 
@@ -130,6 +136,15 @@ def test_what_a_lock_gives_says_when_it_is_held_no_more(tmp_path: Path) -> None:
         held.check()
         (tmp_path / "locks" / "user-ada.lock").unlink()
         with pytest.raises(Unreachable, match="was lost"):
+            held.check()
+
+
+def test_a_lock_in_memory_is_never_lost() -> None:
+    """It gives something to `check` like any other: of our store, and of one without a folder."""
+    store = MemoryTokenStore()
+    locks: list[Any] = [store.lock("ada"), TokenStore.lock(store, "ada")]
+    for lock in locks:
+        with lock as held:
             held.check()
 
 
