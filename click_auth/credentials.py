@@ -234,7 +234,7 @@ class WorkloadIdentity(Unstored):
     def _request(self) -> TokenBundle:
         identity = self._context.find_identity(self.instance)
         if identity is None or identity.token is None:
-            raise NotLoggedIn((identity and identity.lacks) or "This CI job lost its ID token.")
+            raise NotLoggedIn((identity and identity.lacks) or "This CI job's ID token is gone.")
         return self.provider.exchange_id_token(identity.token)
 
 
