@@ -87,10 +87,10 @@ class Race:
 
     def _revoke_late(self) -> None:
         """Revoke the tokens of a code that was entered when the redirect had been answered."""
-        outcome = self._outcomes.pop() if self._outcomes else None
-        if isinstance(outcome, TokenBundle):
-            console.log("the code was entered too late: revoking what it brought")
-            with suppress(EndpointFailed):
+        with suppress(IndexError, EndpointFailed, AuthError):  # two threads may see it last
+            outcome = self._outcomes.pop()
+            if isinstance(outcome, TokenBundle):
+                console.log("the code was entered too late: revoking what it brought")
                 revoke(self._server, outcome)
 
     def _check(self) -> None:
