@@ -20,7 +20,10 @@ from sources import ROOT, Source, circles, read_sources
 
 # The core goes without these: commands, tools for tests, and the optional features of OAuth.
 BEYOND_CORE = {"commands", "testing"}
-OPTIONAL = {"apikey", "device", "dpop", "id_token", "par", "registration", "client_metadata"}
+OPTIONAL = {
+    *("apikey", "device", "device_race", "dpop", "id_token", "par", "registration"),
+    "client_metadata",
+}
 # Folders and modules of what came later than the house, and of what is installed as an extra.
 EXTRAS = re.compile(
     "typer|redis|presets|fleets?|workload|token_exchange|git_credential|credential_formats"
@@ -30,7 +33,7 @@ EXTRAS = re.compile(
 # Where the house stands. It is to come down to 6,600 lines in the core, 9,300 without extras and
 # 10,800 in all; the other goals are reached.
 BOUNDS = {
-    "lines of code, core": 8629,
+    "lines of code, core": 8553,
     "lines of code, without extras": 11647,
     "lines of code, all": 13509,
     "share of import lines, %": 12.5,
