@@ -6,6 +6,7 @@ import copy
 import dataclasses
 import pickle
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
 
@@ -126,3 +127,10 @@ def test_what_the_service_said_survives_a_rewrite() -> None:
     assert again.account == Account("ada", "Ada", None, {"plan": {"name": "pro"}, "extra": [1]})
     assert again.to_json()["account"]["extra"] == [1]
     assert again.unknown == {"later": 1}
+
+
+def test_a_value_lets_the_other_side_say_whether_they_are_equal() -> None:
+    """As a dataclass does: `unittest.mock.ANY` is equal to each of them."""
+    for value in (Account("ada"), StoredAccount(Account("ada")), Record(Account("ada"))):
+        assert value == ANY
+        assert value != "ada"
