@@ -265,7 +265,7 @@ def _fault(root: Any) -> str | None:
 
 
 def _frame(content: bytes) -> tuple[dict[str, Any], int, int] | None:
-    """Return what is around the records and where they begin and end; None of another's writing."""
+    """Return what is around the records, where they begin and end; None unless we wrote it."""
     begin, end = content.find(b"\n"), content.rfind(b"\n")
     head = content[: max(begin, 0)]
     if not (head.startswith(_OPENING) and head.endswith(_BRIDGE)):
