@@ -39,12 +39,19 @@ class Deadline:
         self._extra = extra
         self._on_late = on_late
 
-    def put_off(self, seconds: float) -> None:
-        """Let it come so much later."""
-        self._end += seconds
+    def wait_for(self, done: threading.Event) -> None:
+        """Block until *done*. Raises `TimedOut`.
 
-    def left(self) -> float:
-        """Return how many seconds are left. Raises `TimedOut` when they are over."""
+        Time for which this process was stopped does not count: the result may have come meanwhile,
+        and a refresh that is sent once more would spend its token twice.
+        """
+        while True:
+            began, seconds = time.monotonic(), min(self._left(), _POLL_SECONDS)
+            if done.wait(seconds):
+                return
+            self._end += time.monotonic() - began - seconds
+
+    def _left(self) -> float:
         left = self._end - time.monotonic()
         if left > 0:
             return left
@@ -88,24 +95,10 @@ def call_with_timeout(function: Callable[[], T], deadline: Deadline | float) -> 
             done.set()
 
     threading.Thread(target=call, name="click-auth", daemon=True).start()
-    while not _wait(done, limit):
-        pass
+    limit.wait_for(done)
     if errors:
         raise errors[0]
     return results[0]
-
-
-def _wait(done: threading.Event, deadline: Deadline) -> bool:
-    """Wait a little for *done*, and return whether it came.
-
-    Time for which this process was stopped does not count: the result may have come meanwhile, and
-    a refresh that is sent once more would spend its token twice.
-    """
-    began, seconds = time.monotonic(), min(deadline.left(), _POLL_SECONDS)
-    if done.wait(seconds):
-        return True
-    deadline.put_off(time.monotonic() - began - seconds)
-    return False
 
 
 @contextlib.contextmanager

@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 
 _CLEAN_ADDRESS = 'history.replaceState(null,"",location.pathname)'
 _TONES = {
-    True: ("good", "You can close this page and return to your terminal."),
-    False: ("bad", "Check your terminal for what to do next."),
-    None: ("open", "Check your terminal to see how it went."),
+    True: ("good", "M20 33l8.5 8.5L45 24", "You can close this page and return to your terminal."),
+    False: ("bad", "M23 23l18 18M41 23L23 41", "Check your terminal for what to do next."),
+    None: ("open", "M32 19v14l9 6", "Check your terminal to see how it went."),
 }
 _HEADERS = {
     "Content-Type": "text/html; charset=utf-8",
@@ -66,12 +66,10 @@ body { margin: 0; min-height: 100vh; display: grid; place-items: center; padding
 main { width: 100%; max-width: 27rem; padding: 2.75rem 2.5rem 0; text-align: center;
   background: var(--paper); border: 1px solid var(--line); border-radius: 1rem; overflow: hidden;
   box-shadow: 0 1px 2px rgb(0 0 0 / .04), 0 12px 32px rgb(0 0 0 / .07) }
-svg { display: none; width: 4rem; height: 4rem; margin: 0 auto 1.5rem; fill: none;
-  stroke: currentColor; stroke-width: 4; stroke-linecap: round; stroke-linejoin: round }
+svg { display: block; width: 4rem; height: 4rem; margin: 0 auto 1.5rem; color: var(--$tone);
+  fill: none; stroke: currentColor; stroke-width: 4; stroke-linecap: round; stroke-linejoin: round }
 circle { fill: currentColor; fill-opacity: .12; stroke: none }
 .logo { width: 3rem; height: 3rem; margin-bottom: 1rem; object-fit: contain }
-.good .good, .bad .bad, .open .open { display: block; color: var(--good) }
-.bad .bad { color: var(--bad) } .open .open { color: var(--open) }
 h1 { margin: 0 0 .5rem; font-size: 1.5rem; line-height: 1.25; letter-spacing: -.01em;
   text-wrap: balance }
 p { margin: 0; overflow-wrap: anywhere; text-wrap: pretty }
@@ -80,13 +78,9 @@ p { margin: 0; overflow-wrap: anywhere; text-wrap: pretty }
   text-wrap: balance; white-space: pre-line; border-top: 1px solid var(--line);
   background: var(--back) }
 $accent</style></head>
-<body><main class="$tone">
-$logo<svg class="good" viewBox="0 0 64 64" aria-hidden="true">
-  <circle cx="32" cy="32" r="32"/><path d="M20 33l8.5 8.5L45 24"/></svg>
-<svg class="bad" viewBox="0 0 64 64" aria-hidden="true">
-  <circle cx="32" cy="32" r="32"/><path d="M23 23l18 18M41 23L23 41"/></svg>
-<svg class="open" viewBox="0 0 64 64" aria-hidden="true">
-  <circle cx="32" cy="32" r="32"/><path d="M32 19v14l9 6"/></svg>
+<body><main>
+$logo<svg viewBox="0 0 64 64" aria-hidden="true">
+  <circle cx="32" cy="32" r="32"/><path d="$icon"/></svg>
 <p class="app">$app</p>
 <h1>$title</h1>
 <p class="what">$message</p>
@@ -97,11 +91,12 @@ $logo<svg class="good" viewBox="0 0 64 64" aria-hidden="true">
 
 def render(context: PageContext, style: PageStyle | None = None) -> str:
     """Return the built-in page for *context*, in the application's *style* if it has one."""
-    tone, what_next = _TONES[context.success]
+    tone, icon, what_next = _TONES[context.success]
     style = style or PageStyle()
     svg = base64.b64encode(style.logo_svg.encode()).decode()
     return Template(_PAGE).substitute(
         tone=tone,
+        icon=icon,
         accent=f"main {{ border-top: .3rem solid {style.accent} }}\n" if style.accent else "",
         # As an image: in one a browser runs no script and loads nothing.
         logo=f'<img class="logo" alt="" src="data:image/svg+xml;base64,{svg}">\n' if svg else "",

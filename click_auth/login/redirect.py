@@ -260,19 +260,15 @@ class AnswerWait:
     def _take(self, connection: Connection, query: str) -> AuthorizationResponse | None:
         """Return the response that *query* carries, None when it belongs to no login of ours."""
         try:
-            response = self.request.answered_by(query)
+            return self.request.answered_by(query)
         except StrayCallback as stray:
             self._note(str(stray))
             connection.refuse(HTTPStatus.BAD_REQUEST)
             return None
-        except LoginFailed:
-            self._hold(connection)
-            raise
-        self._hold(connection)
-        return response
-
-    def _hold(self, connection: Connection) -> None:
-        self.held = HeldBrowser(self._server.release(connection), self.listener, self.page)
+        finally:
+            if not connection.is_answered:  # it is told how the login ends
+                browser = self._server.release(connection)
+                self.held = HeldBrowser(browser, self.listener, self.page)
 
     def _note_misdirected(self, redirect: Misdirected) -> None:
         with contextlib.suppress(StrayCallback, LoginFailed):

@@ -16,8 +16,7 @@ from click_auth.oauth.userinfo import checked_claims
 from click_auth.providers.authorization import (
     AuthorizationRequest,
     code_challenge,
-    code_verifier,
-    random_state,
+    random_text,
 )
 from click_auth.providers.request import LoginRequest, LoginUI, accept_token
 from click_auth.record import Hidden, TokenBundle
@@ -94,9 +93,9 @@ def authorize(server: Server, request: LoginRequest) -> AuthorizationRequest:
     if request.redirect_uri is None:
         raise ValueError("authorize() needs a request with a redirect_uri")
     scopes = server.requested_scopes(request)
-    nonce = random_state() if "openid" in scopes else None
+    nonce = random_text() if "openid" in scopes else None
     uri, issuer = request.redirect_uri, server.facts.issuer
-    begun = AuthorizationRequest("", uri, random_state(), code_verifier(), nonce, scopes, issuer)
+    begun = AuthorizationRequest("", uri, random_text(), random_text(), nonce, scopes, issuer)
     parameters = Hidden(_parameters(server, request, begun))
     server.offered("token_endpoint")  # no good: better known before anybody is sent anywhere
     url = _url(server.endpoint("authorization_endpoint"), _pushed(server, parameters))

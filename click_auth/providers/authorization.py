@@ -26,8 +26,11 @@ _STANDARD = frozenset({*_ONCE, "error_description", "error_uri"})
 _IMPLICIT = ("access_token", "id_token", "token", "response")
 
 
-def code_verifier() -> str:
-    """Return a new code verifier: 43 unreserved characters, 256 random bits (section 4.1)."""
+def random_text() -> str:
+    """Return a new code verifier (section 4.1), `state` or `nonce`.
+
+    43 unreserved characters, 256 random bits.
+    """
     return secrets.token_urlsafe(32)
 
 
@@ -35,11 +38,6 @@ def code_challenge(verifier: str) -> str:
     """Return the S256 code challenge of *verifier* (section 4.2)."""
     digest = hashlib.sha256(verifier.encode("ascii")).digest()
     return base64.urlsafe_b64encode(digest).rstrip(b"=").decode("ascii")
-
-
-def random_state() -> str:
-    """Return a new value for `state` or `nonce`: 256 random bits."""
-    return secrets.token_urlsafe(32)
 
 
 class StrayCallback(Exception):
@@ -109,13 +107,12 @@ class AuthorizationRequest(Unpickled):
         return AuthorizationResponse(code, self.redirect_uri)
 
     def _check_issuer(self, iss: str | None) -> None:
-        if iss is None and not self.iss_required:
-            return
-        if iss == self.issuer or (self.issuer is None and iss is not None):
-            return
-        message = "The response came from a different authorization server than expected."
-        if iss is None:
+        if iss is None and self.iss_required:
             message = "The response doesn't name its authorization server, as this server promises."
+        elif iss is not None and self.issuer not in (None, iss):
+            message = "The response came from a different authorization server than expected."
+        else:
+            return
         raise OtherIssuer(message, hints=["Nothing was stored. Log in again."])
 
 

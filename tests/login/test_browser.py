@@ -16,7 +16,7 @@ from click_auth.environment import Environment
 from click_auth.login.browser import (
     Browser,
     CallableBrowser,
-    find_browser,
+    Machine,
     restore_library_path,
 )
 from click_auth.login.ui import TerminalUI
@@ -40,7 +40,9 @@ def commands_of(
     files: tuple[str, ...] = (),
 ) -> list[str]:
     """Return the commands of the browser that is found, or its absence."""
-    found = find_browser(environ, platform, installed(*programs), files.__contains__, release)
+    found = Machine(
+        environ, platform, installed(*programs), files.__contains__, release
+    ).find_browser()
     if found.reason is not None:
         return [found.describe()]
     return [shlex.join(command).replace("/usr/bin/", "") for command in found.commands]
@@ -72,9 +74,9 @@ def test_browser_variable_wins(setting: str, expected: list[str], around: dict[s
 )
 def test_a_text_browser_is_none(program: str) -> None:
     """It would take the terminal over, so it is not started, however it was chosen."""
-    found = find_browser(
+    found = Machine(
         {**DESK, "BROWSER": program}, "linux", installed(program), lambda _: False, ""
-    )
+    ).find_browser()
     assert found.reason == "$BROWSER is a text browser"
     assert not found.open(URL)
 
@@ -84,7 +86,7 @@ def test_a_text_browser_behind_another_name_is_none(tmp_path: Path) -> None:
     (tmp_path / "lynx").touch(mode=0o755)
     (tmp_path / "x-www-browser").symlink_to(tmp_path / "lynx")
     environ = {**DESK, "PATH": str(tmp_path), "BROWSER": "x-www-browser"}
-    assert find_browser(environ, "linux", exists=lambda _: False).reason
+    assert Machine(environ, "linux", exists=lambda _: False).find_browser().reason
 
 
 @pytest.mark.parametrize(
@@ -164,7 +166,9 @@ def test_other_systems(platform: str, programs: tuple[str, ...], expected: list[
 def test_windows_paths_keep_their_backslashes() -> None:
     """`$BROWSER` there is separated by semicolons and not unescaped."""
     environ = {"BROWSER": r"C:\missing.exe;C:\firefox.exe -new-tab"}
-    found = find_browser(environ, "win32", lambda name, path=None: name if "fire" in name else None)
+    found = Machine(
+        environ, "win32", lambda name, path=None: name if "fire" in name else None
+    ).find_browser()
     assert isinstance(found, Browser)
     assert found.commands == [[r"C:\firefox.exe", "-new-tab"]]
 
@@ -173,7 +177,7 @@ def test_windows_paths_keep_their_backslashes() -> None:
 def test_s1_the_opener_of_windows_is_the_systems_own(name: str) -> None:
     """By its whole path: no folder on PATH and no current directory has a say in it."""
     environ = {name: r"D:\Win", "PATH": r"C:\x"}
-    found = find_browser(environ, "win32", installed("rundll32.exe"), lambda _: False)
+    found = Machine(environ, "win32", installed("rundll32.exe"), lambda _: False).find_browser()
     assert isinstance(found, Browser)
     assert found.commands == [[r"D:\Win\System32\rundll32.exe", "url.dll,FileProtocolHandler"]]
 
@@ -191,7 +195,7 @@ def test_s1_no_program_of_the_current_directory_is_started(
         script(folder, "", "firefox")
     monkeypatch.chdir(evil)
     environ = {"BROWSER": setting, "PATH": path.format(good=good)}
-    found = find_browser(environ, "linux", exists=lambda _: False)
+    found = Machine(environ, "linux", exists=lambda _: False).find_browser()
     assert isinstance(found, Browser)
     assert found.commands == [[str(good / "firefox")]]
 
@@ -216,11 +220,11 @@ def test_s1_what_windows_looks_up_first_is_passed_over(
     def which(name: str, path: str = environ["PATH"]) -> str | None:
         return as_windows_looks(name, path)
 
-    found = find_browser(environ, "win32", which, lambda _: False)
+    found = Machine(environ, "win32", which, lambda _: False).find_browser()
     assert isinstance(found, Browser)
     assert found.commands == [[str(tmp_path / "good" / "firefox.exe")]]
     (tmp_path / "good" / "firefox.exe").unlink()
-    assert find_browser({**environ, "CI": "1"}, "win32", which).reason
+    assert Machine({**environ, "CI": "1"}, "win32", which).find_browser().reason
 
 
 def test_s1_a_path_that_names_the_current_directory_counts(
@@ -229,7 +233,7 @@ def test_s1_a_path_that_names_the_current_directory_counts(
     """Whoever put it there, by its whole name, meant it."""
     script(tmp_path, "", "firefox")
     monkeypatch.chdir(tmp_path)
-    found = find_browser({"BROWSER": "firefox", "PATH": str(tmp_path)}, "linux")
+    found = Machine({"BROWSER": "firefox", "PATH": str(tmp_path)}, "linux").find_browser()
     assert isinstance(found, Browser)
     assert found.commands == [[str(tmp_path / "firefox")]]
 
