@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -69,15 +70,20 @@ def _terminal(context: Context, request: LoginRequest, login_line: str) -> Termi
 
 
 def log_in_on_demand(
-    context: Context, check: Callable[[], None], login: Callable[[], object]
+    context: Context,
+    check: Callable[[], None],
+    login: Callable[[], object],
+    seconds: float = _OTHER_SECONDS,
 ) -> None:
     """Ask the person, and *login*, inside the command that needs it. Blocks.
 
     *check* raises `NotLoggedIn` while that is needed. Where another process logs in already, wait
-    for what comes of that and take it as it is. Raises `NotLoggedIn` where nobody logs in.
+    for what comes of that, *seconds* at most, and take it as it is. Raises `NotLoggedIn` where
+    nobody logs in.
     """
+    lock_of = partial(account_lock, context.folder)
     try:
-        with lock_timeout(0.0), account_lock(context.folder, _ON_DEMAND):
+        with lock_timeout(0.0), lock_of(_ON_DEMAND):
             try:
                 check()  # another process may just have done it
             except NotLoggedIn as error:
@@ -87,7 +93,7 @@ def log_in_on_demand(
                 login()
     except LockBusy:
         console.current().say("Another process is logging in. Waiting for it.")
-        with lock_timeout(_OTHER_SECONDS), account_lock(context.folder, _ON_DEMAND):
+        with lock_at_best(lock_of, _ON_DEMAND, seconds, "The other login is still not done."):
             check()
 
 

@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from click_auth import ApiKeyProvider, Auth, NotLoggedIn
+from click_auth.locks.account_lock import account_lock
+from click_auth.login.flow import log_in_on_demand
 from click_auth.testing import AuthorizationServer, FakeBrowser
 
 pty = pytest.importorskip("pty", reason="pseudo-terminals")
@@ -112,3 +115,14 @@ def test_eight_processes_open_one_browser_window(environ: dict[str, str]) -> Non
     screens = "".join(shown for *_, shown in ended)
     assert screens.count("Logging in to") == 1
     assert screens.count("Log in now?") == 1
+
+
+def test_nobody_waits_for_ever_for_another_process(tmp_path: Path) -> None:
+    """Its person has left the question unanswered: here the error says that a login is needed."""
+    auth = Auth("todo", ApiKeyProvider(api_url="https://api.example"), folder=tmp_path)
+
+    def check() -> None:
+        raise NotLoggedIn("Not logged in.")
+
+    with account_lock(tmp_path, "login-on-demand"), pytest.raises(NotLoggedIn):
+        log_in_on_demand(auth.context, check, login=check, seconds=0.1)
