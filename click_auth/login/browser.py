@@ -150,7 +150,7 @@ def choose_browser(
 class Machine:
     """The machine on which a browser is looked for; `release` is its kernel's."""
 
-    environ: Mapping[str, str]
+    environ: Mapping[str, str] = field(repr=False)
     platform: str = sys.platform
     which: Callable[..., str | None] = shutil.which
     exists: Callable[[str], bool] = os.path.exists

@@ -57,7 +57,7 @@ class PendingLogin:
 
     id: str
     kind: Literal["device", "redirect"]
-    url: str
+    url: str = field(repr=False)
     user_code: str | None
     expires_at: datetime
     resume: str = ""

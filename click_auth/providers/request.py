@@ -60,7 +60,7 @@ class BegunLogin(Unpickled):
     may see, by names of the provider's.
     """
 
-    url: str
+    url: str = field(repr=False)
     lifetime: float
     secrets: Mapping[str, str | None] = field(repr=False)
     user_code: str | None = None

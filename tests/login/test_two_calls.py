@@ -21,6 +21,7 @@ import pytest
 import time_machine
 
 from click_auth import Auth, LoginFailed, OAuthProvider, PendingLogin, Unreachable
+from click_auth.login.pending import PendingLogins
 from click_auth.testing import AuthorizationServer
 from runner import CliRunner, Result
 from stores.keyrings import Cellar
@@ -236,8 +237,11 @@ def test_the_file_is_private_and_names_no_secret_to_others(todo: Todo) -> None:
     (path,) = todo.files
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
-    verifier = json.loads(json.loads(path.read_text())["begun"]["secrets"])["code_verifier"]
-    assert verifier not in repr(pending) + json.dumps(pending.to_json())
+    secrets = json.loads(json.loads(path.read_text())["begun"]["secrets"])
+    assert secrets["code_verifier"] not in repr(pending) + json.dumps(pending.to_json())
+    assert secrets["state"] in pending.url
+    kept = PendingLogins(todo.auth().context).load(pending.id)
+    assert secrets["state"] not in repr(pending) + repr(kept)
     assert isinstance(pending, PendingLogin)
 
 
