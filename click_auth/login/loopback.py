@@ -167,18 +167,14 @@ def _port_of(one: socket.socket) -> int:
 
 
 class Refused(Exception):
-    """The request gets *status* and nothing else."""
+    """The request gets *status* and nothing else.
 
-    def __init__(self, status: HTTPStatus) -> None:
+    A redirect that came to *host*, which is no name of this listener, brought *query*.
+    """
+
+    def __init__(self, status: HTTPStatus, host: str = "", query: str = "") -> None:
         super().__init__(status.phrase)
         self.status = status
-
-
-class Misdirected(Refused):
-    """The redirect came with *query*, but to *host*, which is no name of this listener."""
-
-    def __init__(self, host: str, query: str) -> None:
-        super().__init__(HTTPStatus.MISDIRECTED_REQUEST)
         self.host = host
         self.query = query
 
@@ -206,7 +202,7 @@ def parse_request(head: bytes, path: str, authorities: Collection[str]) -> str |
         raise Refused(HTTPStatus.BAD_REQUEST)
     query, host = _parse_target(lines[0], path), hosts[0].decode("latin-1").lower()
     if host not in authorities:
-        raise Misdirected(host, query)
+        raise Refused(HTTPStatus.MISDIRECTED_REQUEST, host, query)
     return query
 
 

@@ -22,7 +22,7 @@ from click_auth.console.text import printable
 from click_auth.errors import LoginFailed
 from click_auth.login import pages
 from click_auth.login.keyboard import Keyboard, WrongPaste, parse_paste
-from click_auth.login.loopback import Listener, Misdirected, Refused, parse_request
+from click_auth.login.loopback import Listener, Refused, parse_request
 from click_auth.providers.authorization import StrayCallback
 
 if TYPE_CHECKING:
@@ -86,14 +86,12 @@ class Connection:
 class Server:
     """Serves the clients of *listener*, which stays open when the server is closed.
 
-    *on_misdirected* is called with each redirect whose `Host` is no name of the listener.
+    *on_refused* is called with each request that is turned away for what its head says.
     """
 
-    def __init__(
-        self, listener: Listener, on_misdirected: Callable[[Misdirected], object] = bool
-    ) -> None:
+    def __init__(self, listener: Listener, on_refused: Callable[[Refused], object] = bool) -> None:
         self._listener = listener
-        self._on_misdirected = on_misdirected
+        self._on_refused = on_refused
         self._connections: list[Connection] = []
         self._selector = selectors.DefaultSelector()
         for one in listener.sockets:
@@ -147,8 +145,7 @@ class Server:
             try:
                 return parse_request(connection.head, path, authorities)
             except Refused as refused:
-                if isinstance(refused, Misdirected):
-                    self._on_misdirected(refused)
+                self._on_refused(refused)
                 connection.refuse(refused.status)
         return None
 
@@ -270,10 +267,11 @@ class AnswerWait:
                 browser = self._server.release(connection)
                 self.held = HeldBrowser(browser, self.listener, self.page)
 
-    def _note_misdirected(self, redirect: Misdirected) -> None:
+    def _note_misdirected(self, refused: Refused) -> None:
+        """Note a response to this login that came under a name which is not the listener's."""
         with contextlib.suppress(StrayCallback, LoginFailed):
-            self.request.answered_by(redirect.query)
-            host = printable(redirect.host, 60)
+            self.request.answered_by(refused.query)
+            host = printable(refused.host, 60)
             self._note(f"a response to this login sent to {host!r} instead of here")
 
     def _note(self, stray: str) -> None:

@@ -70,7 +70,6 @@ class TerminalUI(LoginUI):
         self._held: HeldBrowser | None = None
         self._abridged: str | None = None  # a URL of which the person has seen the host only
         self._known_failure: str | None = None
-        self._has_explained = False
         self._checks: list[Callable[[], None]] = []
 
     def __enter__(self) -> Self:
@@ -197,10 +196,9 @@ class TerminalUI(LoginUI):
         return answer
 
     def _explain_forwarding(self, listener: Listener) -> None:
-        """Say, once, how a browser at the other end of SSH reaches the listener."""
+        """Say how a browser at the other end of SSH reaches the listener."""
         connection = self.environment.environ.get("SSH_CONNECTION")
-        if connection and not self._has_explained:
-            self._has_explained = True
+        if connection:
             command = _ssh_command(listener, connection)
             text = "If your browser is on the machine you're connecting from, run this there first:"
             self.event("ssh_forward", f"{text}\n\n    {command}\n", command=command)
@@ -209,10 +207,11 @@ class TerminalUI(LoginUI):
         """Say, once each, that the opener has failed after all, and the URL if nothing comes."""
         failure = self._browser.failure
         if failure is not None and failure != self._known_failure:
-            self._known_failure = failure
             text = f"{_COULD_NOT} ({printable(failure)}). {self._please_open()}"
             self.event("message", text, message=text)
-            self._explain_forwarding(listener)
+            if self._known_failure is None:
+                self._explain_forwarding(listener)
+            self._known_failure = failure
         if self._abridged is not None and time.monotonic() > since + self.whole_url_seconds:
             self.event("open_url", f"No browser window? {self._please_open()}")
 
