@@ -41,6 +41,7 @@ _VISIT_SECONDS = 5.0
 _LINGER_SECONDS = 1.0
 _REST_SECONDS = 0.05
 _MOST_CONNECTIONS = 32
+_MOST_STRAYS = 3
 _CHUNK = 16 * 1024
 _MOST_DISCARDED = 1024 * 1024
 
@@ -214,7 +215,7 @@ def _deliver(connection: socket.socket, reply: bytes) -> None:
 class AnswerWait:
     """The wait for the response to *request*, at the *listener* and at the *keyboard* if any.
 
-    `held` is the browser that brought it, `strays` are the reasons why others were ignored.
+    `held` is the browser that brought it, `strays` are reasons why others were ignored.
     """
 
     listener: Listener
@@ -277,7 +278,8 @@ class AnswerWait:
     def _note(self, stray: str) -> None:
         if not self.strays:
             console.current().say(f"Ignored {stray}; still waiting.")
-        self.strays.append(stray)
+        if stray not in self.strays and len(self.strays) < _MOST_STRAYS:
+            self.strays.append(stray)
 
     def _read_keyboard(self) -> AuthorizationResponse | None:
         response = None

@@ -38,7 +38,6 @@ _PASTE = (
     "page{or_the_code} here and press Enter. Your input stays hidden."
 )
 _COULD_NOT = "Couldn't open a browser"
-_MOST_QUOTED = 3
 _SSH_PORT = "22"
 _REACHED = re.compile(r"\S+ \d+ ([0-9A-Fa-f.:]+) ([0-9]{1,5})", re.ASCII)  # sshd(8)
 _HOST = re.compile(r"[A-Za-z0-9:][A-Za-z0-9.:-]*")
@@ -247,8 +246,7 @@ def _ssh_command(listener: Listener, connection: str) -> str:
 
 
 def _timeout_error(seconds: float, strays: Sequence[str]) -> LoginFailed:
-    quoted = "; ".join(dict.fromkeys(strays[:_MOST_QUOTED]))
-    came = f" Ignored: {quoted}." if quoted else ""
+    came = f" Ignored: {'; '.join(strays)}." if strays else ""
     return LoginFailed(
         f"Timed out after {_in_words(seconds)} waiting for the browser.{came}",
         code=CALLBACK_TIMEOUT,

@@ -285,6 +285,18 @@ def test_lb_20_the_timeout_quotes_what_came_instead() -> None:
             login.response()
 
 
+def test_lb_20_what_comes_again_and_again_is_quoted_once() -> None:
+    """A tab that reloads hides no other reason, and a flood of them fills no memory."""
+    with Waiting(timeout=2) as login:
+        for state in "abc":
+            login.get(f"?state={state}&code=x")
+        for error in ("unauthorized_client", *"de"):
+            login.get(f"?error={error}")
+        with pytest.raises(LoginFailed, match="unauthorized_client") as caught:
+            login.response()
+    assert caught.value.message.count("doesn't belong to this login") == 3
+
+
 def test_lb_22_the_page_waits_for_the_outcome() -> None:
     """Nothing is shown before the tokens are stored; then the page says what is true."""
     with Waiting() as login, login.connect() as browser:
