@@ -98,6 +98,8 @@ def test_what_may_be_pasted(text: str) -> None:
         ("https://id.example/authorize?client_id=x", f"starts with {URI}"),
         ("127.0.0.1:8123/callback", f"starts with {URI}"),
         ("localhost/callback", f"starts with {URI}"),
+        ("id.example/authorize?client_id=x", f"starts with {URI}"),
+        ("client_id=x&scope=y", f"starts with {URI}"),
         ("hello there", "the redirect URL or a code"),
         ("yes", "the redirect URL or a code"),
         ("codé-with-accents", "the redirect URL or a code"),
