@@ -38,9 +38,7 @@ _SHORTEST_CODE = 6
 _AMPERSANDS = re.compile(r"&(?:amp;|#38;|#x26;)+|\\u0026", re.IGNORECASE)
 _NOT_IN_URLS = re.compile(r'(?:[^!-~]|["<>\\`])+')  # nor in a query as browsers show it
 # Parameters are of a URL whose scheme was not copied: no code looks like that.
-_ADDRESS = re.compile(
-    r"\W*(?:https?:|localhost[:/]|127\.\d|\[::1)|\S*[?&]\w+=", re.IGNORECASE
-)
+_ADDRESS = re.compile(r"\W*(?:https?:|localhost[:/]|127\.\d|\[::1)|\S*[?&]\w+=", re.IGNORECASE)
 _STARTS = re.compile(r"[?#]|^(?=\w+=)")
 _QUERY = re.compile(r"(?:^|&)(?:code|state|error)=")
 _HERE = re.compile(r"http://(?:localhost|127\.0\.0\.1|\[::1\])(?![^:/])")

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 _TICK_SECONDS = 0.2  # the keyboard wakes no selector, nor does Ctrl-C on Windows
 _DELIVERY_SECONDS = 2.0
+_URGENT_SECONDS = 0.3  # for the same where the program is to end
 _HOLD_SECONDS = 2.0
 _LATER_HOLD_SECONDS = 15.0
 _RETURN_SECONDS = 3.0  # its page asks again after one
@@ -175,10 +176,10 @@ class HeldBrowser:
         self._thread = threading.Thread(target=self._run, args=(browser, seconds), daemon=True)
         self._thread.start()
 
-    def tell(self, reply: bytes) -> None:
-        """Send the outcome. Only the first call does anything; blocks for 2 s at most."""
+    def tell(self, reply: bytes, *, is_urgent: bool = False) -> None:
+        """Send the outcome. Only the first call does anything; blocks for 2 s at most, or 0.3 s."""
         self._outcomes.put(reply)
-        self._thread.join(_DELIVERY_SECONDS)
+        self._thread.join(_URGENT_SECONDS if is_urgent else _DELIVERY_SECONDS)
 
     def _run(self, browser: socket.socket | None, seconds: float) -> None:
         again = f"{self._listener.path}?{self._id}"

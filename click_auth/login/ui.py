@@ -75,11 +75,13 @@ class TerminalUI(LoginUI):
         return self
 
     def __exit__(self, kind: object, error: object, traceback: object) -> None:
-        if error is not None:
-            message = error.message if isinstance(error, AuthError) else None
-            self.finish(success=False, message=message)
-        elif self._held is not None:
-            self._held.tell(pages.undecided(self.page))
+        if self._held is not None:
+            reply = pages.undecided(self.page)
+            if error is not None:
+                message = error.message if isinstance(error, AuthError) else None
+                reply = self._outcome(success=False, message=message)
+            is_interrupt = error is not None and not isinstance(error, Exception)
+            self._held.tell(reply, is_urgent=is_interrupt)
 
     @property
     def has_browser(self) -> bool:
@@ -221,10 +223,12 @@ class TerminalUI(LoginUI):
         """
         held, self._held = self._held, None
         if held is not None:
-            again = "" if success else self.login_line
-            what_next = again and f"To try again, run this in your terminal:\n{again}"
-            name = self.environment.app_name
-            held.tell(pages.outcome(name, success, message, what_next, self.page))
+            held.tell(self._outcome(success, message))
+
+    def _outcome(self, success: bool, message: str | None = None) -> bytes:  # noqa: FBT001
+        again = "" if success else self.login_line
+        what_next = again and f"To try again, run this in your terminal:\n{again}"
+        return pages.outcome(self.environment.app_name, success, message, what_next, self.page)
 
 
 def _ssh_command(listener: Listener, connection: str) -> str:

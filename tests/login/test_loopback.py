@@ -12,14 +12,17 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import pytest
 
 from click_auth import LoginFailed
+from click_auth.environment import Environment
 from click_auth.errors import CALLBACK_TIMEOUT
 from click_auth.login import pages
 from click_auth.login.loopback import Listener, listen
 from click_auth.login.redirect import HeldBrowser
+from click_auth.login.ui import TerminalUI
 from login.waiting import (
     ANSWER,
     BOUND_SECONDS,
@@ -29,11 +32,14 @@ from login.waiting import (
     at_once,
     received,
     refuses,
+    request_for,
     status_of,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from click_auth.providers.authorization import AuthorizationRequest
 
 
 def ends_well(login: Waiting) -> bool:
@@ -367,6 +373,27 @@ def test_lb_22_a_browser_that_does_not_come_back_is_not_waited_for(
     holder.tell(pages.outcome("todo", success=True))
     assert time.monotonic() - began < at_once()
     assert refuses(("127.0.0.1", port))
+
+
+def test_lb_21_an_interrupt_waits_for_no_browser() -> None:
+    """It has been shown that the login is being finished, and would ask again in a second."""
+    visits: list[socket.socket] = []
+
+    def start(uri: str) -> AuthorizationRequest:
+        port = urlsplit(uri).port
+        visits.append(socket.create_connection(("127.0.0.1", port or 0), BOUND_SECONDS))
+        head = f"GET /callback{ANSWER} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n"
+        visits[0].sendall(head.encode())
+        return request_for(uri)
+
+    ui = TerminalUI(Environment("todo", {}), browser=lambda _: True)
+    with contextlib.suppress(KeyboardInterrupt), ui:
+        ui.wait_for_redirect(start, ["http://127.0.0.1/callback"])
+        assert b"Finishing your login..." in received(visits[0])
+        began = time.monotonic()
+        raise KeyboardInterrupt
+    assert time.monotonic() - began < 1.4
+    visits[0].close()
 
 
 def test_lb_22_a_browser_that_left_stops_nobody() -> None:
