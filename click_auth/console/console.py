@@ -167,11 +167,14 @@ class Console:
     def done(self, text: str, *, well: bool = True) -> None:
         """Say what was done; *text* may be coloured. The result says it to a program.
 
-        On a terminal there is a tick before what went *well*.
+        On a terminal there is a tick before what went *well*. No *text* is an empty line.
         """
         is_ticked = well and can_show(sys.stderr, "✓")
         tick = click.style("✓", fg="green", bold=True) + " " if is_ticked else ""
-        self.event("done", f"{tick}{text}")
+        if text:
+            self.event("done", f"{tick}{text}")
+        else:
+            echo("")
 
     def aside(self, name: str, text: str, /, **fields: Any) -> None:
         """Say to a program what the result has no place for; its text says it to a person."""

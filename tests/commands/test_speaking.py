@@ -132,3 +132,11 @@ def test_b31_completion_says_nothing(tmp_path: Path) -> None:
         (tmp_path / "auth.json").write_text(damage)
         done = completed(tmp_path, "todo status --user ")
         assert (done.stdout.strip(), done.stderr) == ("", ""), damage
+
+
+def test_the_line_with_ctrl_c_is_ended_for_a_person(capsys: pytest.CaptureFixture[str]) -> None:
+    """The shell's prompt is not to stand behind it; to a program nothing is said."""
+    console.JsonConsole().done("", well=False)
+    assert capsys.readouterr() == ("", "")
+    console.Console().done("", well=False)
+    assert capsys.readouterr() == ("", "\n")
