@@ -16,6 +16,7 @@ from click_auth.console import console
 from click_auth.credentials import FixedToken, find_record
 from click_auth.defaults import LOGIN_TIMEOUT
 from click_auth.errors import AuthError, LoginFailed, NotLoggedIn, StorageUnavailable, Unreachable
+from click_auth.interrupts import ending_cleanly
 from click_auth.locks.account_lock import LockBusy, account_lock, lock_at_best, lock_timeout
 from click_auth.login.results import LoginContext, LoginResult
 from click_auth.login.ui import TerminalUI
@@ -53,7 +54,8 @@ def log_in(
         store.check_writable()
         context.http.client().close()  # the environment may name what none can be made of
         console.current().say(f"Logging in to {login.provider.display_name}.")
-        with _terminal(context, request, login_line) if ui is None else nullcontext(ui) as used:
+        shown = _terminal(context, request, login_line) if ui is None else nullcontext(ui)
+        with ending_cleanly(), shown as used:  # a terminal gets its echo back
             result = login.accept(login.provider.login(request, used))
             used.finish(success=True, message=f"Account: {result.account.title}")
     return result

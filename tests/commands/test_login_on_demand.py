@@ -16,6 +16,7 @@ from click_auth.login.flow import log_in_on_demand
 from click_auth.testing import AuthorizationServer, FakeBrowser
 
 pty = pytest.importorskip("pty", reason="pseudo-terminals")
+termios = pytest.importorskip("termios", reason="pseudo-terminals")
 PROGRAM = Path(__file__).with_name("required_program.py")
 
 
@@ -115,6 +116,20 @@ def test_eight_processes_open_one_browser_window(environ: dict[str, str]) -> Non
     screens = "".join(shown for *_, shown in ended)
     assert screens.count("Logging in to") == 1
     assert screens.count("Log in now?") == 1
+
+
+def test_lb_21_a_terminated_login_gives_the_terminal_back(environ: dict[str, str]) -> None:
+    """SIGTERM is exit code 143 inside a command of the application's, too."""
+    person = Person({**environ, "BROWSER": "true"}, "tasks")
+    person.type("\n")
+    shown = b""
+    while b"Ctrl-C to cancel" not in shown:
+        shown += os.read(person.screen, 4096)
+    assert not termios.tcgetattr(person.screen)[3] & termios.ECHO
+    person.process.terminate()
+    assert person.process.wait(60) == 143
+    assert termios.tcgetattr(person.screen)[3] & termios.ECHO
+    person.end()
 
 
 def test_nobody_waits_for_ever_for_another_process(tmp_path: Path) -> None:
