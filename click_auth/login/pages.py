@@ -37,6 +37,7 @@ _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     "Connection": "close",
+    "Allow": "GET",
 }
 _POLICY = (
     "default-src 'none'; img-src data:; base-uri 'none'; form-action 'none'; "
@@ -146,10 +147,7 @@ def undecided(page: Page = None, again: str | None = None) -> bytes:
 
 def refusal(status: HTTPStatus) -> bytes:
     """Return the response to a request that is not the redirect of this login."""
-    if status is HTTPStatus.BAD_REQUEST:
-        message = "This isn't the login your terminal is waiting for."
-    else:
-        message = "There is nothing to see at this URL."
+    message = "This isn't the response your terminal is waiting for."
     html = render(PageContext("", success=False, title=status.phrase, message=message))
     return reply(html, status)
 
@@ -166,8 +164,6 @@ def reply(html: str, status: HTTPStatus, **more: str) -> bytes:
             script=_hash(_CLEAN_ADDRESS), styles=" ".join(map(_hash, styles)) or "'none'"
         ),
     }
-    if status is HTTPStatus.METHOD_NOT_ALLOWED:
-        headers["Allow"] = "GET"
     head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
     return f"HTTP/1.1 {status.value} {status.phrase}\r\n{head}\r\n".encode("ascii") + body
 
