@@ -132,7 +132,7 @@ def _pushed(server: Server, parameters: Mapping[str, str]) -> Mapping[str, str]:
 
     def push(client: Client) -> dict[str, str]:
         form = Hidden({**parameters, "client_id": client.client_id})
-        pushed = server.post("pushed_authorization_request_endpoint", client, form, granted)
+        pushed = granted(server.post("pushed_authorization_request_endpoint", client, form))
         request_uri = usable_token(pushed.get("request_uri"), "request_uri")
         return {"client_id": client.client_id, "request_uri": request_uri}
 
@@ -165,7 +165,6 @@ def exchange(
         if request.nonce is not None and bundle.id_token is not None:
             checked_claims(server, bundle.id_token, request.nonce)
     except EndpointFailed as error:
-        if error.rejects_client:
-            server.forget_client()
+        server.drop_client(error)
         raise
     return dataclasses.replace(bundle, extra={**response.extra, **bundle.extra})

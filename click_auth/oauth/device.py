@@ -104,7 +104,7 @@ class DeviceLogin:
 
         def begin_as(client: Client) -> DeviceCode:
             self.client = client
-            document = self._server.post(ENDPOINT, client, form, granted)
+            document = granted(self._server.post(ENDPOINT, client, form))
             return DeviceCode.of(document, self._server.endpoint(ENDPOINT))
 
         try:

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 SUCCESS = (200, 201)
 _LONGEST_INTEGER = 400  # digits: more is an attack on the parser, and no number that we use
 _BUSY = frozenset({408, 425, 429})
-_NOT_HERE = frozenset({404, 405, 410, *range(300, 400)})
 _BEFORE_JSON = b"\xef\xbb\xbf \t\r\n"  # a byte order mark, and white space
 # How servers say that a grant is dead: RFC 6749's own word, GitHub's, Slack's, and OpenID
 # Connect's of a session that only the person can continue (Microsoft Entra).
@@ -59,11 +58,6 @@ class EndpointFailed(TransportFailed):
     answered: bool = False
     retry_after: float | None = None
     interval: object = None
-
-    @property
-    def not_here(self) -> bool:
-        """Whether nothing was done because the endpoint is not at this URL, or no more."""
-        return self.unsent or self.status in _NOT_HERE
 
     @property
     def rejects_client(self) -> bool:

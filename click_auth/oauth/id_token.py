@@ -66,7 +66,7 @@ def _keys(server: Server, *, fresh: bool) -> KeySet:
     url = server.endpoint("jwks_uri")
     document = None if fresh else server.context.cache.load(url)
     if fresh:
-        document = server.fetch("jwks_uri", Call, granted)
+        document = granted(server.fetch("jwks_uri", Call))
         server.context.cache.save(url, document)
     published, keys = (document or {}).get("keys"), []
     for key in published if isinstance(published, list) else []:

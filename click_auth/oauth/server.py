@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from click_auth.console.text import printable
-from click_auth.http.call import Answer, Call
+from click_auth.http.call import Call
 from click_auth.http.urls import checked_endpoint, host_of, named_by, origin, split
 from click_auth.oauth.endpoint import (
     Client,
@@ -25,6 +25,7 @@ from click_auth.oauth.endpoint import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from click_auth.http.call import Answer
     from click_auth.oauth.dpop import Prover
     from click_auth.oauth.facts import Facts
     from click_auth.oauth.registration import Registration
@@ -37,6 +38,7 @@ OAUTH = "oauth-authorization-server"
 OPENID = "openid-configuration"
 # What only OpenID's document may say; a server may put one of them into the other document too.
 _OPENIDS_OWN = {"jwks_uri", "userinfo_endpoint"}
+_NOT_HERE = frozenset({404, 405, 410, *range(300, 400)})
 
 
 class Server:
@@ -146,10 +148,8 @@ class Server:
             raise EndpointFailed("no time was left to ask the server")
         return min(left, self.facts.http_timeout)
 
-    def fetch(
-        self, endpoint: str, call_to: Callable[[str], Call], read: Callable[[Answer], T]
-    ) -> T:
-        """Return what *read* makes of the answer to the call that *call_to* makes for a URL.
+    def fetch(self, endpoint: str, call_to: Callable[[str], Call]) -> Answer:
+        """Return the answer to the call that *call_to* makes for the URL of *endpoint*.
 
         The call is made once more where its proof has to hold a nonce that the server gave just
         now (RFC 9449 section 8). Where nothing is at the URL any more, the document that names
@@ -161,26 +161,22 @@ class Server:
             answer = ask(self.context.http, call, self._seconds_left())
             if self.prover and "DPoP" in call.headers and self.prover().is_challenged_by(answer):
                 answer = ask(self.context.http, call_to(url), self._seconds_left())
-            return read(answer)
         except EndpointFailed as error:
-            if error.not_here:
+            if error.unsent:
                 self.forget_metadata()
             raise
+        if answer.status in _NOT_HERE:
+            self.forget_metadata()
+        return answer
 
-    def post(
-        self,
-        endpoint: str,
-        client: Client,
-        form: Mapping[str, str],
-        read: Callable[[Answer], T],
-    ) -> T:
-        """Return what *read* makes of the answer to *form*, posted to *endpoint* as *client*."""
+    def post(self, endpoint: str, client: Client, form: Mapping[str, str]) -> Answer:
+        """Return the answer to *form*, posted to *endpoint* as *client*."""
 
         def call_to(url: str) -> Call:
             proof = {} if self.prover is None else {"DPoP": self.prover().proof("POST", url)}
             return client.call(url, form, proof)
 
-        return self.fetch(endpoint, call_to, read)
+        return self.fetch(endpoint, call_to)
 
     def request_fields(self, scopes: Sequence[str] = ()) -> dict[str, str]:
         """Return the fields that ask for *scopes*, if any, and for the resource (RFC 8707)."""
@@ -231,7 +227,7 @@ class Server:
     def client(self) -> Client:
         """Return the client, registered now if it has to be. Blocks. Raises `LoginFailed`."""
         return self.known_client() or self._registration.register(
-            lambda call_to: self.fetch("registration_endpoint", call_to, granted),
+            lambda call_to: granted(self.fetch("registration_endpoint", call_to)),
             by_device=self.usable("device_authorization_endpoint") is not None,
         )
 
@@ -240,15 +236,19 @@ class Server:
         try:
             return use(self.client())
         except EndpointFailed as error:
-            if not error.rejects_client or self.client_id is not None:
+            if not self.drop_client(error):
                 raise
-        self.forget_client()
         return use(self.client())
 
-    def forget_client(self) -> None:
-        """Forget a registered client that the server no longer knows; a fixed one stays."""
-        if self.client_id is None:
+    def drop_client(self, error: EndpointFailed) -> bool:
+        """Forget a registered client that the server, as *error* says, no longer knows.
+
+        Returns whether it was that; a fixed client stays.
+        """
+        is_gone = error.rejects_client and self.client_id is None
+        if is_gone:
             self._registration.forget()
+        return is_gone
 
 
 def text_of(secret: str | Callable[[], str] | None) -> str | None:

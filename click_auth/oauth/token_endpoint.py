@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from click_auth.http.call import Answer
     from click_auth.oauth.server import Server
 
 REVOCATION_SECONDS = 10.0
@@ -46,18 +45,15 @@ def request_tokens(
     """
     facts = server.facts
     body = Hidden({**facts.token_params, **server.request_fields(), **form})
-
-    def read(answer: Answer) -> TokenBundle:
-        return parse_grant(
-            granted(answer, facts.token_response),
-            sent_at=answer.sent_at,
-            requested_scopes=requested_scopes,
-            separator=facts.scope_separator,
-            token_type="DPoP" if facts.binds_tokens else "Bearer",
-            renews=renews,
-        )
-
-    return server.post("token_endpoint", client, body, read)
+    answer = server.post("token_endpoint", client, body)
+    return parse_grant(
+        granted(answer, facts.token_response),
+        sent_at=answer.sent_at,
+        requested_scopes=requested_scopes,
+        separator=facts.scope_separator,
+        token_type="DPoP" if facts.binds_tokens else "Bearer",
+        renews=renews,
+    )
 
 
 def refresh(server: Server, bundle: TokenBundle) -> TokenBundle:
@@ -76,9 +72,9 @@ def refresh(server: Server, bundle: TokenBundle) -> TokenBundle:
         if client is not None:
             return request_tokens(server, client, form, renews=bundle)
     except EndpointFailed as error:
-        if not error.rejects_client or server.client_id is not None:
+        if not server.drop_client(error):
             raise
-    server.forget_client()  # a registered client that is no more, and its grants with it
+    # A registered client that is no more, and its grants with it.
     message = f"{server.facts.display_name} no longer knows this application."
     raise NotLoggedIn(message, code=REFRESH_EXPIRED, hints=[NotLoggedIn.log_in_again])
 
@@ -115,17 +111,12 @@ def revoke(server: Server, bundle: TokenBundle) -> bool | None:
 
 def _is_gone(server: Server, client: Client, hint: str, bundle: TokenBundle) -> bool:
     form = Hidden({"token": getattr(bundle, hint), "token_type_hint": hint})
-
-    def is_revoked(answer: Answer) -> bool:
-        # Some call it an error that the token is invalid already; section 2.2 does not.
-        if answer.status in SUCCESS or error_code(answer) == "invalid_token":
-            return True
-        raise EndpointFailed("it was not revoked", status=answer.status)
-
     try:
-        return server.post("revocation_endpoint", client, form, is_revoked)
+        answer = server.post("revocation_endpoint", client, form)
     except EndpointFailed:
         return False
+    # Some call it an error that the token is invalid already; section 2.2 does not.
+    return answer.status in SUCCESS or error_code(answer) == "invalid_token"
 
 
 def parse_grant(

@@ -79,7 +79,7 @@ def _userinfo(server: Server, token: str) -> dict[str, Any]:
             headers = server.prover().with_token("GET", url, token)
         return Call(url, headers=headers, secrets=(token,))
 
-    return server.fetch("userinfo_endpoint", call_to, granted)
+    return granted(server.fetch("userinfo_endpoint", call_to))
 
 
 def subject_of(claims: Mapping[str, Any]) -> str | None:
