@@ -11,11 +11,12 @@ import json
 import secrets
 import time
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from joserfc import jwt
 from joserfc.jwk import ECKey
 
-from click_auth.http.urls import origin, split
+from click_auth.http.urls import origin
 from click_auth.oauth.endpoint import error_code
 
 if TYPE_CHECKING:
@@ -53,19 +54,20 @@ class Prover:
 
     def proof(self, method: str, url: str, access_token: str | None = None) -> str:
         """Return the `DPoP` header of a request (section 4.2), which may carry a token."""
+        server, path = _target(url)
         # An API's own clock is seldom measured.
-        clock_difference = self.context.http.clock_difference(url, self._home) or 0.0
+        clock_difference = self.context.http.clock_difference(server, self._home) or 0.0
         claims: dict[str, Any] = {
             "jti": secrets.token_urlsafe(16),
             "htm": method,
-            "htu": origin(url) + split(url).path,
+            "htu": server + path,
             "iat": int(time.time() + clock_difference),
         }
         if access_token is not None:
             digest = hashlib.sha256(access_token.encode("ascii")).digest()
             claims["ath"] = base64.urlsafe_b64encode(digest).rstrip(b"=").decode("ascii")
-        if origin(url) in self._nonces:
-            claims["nonce"] = self._nonces[origin(url)]
+        if server in self._nonces:
+            claims["nonce"] = self._nonces[server]
         public = self._key.as_dict(private=False)
         header = {"typ": "dpop+jwt", "alg": _ALGORITHM, "jwk": public}
         return jwt.encode(header, claims, self._key, algorithms=[_ALGORITHM])
@@ -77,10 +79,10 @@ class Prover:
 
     def learn(self, url: str, headers: Mapping[str, str]) -> bool:
         """Take over the nonce in a response's *headers*; return whether it is a new one."""
-        nonce = headers.get(NONCE_HEADER)
-        if nonce is None or self._nonces.get(origin(url)) == nonce:
+        nonce, server = headers.get(NONCE_HEADER), _target(url)[0]
+        if nonce is None or self._nonces.get(server) == nonce:
             return False
-        self._nonces[origin(url)] = nonce
+        self._nonces[server] = nonce
         return True
 
     def is_challenged_by(self, answer: Answer) -> bool:
@@ -89,3 +91,12 @@ class Prover:
             return False
         said = error_code(answer) or answer.headers.get("www-authenticate", "")
         return "use_dpop_nonce" in said
+
+
+def _target(url: str) -> tuple[str, str]:
+    """Return the origin and the path of *url*: what a proof is for.
+
+    It may be any that the application asks, whose query holds what no URL of ours may.
+    """
+    parts = urlsplit(url)
+    return origin(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"), parts.path

@@ -106,6 +106,29 @@ def test_a_request_to_the_api_is_proven(server: Scripted, module: str) -> None:
     assert claims["ath"] == base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
 
 
+@pytest.mark.parametrize(
+    "url, target",
+    [
+        ('https://api.todo.example/tasks?filter={"a":"b|c"}', "https://api.todo.example/tasks"),
+        ("https://ada:pw@api.todo.example/tasks", "https://api.todo.example/tasks"),
+        ("https://api.todo.example/tasks/a|b", "https://api.todo.example/tasks/a|b"),
+    ],
+)
+def test_a_request_to_whatever_url_the_api_has_is_proven(
+    server: Scripted, url: str, target: str
+) -> None:
+    """What an application asks may be written as no endpoint of a server is, a nonce's too."""
+    made = provider(server, **BINDS)
+    request = httpx.Request("GET", url)
+    made.apply(request, TokenBundle("canary-access"))
+    proven(Seen("GET", "", dict(request.headers), b""), target, "GET")
+    challenge = httpx.Response(401, headers={"dpop-nonce": "n-1"}, request=request)
+    assert made.is_challenge(challenge)
+    made.apply(request, TokenBundle("canary-access"))
+    claims = proven(Seen("GET", "", dict(request.headers), b""), target, "GET")
+    assert claims["nonce"] == "n-1"
+
+
 def test_userinfo_is_asked_with_a_proof(server: Scripted, module: str) -> None:
     """Once more where it wants a nonce of its own."""
     server.on = {"/token": GOOD}
