@@ -249,6 +249,8 @@ def explain(
         return TransportFailed(f"{away} can't be reached ({why})", unsent=True, away=True)
     if isinstance(error, httpx.TimeoutException):
         what = f"didn't respond {within}"
+    elif isinstance(error, httpx.TooManyRedirects):
+        what = "redirected the request too many times"
     elif isinstance(error, httpx.DecodingError):
         what = "sent a response that can't be decoded"
     elif status is None:

@@ -12,7 +12,15 @@ import anyio
 import httpx
 import pytest
 
-from click_auth import ApiKeyProvider, Auth, MemoryTokenStore, NotLoggedIn, OAuthProvider, Provider
+from click_auth import (
+    ApiKeyProvider,
+    Auth,
+    MemoryTokenStore,
+    NotLoggedIn,
+    OAuthProvider,
+    Provider,
+    Unreachable,
+)
 from click_auth.testing import Answer, logged_in
 from refresh.crowd import Place
 
@@ -318,3 +326,12 @@ def test_challenge_is_answered_with_the_same_credential() -> None:
 
     assert anyio.run(use) == 200
     assert sent == ["Nonced old", "Nonced fresh"]
+
+
+def test_redirects_without_end_are_called_what_they_are(place: Place, stranger: Stranger) -> None:
+    """The server did respond, again and again."""
+    stranger.location = stranger.url
+    auth = place.log_in(expires_in=3600)
+    words = "redirected the request too many times"
+    with pytest.raises(Unreachable, match=words), auth.client(follow_redirects=True) as api:
+        api.get(stranger.url)
