@@ -11,7 +11,7 @@ import click
 from click_auth.commands.application import account_options
 from click_auth.console.console import Console, echo
 from click_auth.errors import AuthError
-from click_auth.http.urls import split
+from click_auth.http.urls import Url
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -71,6 +71,6 @@ def read_attributes(stream: TextIO) -> dict[str, str]:
 def _origin(host: str) -> str | None:
     """Return a host name, an origin or a URL as `host:port`; None where it is not https."""
     with contextlib.suppress(ValueError):
-        parts = split(host if "://" in host else f"https://{host}")
+        parts = Url(host if "://" in host else f"https://{host}")
         return f"{parts.host}:{parts.port}" if parts.scheme == "https" else None
     return None

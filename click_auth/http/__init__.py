@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -10,5 +11,12 @@ if TYPE_CHECKING:
 REFUSE_NETWORK = "CLICK_AUTH_REFUSE_NETWORK"
 """Names the variable that is 1 where no other machine may be reached: in a test's child process."""
 
-network_guard: Callable[[str], None] | None = None
+
+def _refuse(host: str) -> None:
+    raise AssertionError(f"no test may reach {host}: isolated_auth(auth, server=auth_server)")
+
+
+network_guard: Callable[[str], None] | None = (
+    _refuse if os.environ.get(REFUSE_NETWORK) == "1" else None
+)
 """Called with the name of another machine before it is reached; the pytest plugin refuses there."""

@@ -8,44 +8,29 @@ _IPV6 = frozenset("0123456789abcdef:.")
 _IN_NO_URL = frozenset(' "<>\\^{|}')  # RFC 3986 has none of them; rundll32 would split at a quote
 
 
-class Parts:  # no NamedTuple: it compiles its annotations at each start
-    """A URL taken apart: *scheme* and *host* in lower case, an IPv6 *host* without brackets."""
+class Url:  # no NamedTuple: it compiles its annotations at each start
+    """An absolute http or https URL, taken apart.
 
-    def __init__(  # noqa: PLR0917 - the parts of a URL, in their order
-        self, scheme: str, host: str, port: int, path: str, query: str | None, fragment: str | None
-    ) -> None:
-        self.scheme = scheme
-        self.host = host
-        self.port = port
-        self.path = path
-        self.query = query
-        self.fragment = fragment
-
-
-def split(url: str) -> Parts:
-    """Return the parts of an absolute http or https URL.
-
-    Raises `ValueError`, which does not quote the URL, for everything else: user names, spaces,
-    double quotes, backslashes, control and non-ASCII characters, odd hosts and ports.
+    `scheme` and `host` are in lower case, an IPv6 `host` without brackets. Raises `ValueError`,
+    which does not quote the URL, for everything else: user names, spaces, double quotes,
+    backslashes, control and non-ASCII characters, odd hosts and ports.
     """
-    if not (url.isascii() and url.isprintable()) or not _IN_NO_URL.isdisjoint(url):
-        raise ValueError("contains characters that aren't allowed in a URL")
-    scheme, found, rest = url.partition("://")
-    scheme = scheme.lower()
-    if not found or scheme not in _PORTS:
-        raise ValueError("is not an http or https URL")
-    rest, has_fragment, fragment = rest.partition("#")
-    rest, has_query, query = rest.partition("?")
-    authority, slash, path = rest.partition("/")
-    host, port = _host_and_port(authority.lower())
-    return Parts(
-        scheme,
-        host,
-        _PORTS[scheme] if port is None else port,
-        slash + path,
-        query if has_query else None,
-        fragment if has_fragment else None,
-    )
+
+    def __init__(self, url: str) -> None:
+        if not (url.isascii() and url.isprintable()) or not _IN_NO_URL.isdisjoint(url):
+            raise ValueError("contains characters that aren't allowed in a URL")
+        scheme, found, rest = url.partition("://")
+        self.scheme = scheme.lower()
+        if not found or self.scheme not in _PORTS:
+            raise ValueError("is not an http or https URL")
+        rest, has_fragment, fragment = rest.partition("#")
+        rest, has_query, query = rest.partition("?")
+        authority, slash, path = rest.partition("/")
+        self.host, port = _host_and_port(authority.lower())
+        self.port = _PORTS[self.scheme] if port is None else port
+        self.path = slash + path
+        self.query: str | None = query if has_query else None
+        self.fragment: str | None = fragment if has_fragment else None
 
 
 def _host_and_port(authority: str) -> tuple[str, int | None]:
@@ -81,7 +66,7 @@ def checked_url(url: str, name: str = "The URL") -> str:
     Raises `ValueError`, beginning with *name* and quoting nothing of it, for everything else.
     """
     try:
-        parts = split(url)
+        parts = Url(url)
     except ValueError as error:
         raise ValueError(f"{name} {error}.") from None
     if parts.scheme != "https" and not is_loopback(parts.host):
@@ -91,7 +76,7 @@ def checked_url(url: str, name: str = "The URL") -> str:
 
 def checked_endpoint(url: str, name: str = "The URL") -> str:
     """Return *url* if a secret may be sent there: `checked_url`, and no fragment (RFC 6749 3.1)."""
-    if split(checked_url(url, name)).fragment is not None:
+    if Url(checked_url(url, name)).fragment is not None:
         raise ValueError(f"{name} has a fragment.")
     return url
 
@@ -102,14 +87,14 @@ def named_by(server: str, url: object, name: str) -> str:
     Plain http on a loopback address is then for a server that is on one itself.
     """
     checked = checked_url(url if isinstance(url, str) else "", name)
-    if split(checked).scheme == "http" and not is_loopback(split(server).host):
+    if Url(checked).scheme == "http" and not is_loopback(Url(server).host):
         raise ValueError(f"{name} is on this machine, but {host_of(server)} is not.")
     return checked
 
 
 def origin(url: str) -> str:
     """Return scheme, host and port of *url*, without a port that is the scheme's own."""
-    parts = split(url)
+    parts = Url(url)
     host = f"[{parts.host}]" if ":" in parts.host else parts.host
     port = "" if parts.port == _PORTS[parts.scheme] else f":{parts.port}"
     return f"{parts.scheme}://{host}{port}"

@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl, urlencode
 
 from click_auth.console import console
 from click_auth.errors import LoginFailed
-from click_auth.http.urls import split
+from click_auth.http.urls import Url
 from click_auth.oauth.endpoint import Client, EndpointFailed, granted
 from click_auth.oauth.facts import OURS
 from click_auth.oauth.token_endpoint import request_tokens, usable_token
@@ -141,7 +141,7 @@ def _pushed(server: Server, parameters: Mapping[str, str]) -> Mapping[str, str]:
 
 def _url(endpoint: str, parameters: Mapping[str, str]) -> str:
     """Return *endpoint*, its own query kept (section 3.1), with *parameters*."""
-    query = split(endpoint).query
+    query = Url(endpoint).query
     if OURS.intersection(name for name, _ in parse_qsl(query or "", keep_blank_values=True)):
         raise EndpointFailed("the authorization endpoint's query sets reserved parameters")
     joint = "?" if query is None else "&" if query else ""

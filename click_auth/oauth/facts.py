@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from click_auth.http.urls import checked_endpoint, is_loopback, split
+from click_auth.http.urls import Url, checked_endpoint, is_loopback
 from click_auth.providers import LOGIN_OPTIONS, Provider
 
 if TYPE_CHECKING:
@@ -134,12 +134,12 @@ def _check_urls(facts: Facts) -> None:
         raise ValueError(
             "OAuthProvider needs issuer=, token_endpoint= or an api_url= that names its server"
         )
-    if facts.issuer is not None and split(facts.issuer).query is not None:
+    if facts.issuer is not None and Url(facts.issuer).query is not None:
         raise ValueError("issuer has a query")
     if not facts.redirect_uris:
         raise ValueError("redirect_uris is empty")
     for uri in facts.redirect_uris:
-        if not is_loopback(split(checked_endpoint(uri, "redirect_uris")).host):
+        if not is_loopback(Url(checked_endpoint(uri, "redirect_uris")).host):
             raise ValueError(f"{uri} is not on a loopback address, where this machine can listen")
 
 
@@ -162,7 +162,7 @@ def _check_client(facts: Facts) -> None:
 
 def _check_parameters(facts: Facts) -> None:
     url = facts.authorization_endpoint
-    query = (split(url).query or "") if url else ""
+    query = (Url(url).query or "") if url else ""
     names = (pair.partition("=")[0] for pair in query.split("&"))
     _refuse(OURS.intersection(names), "authorization_endpoint")
     _refuse(OURS.intersection(facts.authorize_params), "authorize_params")

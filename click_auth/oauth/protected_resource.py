@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from click_auth.console.text import printable
 from click_auth.http.call import Answer, Call
 from click_auth.http.step_up import challenge_parameters
-from click_auth.http.urls import checked_endpoint, host_of, named_by, origin, split
+from click_auth.http.urls import Url, checked_endpoint, host_of, named_by, origin
 from click_auth.oauth.endpoint import EndpointFailed, ask, granted
 from click_auth.oauth.token_endpoint import SCOPE
 
@@ -51,7 +51,7 @@ def describe(facts: Facts, timeout: float) -> Facts:
 
 def well_known(api: str) -> str:
     """Return where the API at the URL *api* says who issues its tokens (section 3.1)."""
-    parts = split(api)
+    parts = Url(api)
     path = "" if parts.path == "/" else parts.path
     query = "" if parts.query is None else f"?{parts.query}"
     return f"{origin(api)}/.well-known/oauth-protected-resource{path}{query}"
@@ -114,7 +114,7 @@ def _issuer(document: Mapping[str, Any], api: str) -> str:
     if not isinstance(servers, list) or not servers:
         raise EndpointFailed(f"{host_of(api)} doesn't name an authorization server")
     issuer = _checked(api, servers[0], "authorization_servers")
-    if split(issuer).query is not None:
+    if Url(issuer).query is not None:
         raise EndpointFailed(f"{host_of(api)} names an authorization server with a query")
     return issuer
 

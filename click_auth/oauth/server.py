@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from click_auth.console.text import printable
 from click_auth.http.call import Call
-from click_auth.http.urls import checked_endpoint, host_of, named_by, origin, split
+from click_auth.http.urls import Url, checked_endpoint, host_of, named_by, origin
 from click_auth.oauth.endpoint import (
     Client,
     EndpointFailed,
@@ -263,7 +263,7 @@ def well_known(issuer: str) -> Iterator[tuple[str, str]]:
     section 5); servers are found that do either with the other's name.
     """
     base = issuer.rstrip("/")
-    path = split(base).path
+    path = Url(base).path
     yield OAUTH, f"{origin(issuer)}/.well-known/{OAUTH}{path}"
     yield OPENID, f"{base}/.well-known/{OPENID}"
     if path:

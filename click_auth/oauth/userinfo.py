@@ -49,10 +49,15 @@ def checked_claims(
     return check_id_token(server, id_token, nonce)
 
 
-def _unverified_claims(id_token: str) -> Mapping[str, Any]:
-    """Return the claims that *id_token* makes, unchecked; none where it cannot be read."""
+def _refreshed_claims(facts: Facts, bundle: TokenBundle) -> Mapping[str, Any]:
+    """Return what the ID token of a refresh says; nothing where no account goes by it.
+
+    It came straight from the token endpoint, so no keys are needed.
+    """
+    if bundle.id_token is None or not _goes_by_subject(facts, bundle):
+        return {}
     try:
-        payload = id_token.split(".")[1]
+        payload = bundle.id_token.split(".")[1]
         return parse_object(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
     except (ValueError, IndexError):
         return {}
@@ -108,12 +113,11 @@ def _labels(claims: Mapping[str, Any]) -> list[str]:
 def is_same_account(facts: Facts, bundle: TokenBundle, account_id: str) -> bool:
     """Return whether the ID token of a refresh names *account_id* still (OpenID Connect 12.2).
 
-    It came straight from the token endpoint, so no keys are needed. Only its subject is looked
-    at: another spelling of the issuer or the audience is no other account.
+    Only its subject is looked at: another spelling of the issuer or the audience is no other
+    account.
     """
-    if bundle.id_token is None or account_id == DEFAULT_ID or not _goes_by_subject(facts, bundle):
-        return True
-    return subject_of(_unverified_claims(bundle.id_token)) in (None, account_id)
+    subject = subject_of(_refreshed_claims(facts, bundle))
+    return account_id == DEFAULT_ID or subject in (None, account_id)
 
 
 def new_label(facts: Facts, bundle: TokenBundle, label: str | None) -> str | None:
@@ -121,7 +125,5 @@ def new_label(facts: Facts, bundle: TokenBundle, label: str | None) -> str | Non
 
     An application that identifies by itself has names of its own, and keeps them.
     """
-    if bundle.id_token is None or label is None or not _goes_by_subject(facts, bundle):
-        return None
-    labels = _labels(_unverified_claims(bundle.id_token))
-    return labels[0] if labels and label not in labels else None
+    labels = _labels(_refreshed_claims(facts, bundle))
+    return labels[0] if labels and label is not None and label not in labels else None
