@@ -13,7 +13,7 @@ from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from click_auth.console.text import printable
-from click_auth.errors import NotLoggedIn
+from click_auth.errors import AuthError, NotLoggedIn
 from click_auth.http.call import can_be_sent_again, host_in, log_request, watch_connections
 from click_auth.http.step_up import find_step_up
 from click_auth.http.urls import checked_endpoint
@@ -39,7 +39,6 @@ if TYPE_CHECKING:
 UNAUTHORIZED, FORBIDDEN = 401, 403
 # One may wait so long that its new token, good for others meanwhile, has ended too.
 MOST_RENEWALS = 2
-_PORTS = {b"https": 443, b"http": 80}
 _SAFE_IN_REDIRECTS = {"authorization", "dpop"}  # httpx strips it; a proof is bound to its URL
 _SENT = "click_auth.sent"
 
@@ -64,13 +63,19 @@ class Sent:
 
 
 class _Call(NamedTuple):
-    """A call that blocks, and how to see that another one has brought what it is for.
-
-    Without that it is a hook, which an asynchronous client awaits.
-    """
+    """A call that blocks: for a token that is not the *rejected* one, or of a hook."""
 
     make: Callable[..., Any]
-    find: Callable[[], Any] | None = None
+    rejected: Rejected | None = None
+    is_hook: bool = False
+
+
+class _Flight:
+    """A call under way, which others wait for: its end, and the error that it ended with."""
+
+    def __init__(self, end: Event) -> None:
+        self.end = end
+        self.error: AuthError | None = None
 
 
 class BearerFlow(Unpickled):
@@ -92,7 +97,7 @@ class BearerFlow(Unpickled):
     ) -> None:
         self._credential, self._origins, self._hinting = credential, origins, hinting
         self._guarded, self._raising, self._stepping_up = guarded, raising, stepping_up
-        self._flights: dict[object, Event] = {}  # the call under way of each event loop
+        self._flights: dict[object, _Flight] = {}  # the call under way of each event loop
 
     def sync_auth_flow(
         self, request: httpx.Request
@@ -121,78 +126,74 @@ class BearerFlow(Unpickled):
             self.log_held_back(request.url)
             yield from _send(request)
             return
-        bundle = credential.cached() or (yield _Call(credential.bundle, credential.cached))
-        response = yield from self._send_with(bundle, request)
+        bundle = credential.cached() or (yield _Call(credential.bundle))
+        self._apply(request, bundle)
+        response = yield from _send(request)
         if (
             is_refused(response)
             and can_be_sent_again(request)
             and credential.provider.is_challenge(response)  # the same one, put on anew, may do
         ):
-            response = yield from self._send_with(bundle, request)
+            self._apply(request, bundle)
+            response = yield from _send(request)
         renewals = 0
         while is_refused(response) and renewals < MOST_RENEWALS:
-            other = yield self._replacing(Rejected(bundle.access_token))
+            rejected = Rejected(bundle.access_token)
+            other = yield _Call(partial(credential.after_401, rejected), rejected)
             if other is None:
                 break
             renewals += 1
             if not can_be_sent_again(request):
                 break
             bundle = other
-            response = yield from self._send_with(bundle, request)
+            self._apply(request, bundle)
+            response = yield from _send(request)
         if is_refused(response):
             yield from self._refuse(response, is_renewed=renewals > 0)
             return
         credential.accepted(bundle.access_token)
-        lacking = self.find_step_up(response)
-        if lacking is not None:
+        if (lacking := self.find_step_up(response)) is not None:
             raise lacking
 
     def _refuse(self, response: httpx.Response, *, is_renewed: bool) -> Steps:
         """Show the application's hooks the 401 that stands, and raise it where that is wanted."""
         request, sent = response.request, find_sent(response.request)
         if sent is not None and sent.held_back is not None:
-            yield _Call(sent.held_back)
+            yield _Call(sent.held_back, is_hook=True)
         if self._raising:
             failure = self.refusal(request)
             if is_renewed and not can_be_sent_again(request):
                 failure.with_hints(["The token has been refreshed. Run the command again."])
             raise failure
 
-    def _send_with(self, bundle: TokenBundle, request: httpx.Request) -> Exchange:
-        self._apply(request, bundle)
-        return (yield from _send(request))
-
-    def _replacing(self, rejected: Rejected) -> _Call:
-        """Return the call that gets another token than the *rejected* one."""
-
-        def find() -> TokenBundle | None:
-            bundle = self._credential.cached()
-            return None if bundle is None or bundle.access_token == rejected else bundle
-
-        return _Call(partial(self._credential.after_401, rejected), find)
-
     async def _fly(self, call: _Call) -> Any:
         """Make *call* in a worker thread, one at a time: the others await it and go on at once.
 
+        They raise its error too: else each would wait in vain for as long, one after the other.
         A cancellation does not interrupt the thread: a rotated token is stored before the task
         ends. Needs anyio, which httpx itself stands on: asyncio and trio alike.
         """
-        if call.find is None:
+        if call.is_hook:
             return await call.make()
         import anyio.lowlevel  # noqa: PLC0415 - for async clients only
 
         loop = anyio.lowlevel.current_token()
-        while (found := call.find()) is None:
+        while (found := self._credential.cached()) is None or found.access_token == call.rejected:
             flight = self._flights.get(loop)
             if flight is not None:
-                await flight.wait()
+                await flight.end.wait()
+                if flight.error is not None:
+                    raise flight.error
                 continue
-            flight = self._flights[loop] = anyio.Event()
+            flight = self._flights[loop] = _Flight(anyio.Event())
             try:
                 return await anyio.to_thread.run_sync(call.make)
+            except AuthError as error:
+                flight.error = error
+                raise
             finally:
                 del self._flights[loop]
-                flight.set()
+                flight.end.set()
         return found
 
     @property
@@ -227,8 +228,7 @@ class BearerFlow(Unpickled):
         before = request.headers.raw  # as bytes: this runs for each request
         self._credential.provider.apply(request, bundle)
         put = [name.decode("ascii").lower() for name in _find_added(before, request.headers.raw)]
-        earlier = find_sent(request)
-        if earlier is not None:
+        if (earlier := find_sent(request)) is not None:
             put += earlier.names
         if not self._guarded and not _SAFE_IN_REDIRECTS.issuperset(put):
             raise ValueError(
@@ -292,7 +292,7 @@ def _parse_origin(context: Context, name: str) -> Origin:
 
 
 def _origin_of(url: httpx.URL) -> Origin:
-    return url.raw_scheme, url.raw_host, url.port or _PORTS.get(url.raw_scheme)
+    return url.raw_scheme, url.raw_host, url.port  # None for the scheme's own
 
 
 def _find_added(before: list[Header], after: list[Header]) -> Iterable[bytes]:

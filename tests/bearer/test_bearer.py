@@ -9,7 +9,7 @@ import anyio
 import httpx
 import pytest
 
-from click_auth import Auth, MemoryTokenStore, NotLoggedIn
+from click_auth import Auth, MemoryTokenStore, NotLoggedIn, Unreachable
 from click_auth.stores.vault import MemoryVault
 from click_auth.testing import AuthorizationServer, JournalEntry, logged_in
 from refresh.crowd import Place, unanswered
@@ -184,6 +184,28 @@ async def test_tasks_share_one_refresh_after_a_401(place: Place, anyio_backend: 
     statuses = await requests(auth, place.server, 60, 30)
     assert statuses == [200] * 60
     assert place.server.refresh_count == 1
+
+
+@pytest.mark.anyio
+async def test_tasks_share_one_failure(place: Place, anyio_backend: str) -> None:
+    """Where no token can be had, the server is asked once for all that wait."""
+    auth = place.log_in()
+    place.server.faults.status["token"] = (503, "{}")
+    place.server.faults.delay["token"] = 0.5
+    said: list[str] = []
+
+    async def one(api: httpx.AsyncClient) -> None:
+        with pytest.raises(Unreachable) as caught:
+            await api.get("/me")
+        said.append(caught.value.format_message())
+
+    async with auth.client(httpx.AsyncClient) as api, anyio.create_task_group() as group:
+        for _ in range(5):
+            group.start_soon(one, api)
+    assert len(said) == 5
+    assert len(set(said)) == 1
+    asked = [each for each in place.server.journal.snapshot() if each.endpoint == "token"]
+    assert len(asked) == 1
 
 
 @pytest.mark.anyio
