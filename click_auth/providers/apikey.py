@@ -39,7 +39,8 @@ class ApiKeyProvider(Provider):
         scheme: str | None = "Bearer",
         identify: Callable[[httpx.Client], Mapping[str, Any]] | None = None,
     ) -> None:
-        if not header or not header.replace("-", "").replace("_", "").isalnum():
+        name = header.replace("-", "").replace("_", "")
+        if not (name.isalnum() and name.isascii()):
             raise ValueError(f"{header!r} is not the name of a header")
         self.api_url: str | None = None if api_url is None else checked_endpoint(api_url, "api_url")
         self.create_url: str | None = (

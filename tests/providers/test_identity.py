@@ -236,3 +236,10 @@ def test_a_provider_of_ones_own_needs_one_method() -> None:
     request = httpx.Request("GET", "https://api.todo.example")
     made.apply(request, BUNDLE)
     assert request.headers["authorization"] == "Bearer canary-access"
+
+
+@pytest.mark.parametrize("header", ["", "-", "X Key", "X-Key:", "X-Schl\u00fcssel"])
+def test_what_is_no_header_is_refused_at_once(header: str) -> None:
+    """Not by the first request."""
+    with pytest.raises(ValueError, match="is not the name of a header"):
+        ApiKeyProvider(header=header)
