@@ -14,7 +14,7 @@ from contextvars import ContextVar
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any
 from urllib.request import getproxies, proxy_bypass
 
 from click_auth.console.text import printable, without_password
@@ -25,8 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     import httpx
+    from typing_extensions import TypeVar
 
-C = TypeVar("C")
+    C = TypeVar("C", default=httpx.Client)
 
 CERTIFICATE_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE")
 SYSTEM = "truststore"
@@ -103,15 +104,7 @@ class Http:
             load_certificate(options["verify"], options.pop("cert"))
         return options
 
-    @overload
-    def client(
-        self, cls: None = None, *, hosts: Iterable[str] = (), **options: Any
-    ) -> httpx.Client: ...
-    @overload
-    def client(self, cls: type[C], *, hosts: Iterable[str] = (), **options: Any) -> C: ...
-    def client(
-        self, cls: type[Any] | None = None, *, hosts: Iterable[str] = (), **options: Any
-    ) -> Any:
+    def client(self, cls: type[C] | None = None, *, hosts: Iterable[str] = (), **options: Any) -> C:
         """Return a client of class *cls* (default: the module's `Client`).
 
         It has the application's options, and *options* over them. `localhost`, `127.0.0.1`,
@@ -129,11 +122,13 @@ class Http:
         for name in _OF_HTTP2:  # of a header's name and value hpack hides `authorization` alone
             logging.getLogger(name).addFilter(_drop)
         try:
-            return (self.module.Client if cls is None else cls)(**merged)
+            client: C = (self.module.Client if cls is None else cls)(**merged)
         except Exception:
             failure = proxy_error(self.module) if merged.get("trust_env", True) else None
             if failure is None:
                 raise
+        else:
+            return client
         raise failure
 
     def proxy_of(self, scheme: str, host: str) -> str | None:

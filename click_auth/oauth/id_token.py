@@ -64,10 +64,10 @@ def _verified(server: Server, id_token: str) -> Mapping[str, Any]:
 
 def _keys(server: Server, *, fresh: bool) -> KeySet:
     url = server.endpoint("jwks_uri")
-    document = None if fresh else server.context.cache.load(url)
+    document = None if fresh else server.facts.context.cache.load(url)
     if fresh:
         document = granted(server.fetch("jwks_uri", Call))
-        server.context.cache.save(url, document)
+        server.facts.context.cache.save(url, document)
     published, keys = (document or {}).get("keys"), []
     for key in published if isinstance(published, list) else []:
         with contextlib.suppress(JoseError, ValueError, TypeError, KeyError):
@@ -77,7 +77,7 @@ def _keys(server: Server, *, fresh: bool) -> KeySet:
 
 def _clock_difference(server: Server) -> float:
     """Return how far this server's own clock is ahead; a clock that is too far off is not asked."""
-    measured = server.context.http.clock_difference(server.endpoint("token_endpoint"))
+    measured = server.facts.context.http.clock_difference(server.endpoint("token_endpoint"))
     return measured if measured is not None and abs(measured) <= FURTHEST_OFF else 0.0
 
 

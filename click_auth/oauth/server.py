@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from click_auth.oauth.dpop import Prover
     from click_auth.oauth.facts import Facts
     from click_auth.oauth.registration import Registration
-    from click_auth.providers import ProviderContext
     from click_auth.providers.request import LoginRequest
 
 T = TypeVar("T")
@@ -50,7 +49,6 @@ class Server:
 
     def __init__(self, facts: Facts, prover: Callable[[], Prover] | None) -> None:
         self.facts = facts
-        self.context: ProviderContext = facts.context
         self.prover = prover
         self._deadline = float("inf")
 
@@ -60,7 +58,7 @@ class Server:
         issuer = self.facts.issuer
         if issuer is None or not self.facts.discovers:
             return {}
-        cached = self.context.cache.load(issuer)
+        cached = self.facts.context.cache.load(issuer)
         if cached is not None and cached.get("issuer") == issuer:  # else something else wrote it
             return cached
         try:
@@ -68,7 +66,7 @@ class Server:
         except EndpointFailed:
             self.forget_metadata()  # the API may name another server by now
             raise
-        self.context.cache.save(issuer, found)
+        self.facts.context.cache.save(issuer, found)
         return found
 
     def _discover(self, issuer: str, deadline: float) -> Mapping[str, Any]:
@@ -80,7 +78,7 @@ class Server:
                 continue
             try:
                 left = max(deadline - time.monotonic(), 0.1)
-                document = granted(ask(self.context.http, Call(url), left))
+                document = granted(ask(self.facts.context.http, Call(url), left))
             except EndpointFailed as error:
                 if error.status is None and not found:
                     raise
@@ -99,7 +97,7 @@ class Server:
     def forget_metadata(self) -> None:
         """Drop what is remembered of the server, so that the next call asks it."""
         for url in filter(None, (self.facts.issuer, self.facts.described_at)):
-            self.context.cache.forget(url)
+            self.facts.context.cache.forget(url)
 
     def promises(self, name: str) -> bool:
         """Return whether the server's metadata says that *name* is so."""
@@ -158,9 +156,9 @@ class Server:
         url = self.endpoint(endpoint)
         try:
             call = call_to(url)
-            answer = ask(self.context.http, call, self._seconds_left())
+            answer = ask(self.facts.context.http, call, self._seconds_left())
             if self.prover and "DPoP" in call.headers and self.prover().is_challenged_by(answer):
-                answer = ask(self.context.http, call_to(url), self._seconds_left())
+                answer = ask(self.facts.context.http, call_to(url), self._seconds_left())
         except EndpointFailed as error:
             if error.unsent:
                 self.forget_metadata()

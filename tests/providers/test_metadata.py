@@ -307,5 +307,5 @@ def test_ar_07_a_server_that_promises_iss_must_keep_it(server: Scripted, module:
 def test_a_provider_works_on_its_own() -> None:
     """Nobody need lend it anything."""
     made = OAuthProvider(client_id="x", issuer="https://id.todo.example")
-    assert isinstance(server_of(made).context.http, Http)
-    assert server_of(made).context is made.context
+    assert isinstance(server_of(made).facts.context.http, Http)
+    assert server_of(made).facts.context is made.context
