@@ -30,6 +30,7 @@ DEFAULT_INTERVAL = 5.0  # seconds, as are all of these
 SHORTEST_INTERVAL = 1.0
 SLOWER_BY = 5.0
 LONGEST_BACKOFF = 10.0
+LAST_CALL = 4.0  # for a poll that is under way when the time is up
 _OTHER_WAY = "Log in without --device: open the URL in any browser, then paste the final URL."
 
 
@@ -143,6 +144,7 @@ class DeviceLogin:
     ) -> TokenBundle:
         """Show the code and return the tokens for it. Blocks until it expires at most."""
         seconds = min(self.code.lifetime, self._request.timeout)
+        self._server.limit(seconds + LAST_CALL)
         with console.counting_down(seconds, "the code") as countdown:
             self.show(ui)
             if not countdown.shown:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -532,3 +533,14 @@ def test_df_06_a_server_that_stops_answering(server: Scripted, module: str) -> N
     with pytest.raises(LoginFailed, match="wasn't entered in time"):
         made.login(LoginRequest(device=True), Person(browser=False))
     assert len(server.seen) <= 2
+
+
+def test_df_06_the_last_poll_does_not_outlive_the_code_by_a_whole_call(server: Scripted) -> None:
+    """A server that hangs at the end costs a few seconds, not its `http_timeout`."""
+    server.on["/device"] = say({**CODE, "interval": 1, "expires_in": 2})
+    server.replies = [hang]
+    made = by_device(server, "httpx", http_timeout=60)
+    began = time.monotonic()
+    with pytest.raises(LoginFailed, match="wasn't entered in time"):
+        made.login(LoginRequest(device=True), Person(browser=False))
+    assert time.monotonic() - began < 20
