@@ -56,10 +56,10 @@ class Hooks(dict[str, list[Any]]):
         self._call = call
 
     def request(self, request: Any) -> Any:
-        """Take the credential off where it may not go, then call the hooks."""
+        """Take the credential off where it may not go, or put it on anew; then call the hooks."""
         sent = find_sent(request)
         if sent is not None:
-            sent.strip_elsewhere(request)
+            sent.follow(request)
         return self._call(self["request"], request)
 
     def response(self, response: Any) -> Any:

@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     Origin = tuple[bytes, bytes, int | None]
     Header = tuple[bytes, bytes]
     Steps = Generator[httpx.Request | "_Call", Any, None]
-    Exchange = Generator[httpx.Request, httpx.Response, httpx.Response]
     Hinting = Callable[[], AbstractContextManager[None]]
 
 UNAUTHORIZED, FORBIDDEN = 401, 403
@@ -50,16 +49,21 @@ class Sent:
     """What *flow* put on a request for *url*: headers with these *names*. Redirects share it."""
 
     flow: BearerFlow
+    bundle: TokenBundle
     url: httpx.URL
     names: Iterable[str]
     held_back: Callable[[], Any] | None = None  # the application's: they may have to see a 401
 
-    def strip_elsewhere(self, request: httpx.Request) -> None:
-        """Take the credential off a request that a redirect leads away from home."""
-        if request.url is not self.url and not self.flow.is_home(request.url):
+    def follow(self, request: httpx.Request) -> None:
+        """Put the credential that a redirect took along on anew, or take it off away from home."""
+        if request.url is self.url:
+            return
+        if not self.flow.is_home(request.url):
             self.flow.log_held_back(request.url)
             for name in self.names:
                 request.headers.pop(name, None)
+        elif self.names and all(name in request.headers for name in self.names):
+            self.flow.apply(request, self.bundle)  # a proof is bound to its URL
 
 
 class _Call(NamedTuple):
@@ -127,14 +131,14 @@ class BearerFlow(Unpickled):
             yield from _send(request)
             return
         bundle = credential.cached() or (yield _Call(credential.bundle))
-        self._apply(request, bundle)
+        self.apply(request, bundle)
         response = yield from _send(request)
         if (
             is_refused(response)
             and can_be_sent_again(request)
             and credential.provider.is_challenge(response)  # the same one, put on anew, may do
         ):
-            self._apply(request, bundle)
+            self.apply(request, bundle)
             response = yield from _send(request)
         renewals = 0
         while is_refused(response) and renewals < MOST_RENEWALS:
@@ -146,7 +150,7 @@ class BearerFlow(Unpickled):
             if not can_be_sent_again(request):
                 break
             bundle = other
-            self._apply(request, bundle)
+            self.apply(request, bundle)
             response = yield from _send(request)
         if is_refused(response):
             yield from self._refuse(response, is_renewed=renewals > 0)
@@ -207,10 +211,9 @@ class BearerFlow(Unpickled):
 
     def log_held_back(self, url: httpx.URL) -> None:
         """Log that a request to *url* goes without the credential."""
-        if logger.isEnabledFor(logging.DEBUG):
-            origin = f"{url.scheme}://{printable(url.netloc.decode('ascii'))}"
-            known = ", ".join(self.hosts)
-            logger.debug("no token for %s: it goes to %s; hosts= names more", origin, known)
+        origin = f"{url.scheme}://{printable(url.netloc.decode('ascii'))}"
+        known = ", ".join(self.hosts)
+        logger.debug("no token for %s: it goes to %s; hosts= names more", origin, known)
 
     def find_step_up(self, response: httpx.Response) -> NotLoggedIn | None:
         """Return the error of a *response* that asks for a login that grants more, or None."""
@@ -224,7 +227,8 @@ class BearerFlow(Unpickled):
         message = f"{host_in(request)} rejected {whose} (401)."
         return NotLoggedIn(message, hints=credential.way_out)
 
-    def _apply(self, request: httpx.Request, bundle: TokenBundle) -> None:
+    def apply(self, request: httpx.Request, bundle: TokenBundle) -> None:
+        """Put the credential on *request*, and note which headers that are."""
         before = request.headers.raw  # as bytes: this runs for each request
         self._credential.provider.apply(request, bundle)
         put = [name.decode("ascii").lower() for name in _find_added(before, request.headers.raw)]
@@ -235,10 +239,10 @@ class BearerFlow(Unpickled):
                 f"this credential is sent in {', '.join(put)}, which httpx also sends "
                 "along redirects to other hosts: use auth.client()"
             )
-        request.extensions[_SENT] = Sent(self, request.url, put)
+        request.extensions[_SENT] = Sent(self, bundle, request.url, put)
 
 
-def _send(request: httpx.Request) -> Exchange:
+def _send(request: httpx.Request) -> Generator[httpx.Request, httpx.Response, httpx.Response]:
     """Yield *request*, return its response, and log both."""
     began, outcome = time.monotonic(), "no response"
     try:
@@ -282,13 +286,9 @@ def flow_for(
     named = [*hosts, *map(str, filter(None, (base_url, credential.provider.api_url)))]
     if not named:
         raise ValueError("say where the token may go: the provider's api_url=, base_url= or hosts=")
-    origins = frozenset(_parse_origin(context, name) for name in named)
+    urls = [checked_endpoint(name if "://" in name else f"https://{name}", name) for name in named]
+    origins = frozenset(_origin_of(context.http.module.URL(url)) for url in urls)
     return _bearer_type(module or context.http.module)(credential, origins, hinting, **kind)
-
-
-def _parse_origin(context: Context, name: str) -> Origin:
-    url = checked_endpoint(name if "://" in name else f"https://{name}", name)
-    return _origin_of(context.http.module.URL(url))
 
 
 def _origin_of(url: httpx.URL) -> Origin:

@@ -5,6 +5,7 @@ import hashlib
 import json
 import time
 from email.utils import formatdate
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -14,6 +15,8 @@ from joserfc import jwt
 from joserfc.jwk import ECKey
 
 from click_auth import (
+    Account,
+    Auth,
     AuthorizationResponse,
     LoginFailed,
     LoginRequest,
@@ -219,3 +222,24 @@ def jwt_claims(proof: str) -> dict[str, Any]:
     """Return the claims of a proof, unchecked."""
     payload: dict[str, Any] = json.loads(base64.urlsafe_b64decode(proof.split(".")[1] + "=="))
     return payload
+
+
+def test_a_redirect_within_the_api_is_proven_anew(tmp_path: Path) -> None:
+    """A proof is for one URL: with that of the first the API would refuse a good credential."""
+    targets = []
+
+    def api(request: httpx.Request) -> httpx.Response:
+        targets.append(jwt_claims(request.headers["dpop"])["htu"])
+        assert request.headers["authorization"] == "DPoP canary-access"
+        if request.url.path == "/tasks":
+            return httpx.Response(307, headers={"Location": "/tasks/"})
+        return httpx.Response(200 if targets[-1] == str(request.url) else 401)
+
+    issuer, api_url = "https://id.todo.example", "https://api.todo.example"
+    bound = OAuthProvider(client_id="todo-cli", issuer=issuer, api_url=api_url, **BINDS)
+    auth = Auth("todo", bound, storage="plaintext", folder=tmp_path)
+    auth.store.set_bundle(Account("ada"), TokenBundle("canary-access", "r"), promote_default=True)
+    transport = httpx.MockTransport(api)
+    with auth.client(transport=transport, follow_redirects=True) as client:
+        assert client.get("/tasks").status_code == 200
+    assert targets == ["https://api.todo.example/tasks", "https://api.todo.example/tasks/"]
