@@ -90,7 +90,7 @@ def look(
     try:
         credential = find_credential(context, user, instance)
     except NotLoggedIn as error:
-        return StatusContext(Status("none", None, reason=error.message))
+        return StatusContext(Status("none", None, reason=error.format_message()))
     status = _recorded(context, credential)
     return StatusContext(status) if offline or status.state != "ok" else _asked(context, credential)
 
@@ -135,7 +135,9 @@ def _asked(context: Context, credential: Credential) -> StatusContext:
             identify_account(context, credential)
             bundle = credential.bundle()  # another one where a 401 led to a refresh
     except AuthError as error:
-        state, reason = _state_after(error), error.message
+        state = _state_after(error)
+        way_out = credential.way_out if state == "invalid" else ()
+        reason = " ".join((error.message, *way_out))
     status = _recorded(context, credential)
     if bundle is not None:
         status = replace(status, expires_at=bundle.expires_at, scopes=bundle.scopes)

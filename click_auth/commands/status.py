@@ -92,7 +92,7 @@ def _pending_removals(auth: Operations) -> Sequence[str]:
 def _describe(auth: Operations, context: StatusContext) -> str:
     status = context.status
     if status.state == "none":
-        return f"{status.reason} Run `{auth.invocation.login_line()}`."
+        return f"{status.reason}{_login_hint(auth, status)}"
     facts = _facts(auth, context)
     widest = max(len(name) for name, _ in facts) + 4  # two before it, a colon and a space
     width = columns(sys.stdout)
@@ -126,12 +126,19 @@ def _facts(auth: Operations, context: StatusContext) -> list[tuple[str, str]]:
         facts.append(("Scopes", printable(", ".join(status.scopes)) or "none"))
     facts.append(("Stored in", _kept_in(auth, status)))
     if status.reason is not None:
-        way_out = f" Run `{auth.invocation.login_line()}`." if has_ended else ""
+        way_out = _login_hint(auth, status) if has_ended else ""
         facts.append(("Note", f"{status.reason}{way_out}"))
     facts.extend(
         (printable(name, 30), printable(value)) for name, value in (context.live or {}).items()
     )
     return facts
+
+
+def _login_hint(auth: Operations, status: Status) -> str:
+    """Return the line to type, unless a variable would apply after that login as well."""
+    if status.account is None and auth.overriding_variable(*auth.resolve()) is not None:
+        return ""
+    return f" Run `{auth.invocation.login_line()}`."
 
 
 def _kept_in(auth: Operations, status: Status) -> str:

@@ -91,3 +91,18 @@ def test_the_token_of_a_client_is_held_in_memory_only(
     assert (len(tokens), len(todo.server.posts("token"))) == (2, 4)
     left = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert not any(token.encode() in path.read_bytes() for token in tokens for path in left)
+
+
+def test_status_names_the_way_out_of_a_bad_variable(todo: Todo) -> None:
+    """Nobody is told to log in while a variable would still apply after the login."""
+    todo.run("auth", "login")
+    client = {"TODO_CLIENT_ID": "nobody", "TODO_CLIENT_SECRET": "wrong"}
+    for environ, way_out in (
+        ({"TODO_TOKEN": "rejected"}, "Set TODO_TOKEN to a valid token, or unset it."),
+        ({"TODO_TOKEN": "ill formed"}, "Set TODO_TOKEN to a valid token, or unset it."),
+        (client, "Check the client ID and secret, and what the client may do."),
+    ):
+        status = todo.run("auth", "status", **environ)
+        assert status.exit_code == 4
+        assert way_out in status.stdout
+        assert "auth login" not in status.stdout
