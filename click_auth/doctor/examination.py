@@ -19,7 +19,7 @@ from urllib.request import getproxies
 
 from click_auth._version import __version__
 from click_auth.console.text import printable, without_password
-from click_auth.credentials import EnvironmentToken
+from click_auth.credentials import find_override
 from click_auth.doctor import storage
 from click_auth.doctor.report import Check, Report, advise, report_error, run_check
 from click_auth.doctor.storage import store_of
@@ -93,27 +93,34 @@ def overrides(context: Context) -> Iterator[Check]:
     if not has_any:
         yield Check("environment", "no overrides", "")
     instance = context.instance(None)
-    if env.token is not None:
-        EnvironmentToken(context, instance)
+    override = find_override(context)
+    if override is not None:
+        override[1](context, instance)
     elif env.account is not None:
         store_of(context).record(env.account)
 
 
 def _effects(context: Context) -> dict[str, tuple[str, bool]]:
     """Return for each variable what it does, and whether it does it here and now."""
-    env, settings, several = context.environment, context.settings, context.services.has_instances
+    env, settings, services = context.environment, context.settings, context.services
     is_taken = context.takes_tokens(None)
-    is_client = is_taken and env.token is None and env.client_credentials is not None
+    is_token = is_taken and env.token is not None
+    is_client = is_taken and not is_token and env.client_credentials is not None
+    is_free = not (is_token or is_client)
     client = ("client credentials, used instead of any stored account", is_client)
+    job = "ID token to exchange for an access token, if the service takes one"
     trusted = "trusted certificates, unless the application sets its own"
     return {
         env.token_env or "": ("used instead of any stored account, never refreshed", is_taken),
-        env.account_env or "": ("account to use without --user", not (is_taken and env.token)),
-        env.name("TOKEN_INSTANCE"): ("service that the token and client are for", several),
-        env.name("INSTANCE"): ("service to use without --instance", several),
+        env.account_env or "": ("account to use without --user", is_free),
+        env.name("TOKEN_INSTANCE"): (
+            "service that the token and client are for",
+            services.has_instances and services.choices is None,
+        ),
+        env.name("INSTANCE"): ("service to use without --instance", services.has_instances),
         env.name("CLIENT_ID"): client,
         env.name("CLIENT_SECRET"): client,
-        env.name("ID_TOKEN_FILE"): ("ID token to exchange for an access token", is_taken),
+        env.name("ID_TOKEN_FILE"): (job, is_taken and is_free),
         env.name("AUTH_STORAGE"): ("where new tokens are stored", settings.store is None),
         env.name("AUTH_KEY"): ("key that encrypts stored tokens", settings.store is None),
         env.name("AUTH_KEY_FILE"): ("file that holds that key", settings.store is None),

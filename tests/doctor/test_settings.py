@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from click_auth import ApiKeyProvider
+from click_auth import ApiKeyProvider, OAuthProvider
 from click_auth.testing import logged_in
 from doctor.patient import Patient
 
@@ -13,6 +13,17 @@ from doctor.patient import Patient
         ({"TODO_TOKEN": "t"}, "set; used instead of any stored account, never refreshed", "ok"),
         ({"TODO_ACCOUNT": "ada"}, "ada; account to use without --user", "ok"),
         ({"TODO_ACCOUNT": "x", "TODO_TOKEN": "t"}, "x; no effect", "ok"),
+        (
+            {"TODO_ACCOUNT": "x", "TODO_CLIENT_ID": "ci", "TODO_CLIENT_SECRET": "s"},
+            "x; no effect",
+            "ok",
+        ),
+        (
+            {"TODO_ID_TOKEN_FILE": "/jwt"},
+            "/jwt; ID token to exchange for an access token, if the service takes one",
+            "ok",
+        ),
+        ({"TODO_ID_TOKEN_FILE": "/jwt", "TODO_TOKEN": "t"}, "/jwt; no effect", "ok"),
         ({"TODO_INSTANCE": "eu"}, "eu; no effect", "ok"),
         ({"TODO_CLIENT_ID": "ci"}, "ci; no effect", "ok"),
         (
@@ -93,6 +104,28 @@ def test_a_value_that_cannot_be_used_fails(
     check = patient.check("environment")
 
     assert (check.value, check.verdict) == (words, "fail")
+
+
+def test_a_file_without_an_id_token_fails(patient: Patient) -> None:
+    """It stops every command, where the service takes such a token."""
+    logged_in(patient.auth)
+    patient.settings["provider"] = OAuthProvider(
+        client_id="todo-cli", issuer=patient.server.issuer, workload_audience="todo"
+    )
+    patient.environ = {"TODO_ID_TOKEN_FILE": "/missing"}
+
+    check = patient.check("environment")
+
+    assert check.verdict == "fail"
+    assert check.value.startswith("TODO_ID_TOKEN_FILE names /missing, which can't be read")
+
+
+def test_a_named_service_takes_the_token_wherever_it_is_for(patient: Patient) -> None:
+    """Where the services are known beforehand no variable says whose the token is."""
+    patient.settings["provider"] = {"eu": ApiKeyProvider(), "us": ApiKeyProvider()}
+    patient.environ = {"TODO_TOKEN_INSTANCE": "us"}
+
+    assert patient.check("TODO_TOKEN_INSTANCE").value == "us; no effect"
 
 
 def test_an_instance_that_is_known_has_its_effect(patient: Patient) -> None:
