@@ -38,59 +38,53 @@ def load(name: str) -> Any:
     return import_module(f"click_auth.commands.{name}")
 
 
-class Attacher:
-    """A decorator that adds a command of ours to a group, to be made when it is asked for.
+def attacher(  # noqa: PLR0917 - as the attachers have them
+    auth: Operations,
+    module: str,
+    name: str,
+    cls: Kind,
+    params: Params,
+    attrs: dict[str, Any],
+    hooks: Mapping[str, Any] | None = None,
+) -> Callable[[G], G]:
+    """Return a decorator that adds a command of ours to a group, to be made when it is asked for.
 
     *module* builds the command, with the *hooks*; the group makes it of *cls*, with *params* and
     *attrs*.
     """
+    own_kind = {} if cls is None else {"cls": cls}  # else the group is to choose
 
-    def __init__(  # noqa: PLR0917 - as an attacher has them
-        self,
-        auth: Operations,
-        module: str,
-        name: str,
-        cls: Kind,
-        params: Params,
-        attrs: dict[str, Any],
-        hooks: Mapping[str, Any] | None = None,
-    ) -> None:
-        self._auth, self._module, self._name, self._hooks = auth, module, name, hooks or {}
-        self._attrs = {**attrs, "params": params}
-        if cls is not None:  # else the group is to choose
-            self._attrs["cls"] = cls
+    def make(group: click.Group) -> Any:
+        parts = load(module).build(auth, **(hooks or {}))
+        how = {**attrs, **own_kind, "params": params}
+        return load("command").make(group, auth, name, parts, **how)
 
-    def __call__(self, group: G) -> G:
-        """Add the command; on a group that is not quite Click's own it is made at once.
+    def attach(group: G) -> G:
+        """Add the command; to a group that is not quite Click's own it is added at once.
 
         Raises TypeError above what is no group, ValueError where it has a command of that name.
         """
-        name = self._name
         if answers_to(group, name):
             raise _name_error(group, name)
         if type(group) is click.Group:
-            held = group.commands
-            commands: Any = held if isinstance(held, _Commands) else _Commands(held)
-            commands.data[name] = functools.partial(self._make, group)
-            group.commands = commands
+            if not isinstance(group.commands, _Commands):
+                group.commands = _Commands(group.commands)
+            group.commands.data[name] = functools.partial(make, group)
         else:
-            _watch(group, name, self._make(group))
-        self._auth.invocation.attach(self._module, group, name)
+            _watch(group, name, make(group))
+        auth.invocation.attach(module, group, name)
         return group
 
-    def _make(self, group: click.Group) -> Any:
-        parts = load(self._module).build(self._auth, **self._hooks)
-        return load("command").make(group, self._auth, self._name, parts, **self._attrs)
+    return attach
 
 
-class _Commands(UserDict[str, click.Command]):
+class _Commands(UserDict[str, Any]):
     """The commands of a group, some of them yet to be made. A run asks for one, or for none."""
 
-    def __getitem__(self, name: str) -> click.Command:
-        found: click.Command | Callable[[], click.Command] = self.data[name]
-        if not isinstance(found, click.Command):
-            found = self.data[name] = found()
-        return found
+    def __getitem__(self, name: str) -> Any:
+        if not isinstance(self.data[name], click.Command):
+            self.data[name] = self.data[name]()
+        return self.data[name]
 
 
 def answers_to(group: click.Group, name: str) -> bool:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from click_auth.commands.application import Attacher, answers_to, only_below_click
+from click_auth.commands.application import answers_to, attacher, only_below_click
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -53,7 +53,7 @@ def attach_login(
     where the group has the name already.
     """
     hooks = {"on_login": on_login, "render_text": render_text, "render_json": render_json}
-    return Attacher(auth, "login", name, cls, params, attrs, hooks)
+    return attacher(auth, "login", name, cls, params, attrs, hooks)
 
 
 def attach_logout(
@@ -72,7 +72,7 @@ def attach_logout(
     *on_logout* is called when all is removed. The rest is as for `attach_login`.
     """
     hooks = {"on_logout": on_logout, "render_text": render_text, "render_json": render_json}
-    return Attacher(auth, "logout", name, cls, params, attrs, hooks)
+    return attacher(auth, "logout", name, cls, params, attrs, hooks)
 
 
 def attach_status(
@@ -92,28 +92,28 @@ def attach_status(
     or where there is no usable token. The rest is as for `attach_login`.
     """
     hooks = {"fetch_live": fetch_live, "render_text": render_text, "render_json": render_json}
-    return Attacher(auth, "status", name, cls, params, attrs, hooks)
+    return attacher(auth, "status", name, cls, params, attrs, hooks)
 
 
 def attach_token(
     auth: Operations, name: str = "token", *, cls: Kind = None, params: Params = (), **attrs: Any
 ) -> Callable[[G], G]:
     """Return a decorator that adds `token` to a group. The arguments are as for `attach_login`."""
-    return Attacher(auth, "token", name, cls, params, attrs)
+    return attacher(auth, "token", name, cls, params, attrs)
 
 
 def attach_refresh(
     auth: Operations, name: str = "refresh", *, cls: Kind = None, params: Params = (), **attrs: Any
 ) -> Callable[[G], G]:
     """Return a decorator that adds `refresh` to a group. Arguments are as for `attach_login`."""
-    return Attacher(auth, "refresh", name, cls, params, attrs)
+    return attacher(auth, "refresh", name, cls, params, attrs)
 
 
 def attach_doctor(
     auth: Operations, name: str = "doctor", *, cls: Kind = None, params: Params = (), **attrs: Any
 ) -> Callable[[G], G]:
     """Return a decorator that adds `doctor` to a group. The arguments are as for `attach_login`."""
-    return Attacher(auth, "doctor", name, cls, params, attrs)
+    return attacher(auth, "doctor", name, cls, params, attrs)
 
 
 def attach_accounts(
@@ -128,7 +128,7 @@ def attach_accounts(
 
     The arguments are as for `attach_login`, and go to the group that is added.
     """
-    return Attacher(auth, "accounts", name, cls, params, attrs)
+    return attacher(auth, "accounts", name, cls, params, attrs)
 
 
 def attach_run(
@@ -140,7 +140,7 @@ def attach_run(
     `--env` names: exit code, signals, terminal and open files are CMD's own.
     """
     attrs.setdefault("context_settings", {"allow_interspersed_args": False})
-    return Attacher(auth, "run", name, cls, params, attrs)
+    return attacher(auth, "run", name, cls, params, attrs)
 
 
 def attach_git_credential(
@@ -163,7 +163,7 @@ def attach_git_credential(
     """
     hooks = {"hosts": tuple(hosts), "username": username}
     attrs.setdefault("hidden", True)
-    return Attacher(auth, "git_credential", name, cls, params, attrs, hooks)
+    return attacher(auth, "git_credential", name, cls, params, attrs, hooks)
 
 
 def attach_all(auth: Operations) -> Callable[[G], G]:
