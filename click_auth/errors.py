@@ -12,6 +12,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import click
@@ -147,3 +148,11 @@ class UsageError(AuthError, click.UsageError):
 
     exit_code: ClassVar[int] = 2
     default_code: ClassVar[str] = ACCOUNT_NOT_FOUND
+
+
+def place_of(error: Exception) -> str:
+    """Return the file and line that raised *error*: what it says itself may be a secret."""
+    last: Any = error.__traceback__
+    while last.tb_next is not None:
+        last = last.tb_next
+    return f"{os.path.basename(last.tb_frame.f_code.co_filename)}:{last.tb_lineno}"  # noqa: PTH119

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import os
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +17,7 @@ from click_auth.console.console import (
     is_terminal,
     use_console,
 )
-from click_auth.errors import AuthError
+from click_auth.errors import AuthError, place_of
 from click_auth.interrupts import INTERRUPTED, ending_cleanly
 
 if TYPE_CHECKING:
@@ -150,11 +149,7 @@ def _speaking(output: Console) -> Iterator[None]:
 
 def _unexpected(auth: Operations, error: Exception) -> AuthError:
     """Return one line for what nobody foresaw: its kind and its place, and none of its words."""
-    last: Any = error.__traceback__
-    while last.tb_next is not None:
-        last = last.tb_next
-    place = f"{os.path.basename(last.tb_frame.f_code.co_filename)}:{last.tb_lineno}"  # noqa: PTH119
-    message = f"Unexpected error: {type(error).__name__} in {place}."
+    message = f"Unexpected error: {type(error).__name__} in {place_of(error)}."
     hint = f"Set {auth.context.environment.name('AUTH_DEBUG')}=1 to see the traceback."
     return AuthError(message, code="AUTH_UNEXPECTED", hints=[hint])
 

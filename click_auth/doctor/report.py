@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import shutil
-import traceback
 from dataclasses import dataclass
-from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
 from click_auth.console.text import printable, wrap
+from click_auth.errors import place_of
 from click_auth.interrupts import TimedOut, call_with_timeout
 
 if TYPE_CHECKING:
@@ -97,8 +96,7 @@ def _cause(error: Exception) -> str:
     """Return where an exception came from and not what it says, which may be a secret."""
     if isinstance(error, OSError) and error.filename:
         return printable(f"{error.filename}: {error.strerror}")
-    last = traceback.extract_tb(error.__traceback__)[-1]
-    return f"{type(error).__name__} at {PurePath(last.filename).name}:{last.lineno}"
+    return f"{type(error).__name__} at {place_of(error)}"
 
 
 def _lines(check: Check, width: int, widest: int) -> Iterator[str]:
