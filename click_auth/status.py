@@ -101,19 +101,28 @@ def look_at_all(context: Context, *, offline: bool = False) -> list[StatusContex
 
 
 def _recorded(context: Context, credential: Credential) -> Status:
-    """Return the status as far as the record knows it."""
-    record, reason = credential.record, None
+    """Return the status as far as it is known without a question to anybody."""
+    record = credential.record
     if record is None:
         return Status("ok", None, source=credential.source)
-    is_valid, is_refreshable, refusal = judge_grant(context, record)
-    if refusal is not None:
-        reason = refusal.message
-    elif not is_refreshable and record.has_refresh_token is not False:
-        reason = "The session has ended: its refresh token has expired."
+    return judge_record(context, record, is_default=context.store.default() == record.key)
+
+
+def judge_record(context: Context, record: Record, *, is_default: bool) -> Status:
+    """Return the status of an account as far as its *record* knows it. No I/O."""
+    now, ends_at, reason = context.clock(), record.refresh_token_expires_at, None
+    is_valid = record.is_fresh(now=now, min_ttl=0.0)
+    is_refreshable = record.has_refresh_token is not False
+    if is_refreshable and ends_at is not None and ends_at <= now:
+        is_refreshable, reason = False, "The session has ended: its refresh token has expired."
+    try:
+        record.check_usable(context.services.provider(record.instance).binding)
+    except AuthError as refusal:
+        is_valid, is_refreshable, reason = False, False, refusal.message
     return Status(
         "ok" if is_valid or is_refreshable else "expired",
         record.account,
-        default=context.store.default() == record.key,
+        default=is_default,
         source=record.storage,
         expires_at=from_posix(record.access_token_expires_at),
         refreshable=is_refreshable,
@@ -146,21 +155,6 @@ def _asked(context: Context, credential: Credential) -> StatusContext:
     return StatusContext(
         replace(status, state=state, refreshable=refreshable, reason=reason), bundle
     )
-
-
-def judge_grant(context: Context, record: Record) -> tuple[bool, bool, AuthError | None]:
-    """Return how good the credential of *record* still is, from the record alone.
-
-    That is: whether its access token may be valid, whether a refresh may work, and why it must
-    not be used at all. No I/O.
-    """
-    try:
-        record.check_usable(context.services.provider(record.instance).binding)
-    except AuthError as refusal:
-        return False, False, refusal
-    now, ends_at = context.clock(), record.refresh_token_expires_at
-    is_over = record.has_refresh_token is False or (ends_at is not None and ends_at <= now)
-    return record.is_fresh(now=now, min_ttl=0.0), not is_over, None
 
 
 def _state_after(error: AuthError) -> State:

@@ -16,7 +16,7 @@ from click_auth.files.refusals import quoted
 from click_auth.locks.account_lock import DEFAULT_SECONDS, find_holder
 from click_auth.login.pending import pending_ids
 from click_auth.record import CUSTOM, ENCRYPTED, PLAINTEXT, SYSTEM, Record, rfc3339
-from click_auth.status import judge_grant
+from click_auth.status import judge_record
 from click_auth.stores.account_store import MIGRATED, AccountStore
 from click_auth.stores.records import FILE_NAME, REPLACE_IT
 
@@ -95,14 +95,11 @@ def _record_file(path: Path, document: Document) -> Iterator[Check]:
 
 
 def _account(context: Context, record: Record, *, is_default: bool) -> Check:
-    is_valid, is_refreshable, refusal = judge_grant(context, record)
+    status = judge_record(context, record, is_default=is_default)
     state, hint = "ok", None
-    if refusal is not None:
-        state = "ended by the server" if record.is_rejected else refusal.message
-    elif not (is_valid or is_refreshable):
-        state = "expired"
-    if state != "ok":
-        hint = "Log in to it again."
+    if status.state != "ok":
+        reason = (status.reason or "expired").removesuffix(".")
+        state, hint = "ended by the server" if record.is_rejected else reason, "Log in to it again."
     elif record.storage == PLAINTEXT and store_of(context).policy in ("system", "fallback"):
         hint = "It moves to the keyring at the next refresh, if a keyring is available."
     expiry = rfc3339(record.access_token_expires_at) or "unknown"
