@@ -46,11 +46,10 @@ def build(auth: Operations, fetch_live: AsJson, render_text: AsText, render_json
 
     def status(console: Console, *, all_accounts: bool, offline: bool) -> None:
         """Show who is logged in and whether the session is valid."""
-        found = auth.look_at_all(offline=offline) if all_accounts else [auth.look(offline=offline)]
+        stored = auth.look_at_all(offline=offline) if all_accounts else []
+        found = stored or [auth.look(offline=offline)]
         contexts = [_with_live(each, fetch_live) for each in found]
         texts = [text for each in contexts if (text := as_text(each)) is not None]
-        if all_accounts and not texts:
-            texts = ["Not logged in."]
         lines = ["\n\n".join(texts)] if texts else []
         for key in _pending_removals(auth):
             line = f"The tokens of {printable(key, 80)} are waiting to be deleted from the keyring."
@@ -58,14 +57,13 @@ def build(auth: Operations, fetch_live: AsJson, render_text: AsText, render_json
             console.aside("removal", line, account=key)
         text = "\n".join(lines) if lines else None
         if all_accounts:
-            rows = [as_json(each) for each in contexts]
+            rows = [as_json(each) for each in contexts] if stored else []
             console.result(lambda: {"accounts": rows}, text, rows)
         else:
             console.result(lambda: as_json(contexts[0]), text)
             if found[0].status.reason is not None:
                 console.aside("note", found[0].status.reason)
         deciding = [each for each in found if each.status.default] or found
-        deciding = deciding or [auth.look(offline=offline)]
         click.get_current_context().exit(deciding[0].status.exit_code)
 
     return status, [

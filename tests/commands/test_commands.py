@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from click_auth import Account, TokenBundle
+from click_auth import Account, TokenBundle, attach_status
 from click_auth.testing import logged_in
 from commands.conftest import Todo
 
@@ -126,6 +127,39 @@ def test_states_and_exit_codes(todo: Todo) -> None:
     assert todo.run("auth", "status").exit_code == 4
     assert _state(todo) == "expired"
     assert todo.run("auth", "status", "--offline").exit_code == 4
+
+
+def test_status_of_all_says_what_applies_where_no_account_is_stored(todo: Todo) -> None:
+    """A token of the environment is shown and decides, and nobody is told that they are not in."""
+    nobody = todo.run("auth", "status", "--all", "--offline")
+    assert (nobody.exit_code, nobody.stdout) == (4, "Not logged in. Run `todo auth login`.\n")
+    by_variable = todo.run("auth", "status", "--all", "--offline", TODO_TOKEN="t")
+    assert by_variable.exit_code == 0
+    assert by_variable.stdout.startswith("Token from the environment  ok\n")
+    as_json = todo.run("auth", "status", "--all", "--offline", "--json", TODO_TOKEN="t")
+    assert json.loads(as_json.stdout) == {"accounts": []}
+
+
+def test_status_of_all_leaves_the_words_to_the_application(todo: Todo) -> None:
+    """Where it renders nothing, nothing is printed of an account that is there."""
+    logged_in(todo.auth, server=todo.server)
+    attach_status(todo.auth, "who", render_text=lambda _: None)(todo.group)
+    assert todo.run("auth", "who", "--all", "--offline").stdout == ""
+
+
+def test_status_of_all_fails_where_the_only_record_is_damaged(
+    make_todo: Callable[..., Todo], tmp_path: Path
+) -> None:
+    """Nothing is on stdout beside the error."""
+    todo = make_todo(store=None, storage="plaintext")
+    todo.run("auth", "login")
+    file = tmp_path / "config" / "auth.json"
+    root = json.loads(file.read_text())
+    root["accounts"]["ada"]["generation"] = "x"
+    file.write_text(json.dumps(root))
+    done = todo.run("auth", "status", "--all")
+    assert (done.exit_code, done.stdout) == (6, "")
+    assert "is damaged" in done.stderr
 
 
 @pytest.mark.parametrize("ended", ["at the API", "at the server"])
