@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 USER = "user"
 INSTANCE = "instance"
+_UNQUOTED = "-_.:/@"  # beside letters and digits
 
 
 class Invocation:
@@ -60,8 +61,8 @@ class Invocation:
 
 def _quoted(word: str) -> str:
     """Return *word* as a shell reads it."""
-    plain = word.replace("-", "").replace(":", "").replace(".", "").replace("/", "")
-    return word if plain.isalnum() else "'" + word.replace("'", "'\\''") + "'"
+    is_plain = word != "" and all(each.isalnum() or each in _UNQUOTED for each in word)
+    return word if is_plain else "'" + word.replace("'", "'\\''") + "'"
 
 
 def _running() -> Iterator[click.Context]:

@@ -78,6 +78,6 @@ def become(command: Sequence[str], environ: Mapping[str, str]) -> NoReturn:
             os.execvpe(command[0], list(command), environ)  # noqa: S606 - no shell is wanted
     except FileNotFoundError:
         raise NotFound(f"{printable(command[0])}: command not found") from None
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
+    except (OSError, ValueError) as error:  # ValueError: of what no program can be given
+        reason = error.strerror if isinstance(error, OSError) else error
         raise NotExecutable(f"{printable(command[0])}: {reason}") from None

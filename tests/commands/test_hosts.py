@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -15,7 +16,15 @@ import click
 import pytest
 
 import click_auth
-from click_auth import NotLoggedIn, attach_accounts, attach_all, attach_login, attach_token
+from click_auth import (
+    ApiKeyProvider,
+    Auth,
+    NotLoggedIn,
+    attach_accounts,
+    attach_all,
+    attach_login,
+    attach_token,
+)
 from commands.conftest import Todo
 from runner import CliRunner
 
@@ -250,3 +259,11 @@ def test_a_group_that_looks_at_the_commands_it_is_made_with(
 
     monkeypatch.setattr(click, "Group", Looking)
     assert set(todo.auth.group().commands) > {"account", "login"}
+
+
+def test_only_what_a_shell_would_read_otherwise_is_quoted(tmp_path: Path) -> None:
+    """The line to type is as short as a person would write it, and can be pasted."""
+    words = ("read_write", "https://id.example:8443/a", "me@example.org", "a b", "it's", "")
+    line = Auth("todo", ApiKeyProvider(), folder=tmp_path).invocation.login_line(*words)
+    assert line.startswith("todo auth login read_write https://id.example:8443/a me@example.org ")
+    assert shlex.split(line)[3:] == list(words)
