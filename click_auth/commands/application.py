@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 # What a `list_commands` may use and still load nothing.
 _HARMLESS = {
-    *("super", "list_commands", "sorted", "list", "set", "tuple", "dict", "reversed"),
+    *("super", "__class__", "list_commands", "sorted", "list", "set", "tuple", "dict", "reversed"),
     *("keys", "items", "values", "union", "append", "extend", "insert", "add", "update", "sort"),
 }
 
@@ -142,10 +142,11 @@ def _lists_what_it_holds(group: click.Group) -> bool:
 
 
 def _names(function: Any) -> set[str]:
-    """Return the names that a function uses, those in its comprehensions too."""
+    """Return the names that a function uses, of a scope around it and in comprehensions too."""
     code = getattr(function, "__code__", function)
     inner = (each for each in getattr(code, "co_consts", ()) if hasattr(each, "co_names"))
-    return set(getattr(code, "co_names", ["?"])).union(*map(_names, inner))
+    around = getattr(code, "co_freevars", ())
+    return {*getattr(code, "co_names", ["?"]), *around}.union(*map(_names, inner))
 
 
 def _is_data(group: click.Group, name: str) -> bool:

@@ -99,6 +99,26 @@ def test_name_that_is_taken(todo: Todo) -> None:
     assert "logout" not in lazy.commands
 
 
+def test_a_listing_behind_a_decorator_is_not_asked(todo: Todo) -> None:
+    """What a function of a scope around it does is unknown: it may load the application."""
+    asked: list[str] = []
+
+    def watched(listing: Any) -> Any:
+        def around(self: click.Group, ctx: click.Context) -> Any:
+            return listing(self, ctx)
+
+        return around
+
+    class Lazy(click.Group):
+        @watched
+        def list_commands(self, ctx: click.Context) -> list[str]:
+            asked.append("loaded")
+            return super().list_commands(ctx)
+
+    attach_all(todo.auth)(Lazy("auth"))
+    assert asked == []
+
+
 def test_command_class_of_the_group_holds(todo: Todo) -> None:
     """Commands are made by the group itself; `cls`, `params` and attrs are those of click."""
 
