@@ -10,7 +10,7 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
@@ -194,7 +194,7 @@ class Context:
         """Where the credentials live, as applications see it."""
         given = self.settings.store
         if given is None:
-            return self._own_store
+            return self.store_with(self.environment.storage or self.settings.storage)
         if given.folder is None:
             given.folder = self.folder
         return given
@@ -203,14 +203,10 @@ class Context:
     def store(self) -> AccountStore:
         """Where the credentials live, as the stories see it."""
         if self.settings.store is None:
-            return self._own_store.account_store
+            return cast("KeyringTokenStore", self.token_store).account_store
         from click_auth.stores.adapter import adapt  # noqa: PLC0415 - for another store only
 
         return adapt(self.token_store)
-
-    @cached_property
-    def _own_store(self) -> KeyringTokenStore:
-        return self.store_with(self.environment.storage or self.settings.storage)
 
     def store_with(self, storage: str) -> KeyringTokenStore:
         """Return the keyring store of this application under another storage policy."""

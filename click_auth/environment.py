@@ -127,10 +127,9 @@ class Environment:
         path = os.path.expanduser(folder)  # noqa: PTH111
         if os.path.isabs(path):  # noqa: PTH117
             return os.path.abspath(path)  # noqa: PTH100
-        is_homeless = path.startswith("~")
-        fault = (
-            "Can't find your home folder." if is_homeless else f"{path} is not an absolute path."
-        )
+        fault = f"{path} is not an absolute path."
+        if path.startswith("~"):
+            fault = "Can't find your home folder."
         hint = f"Set {self.name('CONFIG_DIR')} to the folder where credentials should be stored."
         raise AuthError(fault, code=BAD_SETTING, hints=[hint])
 

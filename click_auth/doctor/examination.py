@@ -79,18 +79,16 @@ def overrides(context: Context) -> Iterator[Check]:
 
     Raises `AuthError` or Click's usage error where a token, account or instance cannot be used.
     """
-    env, has_any = context.environment, False
-    for name, (effect, applies) in _effects(context).items():
-        value = env.environ.get(name, "")
-        if not value.strip():
-            continue
-        has_any = True
+    env, effects = context.environment, _effects(context)
+    found = {name: env.environ[name] for name in effects if env.environ.get(name, "").strip()}
+    for name, value in found.items():
+        effect, applies = effects[name]
         is_address = "://" in value or name.endswith("INSTANCE")
         shown = without_password(value) if is_address else printable(value)
         if name in (env.token_env, env.name("CLIENT_SECRET"), env.name("AUTH_KEY")):
             shown = "set"
         yield Check(name, f"{shown}; {effect if applies else 'no effect'}", "environment")
-    if not has_any:
+    if not found:
         yield Check("environment", "no overrides", "")
     instance = context.instance(None)
     override = find_override(context)
@@ -103,6 +101,7 @@ def overrides(context: Context) -> Iterator[Check]:
 def _effects(context: Context) -> dict[str, tuple[str, bool]]:
     """Return for each variable what it does, and whether it does it here and now."""
     env, settings, services = context.environment, context.settings, context.services
+    is_any_url = services.has_instances and services.choices is None
     is_taken = context.takes_tokens(None)
     is_token = is_taken and env.token is not None
     is_client = is_taken and not is_token and env.client_credentials is not None
@@ -113,10 +112,7 @@ def _effects(context: Context) -> dict[str, tuple[str, bool]]:
     return {
         env.token_env or "": ("used instead of any stored account, never refreshed", is_taken),
         env.account_env or "": ("account to use without --user", is_free),
-        env.name("TOKEN_INSTANCE"): (
-            "service that the token and client are for",
-            services.has_instances and services.choices is None,
-        ),
+        env.name("TOKEN_INSTANCE"): ("service that the token and client are for", is_any_url),
         env.name("INSTANCE"): ("service to use without --instance", services.has_instances),
         env.name("CLIENT_ID"): client,
         env.name("CLIENT_SECRET"): client,
