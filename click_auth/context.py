@@ -12,10 +12,8 @@ from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
-import click
-
 from click_auth.console.text import printable
-from click_auth.errors import BAD_SETTING, AuthError
+from click_auth.errors import BAD_SETTING, AuthError, UsageError
 from click_auth.providers import LOGIN_OPTIONS, Provider, ProviderContext
 
 if TYPE_CHECKING:
@@ -100,14 +98,15 @@ class Services:
         return LOGIN_OPTIONS
 
     def instance(self, name: str | None) -> str | None:
-        """Return *name* normalised; without one, the default. Raises Click's usage error."""
+        """Return *name* normalised; without one, the default. Raises `UsageError`."""
         choices = self.choices
         if choices is None:
             return normalise(name) if name is not None and self.has_instances else None
         if name is None:
             return choices[0]
         if name not in choices:
-            raise click.UsageError(f"{printable(name, 60)!r} is not one of {', '.join(choices)}.")
+            message = f"{printable(name, 60)!r} is not one of {', '.join(choices)}."
+            raise UsageError(message, code=BAD_SETTING)
         return name
 
     def provider(self, instance: str | None) -> Provider:

@@ -106,8 +106,9 @@ def test_reporting_in_a_command_ends_the_command(todo: Todo) -> None:
 SCRIPT = """\
 import os, signal, sys
 from click_auth import Auth, OAuthProvider
-auth = Auth("todo", OAuthProvider(client_id="x", issuer="https://id.example"))
+provider = OAuthProvider(client_id="x", issuer="https://id.example")
 how, *words = sys.argv[1:]
+auth = Auth("todo", {"eu": provider} if how == "mars" else provider)
 if how == "group":
     auth.group().main(words, prog_name="tool auth")
 with auth.reporting(json=how == "json"):
@@ -117,7 +118,7 @@ with auth.reporting(json=how == "json"):
         os.kill(os.getpid(), int(words[0]))
         signal.pause()
     if how != "well":
-        auth.access_token()
+        auth.access_token(instance=how if how == "mars" else None)
 print("went on")
 """
 
@@ -147,6 +148,14 @@ def test_reporting_in_a_script(tmp_path: Path, how: str) -> None:
     else:
         assert done.stderr.startswith("Error: Not logged in. Run `")
         assert len(done.stderr.splitlines()) == 1
+
+
+def test_reporting_knows_an_instance_that_there_is_not(tmp_path: Path) -> None:
+    """What a person may have named is no traceback where no Click would catch a usage error."""
+    done = script(tmp_path, "mars")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.endswith("Error: 'mars' is not one of eu.\n")
+    assert "Traceback" not in done.stderr
 
 
 def test_reporting_leaves_alone_what_is_not_ours(tmp_path: Path) -> None:
