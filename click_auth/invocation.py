@@ -84,11 +84,9 @@ def _running() -> Iterator[click.Context]:
 
 
 def wants_json() -> bool:
-    """Whether the running command, or one above it, was given an option `--json` of its own."""
-    context = click.get_current_context(silent=True)
-    while context is not None:
+    """Whether the running command, or one that invoked it, was given a `--json` of its own."""
+    for context in _running():
         given = (each.name for each in context.command.params if "--json" in each.opts)
         if any(context.params.get(name or "") for name in given):
             return True
-        context = context.parent
     return False

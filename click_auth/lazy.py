@@ -23,17 +23,16 @@ if TYPE_CHECKING:
     from click_auth.login import pending as pending
     from click_auth.providers import request as request
 
-_FOLDERS = {
-    "": "api_client bearer credentials logout migrate record status",
-    "doctor.": "examination",
-    "login.": "flow pending",
-    "providers.": "request",
-}
-_PLACES = {name: folder + name for folder, names in _FOLDERS.items() for name in names.split()}
+_AT_THE_TOP = ("api_client", "bearer", "credentials", "logout", "migrate", "record", "status")
+_IN_FOLDERS = {"examination": "doctor", "flow": "login", "pending": "login", "request": "providers"}
 
 
 def __getattr__(name: str) -> ModuleType:
-    if name not in _PLACES:  # whoever asks every module for something must not be disturbed
+    if name in _AT_THE_TOP:
+        place = name
+    elif name in _IN_FOLDERS:
+        place = f"{_IN_FOLDERS[name]}.{name}"
+    else:  # whoever asks every module for something must not be disturbed
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module = globals()[name] = import_module(f"click_auth.{_PLACES[name]}")
+    module = globals()[name] = import_module(f"click_auth.{place}")
     return module
