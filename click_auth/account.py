@@ -152,7 +152,7 @@ def select_account(
         return found[0] if found else None
     found = find_matching(among, ref)
     if not found:
-        raise UsageError(f"No account {printable(ref, 80)!r}.", hints=[_known(among)])
+        raise UsageError(f"No account {printable(ref, 80)!r}.", hints=[_known(among, "Choose one")])
     if len(found) > 1:
         message = f"{printable(ref, 80)!r} matches several accounts."
         raise UsageError(message, code=NO_ACCOUNT_SELECTED, hints=[_known(found)])
@@ -169,11 +169,11 @@ def find_matching(among: Iterable[Account], ref: str) -> list[Account]:
     )
 
 
-def _known(among: list[Account]) -> str:
+def _known(among: list[Account], advice: str = "Choose one with --user") -> str:
     if not among:
         return "Not logged in."
     shown = ", ".join(printable(each.key, 60) for each in among[:5])
-    return f"Choose one with --user: {shown}{', …' if len(among) > 5 else '.'}"  # noqa: PLR2004
+    return f"{advice}: {shown}{', …' if len(among) > 5 else '.'}"  # noqa: PLR2004
 
 
 def account_key(account_id: str, instance: str | None = None) -> str:

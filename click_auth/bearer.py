@@ -101,7 +101,7 @@ class BearerFlow(Unpickled):
     ) -> None:
         self._credential, self._origins, self._hinting = credential, origins, hinting
         self._guarded, self._raising, self._stepping_up = guarded, raising, stepping_up
-        self._flights: dict[object, _Flight] = {}  # the call under way of each event loop
+        self._flights: dict[object, _Flight] = {}  # what is under way, by event loop and purpose
 
     def sync_auth_flow(
         self, request: httpx.Request
@@ -171,7 +171,7 @@ class BearerFlow(Unpickled):
             raise failure
 
     async def _fly(self, call: _Call) -> Any:
-        """Make *call* in a worker thread, one at a time: the others await it and go on at once.
+        """Make *call* in a worker thread, once for all that need it: the others await its end.
 
         They raise its error too: else each would wait in vain for as long, one after the other.
         A cancellation does not interrupt the thread: a rotated token is stored before the task
@@ -181,22 +181,22 @@ class BearerFlow(Unpickled):
             return await call.make()
         import anyio.lowlevel  # noqa: PLC0415 - for async clients only
 
-        loop = anyio.lowlevel.current_token()
+        purpose = anyio.lowlevel.current_token(), call.rejected
         while (found := self._credential.cached()) is None or found.access_token == call.rejected:
-            flight = self._flights.get(loop)
+            flight = self._flights.get(purpose)
             if flight is not None:
                 await flight.end.wait()
                 if flight.error is not None:
                     raise flight.error
                 continue
-            flight = self._flights[loop] = _Flight(anyio.Event())
+            flight = self._flights[purpose] = _Flight(anyio.Event())
             try:
                 return await anyio.to_thread.run_sync(call.make)
             except AuthError as error:
                 flight.error = error
                 raise
             finally:
-                del self._flights[loop]
+                del self._flights[purpose]
                 flight.end.set()
         return found
 

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from typing import TYPE_CHECKING
 
 from click_auth.account import Account, select_account
 from click_auth.console import console
 from click_auth.defaults import DEFAULT_MIN_TTL
-from click_auth.errors import NotLoggedIn
+from click_auth.errors import AuthError, NotLoggedIn
 from click_auth.record import Record, Rejected, TokenBundle
 from click_auth.stores.account_store import CachedCredential
 
@@ -44,6 +45,7 @@ class Credential:
         self._cached: CachedCredential | None = None
         self._replaced_by: str | None = None  # the token that was got after a 401
         self._accepted: str | None = None
+        self._failed: tuple[float, Rejected | None, AuthError] | None = None
 
     @property
     def account(self) -> Account | None:
@@ -71,16 +73,25 @@ class Credential:
     ) -> TokenBundle:
         """Return a token with more than *min_ttl* seconds left that is not the *rejected* one.
 
-        Blocks when it has to be read or renewed, which one thread does for all. Raises
-        `NotLoggedIn`, `Unreachable`, `StorageUnavailable`.
+        Blocks when it has to be read or renewed, which one thread does for all: those that waited
+        for it raise what it raised. Raises `NotLoggedIn`, `Unreachable`, `StorageUnavailable`.
         """
+        asked_at = time.monotonic()
         # One lock for each process: a forked child has no thread that would release its parent's.
         with self._locks.setdefault(os.getpid(), threading.Lock()):
             bundle = self.cached(min_ttl)
-            if bundle is None or bundle.access_token == rejected:
+            if bundle is not None and bundle.access_token != rejected:
+                return bundle
+            if self._failed is not None and self._failed[0] > asked_at:
+                _, what_for, failure = self._failed
+                if what_for == rejected:
+                    raise failure
+            try:
                 self._cached = self._obtain(min_ttl, rejected)
-                bundle = self._cached.bundle
-            return bundle
+            except AuthError as error:
+                self._failed = time.monotonic(), rejected, error
+                raise
+            return self._cached.bundle
 
     def accepted(self, token: str) -> None:
         """Record that the service accepted *token*: its next 401 is worth a refresh again."""

@@ -144,6 +144,29 @@ def test_threads_share_a_bearer(place: Place) -> None:
     assert place.server.refresh_count == 1
 
 
+def test_threads_share_one_failure(place: Place) -> None:
+    """Where no token can be had, the server is asked once for all threads that wait; then anew."""
+    auth = place.log_in()
+    place.server.faults.status["token"] = (503, "{}")
+    place.server.faults.delay["token"] = 0.5
+    said: list[str] = []
+
+    def one(api: httpx.Client) -> None:
+        with pytest.raises(Unreachable) as caught:
+            api.get("/me")
+        said.append(caught.value.format_message())
+
+    with auth.client() as api:
+        threads = [threading.Thread(target=one, args=(api,)) for _ in range(5)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert (len(said), len(set(said)), len(place.server.posts("token"))) == (5, 1, 1)
+        place.server.faults.clear()
+        assert api.get("/me").status_code == 200
+
+
 @pytest.fixture(params=["asyncio", "trio"])
 def anyio_backend(request: pytest.FixtureRequest) -> str:
     """Both event loops."""
