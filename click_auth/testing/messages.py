@@ -54,13 +54,11 @@ class Request:
 
     def json(self) -> dict[str, object]:
         """Return the body as a JSON object; raises `OAuthError` for anything else."""
-        try:
+        with suppress(ValueError):
             document = json.loads(self.body)
-        except ValueError:
-            document = None
-        if not isinstance(document, dict):
-            raise OAuthError("invalid_request", "the body is not a JSON object")
-        return document
+            if isinstance(document, dict):
+                return document
+        raise OAuthError("invalid_request", "the body is not a JSON object")
 
 
 @dataclass(frozen=True)
