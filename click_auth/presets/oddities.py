@@ -5,14 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from click_auth.errors import Refused
-from click_auth.oauth.provider import OAuthProvider
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     import httpx
 
-    from click_auth.record import TokenBundle
+    from click_auth.oauth.provider import OAuthProvider
 
 _GONE = 404
 _DEAD_AT_SLACK = ("token_revoked", "token_expired", "invalid_refresh_token", "invalid_auth")
@@ -67,75 +64,35 @@ def read_hubspot(document: dict[str, Any]) -> dict[str, Any]:
     return {**document, "error": "invalid_grant"} if is_dead else document
 
 
-class WithHeaders(OAuthProvider):
-    """A service whose API wants headers of its own on every request."""
-
-    def __init__(self, *, api_headers: Mapping[str, str], **facts: Any) -> None:
-        super().__init__(**facts)
-        self.api_headers = api_headers
-
-    def apply(self, request: httpx.Request, bundle: TokenBundle) -> None:
-        """Put the credential on *request*, and the headers that it does not have."""
-        super().apply(request, bundle)
-        for name, value in self.api_headers.items():
-            request.headers.setdefault(name, value)
+def end_github_token(service: OAuthProvider, api: httpx.Client, token: str) -> bool:
+    """Delete the token, as the app that it belongs to."""
+    url, app = f"applications/{service.client_id}/token", _app(service)
+    return _is_gone(api.request("DELETE", url, json={"access_token": token}, auth=app))
 
 
-class RevokedByRequest(OAuthProvider):
-    """A service that ends a token on a request of its own making (no RFC 7009)."""
-
-    #: Where a token is posted that revokes itself.
-    revocation_path = ""
-
-    def revoke(self, bundle: TokenBundle) -> bool | None:
-        """Return whether the token is gone. Blocks; raises nothing that a server can cause."""
-        with self.http.client(base_url=self.api_url, timeout=10) as api:
-            try:
-                answer = self.send_revocation(api, bundle.access_token)
-            except self.http.module.HTTPError:
-                return False
-        return self.is_gone(answer)
-
-    def send_revocation(self, api: httpx.Client, token: str) -> httpx.Response:
-        """Send the request through *api*, whose base URL is the API's."""
-        return api.post(self.revocation_path, headers={"Authorization": f"Bearer {token}"})
-
-    def is_gone(self, answer: httpx.Response) -> bool:
-        """Return whether *answer* says that the token is good no more."""
-        return answer.is_success or answer.status_code == _GONE
+def end_todoist_token(service: OAuthProvider, api: httpx.Client, token: str) -> bool:
+    """Revoke the token on a JSON request of the client."""
+    body = {"token": token, "token_type_hint": "access_token"}
+    return _is_gone(api.post("revoke", json=body, auth=_app(service)))
 
 
-class GitHubProvider(RevokedByRequest):
-    """GitHub, whose tokens are deleted rather than revoked."""
-
-    def send_revocation(self, api: httpx.Client, token: str) -> httpx.Response:
-        """Delete the token, as the app that it belongs to."""
-        url = f"applications/{self.client_id}/token"
-        app = (self.client_id or "", self.secret() or "")
-        return api.request("DELETE", url, json={"access_token": token}, auth=app)
+def end_dropbox_token(_: OAuthProvider, api: httpx.Client, token: str) -> bool:
+    """Let the token revoke itself."""
+    return _is_gone(api.post("auth/token/revoke", headers={"Authorization": f"Bearer {token}"}))
 
 
-class TodoistProvider(RevokedByRequest):
-    """Todoist, which revokes on a JSON request of the client."""
-
-    def send_revocation(self, api: httpx.Client, token: str) -> httpx.Response:
-        """Revoke the token, in JSON."""
-        body = {"token": token, "token_type_hint": "access_token"}
-        return api.post("revoke", json=body, auth=(self.client_id or "", self.secret() or ""))
-
-
-class DropboxProvider(RevokedByRequest):
-    """Dropbox, where a token revokes itself."""
-
-    revocation_path = "auth/token/revoke"
+def end_slack_token(_: OAuthProvider, api: httpx.Client, token: str) -> bool:
+    """Let the token revoke itself; Slack's errors too come with status 200."""
+    answer = api.post("auth.revoke", headers={"Authorization": f"Bearer {token}"})
+    said = answer.json() if answer.is_success else None
+    return isinstance(said, dict) and (
+        said.get("ok") is True or said.get("error") in _DEAD_AT_SLACK
+    )
 
 
-class SlackProvider(RevokedByRequest):
-    """Slack, where a token revokes itself."""
+def _is_gone(answer: httpx.Response) -> bool:
+    return answer.is_success or answer.status_code == _GONE
 
-    revocation_path = "auth.revoke"
 
-    def is_gone(self, answer: httpx.Response) -> bool:
-        """Return whether Slack says so: its errors too come with status 200."""
-        said = answer.json() if answer.is_success else {}
-        return bool(said.get("ok")) or said.get("error") in _DEAD_AT_SLACK
+def _app(service: OAuthProvider) -> tuple[str, str]:
+    return service.client_id or "", service.secret() or ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from click_auth.presets.making import LOCALHOST, LOOPBACK, made, who
+from click_auth.presets.making import LOCALHOST, LOOPBACK, Service, who
 
 if TYPE_CHECKING:
     from click_auth.oauth.provider import OAuthProvider
@@ -24,7 +24,7 @@ def google(
     their long names. Every login asks for consent, or there would be no refresh token.
     <https://developers.google.com/identity/protocols/oauth2/native-app>
     """
-    return made(
+    return Service(
         (client_id, client_secret, scopes, changes),
         issuer="https://accounts.google.com",
         scopes=("openid", "https://www.googleapis.com/auth/userinfo.email"),
@@ -56,7 +56,7 @@ def microsoft(
             "token_endpoint": f"{base}/oauth2/v2.0/token",
             "device_authorization_endpoint": f"{base}/oauth2/v2.0/devicecode",
         }
-    return made(
+    return Service(
         (client_id, client_secret, scopes, changes),
         **whom,
         scopes=("openid", "profile", "offline_access", "https://graph.microsoft.com/User.Read"),
@@ -82,7 +82,7 @@ def auth0(
     and good for userinfo only. `api_url` is the audience, where that is an https URL.
     <https://auth0.com/docs/get-started/authentication-and-authorization-flow>
     """
-    return made(
+    return Service(
         (client_id, client_secret, scopes, changes),
         issuer=f"https://{domain}/",
         scopes=("openid", "profile", "offline_access"),
@@ -107,7 +107,7 @@ def okta(
     Authorization Code, Refresh Token and Device Authorization. Set `api_url` to your API.
     <https://developer.okta.com/docs/guides/implement-grant-type/authcodepkce/main/>
     """
-    return made(
+    return Service(
         (client_id, client_secret, scopes, changes),
         issuer=f"https://{domain}/oauth2/{server}",
         scopes=("openid", "profile", "offline_access"),
@@ -132,7 +132,7 @@ def keycloak(
     <https://www.keycloak.org/docs/latest/server_admin/#_oidc_clients>
     """
     base = url.rstrip("/")
-    return made(
+    return Service(
         (client_id, client_secret, scopes, changes),
         issuer=f"{base}/realms/{realm}",
         scopes=("openid", "offline_access"),
@@ -154,7 +154,7 @@ def gitlab(
     <https://docs.gitlab.com/api/oauth2/>
     """
     base = url.rstrip("/")
-    return made(
+    return Service(
         (client_id, client_secret, scopes, changes),
         issuer=base,
         scopes=("read_user",),
@@ -177,7 +177,7 @@ def salesforce(
     required and no secret for the web server flow. Tokens say nothing of their expiry: a 401 is
     answered by a refresh. <https://help.salesforce.com/s/articleView?id=xcloud.remoteaccess_oauth_web_server_flow.htm>
     """
-    return made(
+    return Service(
         (client_id, client_secret, scopes, changes),
         issuer=f"https://{domain}",
         scopes=("openid", "api", "refresh_token"),
@@ -194,7 +194,7 @@ def huggingface(
     Create a public application in the settings of your account, with the redirect URLs
     `LOCALHOST`. <https://huggingface.co/docs/hub/oauth>
     """
-    return made(
+    return Service(
         (client_id, client_secret, scopes, changes),
         issuer="https://huggingface.co",
         scopes=("openid", "profile"),

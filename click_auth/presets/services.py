@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from click_auth.presets import oddities
-from click_auth.presets.making import LOCALHOST, LOOPBACK, made, who
+from click_auth.presets.making import LOCALHOST, LOOPBACK, Service, who
 
 if TYPE_CHECKING:
     from click_auth.oauth.provider import OAuthProvider
@@ -22,9 +22,9 @@ def github(
     is shipped with your program and protects nothing. An OAuth App's tokens do not expire.
     <https://docs.github.com/en/apps/oauth-apps/building-oauth-apps/authorizing-oauth-apps>
     """
-    return made(
+    return Service(
         (client_id, client_secret, scopes, changes),
-        cls=oddities.GitHubProvider,
+        end_token=oddities.end_github_token,
         authorization_endpoint="https://github.com/login/oauth/authorize",
         token_endpoint="https://github.com/login/oauth/access_token",
         token_endpoint_auth_method="client_secret_post",
@@ -44,9 +44,9 @@ def todoist(
     Register an app with one OAuth redirect URL, `http://localhost:8484/callback`. Needs its secret.
     <https://developer.todoist.com/api/v1/#tag/Authorization>
     """
-    return made(
+    return Service(
         (client_id, client_secret, scopes, changes),
-        cls=oddities.TodoistProvider,
+        end_token=oddities.end_todoist_token,
         authorization_endpoint="https://todoist.com/oauth/authorize",
         token_endpoint="https://todoist.com/oauth/access_token",
         token_endpoint_auth_method="client_secret_post",
@@ -68,7 +68,7 @@ def atlassian(
     "User identity API". Needs its secret. Nothing revokes.
     <https://developer.atlassian.com/cloud/jira/platform/oauth-2-3lo-apps/>
     """
-    return made(
+    return Service(
         (client_id, client_secret, scopes, changes),
         authorization_endpoint="https://auth.atlassian.com/authorize",
         token_endpoint="https://auth.atlassian.com/oauth/token",
@@ -92,9 +92,9 @@ def slack(
     <https://docs.slack.dev/authentication/using-pkce>
     """
     asked = ("users:read",) if scopes is None else tuple(scopes)
-    return made(
+    return Service(
         (client_id, client_secret, (), changes),
-        cls=oddities.SlackProvider,
+        end_token=oddities.end_slack_token,
         authorization_endpoint="https://slack.com/oauth/v2/authorize",
         token_endpoint="https://slack.com/api/oauth.v2.access",
         token_endpoint_auth_method="client_secret_post",
@@ -117,9 +117,8 @@ def twitch(
     <https://dev.twitch.tv/docs/authentication/getting-tokens-oauth/>
     """
     asked = ("user:read:email",) if scopes is None else tuple(scopes)
-    return made(
+    return Service(
         (client_id, client_secret, asked, changes),
-        cls=oddities.WithHeaders,
         authorization_endpoint="https://id.twitch.tv/oauth2/authorize",
         token_endpoint="https://id.twitch.tv/oauth2/token",
         token_endpoint_auth_method="client_secret_post",
@@ -142,7 +141,7 @@ def spotify(
     Register an app with the redirect URI `http://127.0.0.1/callback`; any port then works, and no
     secret is needed. <https://developer.spotify.com/documentation/web-api/tutorials/code-pkce-flow>
     """
-    return made(
+    return Service(
         (client_id, client_secret, scopes, changes),
         authorization_endpoint="https://accounts.spotify.com/authorize",
         token_endpoint="https://accounts.spotify.com/api/token",
@@ -160,9 +159,9 @@ def dropbox(
     Register a scoped app with the redirect URIs `LOCALHOST` and "Allow public clients (Implicit
     Grant & PKCE)". <https://developers.dropbox.com/oauth-guide>
     """
-    return made(
+    return Service(
         (client_id, client_secret, scopes, changes),
-        cls=oddities.DropboxProvider,
+        end_token=oddities.end_dropbox_token,
         authorization_endpoint="https://www.dropbox.com/oauth2/authorize",
         token_endpoint="https://api.dropboxapi.com/oauth2/token",
         scopes=("account_info.read",),
@@ -181,7 +180,7 @@ def discord(
     Register an application with the redirects `LOOPBACK`; "Public Client" needs no secret.
     <https://discord.com/developers/docs/topics/oauth2>
     """
-    return made(
+    return Service(
         (client_id, client_secret, scopes, changes),
         authorization_endpoint="https://discord.com/oauth2/authorize",
         token_endpoint="https://discord.com/api/oauth2/token",
@@ -201,7 +200,7 @@ def linear(
     Create an OAuth2 application with the callback URLs `LOCALHOST`; PKCE needs no secret.
     <https://linear.app/developers/oauth-2-0-authentication>
     """
-    return made(
+    return Service(
         (client_id, client_secret, scopes, changes),
         authorization_endpoint="https://linear.app/oauth/authorize",
         token_endpoint="https://api.linear.app/oauth/token",
@@ -223,13 +222,11 @@ def notion(
     Make a public integration with the redirect URI `http://localhost:8484/callback`. Needs its
     secret. <https://developers.notion.com/docs/authorization>
     """
-    return made(
+    return Service(
         (client_id, client_secret, scopes, changes),
-        cls=oddities.WithHeaders,
         authorization_endpoint="https://api.notion.com/v1/oauth/authorize",
         token_endpoint="https://api.notion.com/v1/oauth/token",
         revocation_endpoint="https://api.notion.com/v1/oauth/revoke",
-        scopes=(),
         authorize_params={"owner": "user"},
         redirect_uris=LOCALHOST[:1],
         api_url="https://api.notion.com/v1/",
@@ -247,13 +244,12 @@ def zoom(
     `--device`. Scopes are those of the app. Needs its secret.
     <https://developers.zoom.us/docs/integrations/oauth/>
     """
-    return made(
+    return Service(
         (client_id, client_secret, scopes, changes),
         authorization_endpoint="https://zoom.us/oauth/authorize",
         token_endpoint="https://zoom.us/oauth/token",
         device_authorization_endpoint="https://zoom.us/oauth/devicecode",
         revocation_endpoint="https://zoom.us/oauth/revoke",
-        scopes=(),
         redirect_uris=LOCALHOST[:1],
         api_url="https://api.zoom.us/v2/",
         identify=who("users/me", "id", "email"),
@@ -268,7 +264,7 @@ def hubspot(
     Register `http://localhost:8484/callback` as redirect URL. Needs its secret.
     <https://developers.hubspot.com/docs/apps/developer-platform/build-apps/authentication/oauth>
     """
-    return made(
+    return Service(
         (client_id, client_secret, scopes, changes),
         authorization_endpoint="https://app.hubspot.com/oauth/authorize",
         token_endpoint="https://api.hubapi.com/oauth/v3/token",

@@ -26,6 +26,7 @@ from click_auth import (
 from click_auth.errors import REFRESH_EXPIRED, Refused
 from click_auth.http.client import Http
 from click_auth.providers import ProviderContext
+from click_auth.testing import AuthorizationServer
 
 PAGES = Path(__file__).parents[2] / "docs" / "services"
 RECORDED = Path(__file__).parent / "recorded"
@@ -224,3 +225,21 @@ def test_slack_says_no_with_status_200(said: dict[str, Any], is_gone: bool) -> N
     if "error" in said:
         with made.http.client(base_url=made.api_url) as api, pytest.raises(Refused):
             made.identify(api, bundle)
+
+
+@pytest.mark.parametrize("content", ["<html>log in to the wifi</html>", "[]", "null"])
+def test_a_revocation_that_is_answered_by_no_object_is_no_crash(content: str) -> None:
+    """A portal's page comes with status 200, too; the token may still be valid."""
+    answer = httpx.MockTransport(lambda _: httpx.Response(200, text=content))
+    context = ProviderContext(Http(options={"transport": answer}))
+    assert presets.slack("x").with_context(context).revoke(TokenBundle("token")) is False
+
+
+def test_a_revocation_of_the_services_own_is_bounded_in_time() -> None:
+    """A response that drips is no response (LO-01)."""
+    began = time.monotonic()
+    with AuthorizationServer() as server:
+        server.faults.drip["unknown"] = 0.2
+        made = presets.dropbox("x", api_url=server.url).with_context(ProviderContext(Http()))
+        assert made.revoke(TokenBundle("token")) is False
+    assert time.monotonic() - began < 15
