@@ -11,11 +11,11 @@ import click
 from click_auth.commands.application import account_options
 from click_auth.console.console import Console, echo
 from click_auth.errors import AuthError
-from click_auth.http.urls import Url
+from click_auth.http.urls import origin
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from typing import TextIO
+    from typing import BinaryIO
 
     from click_auth.commands.command import Parts
     from click_auth.operations import Operations
@@ -30,7 +30,7 @@ def build(auth: Operations, *, hosts: Iterable[str], username: str) -> Parts:
 
     def git_credential(_: Console, *, operation: str) -> None:
         """Act as a Git credential helper (run by Git)."""
-        asked = read_attributes(sys.stdin)
+        asked = read_attributes(sys.stdin.buffer)
         ours = {*allowed, _origin(_provider(auth).api_url or "")} - {None}
         if asked.get("protocol") != "https" or _origin(asked.get("host", "")) not in ours:
             return
@@ -56,11 +56,14 @@ def _provider(auth: Operations) -> Provider:
     return auth.context.provider(auth.context.instance(auth.resolve()[1]))
 
 
-def read_attributes(stream: TextIO) -> dict[str, str]:
-    """Return what git says, up to an empty line or its end: `key=value`, the last one wins."""
+def read_attributes(stream: BinaryIO) -> dict[str, str]:
+    """Return what git says, up to an empty line or its end: `key=value`, the last one wins.
+
+    A path may be in any encoding, whatever the locale says.
+    """
     said: dict[str, str] = {}
     for _ in range(_MOST_LINES):
-        line = stream.readline().rstrip("\r\n")
+        line = stream.readline().decode("utf-8", "replace").rstrip("\r\n")
         if not line:
             break
         key, _, value = line.partition("=")
@@ -69,8 +72,7 @@ def read_attributes(stream: TextIO) -> dict[str, str]:
 
 
 def _origin(host: str) -> str | None:
-    """Return a host name, an origin or a URL as `host:port`; None where it is not https."""
+    """Return the origin of a URL, or of a host name as https; None where it is neither."""
     with contextlib.suppress(ValueError):
-        parts = Url(host if "://" in host else f"https://{host}")
-        return f"{parts.host}:{parts.port}" if parts.scheme == "https" else None
+        return origin(host if "://" in host else f"https://{host}")
     return None

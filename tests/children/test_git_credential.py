@@ -106,6 +106,14 @@ def test_odd_questions_are_answered_by_silence(todo: Todo, stdin: str) -> None:
     assert (done.returncode, done.stdout) == (0, "")
 
 
+def test_a_path_may_be_in_any_encoding(helper: Callable[..., Any]) -> None:
+    """Git passes bytes on; neither path nor name decides whether the token is given."""
+    question = asked("https", "git.todo.example", "path=dépôt.git", "username=zoé")
+    done = helper("get", stdin=question.encode("latin-1"))
+    assert done.exit_code == 0, done.output
+    assert "password=" in done.stdout
+
+
 def test_nobody_logged_in_is_said_to_the_person(todo: Todo) -> None:
     """On stderr, which git shows; git then asks for a password itself."""
     none = str(todo.folder / "none")
