@@ -46,7 +46,7 @@ def build(auth: Operations) -> Parts:
     def run(_: Console, *, min_ttl: float, env: str | None, command: Sequence[str]) -> None:
         """Run a command with an access token in its environment."""
         variable = env or auth.context.environment.token_env
-        if variable is None:
+        if variable is None or "=" in variable:  # which no name of a variable has
             raise click.UsageError("Name the variable to set with --env.")
         token = auth.access_token(min_ttl=min_ttl)
         become(command, {**os.environ, variable: token})
@@ -76,7 +76,7 @@ def become(command: Sequence[str], environ: Mapping[str, str]) -> NoReturn:
                     before = signal.signal(number, signal.SIG_DFL)
                     undo.callback(signal.signal, number, before or signal.SIG_DFL)
             os.execvpe(command[0], list(command), environ)  # noqa: S606 - no shell is wanted
-    except FileNotFoundError:
+    except (FileNotFoundError, ValueError):  # an empty name is a ValueError
         raise NotFound(f"{printable(command[0])}: command not found") from None
     except (OSError, ValueError) as error:  # ValueError: of what no program can be given
         reason = error.strerror if isinstance(error, OSError) else error

@@ -30,6 +30,13 @@ def test_the_variable_can_be_another(todo: Todo) -> None:
     assert done.stdout == f"{TOKEN}-none\n"
 
 
+def test_a_variable_is_named_without_its_value(todo: Todo) -> None:
+    """No system takes such a name: a usage error, before any token is looked for."""
+    done = todo.run("run", "--env", "GH_TOKEN=x", "true")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "Name the variable" in done.stderr
+
+
 def test_the_commands_own_options_are_its_own(todo: Todo) -> None:
     """What stands behind the command is not read by us, `--help` and `--json` included."""
     done = todo.run("run", "printf", "%s|", "--help", "--json", "--env", "-x", "--", "a b")
@@ -47,6 +54,7 @@ def test_the_environments_token_is_handed_on(todo: Todo) -> None:
     [
         ("no-such-program-here", 127, "command not found"),
         ("./no-such-file", 127, "command not found"),
+        ("", 127, "command not found"),
         ("{folder}/readable", 126, "Permission denied"),
         ("{folder}", 126, "Permission denied"),
     ],
