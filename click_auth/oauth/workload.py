@@ -42,7 +42,7 @@ def find_identity(environment: Environment, audience: str) -> Identity:
         token = call_with_timeout(lambda: ambient.detect_credential(audience), SECONDS)
     except TimedOut:
         return Identity(lacks=f"This CI job got no ID token within {SECONDS:.0f} s.")
-    except ambient.IdentityError as error:
+    except (ambient.IdentityError, ValueError) as error:  # a body in no UTF-8 is a ValueError
         reason = str(error).partition(", body=")[0]  # nobody knows what is in there
         return Identity(lacks=f"This CI job got no ID token: {reason}.")
     return Identity(usable(token))

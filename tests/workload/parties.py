@@ -42,7 +42,7 @@ class Services(ThreadingHTTPServer):
         self.forms: list[dict[str, str]] = []
         self.asked: list[tuple[str, dict[str, str]]] = []
         self.answer: tuple[int, dict[str, Any]] | None = None
-        self.ci_answer: tuple[int, dict[str, Any]] | None = None
+        self.ci_answer: tuple[int, dict[str, Any] | bytes] | None = None
 
     def exchange(self, form: dict[str, str]) -> tuple[int, dict[str, Any]]:
         """Return what a server answers that checks signature, audience and expiry (RFC 8693)."""
@@ -66,7 +66,7 @@ class Services(ThreadingHTTPServer):
             "expires_in": 600,
         }
 
-    def issue(self, query: str, authorization: str) -> tuple[int, dict[str, Any]]:
+    def issue(self, query: str, authorization: str) -> tuple[int, dict[str, Any] | bytes]:
         """Return what GitHub's endpoint answers, as its documentation describes it."""
         fields = {name: values[0] for name, values in parse_qs(query).items()}
         self.asked.append((authorization, fields))
@@ -90,8 +90,8 @@ class _Handler(BaseHTTPRequestHandler):
             query = urlsplit(self.path).query
             self._send(*self.server.issue(query, self.headers["Authorization"]))
 
-    def _send(self, status: int, document: dict[str, Any]) -> None:
-        body = json.dumps(document).encode()
+    def _send(self, status: int, document: dict[str, Any] | bytes) -> None:
+        body = document if isinstance(document, bytes) else json.dumps(document).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))

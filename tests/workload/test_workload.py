@@ -165,6 +165,17 @@ def test_a_ci_system_that_answers_oddly_is_named(auth: Auth, services: Services,
     assert not services.forms
 
 
+def test_a_ci_system_whose_answer_is_no_text_is_no_crash(
+    auth: Auth, services: Services, job: Job
+) -> None:
+    """The page of a proxy may be in any encoding; the job falls through to the store."""
+    services.ci_answer = (502, "Passerelle indisponible, réessayez".encode("latin-1"))
+    job.github()
+    with pytest.raises(NotLoggedIn) as caught:
+        auth.access_token()
+    assert "This CI job got no ID token" in caught.value.format_message()
+
+
 def test_an_explicit_account_and_the_variables_come_first(
     auth: Auth, job: Job, monkeypatch: pytest.MonkeyPatch
 ) -> None:
