@@ -70,7 +70,7 @@ class PendingLogins:
     """The pending logins of one application; their secrets are kept as tokens are."""
 
     def __init__(self, context: Context, storage: str | None = None) -> None:
-        self._folder = context.folder / _FOLDER
+        self._folder = context.folder
         self._store = choose_store(context, storage)
 
     def save(self, pending: Pending) -> None:
@@ -78,7 +78,7 @@ class PendingLogins:
         facts = {**asdict(pending), "version": VERSION}
         text = json.dumps(dict(pending.begun.secrets))
         facts["begun"]["secrets"] = self._keep(_slot(pending.id), text)
-        make_private_folder(self._folder)
+        make_private_folder(self._path(pending.id).parent)
         replace_private(self._path(pending.id), json.dumps(facts).encode())
 
     def load(self, pending_id: str | None) -> Pending:
@@ -96,10 +96,6 @@ class PendingLogins:
             message = f"{self._path(pending_id)} is not a pending login that this version can read."
         raise LoginFailed(message, hints=[LoginFailed.log_in_again])
 
-    def ids(self) -> list[str]:
-        """Return the names of all, finished ones not among them."""
-        return pending_ids(self._folder.parent)
-
     def forget(self, pending_id: str) -> None:
         """Remove a pending login and its secrets, wherever it keeps them. Never raises."""
         is_hidden = self._store.policy in _IN_VAULT
@@ -114,18 +110,18 @@ class PendingLogins:
 
     def forget_all(self) -> None:
         """Remove every pending login. Never raises."""
-        for pending_id in self.ids():
+        for pending_id in pending_ids(self._folder):
             self.forget(pending_id)
 
     def sweep(self, now: float) -> None:
         """Remove those that have expired *now*. Never raises."""
-        for pending_id in self.ids():
+        for pending_id in pending_ids(self._folder):
             with contextlib.suppress(LoginFailed, StorageUnavailable):
                 if self.load(pending_id).expires_at <= now:
                     self.forget(pending_id)
 
     def _only(self) -> str:
-        ids = self.ids()
+        ids = pending_ids(self._folder)
         if len(ids) == 1:
             return ids[0]
         if not ids:
@@ -134,7 +130,7 @@ class PendingLogins:
         raise LoginFailed(message, hints=[", ".join(ids)])
 
     def _path(self, pending_id: str) -> Path:
-        return self._folder / f"{pending_id}.json"
+        return self._folder / _FOLDER / f"{pending_id}.json"
 
     def _keep(self, slot: str, text: str) -> str | None:
         """Return what the file holds of the secrets in *text*, None where the keyring has them."""
@@ -221,7 +217,7 @@ def finish(
     login = Login(context, request, choose_store(context, pending.storage), on_login)
     seconds = timeout + _LOCK_MARGIN_SECONDS
     with lock_timeout(seconds), account_lock(context.folder, _slot(pending.id)):
-        if pending.id not in logins.ids():
+        if pending.id not in pending_ids(context.folder):
             return _adopt(context, request, started)
         if pending.bound_to != login.provider.discover_binding():
             raise LoginFailed("The pending login was started with another server or client.")
@@ -235,17 +231,20 @@ def finish(
 
 
 def _finish(login: Login, pending: Pending, answer: str | None) -> LoginResult:
-    begun = pending.begun
-    if pending.expires_at <= login.context.clock():
-        message = "The pending login has expired."
-        raise LoginFailed(message, code=errors.CALLBACK_TIMEOUT, hints=[LoginFailed.log_in_again])
+    begun, timeout = pending.begun, login.request.timeout
+    seconds = pending.expires_at - login.context.clock()
+    if seconds <= 0:
+        raise _expired()
     with login.store.patiently():
         login.store.check_writable()
-        bundle = login.provider.finish_login(begun, login.request, partial(_respond, answer or ""))
-        if bundle is None:
-            what = f"Open {begun.url} and enter the code {begun.user_code}, then resume the login."
-            raise _still_pending(what)
-        return login.accept(bundle)
+        request = replace(login.request, timeout=min(timeout, seconds))
+        bundle = login.provider.finish_login(begun, request, partial(_respond, answer or ""))
+        if bundle is not None:
+            return login.accept(bundle)
+        if seconds <= timeout:
+            raise _expired()
+        what = f"Open {begun.url} and enter the code {begun.user_code}, then resume the login."
+        raise _still_pending(what)
 
 
 def _respond(answer: str, request: AuthorizationRequest) -> AuthorizationResponse:
@@ -256,6 +255,11 @@ def _respond(answer: str, request: AuthorizationRequest) -> AuthorizationRespons
     if response is None:
         raise _still_pending(_PASTE)
     return response
+
+
+def _expired() -> LoginFailed:
+    message = "The pending login has expired."
+    return LoginFailed(message, code=errors.CALLBACK_TIMEOUT, hints=[LoginFailed.log_in_again])
 
 
 def _still_pending(what: str) -> Unreachable:

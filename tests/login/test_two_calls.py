@@ -8,6 +8,7 @@ import stat
 import subprocess
 import sys
 import threading
+import time
 import urllib.parse
 from collections.abc import Iterator
 from datetime import datetime, timezone
@@ -220,6 +221,21 @@ def test_an_expired_one_is_removed(todo: Todo) -> None:
         assert len(todo.files) == 1
         third = todo.auth().begin_login()
     assert [path.stem for path in todo.files] == [third.id]
+
+
+def test_a_server_that_says_pending_for_ever_is_asked_until_the_code_expires(
+    todo: Todo, server: AuthorizationServer
+) -> None:
+    """However long the caller would wait: then the login has expired, and is removed (DF-06)."""
+    server.device_lifetime = 1.0
+    todo.begin()
+    server.faults.status["token"] = (400, '{"error": "authorization_pending"}')
+    began = time.monotonic()
+    with pytest.raises(LoginFailed, match="expired") as caught:
+        todo.auth().finish_login(timeout=60)
+    assert caught.value.code == "AUTH_CALLBACK_TIMEOUT"
+    assert time.monotonic() - began < 5
+    assert todo.files == []
 
 
 def test_another_server_does_not_finish_it(todo: Todo, tmp_path: Path) -> None:
