@@ -12,7 +12,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from click_auth.account import folder_name
-from click_auth.errors import StorageUnavailable, StoreUnreachable
+from click_auth.errors import BAD_SETTING, AuthError, StorageUnavailable, StoreUnreachable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -31,13 +31,18 @@ class Connection:
     def __init__(self, client_or_url: Any, app_name: str, prefix: str) -> None:
         self.client: Any = client_or_url
         if isinstance(client_or_url, str):
-            self.client = redis.Redis.from_url(
-                client_or_url,
-                socket_timeout=_CALL_SECONDS,
-                socket_connect_timeout=_CALL_SECONDS,
-                retry=Retry(NoBackoff(), 1),
-                retry_on_error=[redis.ConnectionError, redis.TimeoutError],
-            )
+            try:
+                self.client = redis.Redis.from_url(
+                    client_or_url,
+                    socket_timeout=_CALL_SECONDS,
+                    socket_connect_timeout=_CALL_SECONDS,
+                    retry=Retry(NoBackoff(), 1),
+                    retry_on_error=[redis.ConnectionError, redis.TimeoutError],
+                )
+            except ValueError:  # whose text may quote a part of the password, taken for a port
+                hint = "Write redis://, rediss:// or unix://, and percent-encode the password."
+                message = "The URL of Redis is not valid."
+                raise AuthError(message, code=BAD_SETTING, hints=[hint]) from None
             # redis-py's own `__del__` comes too late in a circle: the socket's may be first
             weakref.finalize(self, self.client.close)
         self._tag = f"{{{prefix}:{folder_name(app_name)}}}"
