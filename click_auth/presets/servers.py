@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from click_auth.presets.making import LOCALHOST, LOOPBACK, Service, who
+from click_auth.presets.oddities import LOCALHOST, LOOPBACK, Service, who
 
 if TYPE_CHECKING:
     from click_auth.oauth.provider import OAuthProvider
-    from click_auth.presets.making import Scopes, Secret
+    from click_auth.presets.oddities import Scopes, Secret
 
 _TENANT_ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from click_auth.presets import oddities
-from click_auth.presets.making import LOCALHOST, LOOPBACK, Service, who
+from click_auth.presets.oddities import LOCALHOST, LOOPBACK, Service, who
 
 if TYPE_CHECKING:
     from click_auth.oauth.provider import OAuthProvider
-    from click_auth.presets.making import Scopes, Secret
+    from click_auth.presets.oddities import Scopes, Secret
 
 
 def github(
