@@ -59,6 +59,13 @@ class Service(OAuthProvider):
         for name, value in self._api_headers.items():
             request.headers.setdefault(name, value)
 
+    def identify(self, client: httpx.Client, bundle: TokenBundle) -> Mapping[str, Any]:
+        """Return who logged in. Raises `ValueError` where the response has another shape."""
+        try:
+            return super().identify(client, bundle)
+        except (LookupError, TypeError, AttributeError) as error:
+            raise ValueError("the response has another shape") from error
+
     def revoke(self, bundle: TokenBundle) -> bool | None:
         """Return whether the token is gone, after at most 10 seconds."""
         if self._end_token is None:

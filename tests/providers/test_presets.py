@@ -16,7 +16,9 @@ from joserfc import jwt
 from joserfc.jwk import RSAKey
 
 from click_auth import (
+    Auth,
     AuthorizationResponse,
+    LoginFailed,
     LoginRequest,
     NotLoggedIn,
     OAuthProvider,
@@ -104,6 +106,7 @@ def log_in(made: OAuthProvider, server: Recorded) -> TokenBundle:
 
 
 NAMES = sorted(presets.__all__)
+ASKED = [name for name in NAMES if shown(name, Recorded(name)).identify_with is not None]
 REFRESHED = [name for name in NAMES if Recorded(name).facts["refreshes"]]
 
 
@@ -225,6 +228,21 @@ def test_slack_says_no_with_status_200(said: dict[str, Any], is_gone: bool) -> N
     if "error" in said:
         with made.http.client(base_url=made.api_url) as api, pytest.raises(Refused):
             made.identify(api, bundle)
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in NAMES if shown(name, Recorded(name)).identify_with]
+)
+@pytest.mark.parametrize("document", [{}, [], None, {"data": None, "errors": [{}]}, {"ok": True}])
+def test_an_answer_of_another_shape_names_nobody(
+    name: str, document: object, tmp_path: Path
+) -> None:
+    """GraphQL's errors come with status 200 and no data: the login fails in one line."""
+    transport = httpx.MockTransport(lambda _: httpx.Response(200, json=document))
+    auth = Auth("todo", shown(name, Recorded(name)), storage="plaintext", folder=tmp_path)
+    with auth.override(http_options={"transport": transport}), pytest.raises(LoginFailed):
+        auth.login(token="brought-along")
+    assert list(auth.accounts()) == []
 
 
 @pytest.mark.parametrize("content", ["<html>log in to the wifi</html>", "[]", "null"])
