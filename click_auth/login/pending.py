@@ -40,7 +40,6 @@ _IN_VAULT = (SYSTEM, "fallback")
 _FOLDER = "pending"
 _ID = re.compile(r"[a-z0-9]{12}")
 _LETTERS = "abcdefghijkmnpqrstuvwxyz23456789"
-_PARTS = ("begun", "request", "bound_to")
 _PASTE = "Paste the URL your browser ended up on."
 _LOCK_MARGIN_SECONDS = 60.0
 _SLACK_SECONDS = 2.0
@@ -151,7 +150,7 @@ class PendingLogins:
             facts = json.loads(content)
             if facts.pop("version") != VERSION:
                 return None
-            begun, request, bound_to = (facts.pop(each) for each in _PARTS)
+            begun, request, bound_to = map(facts.pop, ("begun", "request", "bound_to"))
             slot = _slot(str(facts["id"]))
             text = begun.pop("secrets") or self._store.vault.get(slot)
             if text and text.startswith("sealed:"):
@@ -244,7 +243,8 @@ def _finish(login: Login, pending: Pending, answer: str | None) -> LoginResult:
         if seconds <= timeout:
             raise _expired()
         what = f"Open {begun.url} and enter the code {begun.user_code}, then resume the login."
-        raise _still_pending(what)
+        wait = f"Wait at least {begun.interval:g} seconds between two attempts."
+        raise _still_pending(f"{what} {wait}")
 
 
 def _respond(answer: str, request: AuthorizationRequest) -> AuthorizationResponse:

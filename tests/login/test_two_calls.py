@@ -114,6 +114,7 @@ def test_an_agents_whole_story(todo: Todo, server: AuthorizationServer) -> None:
     assert waiting.exit_code == 5
     assert json.loads(waiting.stderr.splitlines()[-1])["error"]["code"] == "AUTH_LOGIN_PENDING"
     assert pending["user_code"] in waiting.stderr
+    assert "Wait at least" in waiting.stderr  # a server that is asked too often never says yes
 
     assert server.approve_device(pending["user_code"])
     done = todo.run(*words, "--json")
