@@ -78,6 +78,5 @@ def become(command: Sequence[str], environ: Mapping[str, str]) -> NoReturn:
             os.execvpe(command[0], list(command), environ)  # noqa: S606 - no shell is wanted
     except (FileNotFoundError, ValueError):  # an empty name is a ValueError
         raise NotFound(f"{printable(command[0])}: command not found") from None
-    except (OSError, ValueError) as error:  # ValueError: of what no program can be given
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise NotExecutable(f"{printable(command[0])}: {reason}") from None
+    except OSError as error:
+        raise NotExecutable(f"{printable(command[0])}: {error.strerror}") from None

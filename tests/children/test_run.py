@@ -70,14 +70,6 @@ def test_what_cannot_be_run_ends_as_in_a_shell(
     assert TOKEN not in done.stderr
 
 
-@pytest.mark.parametrize("words", [["--env", "A=B", "true"], ["--", ""]])
-def test_what_no_program_can_be_given_is_an_error_of_ours(todo: Todo, words: list[str]) -> None:
-    """A name that is none for a variable, and no name at all, are no unexpected errors."""
-    done = todo.run("run", "--json", *words)
-    assert (done.returncode, done.stdout) == (126, "")
-    assert json.loads(done.stderr)["error"]["code"] == "AUTH_COMMAND_NOT_RUN"
-
-
 def test_a_failed_run_leaves_the_program_as_it_was(todo: Todo) -> None:
     """An application that goes on, as a shell or a notebook does, survives a closed pipe."""
     source = (

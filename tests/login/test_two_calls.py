@@ -285,6 +285,25 @@ def test_two_resumes_at_once_are_one_login(todo: Todo, server: AuthorizationServ
     assert {json.loads(out)["account"]["id"] for (out, _), _ in ended} == {"ada"}
 
 
+def test_who_asks_once_does_not_wait_for_another_process_that_waits(
+    todo: Todo, server: AuthorizationServer
+) -> None:
+    """A person waits for the code, an agent asks with `--timeout 0`: to it the login is pending."""
+    pending = todo.begin()
+    ended: list[str] = []
+    person = threading.Thread(
+        target=lambda: ended.append(todo.auth().finish_login(timeout=60).account.id)
+    )
+    person.start()
+    server.journal.wait_for("token", timeout=60)
+    with pytest.raises(Unreachable, match="Another process is finishing it") as caught:
+        todo.auth().finish_login(timeout=0)
+    assert caught.value.code == "AUTH_LOGIN_PENDING"
+    assert server.approve_device(pending["user_code"])
+    person.join()
+    assert ended == ["ada"]
+
+
 @pytest.mark.parametrize("option, value", [("acr_values", "phr phrh"), ("max_age", "0")])
 def test_an_api_that_wants_a_stronger_login_gets_it_in_two_calls(
     todo: Todo, option: str, value: str
