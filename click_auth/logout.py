@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from click_auth.console import console
 from click_auth.credentials import find_record
 from click_auth.errors import AuthError, NotLoggedIn, StorageUnavailable
+from click_auth.interrupts import TimedOut, call_with_timeout
 from click_auth.locks.account_lock import lock_at_best
 
 if TYPE_CHECKING:
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from click_auth.record import Record, TokenBundle
 
 LOCK_TIMEOUT_SECONDS = 5.0
+REVOCATION_SECONDS = 10.0  # whatever has to be asked for it, and whoever wrote the provider
 
 
 @dataclass(frozen=True)
@@ -117,10 +120,16 @@ def _read(read: Callable[[Record], str | None], record: Record) -> str | None:
 
 def _revoke(context: Context, record: Record, bundle: TokenBundle) -> bool | None:
     """End the grant at its own server, best effort (RFC 7009)."""
-    try:
+
+    def revoke() -> bool | None:
         provider = context.provider(record.instance)
         record.check_binding(provider.discover_binding())
-        revoked = provider.revoke(bundle)
+        return provider.revoke(bundle)
+
+    revoked: bool | None = False
+    try:
+        with suppress(TimedOut):
+            revoked = call_with_timeout(revoke, REVOCATION_SECONDS)
     except AuthError as error:
         console.current().warn(f"Couldn't revoke the session: {error.message}")
         return False

@@ -54,7 +54,7 @@ class Storage:
             return None
         from click_auth.stores.cipher import make_cipher  # noqa: PLC0415 - an extra
 
-        return make_cipher(self.environment, self.key or None)
+        return make_cipher(self.environment, self.key)
 
     @property
     def sealer(self) -> Cipher:

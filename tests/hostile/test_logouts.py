@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import socket
+import threading
 import time
 from collections.abc import Callable
 
 import pytest
 
+from click_auth import Account, ApiKeyProvider, Auth, MemoryTokenStore, TokenBundle
 from click_auth.testing import Answer, AuthorizationServer, Faults
 from hostile.canaries import Canaries
 from hostile.world import World
@@ -65,6 +67,27 @@ def test_lo_01_a_server_that_hangs_is_left_after_ten_seconds(there: World) -> No
     assert time.monotonic() - began < 10
     assert done.status == 0, done.err
     assert there.slots() == {}
+
+
+def test_lo_01_a_provider_that_hangs_is_left_after_ten_seconds_too() -> None:
+    """Whoever wrote it, and whatever it asks: here it has a minute."""
+    asked, released = threading.Event(), threading.Event()
+
+    class Slow(ApiKeyProvider):
+        def revoke(self, bundle: TokenBundle) -> bool | None:
+            asked.set()
+            return released.wait(60) and bundle is not None
+
+    auth = Auth("todo", Slow(api_url="https://api.todo.example"), store=MemoryTokenStore())
+    auth.store.set(Account("ada"), "s3cret")
+    began = time.monotonic()
+    result = auth.logout("ada")
+    seconds = time.monotonic() - began
+    released.set()
+    assert asked.is_set()
+    assert (result.removed, result.revoked) == (("ada",), False)
+    assert seconds < 30
+    assert not auth.store.accounts()
 
 
 def test_lo_01_lo_03_offline_and_again(there: World) -> None:

@@ -175,7 +175,7 @@ def test_no_key_is_found_out_before_the_browser_opens(folder: Path) -> None:
     with pytest.raises(StorageUnavailable, match="No key for") as caught:
         opened(folder, key=None).account_store.check_writable()
     assert "TODO_AUTH_KEY" in caught.value.hints[0]
-    for key in ({"key": b"short"}, {"environ": {"TODO_AUTH_KEY": "short"}}):
+    for key in ({"key": b"short"}, {"key": b""}, {"environ": {"TODO_AUTH_KEY": "short"}}):
         with pytest.raises(AuthError) as wrong:
             opened(folder, **key).account_store.check_writable()
         assert wrong.value.code == "AUTH_BAD_SETTING"
