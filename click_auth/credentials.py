@@ -1,7 +1,4 @@
-"""Which credential applies: the one place that decides. And what each kind of credential does.
-
-`find_credential` decides: the person's account, the environment's token, its client, the store.
-"""
+"""Which credential applies, which `find_credential` alone decides; what each kind of them does."""
 
 from __future__ import annotations
 
@@ -45,7 +42,7 @@ class Credential:
         self._cached: CachedCredential | None = None
         self._replaced_by: str | None = None  # the token that was got after a 401
         self._accepted: str | None = None
-        self._failed: tuple[float, Rejected | None, AuthError] | None = None
+        self._failed: dict[object, tuple[float, AuthError]] = {}  # by what was rejected; the last
 
     @property
     def account(self) -> Account | None:
@@ -82,14 +79,13 @@ class Credential:
             bundle = self.cached(min_ttl)
             if bundle is not None and bundle.access_token != rejected:
                 return bundle
-            if self._failed is not None and self._failed[0] > asked_at:
-                _, what_for, failure = self._failed
-                if what_for == rejected:
-                    raise failure
+            failed_at, failure = self._failed.get(rejected, (asked_at, None))
+            if failure is not None and failed_at > asked_at:
+                raise failure
             try:
                 self._cached = self._obtain(min_ttl, rejected)
             except AuthError as error:
-                self._failed = time.monotonic(), rejected, error
+                self._failed = {rejected: (time.monotonic(), error)}
                 raise
             return self._cached.bundle
 
@@ -108,19 +104,11 @@ class Credential:
         self._replaced_by = bundle.access_token
         return bundle
 
-    def _obtain(self, min_ttl: float, rejected: Rejected | None) -> CachedCredential:
-        """Return a token that `bundle` may return, with its record."""
-        raise NotImplementedError
-
     def _is_fresh(self, record: Record, min_ttl: float) -> bool:
         return record.is_fresh(now=self._context.clock(), min_ttl=min_ttl)
 
-
-class Unstored(Credential):
-    """A token that is requested anew whenever it is needed: nothing of it is stored."""
-
     def _obtain(self, min_ttl: float, rejected: Rejected | None) -> CachedCredential:
-        """Return a new token, whatever was wrong with the cached one. Blocks."""
+        """Return a token that `bundle` may return, with its record: here a new one. Blocks."""
         del min_ttl, rejected
         obtained_at = self._context.clock()
         bundle = self._request()
@@ -131,7 +119,7 @@ class Unstored(Credential):
         raise NotImplementedError
 
 
-class FixedToken(Unstored):
+class FixedToken(Credential):
     """A token that is used as it is: the one of a login that is not stored yet."""
 
     source = "login"
@@ -177,9 +165,8 @@ class StoredCredential(Credential):
 
     def cached(self, min_ttl: float = DEFAULT_MIN_TTL) -> TokenBundle | None:
         """Return the cached token while it is fresh and nobody has written the record file."""
-        if self._cached is None or self._version != self._context.store.stamp():
-            return None
-        return super().cached(min_ttl)
+        is_current = self._cached is not None and self._version == self._context.store.stamp()
+        return super().cached(min_ttl) if is_current else None
 
     def checked(self) -> Self:
         """Return it, unless it is another server's or its session is known to be over."""
@@ -222,7 +209,7 @@ class StoredCredential(Credential):
         return cached
 
 
-class ClientCredentials(Unstored):
+class ClientCredentials(Credential):
     """The application itself as the client, for CI (RFC 6749 section 4.4)."""
 
     source = "client_credentials"
@@ -235,7 +222,7 @@ class ClientCredentials(Unstored):
         return self.provider.client_credentials(*(environment.client_credentials or ("", "")))
 
 
-class WorkloadIdentity(Unstored):
+class WorkloadIdentity(Credential):
     """The CI job that runs us: its ID token is exchanged for an access token (RFC 8693)."""
 
     source = "workload"
@@ -252,8 +239,9 @@ class WorkloadIdentity(Unstored):
 def find_credential(
     context: Context, user: str | None = None, instance: str | None = None
 ) -> Credential:
-    """Return the credential that applies; `checked` says whether it may be used.
+    """Return what applies: the account named, the environment's token or client, the stored one.
 
+    `checked` says whether it may be used.
     Reads the record file where the store applies, and no secret. Raises `NotLoggedIn` where
     there is none, `UsageError` where *user* means no account or several.
     """
