@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
 import click
+from click.core import ParameterSource
 
 from click_auth.commands.application import instance_parameters, user_parameter
 from click_auth.commands.command import flag, option, show_outcome
@@ -20,12 +21,19 @@ from click_auth.login.keyboard import ask
 from click_auth.login.results import LoginContext, LoginResult
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from click_auth.commands.command import AsJson, AsText, Hook, Parts
     from click_auth.operations import Operations
 
 _LONGEST_WAIT = 24 * 60 * 60.0  # seconds
 _STRENGTH = ("acr_values", "max_age")
-_AT_ONCE = ("with_token", "callback_port", "resume")  # of no use to a login that only begins
+# What is of no use to a login that only begins, and to one that has begun.
+_AT_ONCE = ("with_token", "callback_port", "timeout", "resume")
+_TO_BEGIN = (
+    *("user", "scopes", "read_only", "no_browser", "device", "with_token", "callback_port"),
+    *("storage", *_STRENGTH),
+)
 
 
 def build(auth: Operations, on_login: Hook, render_text: AsText, render_json: AsJson) -> Parts:
@@ -41,12 +49,11 @@ def build(auth: Operations, on_login: Hook, render_text: AsText, render_json: As
         if wanted.get("device") and any(wanted.get(name) is not None for name in _STRENGTH):
             raise click.UsageError("--acr-values and --max-age need a browser: leave --device out.")
         if no_wait:
-            for name in _AT_ONCE:
-                if wanted.get(name) not in (None, False):
-                    text = f"--{name.replace('_', '-')} can't be combined with --no-wait."
-                    raise click.UsageError(text)
+            _refuse(_AT_ONCE, "--no-wait")
             _begin(auth, console, **wanted)
             return
+        if wanted.get("resume") is not None:
+            _refuse(_TO_BEGIN, "--resume")
         context = _log_in(auth, console, on_login, **wanted)
         result = cast("LoginResult", context.result)
         show_outcome(console, context, _sentence(result), render_text, render_json)
@@ -130,6 +137,15 @@ def _log_in(
         bundle = auth.credential(result.account.key).bundle()
         seen.append(LoginContext(result.account, bundle=bundle))
     return replace(seen[0], result=result)
+
+
+def _refuse(useless: Iterable[str], beside: str) -> None:
+    """Raise Click's usage error for an option that means nothing *beside* another."""
+    context = click.get_current_context()
+    for each in context.command.params:
+        source = context.get_parameter_source(each.name or "")
+        if each.name in useless and source is ParameterSource.COMMANDLINE:
+            raise click.UsageError(f"{each.opts[0]} can't be combined with {beside}.")
 
 
 def _begin(auth: Operations, console: Console, **wanted: Any) -> None:

@@ -329,13 +329,32 @@ def test_a_device_code_cannot_be_stronger(todo: Todo) -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [["--with-token"], ["--callback-port", "8123"], ["--resume"], ["--resume", "x"]]
+    "options",
+    [
+        *(["--with-token"], ["--callback-port", "8123"], ["--timeout", "300"]),
+        *(["--resume"], ["--resume", "x"]),
+    ],
 )
 def test_no_wait_says_what_it_has_no_use_for(todo: Todo, options: list[str]) -> None:
     """Nothing that was typed is passed over in silence, and nothing begins."""
     done = todo.run("--no-wait", *options)
     assert (done.exit_code, f"{options[0]} can't be" in done.stderr) == (2, True), done.stderr
     assert todo.files == []
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        *(["--user", "bob"], ["--scope", "tasks:write"], ["--device"], ["--no-browser"]),
+        *(["--with-token"], ["--storage", "plaintext"], ["--max-age", "0"]),
+    ],
+)
+def test_resume_says_what_it_has_no_use_for(todo: Todo, options: list[str]) -> None:
+    """What a login is was said when it began; it stays as it is."""
+    todo.begin()
+    done = todo.run("--resume", *options)
+    assert (done.exit_code, f"{options[0]} can't be" in done.stderr) == (2, True), done.stderr
+    assert len(todo.files) == 1
 
 
 @pytest.mark.real_keyring
