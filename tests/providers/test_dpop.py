@@ -110,19 +110,22 @@ def test_a_request_to_the_api_is_proven(server: Scripted, module: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "url, target",
+    "url",
     [
-        ('https://api.todo.example/tasks?filter={"a":"b|c"}', "https://api.todo.example/tasks"),
-        ("https://ada:pw@api.todo.example/tasks", "https://api.todo.example/tasks"),
-        ("https://api.todo.example/tasks/a|b", "https://api.todo.example/tasks/a|b"),
+        'https://api.todo.example/tasks?filter={"a":"b|c"}',
+        "https://ada:pw@api.todo.example/tasks",
+        "https://api.todo.example/tasks/a|b",
     ],
 )
-def test_a_request_to_whatever_url_the_api_has_is_proven(
-    server: Scripted, url: str, target: str
-) -> None:
-    """What an application asks may be written as no endpoint of a server is, a nonce's too."""
+def test_a_request_to_whatever_url_the_api_has_is_proven(server: Scripted, url: str) -> None:
+    """What an application asks may be written as no endpoint of a server is, a nonce's too.
+
+    The proof is for the path that is sent: some versions of httpx encode more of it than others.
+    """
     made = provider(server, **BINDS)
     request = httpx.Request("GET", url)
+    path = request.url.raw_path.decode().partition("?")[0]
+    target = f"https://api.todo.example{path}"
     made.apply(request, TokenBundle("canary-access"))
     proven(Seen("GET", "", dict(request.headers), b""), target, "GET")
     challenge = httpx.Response(401, headers={"dpop-nonce": "n-1"}, request=request)
