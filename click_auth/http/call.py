@@ -116,8 +116,7 @@ def watch_connections(request: httpx.Request, *, is_async: bool = False) -> None
 def _ask_guard(event: str, details: Mapping[str, Any]) -> None:
     """Raise where a test run is about to connect to another machine: httpcore's "trace"."""
     if guard.network_guard is not None and event.endswith("connect_tcp.started"):
-        host = details["host"]
-        if not is_loopback(host):
+        if not is_loopback(host := details["host"]):
             guard.network_guard(host)
 
 

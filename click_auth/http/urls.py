@@ -20,15 +20,16 @@ class Url:  # no NamedTuple: it compiles its annotations at each start
         if not (url.isascii() and url.isprintable()) or not _IN_NO_URL.isdisjoint(url):
             raise ValueError("contains characters that aren't allowed in a URL")
         scheme, found, rest = url.partition("://")
-        self.scheme = scheme.lower()
+        self.scheme: str = scheme.lower()
         if not found or self.scheme not in _PORTS:
             raise ValueError("is not an http or https URL")
         rest, has_fragment, fragment = rest.partition("#")
         rest, has_query, query = rest.partition("?")
         authority, slash, path = rest.partition("/")
-        self.host, port = _host_and_port(authority.lower())
-        self.port = _PORTS[self.scheme] if port is None else port
-        self.path = slash + path
+        host, port = _host_and_port(authority.lower())
+        self.host: str = host
+        self.port: int = _PORTS[self.scheme] if port is None else port
+        self.path: str = slash + path
         self.query: str | None = query if has_query else None
         self.fragment: str | None = fragment if has_fragment else None
 
