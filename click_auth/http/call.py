@@ -115,9 +115,9 @@ def watch_connections(request: httpx.Request, *, is_async: bool = False) -> None
 
 def _ask_guard(event: str, details: Mapping[str, Any]) -> None:
     """Raise where a test run is about to connect to another machine: httpcore's "trace"."""
-    if guard.network_guard is not None and event.endswith("connect_tcp.started"):
-        if not is_loopback(host := details["host"]):
-            guard.network_guard(host)
+    is_start, refuse = event.endswith("connect_tcp.started"), guard.network_guard
+    if is_start and refuse is not None and not is_loopback(details["host"]):
+        refuse(details["host"])
 
 
 async def _ask_guard_async(event: str, details: Mapping[str, Any]) -> None:
