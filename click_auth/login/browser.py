@@ -143,24 +143,35 @@ def choose_browser(
         return CallableBrowser(own)
     if environment.browser_forbidden:
         return Browser(reason=f"{environment.name('NO_BROWSER')} is set")
-    return Machine(environment.environ).find_browser()
+    return find_browser(environment.environ)
+
+
+def find_browser(
+    environ: Mapping[str, str],
+    platform: str = sys.platform,
+    which: Callable[..., str | None] = shutil.which,
+    exists: Callable[[str], bool] = os.path.exists,
+    release: str = "",
+) -> Browser:
+    """Return the browser of the person at this machine, one with a reason where there is none.
+
+    A `$BROWSER` that is here and is no text browser beats everything. *release* is the kernel's.
+    """
+    return _Machine(environ, platform, which, exists, release or _platform.release()).find()
 
 
 @dataclass(frozen=True)
-class Machine:
+class _Machine:
     """The machine on which a browser is looked for; `release` is its kernel's."""
 
     environ: Mapping[str, str] = field(repr=False)
-    platform: str = sys.platform
-    which: Callable[..., str | None] = shutil.which
-    exists: Callable[[str], bool] = os.path.exists
-    release: str = field(default_factory=_platform.release)
+    platform: str
+    which: Callable[..., str | None]
+    exists: Callable[[str], bool]
+    release: str
 
-    def find_browser(self) -> Browser:
-        """Return the browser of the person at this machine, one with a reason where there is none.
-
-        A `$BROWSER` that is here and is no text browser beats everything.
-        """
+    def find(self) -> Browser:
+        """Return the browser, one with a reason where there is none."""
         configured, obstacle = self._configured(), self._obstacle()
         chosen = self._present(configured)
         is_text = any(_is_text(words[0]) for words in configured)

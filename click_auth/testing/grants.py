@@ -206,6 +206,14 @@ class Grants:
             document["refresh_token"] = _keep(self.tokens, refresh)
         return document
 
+    def is_family_alive(self, token_or_user: str) -> bool:
+        """Whether the grant of a token, or any grant of a user, is alive."""
+        return any(
+            token.grant.alive
+            for value, token in self.tokens.items()
+            if token_or_user in (value, token.grant.user)
+        )
+
     def find(self, value: object) -> Token | None:
         """Return an access token that is good now."""
         token = self.tokens.get(str(value))

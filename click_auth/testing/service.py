@@ -116,11 +116,7 @@ class Service(Policy):
     def family_alive(self, token_or_user: str) -> bool:
         """Whether the grant of a token, or any grant of a user, is alive."""
         with self.lock:
-            return any(
-                token.grant.alive
-                for value, token in self.grants.tokens.items()
-                if token_or_user in (value, token.grant.user)
-            )
+            return self.grants.is_family_alive(token_or_user)
 
     def expire_access_tokens(self) -> None:
         """From now on every access token issued so far is answered with 401."""

@@ -16,7 +16,7 @@ from click_auth.environment import Environment
 from click_auth.login.browser import (
     Browser,
     CallableBrowser,
-    Machine,
+    find_browser,
     restore_library_path,
 )
 from click_auth.login.ui import TerminalUI
@@ -40,9 +40,7 @@ def commands_of(
     files: tuple[str, ...] = (),
 ) -> list[str]:
     """Return the commands of the browser that is found, or its absence."""
-    found = Machine(
-        environ, platform, installed(*programs), files.__contains__, release
-    ).find_browser()
+    found = find_browser(environ, platform, installed(*programs), files.__contains__, release)
     if found.reason is not None:
         return [found.describe()]
     return [shlex.join(command).replace("/usr/bin/", "") for command in found.commands]
@@ -74,9 +72,9 @@ def test_browser_variable_wins(setting: str, expected: list[str], around: dict[s
 )
 def test_a_text_browser_is_none(program: str) -> None:
     """It would take the terminal over, so it is not started, however it was chosen."""
-    found = Machine(
+    found = find_browser(
         {**DESK, "BROWSER": program}, "linux", installed(program), lambda _: False, ""
-    ).find_browser()
+    )
     assert found.reason == "$BROWSER is a text browser"
     assert not found.open(URL)
 
@@ -86,7 +84,7 @@ def test_a_text_browser_behind_another_name_is_none(tmp_path: Path) -> None:
     (tmp_path / "lynx").touch(mode=0o755)
     (tmp_path / "x-www-browser").symlink_to(tmp_path / "lynx")
     environ = {**DESK, "PATH": str(tmp_path), "BROWSER": "x-www-browser"}
-    assert Machine(environ, "linux", exists=lambda _: False).find_browser().reason
+    assert find_browser(environ, "linux", exists=lambda _: False).reason
 
 
 @pytest.mark.parametrize(
@@ -166,9 +164,7 @@ def test_other_systems(platform: str, programs: tuple[str, ...], expected: list[
 def test_windows_paths_keep_their_backslashes() -> None:
     """`$BROWSER` there is separated by semicolons and not unescaped."""
     environ = {"BROWSER": r"C:\missing.exe;C:\firefox.exe -new-tab"}
-    found = Machine(
-        environ, "win32", lambda name, path=None: name if "fire" in name else None
-    ).find_browser()
+    found = find_browser(environ, "win32", lambda name, path=None: name if "fire" in name else None)
     assert isinstance(found, Browser)
     assert found.commands == [[r"C:\firefox.exe", "-new-tab"]]
 
@@ -177,7 +173,7 @@ def test_windows_paths_keep_their_backslashes() -> None:
 def test_s1_the_opener_of_windows_is_the_systems_own(name: str) -> None:
     """By its whole path: no folder on PATH and no current directory has a say in it."""
     environ = {name: r"D:\Win", "PATH": r"C:\x"}
-    found = Machine(environ, "win32", installed("rundll32.exe"), lambda _: False).find_browser()
+    found = find_browser(environ, "win32", installed("rundll32.exe"), lambda _: False)
     assert isinstance(found, Browser)
     assert found.commands == [[r"D:\Win\System32\rundll32.exe", "url.dll,FileProtocolHandler"]]
 
@@ -195,7 +191,7 @@ def test_s1_no_program_of_the_current_directory_is_started(
         script(folder, "", "firefox")
     monkeypatch.chdir(evil)
     environ = {"BROWSER": setting, "PATH": path.format(good=good)}
-    found = Machine(environ, "linux", exists=lambda _: False).find_browser()
+    found = find_browser(environ, "linux", exists=lambda _: False)
     assert isinstance(found, Browser)
     assert found.commands == [[str(good / "firefox")]]
 
@@ -220,11 +216,11 @@ def test_s1_what_windows_looks_up_first_is_passed_over(
     def which(name: str, path: str = environ["PATH"]) -> str | None:
         return as_windows_looks(name, path)
 
-    found = Machine(environ, "win32", which, lambda _: False).find_browser()
+    found = find_browser(environ, "win32", which, lambda _: False)
     assert isinstance(found, Browser)
     assert found.commands == [[str(tmp_path / "good" / "firefox.exe")]]
     (tmp_path / "good" / "firefox.exe").unlink()
-    assert Machine({**environ, "CI": "1"}, "win32", which).find_browser().reason
+    assert find_browser({**environ, "CI": "1"}, "win32", which).reason
 
 
 def test_s1_a_path_that_names_the_current_directory_counts(
@@ -233,7 +229,7 @@ def test_s1_a_path_that_names_the_current_directory_counts(
     """Whoever put it there, by its whole name, meant it."""
     script(tmp_path, "", "firefox")
     monkeypatch.chdir(tmp_path)
-    found = Machine({"BROWSER": "firefox", "PATH": str(tmp_path)}, "linux").find_browser()
+    found = find_browser({"BROWSER": "firefox", "PATH": str(tmp_path)}, "linux")
     assert isinstance(found, Browser)
     assert found.commands == [[str(tmp_path / "firefox")]]
 
