@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 DEFAULT_MIN_TTL = 60.0  # seconds that a token must still live
 LOGIN_TIMEOUT = 300.0  # seconds that a login waits for the person
+REVOCATION_SECONDS = 10.0  # that a logout waits for servers, whatever has to be asked
 POLICIES = ("system", "fallback", "encrypted", "plaintext")  # where credentials may be stored
 PLACES = {  # where they are then, for the middle of a sentence
     "system": "the system keyring",

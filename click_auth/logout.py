@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from click_auth.console import console
 from click_auth.credentials import find_record
+from click_auth.defaults import REVOCATION_SECONDS
 from click_auth.errors import AuthError, NotLoggedIn, StorageUnavailable
 from click_auth.interrupts import TimedOut, call_with_timeout
 from click_auth.locks.account_lock import lock_at_best
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from click_auth.record import Record, TokenBundle
 
 LOCK_TIMEOUT_SECONDS = 5.0
-REVOCATION_SECONDS = 10.0  # whatever has to be asked for it, and whoever wrote the provider
 
 
 @dataclass(frozen=True)

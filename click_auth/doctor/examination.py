@@ -77,7 +77,7 @@ def _version(name: str) -> Check:
 def overrides(context: Context) -> Iterator[Check]:
     """Yield each variable that is set: its value, unless that is secret, and its effect.
 
-    Raises `AuthError` or Click's usage error where a token, account or instance cannot be used.
+    Raises `AuthError` where a token, account or instance cannot be used.
     """
     env, effects = context.environment, _effects(context)
     found = {name: env.environ[name] for name in effects if env.environ.get(name, "").strip()}

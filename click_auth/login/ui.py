@@ -80,8 +80,8 @@ class TerminalUI(LoginUI):
             if error is not None:
                 message = error.message if isinstance(error, AuthError) else None
                 reply = self._outcome(success=False, message=message)
-            is_interrupt = error is not None and not isinstance(error, Exception)
-            self._held.tell(reply, is_urgent=is_interrupt)
+            # An interrupt is no `Exception`: the program is to end.
+            self._held.tell(reply, is_urgent=not isinstance(error, Exception | None))
 
     @property
     def has_browser(self) -> bool:

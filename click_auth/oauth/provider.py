@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from click_auth import oauth
+from click_auth.defaults import REVOCATION_SECONDS
 from click_auth.errors import BAD_SETTING, TOKEN_EXCHANGE_FAILED, AuthError
 from click_auth.http.urls import host_of, origin
 from click_auth.oauth.facts import Facts
@@ -190,9 +191,8 @@ class OAuthProvider(Facts):
 
         Returns False when a token may still be valid, None where the server revokes nothing.
         """
-        seconds = oauth.token_endpoint.REVOCATION_SECONDS
         try:
-            with self._server(lambda error: error, seconds) as server:
+            with self._server(lambda error: error, REVOCATION_SECONDS) as server:
                 return oauth.token_endpoint.revoke(server, bundle)
         except oauth.endpoint.EndpointFailed:
             return False

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from click_auth.defaults import REVOCATION_SECONDS
 from click_auth.errors import REFRESH_EXPIRED, REFRESH_UNAVAILABLE, NotLoggedIn
 from click_auth.oauth.endpoint import SUCCESS, Client, EndpointFailed, error_code, granted, unusable
 from click_auth.record import Hidden, TokenBundle, from_posix, usable
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
     from click_auth.oauth.server import Server
 
-REVOCATION_SECONDS = 10.0
 LONGEST_LIFE = 100 * 365.25 * 86400  # seconds; what is said to live longer has no known expiry
 FOR_PEOPLE = ("openid", "offline_access")
 """Scopes that mean nothing where no person logs in."""

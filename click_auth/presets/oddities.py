@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from click_auth.defaults import REVOCATION_SECONDS
 from click_auth.errors import Refused
 from click_auth.interrupts import TimedOut, call_with_timeout
 from click_auth.oauth.provider import OAuthProvider
@@ -68,12 +68,12 @@ class Service(OAuthProvider):
 
     def revoke(self, bundle: TokenBundle) -> bool | None:
         """Return whether the token is gone, after at most 10 seconds."""
-        if self._end_token is None:
+        end, token = self._end_token, bundle.access_token
+        if end is None:
             return super().revoke(bundle)
         try:
             with self.http.client(base_url=self.api_url) as api:
-                end = partial(self._end_token, self, api, bundle.access_token)
-                return call_with_timeout(end, 10.0)
+                return call_with_timeout(lambda: end(self, api, token), REVOCATION_SECONDS)
         except (self.http.module.HTTPError, TimedOut, ValueError):  # which is for no JSON
             return False
 

@@ -150,8 +150,10 @@ def test_threads_share_one_failure(place: Place) -> None:
     place.server.faults.status["token"] = (503, "{}")
     place.server.faults.delay["token"] = 0.5
     said: list[str] = []
+    ready = threading.Barrier(5)
 
     def one(api: httpx.Client) -> None:
+        ready.wait()
         with pytest.raises(Unreachable) as caught:
             api.get("/me")
         said.append(caught.value.format_message())
